@@ -1,0 +1,36 @@
+"""SciMind: a Llama with modality-routed experts for text, molecules, proteins and nucleic acids.
+
+Names are loaded when they are first used, so that `import scimind` does not load MindSpore.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "SciMindConfig": "scimind.model",
+    "SciMindForCausalLM": "scimind.model",
+    "SciMindTokenizer": "scimind.tokenizer.tokenizer",
+    "TokenCodec": "scimind.tokenizer",
+    "SciMindError": "scimind.errors",
+}
+
+__all__ = ["SciMindConfig", "SciMindError", "SciMindForCausalLM", "SciMindTokenizer", "TokenCodec", "__version__"]
+
+if TYPE_CHECKING:
+    from scimind.errors import SciMindError
+    from scimind.model import SciMindConfig, SciMindForCausalLM
+    from scimind.tokenizer import TokenCodec
+    from scimind.tokenizer.tokenizer import SciMindTokenizer
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name from its module at its first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'scimind' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,1 @@
+"""Records to conversations, to token ids, to MindRecord."""

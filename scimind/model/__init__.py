@@ -1,0 +1,1 @@
+"""The model: MindFormers' Llama with modality-routed experts."""

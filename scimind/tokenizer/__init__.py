@@ -1,0 +1,1 @@
+"""Text with molecules, proteins and nucleic acids to token ids, and back."""

@@ -1,0 +1,1 @@
+"""Finetuning through MindFormers' Trainer."""
