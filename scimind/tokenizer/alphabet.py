@@ -1,0 +1,70 @@
+r"""The added tokens: one for every character of a molecule, a nucleic acid and a protein, in id order.
+
+An added token is written with its character between the brackets of its modality, `{|C|}`, `*|G|*` or `<|L|>`, so that the same
+letter can be three tokens. Their order is that of the published model, whose checkpoints depend on it.
+"""
+
+from __future__ import annotations
+
+SMILES_CHARACTERS = (
+    r"C 1 ( O c 2 ) N = # 3 . l n - s S [ @ H ] / \ o A + 4 5 6 B r I M 0 d F G e i T P 7 a K 8 9 u g U R % h t W D y Z b E L f Y"
+    " V X p m"
+).replace(" ", "")
+NUCLEOTIDE_CHARACTERS = "GACTU"
+PROTEIN_CHARACTERS = "LAGVSERTIDPKQNFYMHWCXBUZO.-"
+
+# What SMILES allows and the 66 lack. By OpenSMILES: the aromatic and the quadruple bond (: $) and the wildcard atom (*); the
+# element symbols need two more letters, the k of Bk and the v of Lv; all digits, aromatic symbols and chirality classes are there.
+# By common dialects: any bond (~), and the > of reactions and dative bonds. New ones may only be appended.
+EXTENSION_CHARACTERS = ":*$~>kv"
+
+BASE_MODALITIES = {
+    "smiles": SMILES_CHARACTERS,
+    "nucleotide": NUCLEOTIDE_CHARACTERS,
+    "protein": PROTEIN_CHARACTERS,
+}
+
+BRACKETS = {"smiles": ("{|", "|}"), "nucleotide": ("*|", "|*"), "protein": ("<|", "|>")}
+
+# The tags that people write, with the modality of their tokens and the characters that each accepts. DNA and RNA share the
+# nucleotide tokens, and a T in RNA (or a U in DNA) is more likely a mistake than a wish.
+TAG_MODALITIES = {"smiles": "smiles", "protein": "protein", "dna": "nucleotide", "rna": "nucleotide"}
+TAG_CHARACTERS = {
+    "smiles": SMILES_CHARACTERS + EXTENSION_CHARACTERS,
+    "protein": PROTEIN_CHARACTERS,
+    "dna": "ACGT",
+    "rna": "ACGU",
+}
+
+
+def token_form(modality: str, character: str) -> str:
+    """Returns an added token as it is written in text, such as `{|C|}` for the C of SMILES."""
+    opening, closing = BRACKETS[modality]
+    return f"{opening}{character}{closing}"
+
+
+def added_tokens(extension: bool) -> list[tuple[str, str]]:
+    """Returns (modality, character) of every added token in id order.
+
+    Args:
+        extension: Whether the characters that the published tokenizer lacks follow behind its 98.
+    """
+    tokens = [(modality, character) for modality, characters in BASE_MODALITIES.items() for character in characters]
+    return tokens + [("smiles", character) for character in EXTENSION_CHARACTERS if extension]
+
+
+def modality_ranges(base_size: int, extension: bool) -> dict[str, list[list[int]]]:
+    """Returns the half-open id ranges of the three modalities.
+
+    Args:
+        base_size: Number of tokens of the SentencePiece vocabulary, the first added token's id.
+        extension: As for `added_tokens`; it gives SMILES a second range.
+    """
+    ranges: dict[str, list[list[int]]] = {}
+    start = base_size
+    for modality, characters in BASE_MODALITIES.items():
+        ranges[modality] = [[start, start + len(characters)]]
+        start += len(characters)
+    if extension:
+        ranges["smiles"].append([start, start + len(EXTENSION_CHARACTERS)])
+    return ranges

@@ -1,0 +1,296 @@
+"""Text with molecules, proteins and nucleic acids to token ids, and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scimind.errors import SciMindError, TokenError
+from scimind.tokenizer import segmentation
+from scimind.tokenizer.alphabet import (
+    EXTENSION_CHARACTERS,
+    TAG_CHARACTERS,
+    TAG_MODALITIES,
+    added_tokens,
+    modality_ranges,
+    token_form,
+)
+from scimind.tokenizer.pieces import BOS_ID, EOS_ID, UNK_ID, TextPieces
+from scimind.tokenizer.rendering import TokenText, join_parts
+from scimind.tokenizer.storage import read_folder, write_folder
+
+BUILT_IN_MODEL = Path(__file__).with_name("scimind_small.model")
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """Token ids and where each stands in the text: (start, stop) in characters, (p, p) for a token that the text does not show."""
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class BatchEncoding:
+    """Padded token ids: input_ids and attention_mask (1 where there is a token) int32 [b, s], lengths int32 [b]."""
+
+    input_ids: NDArray[np.int32]
+    attention_mask: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+
+
+class TokenCodec:
+    r"""Turns text into ids and ids into text.
+
+    Molecules, proteins and nucleic acids stand in tags: `<smiles>CCO</smiles>`, `<protein>MKV</protein>`, `<dna>ACGT</dna>`,
+    `<rna>ACGU</rna>`; the published model's own form, `{|C|}{|C|}{|O|}`, gives the same ids. White space beside either is
+    dropped. A backslash right before a tag or a form makes it plain text (`escape` writes them; see `segmentation`). `<s>` and
+    `</s>` in a text are plain text too: only `bos` and `eos` make those tokens.
+
+    Args:
+        model_file: A SentencePiece model with Llama's conventions; None is the small one that comes with the package.
+        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens. False for its checkpoints.
+
+    Raises:
+        SciMindError: The model file cannot be used.
+    """
+
+    bos_id, eos_id, unk_id, pad_id = BOS_ID, EOS_ID, UNK_ID, UNK_ID
+
+    def __init__(self, model_file: str | Path | None = None, *, extension: bool = True) -> None:
+        self.model_file = BUILT_IN_MODEL if model_file is None else Path(model_file)
+        self.extension = extension
+        self.pieces = TextPieces(self.model_file)
+        tokens = list(enumerate(added_tokens(extension), self.pieces.size))
+        self._tokens = {index: TokenText(modality, character) for index, (modality, character) in tokens}
+        self._forms = {token_form(*token): index for index, token in tokens}
+        self._tags = {
+            tag: {character: index for index, (owner, character) in tokens if owner == modality and character in allowed}
+            for (tag, modality), allowed in zip(TAG_MODALITIES.items(), TAG_CHARACTERS.values(), strict=True)
+        }
+
+    @property
+    def base_size(self) -> int:
+        """Number of SentencePiece tokens V0; the added tokens begin at this id."""
+        return self.pieces.size
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens, the added ones included, without padding rows."""
+        return self.pieces.size + len(self._tokens)
+
+    def padded_vocab_size(self, multiple: int = 64) -> int:
+        """Returns the number of rows of an embedding that can be sharded: `vocab_size` rounded up to a multiple."""
+        if multiple < 1:
+            raise SciMindError(f"multiple ({multiple}) must be at least 1")
+        return -(-self.vocab_size // multiple) * multiple
+
+    @property
+    def modality_ranges(self) -> dict[str, list[list[int]]]:
+        """Half-open id ranges [start, stop] of smiles, nucleotide and protein."""
+        return modality_ranges(self.pieces.size, self.extension)
+
+    def fingerprint(self) -> str:
+        """Returns 12 hexadecimal digits that are equal for two codecs of equal ids."""
+        tokens = "".join(self._forms)
+        return hashlib.sha256(self.pieces.model + tokens.encode()).hexdigest()[:12]
+
+    def encode(self, text: str, *, bos: bool = True, eos: bool = False) -> list[int]:
+        """Returns the ids of `text`.
+
+        Raises:
+            TokenError: A character inside a tag that has no token, a tag that is empty, not closed, not opened or holds another
+                one, or half a surrogate pair; with the character and its position in `text`.
+        """
+        ids = [BOS_ID] if bos else []
+        for part in segmentation.segment(text, self._forms):
+            if isinstance(part, segmentation.TextPiece):
+                ids += self.pieces.encode(part.text, part.bounds[0])
+            elif part.tag is None:
+                ids.append(self._forms[part.characters])
+            else:
+                ids += self._encode_run(part)
+        return [*ids, EOS_ID] if eos else ids
+
+    def encode_with_offsets(self, text: str, *, bos: bool = True, eos: bool = False) -> Encoding:
+        """Returns the ids of `text` and the (start, stop) in `text` that each stands for.
+
+        BOS spans (0, 0), EOS (n, n); the `▁` that SentencePiece puts before a piece is empty; all bytes of a character that the
+        vocabulary lacks span that character; a form such as `{|C|}` spans its five characters. Errors as for `encode`.
+        """
+        ids, offsets = ([BOS_ID], [(0, 0)]) if bos else ([], [])
+        for part in segmentation.segment(text, self._forms):
+            if isinstance(part, segmentation.TextPiece):
+                found = self.pieces.encode(part.text, part.bounds[0])
+                offsets += [(part.bounds[i], part.bounds[j]) for i, j in self.pieces.spans(part.text, found)]
+            elif part.tag is None:
+                found = [self._forms[part.characters]]
+                offsets.append((part.start, part.start + len(part.characters)))
+            else:
+                found = self._encode_run(part)
+                offsets += [(start, start + 1) for start in range(part.start, part.start + len(found))]
+            ids += found
+        if eos:
+            ids.append(EOS_ID)
+            offsets.append((len(text), len(text)))
+        return Encoding(ids, offsets)
+
+    def encode_batch(
+        self,
+        texts: Sequence[str],
+        *,
+        bos: bool = True,
+        eos: bool = False,
+        max_length: int | None = None,
+        pad_to: int | None = None,
+        side: Literal["right", "left"] = "right",
+    ) -> BatchEncoding:
+        """Returns the ids of several texts as one padded array.
+
+        Args:
+            texts: Any number of texts.
+            bos: Whether each begins with BOS.
+            eos: Whether each ends in EOS.
+            max_length: Ids that are kept of each text, from its beginning; None keeps all.
+            pad_to: Columns s of the arrays; None takes the longest text's length.
+            side: Where the padding (id 0) stands.
+
+        Raises:
+            TokenError: As for `encode`.
+            SciMindError: A length below 1, a text longer than `pad_to`, an unknown side.
+        """
+        for name, length in (("max_length", max_length), ("pad_to", pad_to)):
+            if length is not None and length < 1:
+                raise SciMindError(f"{name} ({length}) must be at least 1")
+        if side not in ("right", "left"):
+            raise SciMindError(f"side ({side!r}) must be 'right' or 'left'")
+        rows = [self.encode(text, bos=bos, eos=eos)[:max_length] for text in texts]
+        longest = max(map(len, rows), default=0)
+        if pad_to is not None and longest > pad_to:
+            raise SciMindError(f"pad_to ({pad_to}) is less than the longest text's ids ({longest}); raise it or set max_length")
+        shape = (len(rows), longest if pad_to is None else pad_to)
+        input_ids = np.full(shape, self.pad_id, dtype=np.int32)
+        attention_mask = np.zeros(shape, dtype=np.int32)
+        for index, row in enumerate(rows):
+            where = slice(0, len(row)) if side == "right" else slice(shape[1] - len(row), shape[1])
+            input_ids[index, where] = row
+            attention_mask[index, where] = 1
+        return BatchEncoding(input_ids, attention_mask, np.array([len(row) for row in rows], dtype=np.int32))
+
+    def decode(self, ids: Sequence[int], *, tags: bool = False, skip_special: bool = True) -> str:
+        r"""Returns the text of `ids`, with a space where a sequence meets text, but none before closing punctuation.
+
+        With `tags`, the text encodes to the same ids where they came from `encode`: marks in plain text are escaped, nucleotides
+        are RNA if they hold a U and no T, else DNA (both letters in one run: the published form, `*|T|**|U|*`). Not kept are: a
+        literal `▁` (U+2581), which SentencePiece holds to be a space, and which is lost as such beside a sequence; BOS, EOS and
+        padding, which `encode` is asked for. Ids that a model made up may also spell bytes that are no UTF-8, or text in other
+        pieces than `encode` would choose.
+
+        Args:
+            ids: Token ids, each in [0, vocab_size).
+            tags: Whether sequences stand in tags; without them they are plain text.
+            skip_special: Whether BOS, EOS and padding are left out; else they show as `<s>`, `</s>`, `<unk>`.
+
+        Raises:
+            TokenError: An id outside the vocabulary, padding rows and the label -100 included.
+        """
+        parts: list[str | TokenText] = []
+        text_ids: list[int] = []
+
+        def close_text() -> None:
+            if text_ids:
+                text = self.pieces.decode(text_ids)
+                parts.append(segmentation.escape(text) if tags else text)
+                text_ids.clear()
+
+        for index in map(int, ids):
+            if token := self._tokens.get(index):
+                close_text()
+                parts.append(token)
+            elif index in (UNK_ID, BOS_ID, EOS_ID):
+                close_text()
+                parts.append(TokenText("special", "" if skip_special else self.pieces.piece(index)))
+            elif 0 <= index < self.base_size:
+                text_ids.append(index)
+            else:
+                raise TokenError(f"id ({index}) must be in [0, {self.vocab_size}); give ids of this vocabulary")
+        close_text()
+        return join_parts(parts, tags=tags)
+
+    def token(self, index: int) -> str:
+        """Returns the piece or the form of an id, such as `▁The` or `{|C|}`."""
+        if not 0 <= index < self.vocab_size:
+            raise TokenError(f"id ({index}) must be in [0, {self.vocab_size}); give ids of this vocabulary")
+        token = self._tokens.get(index)
+        return token_form(token.modality, token.character) if token else self.pieces.piece(index)
+
+    def token_id(self, token: str) -> int:
+        """Returns the id of a piece or a form, `unk_id` where there is none."""
+        return self._forms.get(token) or self.pieces.find(token)
+
+    @staticmethod
+    def wrap(text: str, modality: str) -> str:
+        """Returns a sequence in its tag, such as `<smiles>CCO</smiles>`.
+
+        Args:
+            text: The sequence; it is checked when it is encoded.
+            modality: "smiles", "protein", "dna" or "rna".
+
+        Raises:
+            SciMindError: Another modality.
+        """
+        if modality not in TAG_MODALITIES:
+            raise SciMindError(f"modality ({modality!r}) must be one of {', '.join(TAG_MODALITIES)}")
+        return f"<{modality}>{text}</{modality}>"
+
+    @staticmethod
+    def escape(text: str) -> str:
+        """Returns `text` with its look-alike tags and forms escaped, so that all of it encodes as plain text."""
+        return segmentation.escape(text)
+
+    def save(self, folder: str | Path) -> None:
+        """Writes `tokenizer.model` and `scimind_tokenizer.json` into `folder`, which is made if need be.
+
+        Raises:
+            SciMindError: The folder cannot be written.
+        """
+        write_folder(Path(folder), self.pieces.model, extension=self.extension, base_size=self.base_size)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> TokenCodec:
+        """Returns the codec that `save` wrote into `folder`.
+
+        Raises:
+            SciMindError: A file is missing or is not what `save` writes.
+            CheckpointError: The model file is not the one that was saved.
+        """
+        model_file, extension = read_folder(Path(folder))
+        return cls(model_file, extension=extension)
+
+    def _encode_run(self, run: segmentation.TokenRun) -> list[int]:
+        """Returns the ids of a tag's characters."""
+        assert run.tag is not None
+        table = self._tags[run.tag]
+        try:
+            return [table[character] for character in run.characters]
+        except KeyError as error:
+            character = error.args[0]
+            position = run.start + run.characters.index(character)
+            reason = f"character {character!r} at position {position} has no token in <{run.tag}>; {self._advice(run.tag, character)}"
+            raise TokenError(reason, character, position) from error
+
+    def _advice(self, tag: str, character: str) -> str:
+        """Returns what to do about a character that has no token."""
+        if character.isspace():
+            return "remove the white space"
+        if tag == "smiles" and character in EXTENSION_CHARACTERS:
+            return "use a tokenizer with the extension, or write the molecule without it"
+        if tag in ("dna", "rna"):
+            return f"<{tag}> holds {', '.join(TAG_CHARACTERS[tag])} only"
+        return "correct the sequence, or write it as text outside the tag"

@@ -1,0 +1,103 @@
+"""The SentencePiece part of the vocabulary: plain text to ids, with the place of each, and back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import sentencepiece
+
+from scimind.errors import SciMindError, TokenError
+
+UNK_ID, BOS_ID, EOS_ID = 0, 1, 2
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class TextPieces:
+    """A SentencePiece vocabulary with Llama's conventions: unk 0, bos 1, eos 2, byte fallback, no normalisation.
+
+    Args:
+        model_file: The `.model` file.
+
+    Raises:
+        SciMindError: The file is missing, is no SentencePiece model, or breaks those conventions.
+    """
+
+    def __init__(self, model_file: Path) -> None:
+        try:
+            self.model = model_file.read_bytes()
+        except OSError as error:
+            reason = error.strerror or error
+            raise SciMindError(f"tokenizer model {model_file}: {reason}; give a SentencePiece .model file") from error
+        try:
+            self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
+            specials = (self._processor.unk_id(), self._processor.bos_id(), self._processor.eos_id())
+            size = self._processor.get_piece_size()
+        except RuntimeError as error:
+            raise SciMindError(f"tokenizer model {model_file} is no SentencePiece model; give a .model file") from error
+        if size == 0 or specials != (UNK_ID, BOS_ID, EOS_ID):
+            raise SciMindError(f"tokenizer model {model_file} must have unk, bos, eos at 0, 1, 2, not {specials}")
+        if self._processor.piece_to_id("<0x00>") == UNK_ID:
+            raise SciMindError(f"tokenizer model {model_file} has no byte fallback; train it with byte_fallback")
+        self.size: int = size
+
+    def encode(self, text: str, position: int = 0) -> list[int]:
+        """Returns the ids of plain text, which gets its own leading `▁`; of an empty text, none.
+
+        Args:
+            text: Any characters that UTF-8 can hold.
+            position: Where `text` stands in what the user gave, for errors.
+
+        Raises:
+            TokenError: A lone surrogate, which UTF-8 cannot hold.
+        """
+        try:
+            ids: list[int] = self._processor.encode(text)
+        except (RuntimeError, UnicodeEncodeError) as error:
+            found = _SURROGATE.search(text)
+            if found is None:
+                raise
+            where = position + found.start()
+            reason = f"character {found[0]!r} at position {where} is half a surrogate pair; read the file as UTF-8"
+            raise TokenError(reason, found[0], where) from error
+        return ids
+
+    def spans(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Returns the (start, stop) of each id of `encode(text)`, in characters of `text`.
+
+        A lone leading `▁` spans (0, 0). The bytes of a character that the vocabulary lacks all span that character.
+
+        Raises:
+            SciMindError: The model normalises its text, so that its pieces do not spell it.
+        """
+        spans: list[tuple[int, int]] = []
+        position, bytes_left = -1, 0  # The ▁ that SentencePiece puts in front stands at -1.
+        for index in ids:
+            if self._processor.is_byte(index) and position < len(text):
+                position = max(position, 0)
+                bytes_left = (bytes_left or len(text[position].encode())) - 1
+                spans.append((position, position + 1))
+                position += not bytes_left
+            else:
+                stop = position + len(self._processor.id_to_piece(index))
+                spans.append((max(position, 0), max(stop, 0)))
+                position = stop
+        if position != len(text):
+            raise SciMindError("the tokenizer model normalises its text, so offsets are unknown; use the identity rule")
+        return spans
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Returns the text of ids below `size`, without the leading `▁`; bytes that are no UTF-8 become U+FFFD."""
+        text: str = self._processor.decode(list(ids)) if ids else ""
+        return text
+
+    def piece(self, index: int) -> str:
+        """Returns the piece of an id below `size`."""
+        name: str = self._processor.id_to_piece(index)
+        return name
+
+    def find(self, piece: str) -> int:
+        """Returns the id of a piece, `UNK_ID` where there is none."""
+        index: int = self._processor.piece_to_id(piece)
+        return index

@@ -1,0 +1,154 @@
+"""The tokenizer as MindFormers knows tokenizers. Importing this module loads MindFormers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
+from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
+
+from scimind.errors import SciMindError
+from scimind.tokenizer.codec import TokenCodec
+from scimind.tokenizer.storage import MODEL_NAME, SETTINGS_NAME
+
+_CONFIG_NAME = "tokenizer_config.json"
+_SAVED_ARGUMENTS = ("add_bos_token", "add_eos_token", "padding_side", "truncation_side", "model_max_length")
+
+
+@MindFormerRegister.register(MindFormerModuleType.TOKENIZER)
+class SciMindTokenizer(LlamaTokenizer):
+    """A MindFormers tokenizer whose ids and texts are a `TokenCodec`'s.
+
+    Everything that MindFormers offers goes on top: truncation, padding, tensors, batches. Where Llama's own tokenizer matches
+    `<s>` inside a text, this one does not: special tokens come from `add_bos_token` and `add_eos_token` only.
+
+    Args:
+        vocab_file: A SentencePiece model; None is the small one that comes with the package.
+        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens; None takes what the settings
+            beside `vocab_file` say, or True where there are none.
+        add_bos_token: Whether ids begin with BOS.
+        add_eos_token: Whether ids end in EOS.
+        **kwargs: What MindFormers' tokenizers take: padding_side, truncation_side, model_max_length, chat_template and so on.
+
+    Raises:
+        SciMindError: The model file cannot be used, or a special token is not Llama's.
+    """
+
+    def __init__(
+        self,
+        vocab_file: str | Path | None = None,
+        *,
+        extension: bool | None = None,
+        add_bos_token: bool = True,
+        add_eos_token: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self.codec = _build_codec(vocab_file, extension)
+        super().__init__(
+            str(self.codec.model_file), add_bos_token=add_bos_token, add_eos_token=add_eos_token, **kwargs
+        )
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens, the added ones included, without padding rows."""
+        return self.codec.vocab_size
+
+    def __len__(self) -> int:
+        """Returns `vocab_size`: unlike in other tokenizers of MindFormers, no token stands outside it."""
+        return self.codec.vocab_size
+
+    def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any) -> list[str]:
+        """Returns the pieces and forms of `text`; the other arguments change nothing. Errors as for `TokenCodec.encode`."""
+        return [self.codec.token(index) for index in self.codec.encode(text, bos=False)]
+
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Returns the text of pieces and forms, special tokens included."""
+        return self.codec.decode([self.codec.token_id(token) for token in tokens], skip_special=False)
+
+    def save_vocabulary(self, save_directory: str | Path, filename_prefix: str | None = None) -> tuple[str, str]:
+        """Writes what `TokenCodec.save` writes and returns the two paths; the names are fixed, so there is no prefix."""
+        if filename_prefix:
+            raise SciMindError(f"filename_prefix ({filename_prefix!r}) is not supported; save into a folder of its own")
+        self.codec.save(save_directory)
+        return str(Path(save_directory, MODEL_NAME)), str(Path(save_directory, SETTINGS_NAME))
+
+    def save_pretrained(self, save_directory: str | Path, *args: Any, **kwargs: Any) -> tuple[str, ...]:
+        """Writes the codec's files and MindFormers' `tokenizer_config.json`, and returns the paths.
+
+        Args:
+            save_directory: A folder, made if need be.
+            *args: Taken for MindFormers' callers, which name a file and a format; the format here is always JSON.
+            **kwargs: Likewise.
+
+        Raises:
+            SciMindError: The folder cannot be written.
+        """
+        paths = self.save_vocabulary(save_directory)
+        config = {"tokenizer_class": type(self).__name__, **{name: getattr(self, name) for name in _SAVED_ARGUMENTS}}
+        path = Path(save_directory, _CONFIG_NAME)
+        path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        return *paths, str(path)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, *args: Any, **kwargs: Any) -> SciMindTokenizer:
+        """Returns the tokenizer that `save_pretrained` or `TokenCodec.save` wrote.
+
+        Args:
+            name_or_path: The folder.
+            *args: Taken for MindFormers' callers, without effect.
+            **kwargs: Arguments of the constructor, which override what was saved.
+
+        Raises:
+            SciMindError: No such folder, or files that were not saved by this class.
+            CheckpointError: The model file is not the one that was saved.
+        """
+        folder = Path(kwargs.pop("pretrained_model_name_or_path", None) or name_or_path)
+        codec = TokenCodec.load(folder)
+        config: dict[str, Any] = {}
+        source = folder / _CONFIG_NAME
+        if source.is_file():
+            try:
+                config = json.loads(source.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise SciMindError(f"tokenizer {source} is no valid JSON ({error}); save the tokenizer again") from error
+        arguments = {name: config[name] for name in _SAVED_ARGUMENTS if name in config}
+        return cls(**{"vocab_file": codec.model_file, "extension": codec.extension, **arguments, **kwargs})
+
+    def _add_tokens(self, new_tokens: Sequence[Any] | None, special_tokens: bool = False) -> int:
+        """Marks tokens as special; one that the vocabulary lacks has no place in it."""
+        for token in map(str, new_tokens or ()):
+            if self.codec.token_id(token) == self.codec.unk_id and token != self.codec.token(self.codec.unk_id):
+                raise SciMindError(f"token {token!r} is not in the vocabulary, which is fixed; use one that it has")
+        added: int = super()._add_tokens(new_tokens, special_tokens=special_tokens)
+        return added
+
+    def _convert_token_to_id(self, token: str) -> int:
+        return self.codec.token_id(token)
+
+    def _convert_id_to_token(self, index: int) -> str:
+        return self.codec.token(index)
+
+    def _decode(
+        self,
+        token_ids: int | Sequence[int],
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        *,
+        tags: bool = False,
+        **kwargs: Any,
+    ) -> str:
+        """Returns `TokenCodec.decode` of one or several ids; spaces are never cleaned up, as that would change molecules."""
+        ids = [token_ids] if isinstance(token_ids, int) else token_ids
+        return self.codec.decode(ids, tags=tags, skip_special=skip_special_tokens)
+
+
+def _build_codec(vocab_file: str | Path | None, extension: bool | None) -> TokenCodec:
+    """Returns the codec; without `extension`, the settings saved beside the model decide, and are checked."""
+    if extension is None and vocab_file is not None and Path(vocab_file).with_name(SETTINGS_NAME).is_file():
+        folder = Path(vocab_file).parent
+        if Path(vocab_file).name == MODEL_NAME:
+            return TokenCodec.load(folder)
+    return TokenCodec(vocab_file, extension=extension is None or extension)
