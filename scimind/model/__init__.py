@@ -1,1 +1,38 @@
-"""The model: MindFormers' Llama with modality-routed experts."""
+"""The model: MindFormers' Llama with modality-routed experts.
+
+Shapes, everywhere in this package:
+
+    b  batch                    h  neurons of the feed-forward
+    s  sequence                 e  experts
+    t  tokens, b·s              f  neurons of one expert, h / e
+    d  hidden size              v  vocabulary
+
+Names are loaded when they are first used: `scimind.model.settings` must not load MindSpore.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "RoutingSettings": "scimind.model.settings",
+    "SciMindConfig": "scimind.model.config",
+    "SciMindForCausalLM": "scimind.model.causal_lm",
+}
+
+__all__ = ["RoutingSettings", "SciMindConfig", "SciMindForCausalLM"]
+
+if TYPE_CHECKING:
+    from scimind.model.causal_lm import SciMindForCausalLM
+    from scimind.model.config import SciMindConfig
+    from scimind.model.settings import RoutingSettings
+
+
+def __getattr__(name: str) -> Any:
+    """Loads a public name from its module at its first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'scimind.model' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,89 @@
+"""SciMindForCausalLM as a decoder: next-token logits for a batch of rows, with a cache and without."""
+
+from __future__ import annotations
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+from mindspore.ops import operations as P
+
+from scimind.model import SciMindForCausalLM
+
+
+class _LastLogits(nn.Cell):
+    """Returns float32 logits [b, v] after the last token of each row.
+
+    Args:
+        model: The model.
+        one_token: Whether rows hold one token each (a cached step) and not whole sequences.
+    """
+
+    def __init__(self, model: SciMindForCausalLM, *, one_token: bool) -> None:
+        super().__init__(auto_prefix=False)
+        self.model, self.lm_head = model.model, model.lm_head
+        self.one_token = one_token
+        self.hidden_size = model.config.hidden_size
+        self.gather = P.Gather()
+        self.reshape = P.Reshape()
+        self.cast = P.Cast()
+
+    def construct(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Returns logits for ids [b, s] and lengths [b], which count cached tokens too."""
+        b, s = ids.shape
+        h = self.reshape(self.model(ids, None, lengths), (b * s, self.hidden_size))  # [b, s, d] -> [t, d]
+        if not self.one_token:
+            h = self.gather(h, ms.ops.arange(0, b * s, s, dtype=ms.int32) + lengths - 1, 0)  # [t, d] -> [b, d]
+        return self.cast(self.lm_head(h), ms.float32)
+
+
+class CachedDecoder:
+    """Decodes with keys and values kept from step to step; `use_past: True`.
+
+    Args:
+        model: A model built with `use_past=True` on the CPU. Its `batch_size` and `seq_length` bound a batch.
+    """
+
+    def __init__(self, model: SciMindForCausalLM) -> None:
+        model.set_train(False)
+        self.model = model
+        self.max_length = model.config.seq_length
+        self.batch_size = model.config.batch_size
+        self._whole, self._one = _LastLogits(model, one_token=False), _LastLogits(model, one_token=True)
+
+    def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; starts the cache anew."""
+        self.model.add_flags_custom(is_first_iteration=True)
+        return self._whole(Tensor(ids, ms.int32), Tensor(lengths, ms.int32)).asnumpy()
+
+    def step(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Returns logits [b, v] after one more token `ids` [b] a row; `lengths` [b] count it."""
+        self.model.add_flags_custom(is_first_iteration=False)
+        return self._one(Tensor(ids[:, None], ms.int32), Tensor(lengths, ms.int32)).asnumpy()
+
+
+class FullDecoder:
+    """Decodes by computing the whole sequence at every step; `use_past: False`. The reference for `CachedDecoder`.
+
+    Args:
+        model: A model built with `use_past=False`. Its `batch_size` and `seq_length` bound a batch.
+    """
+
+    def __init__(self, model: SciMindForCausalLM) -> None:
+        model.set_train(False)
+        self.model = model
+        self.max_length = model.config.seq_length
+        self.batch_size = model.config.batch_size
+        self._whole = _LastLogits(model, one_token=False)
+        self._ids = np.zeros((0, self.max_length), np.int32)
+
+    def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]."""
+        # One shape for every step: one compilation.
+        self._ids = np.zeros((len(ids), self.max_length), np.int32)
+        self._ids[:, : ids.shape[1]] = ids
+        return self._whole(Tensor(self._ids), Tensor(lengths, ms.int32)).asnumpy()
+
+    def step(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Returns logits [b, v] after one more token `ids` [b] a row; `lengths` [b] count it."""
+        self._ids[np.arange(len(ids)), lengths - 1] = ids
+        return self._whole(Tensor(self._ids), Tensor(lengths, ms.int32)).asnumpy()

@@ -1,0 +1,187 @@
+"""SciMindForCausalLM: MindFormers' Llama whose decoder layers receive a routing plan."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import mindspore as ms
+from mindspore import Tensor
+
+from scimind.model._mindformers import (
+    LLamaDecodeLayer,
+    LlamaForCausalLM,
+    LlamaModel,
+    MindFormerModuleType,
+    MindFormerRegister,
+    built_from,
+    splits_tensors,
+)
+from scimind.model.cache import StaticCacheAttention
+from scimind.model.config import SciMindConfig
+from scimind.model.feed_forward import RoutedFeedForward
+from scimind.model.plan import RoutingPlanner, chosen_dispatch
+from scimind.model.settings import RoutingSettings
+
+
+class SciMindDecodeLayer(LLamaDecodeLayer):
+    """Llama's decoder layer with a routed feed-forward.
+
+    Args:
+        seq_length: s.
+        layer_id: Number of the layer, from 0.
+        routing: The settings.
+        dispatch: "masked" or "grouped".
+        **kwargs: LLamaDecodeLayer's arguments.
+    """
+
+    def __init__(
+        self, seq_length: int, layer_id: int, *, routing: RoutingSettings, dispatch: str, **kwargs: Any
+    ) -> None:
+        parallel = kwargs["parallel_config"]
+        # The base builds a dense feed-forward that is replaced at once: the smallest that its checks accept.
+        super().__init__(seq_length, layer_id, **{**kwargs, "intermediate_size": parallel.model_parallel})
+        self.feed_forward = RoutedFeedForward(
+            routing=routing,
+            dispatch=dispatch,
+            parallel_config=parallel,
+            dim=kwargs["dim"],
+            intermediate_size=kwargs["intermediate_size"],
+            hidden_dim=4 * kwargs["dim"],
+            compute_dtype=kwargs["compute_dtype"],
+            param_init_type=kwargs["param_init_type"],
+            init_method_std=kwargs["init_method_std"],
+        )
+        if splits_tensors():
+            self.feed_forward.shard(parallel)
+            if parallel.use_seq_parallel:
+                data, model = parallel.data_parallel * parallel.context_parallel, parallel.model_parallel
+                self.feed_forward.w2.shard(((data, model), (1, model)), out_strategy_matmul=((data * model, 1),))
+        if self.use_past and ms.get_context("device_target") == "CPU":
+            self.attention.infer_attention = StaticCacheAttention(
+                num_heads=kwargs["n_heads"],
+                num_kv_heads=kwargs["n_kv_heads"] or kwargs["n_heads"],
+                head_dim=self.head_dim,
+                batch_size=kwargs["batch_size"],
+                seq_length=seq_length,
+                compute_dtype=kwargs["compute_dtype"],
+            )
+
+    def construct(self, x: Tensor, freqs_cis: tuple, mask: Tensor, plan: tuple, cache_inputs: tuple) -> Tensor:
+        """Returns the layer's output [b, s, d].
+
+        Args:
+            x: Input [b, s, d].
+            freqs_cis: Rotary tables.
+            mask: Attention mask, as MindFormers' attention expects it.
+            plan: The step's routing plan.
+            cache_inputs: batch_valid_length, block_tables, slot_mapping, q_seq_lens and actual_seq_len.
+        """
+        batch_valid_length, block_tables, slot_mapping, q_seq_lens, actual_seq_len = cache_inputs
+        h = self.attention(
+            self.attention_norm(x),
+            freqs_cis,
+            mask,
+            batch_valid_length,
+            block_tables,
+            slot_mapping,
+            None,
+            q_seq_lens,
+            actual_seq_len=actual_seq_len,
+        )
+        h = self._add(x, h)
+        return self._add(h, self.feed_forward(self.ffn_norm(h), plan))
+
+    def _add(self, residual: Tensor, change: Tensor) -> Tensor:
+        """Returns the sum, taken in the residual's type."""
+        if not self.residual_cast_flag:
+            return self.add(residual, change)
+        total = self.add(self.cast(residual, self.residual_dtype), self.cast(change, self.residual_dtype))
+        return self.cast(total, self.dtype)
+
+
+class SciMindModel(LlamaModel):
+    """Llama's stack of layers with one routing plan for all of them.
+
+    Args:
+        config: The configuration.
+        dispatch: "masked" or "grouped".
+    """
+
+    def __init__(self, config: SciMindConfig, *, dispatch: str) -> None:
+        super().__init__(config)
+        self.planner = RoutingPlanner(
+            config.routing,
+            config.vocab_size,
+            dispatch,
+            config.compute_dtype,
+            config.parallel_config.data_parallel,
+        )
+        # In graph mode the base takes the mask at its full length; this makes it cut the mask to the batch's.
+        self.casual_mask.is_pynative = self.casual_mask.is_pynative or not splits_tensors()
+
+    def construct(
+        self,
+        tokens: Tensor,
+        input_embeds: Tensor = None,
+        batch_valid_length: Tensor = None,
+        batch_index: Tensor = None,
+        zactivate_len: Tensor = None,
+        block_tables: Tensor = None,
+        slot_mapping: Tensor = None,
+        prefix_keys_values: Tensor = None,
+        attention_mask: Tensor = None,
+        position_ids: Tensor = None,
+        q_seq_lens: Tensor = None,
+        seq_range: Tensor = None,
+        actual_seq_len: Tensor = None,
+    ) -> Tensor:
+        """Returns hidden states [b, s, d] of `tokens` [b, s]; arguments as in LlamaModel.construct."""
+        b, s = self.shape(tokens)
+        mask = None
+        if self.use_past and not self.is_first_iteration:
+            freqs_cis = self.freqs_mgr.increment(batch_valid_length)
+        elif self.use_past:
+            freqs_cis = self.freqs_mgr.prefill(b, s)
+            mask = self.casual_mask.prefill() if self.use_flash_attention else self.casual_mask(tokens)
+        else:
+            freqs_cis = self.freqs_mgr(s)
+            mask = self.casual_mask(tokens)
+        if attention_mask is not None:
+            mask = self.cast(attention_mask, ms.uint8)
+        h = self.tok_embeddings(tokens) if input_embeds is None else input_embeds
+        h = self.reshape(self.cast(h, self.dtype), (b, s, self.hidden_size))  # [b, s, d]
+        plan = self.planner(tokens)
+        cache_inputs = (batch_valid_length, block_tables, slot_mapping, q_seq_lens, actual_seq_len)
+        for i in range(self.num_layers):
+            h = self.layers[i](h, freqs_cis, mask, plan, cache_inputs)
+        return self.norm_out(h)
+
+
+@MindFormerRegister.register(MindFormerModuleType.MODELS)
+class SciMindForCausalLM(LlamaForCausalLM):
+    """Llama for causal language modelling with modality-routed experts.
+
+    Called with `input_ids` [b, s] in evaluation mode it returns logits [b, s, v], tokens and the input mask, as MindFormers'
+    Llama does. In training mode, with `input_ids` and `labels` [b, s+1], it returns the mean loss over positions whose input
+    is not padding and whose label is not −100.
+
+    Parameter names are Llama's; a dense checkpoint loads unchanged.
+
+    Args:
+        config: The configuration.
+
+    Source: SciMind (ACL 2024 workshop on Language + Molecules).
+    """
+
+    config_class = SciMindConfig
+    base_model_prefix = "scimind"
+
+    def __init__(self, config: SciMindConfig) -> None:
+        dispatch = chosen_dispatch(config.routing, ms.get_context("device_target"))
+        with built_from(
+            model=partial(SciMindModel, dispatch=dispatch),
+            decode_layer=partial(SciMindDecodeLayer, routing=config.routing, dispatch=dispatch),
+        ):
+            super().__init__(config)
+        self.dispatch = dispatch

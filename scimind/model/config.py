@@ -1,0 +1,79 @@
+"""The model's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scimind.errors import ConfigError
+from scimind.modality import ModalityRanges
+from scimind.model._mindformers import LlamaConfig, MindFormerModuleType, MindFormerRegister
+from scimind.model.settings import RoutingSettings
+
+# What MindFormers' Llama offers and the routed model does not: setting one is an error, not a silent difference.
+_UNSUPPORTED = {
+    "qkv_concat": False,
+    "fine_grain_interleave": 1,
+    "chunk_prefill": False,
+    "rmsnorm_compute_2d": False,
+    "use_eod_attn_mask_compression": False,
+    "use_ring_attention": False,
+}
+
+
+@MindFormerRegister.register(MindFormerModuleType.CONFIG)
+class SciMindConfig(LlamaConfig):
+    """MindFormers' LlamaConfig with the routing of its feed-forward layers.
+
+    Args:
+        num_experts: e; must divide the feed-forward's `intermediate_size`.
+        router: "modality" or "activation".
+        dispatch: "auto", "masked" or "grouped".
+        score: "sum", "abs" or "square".
+        experts_per_token: k for each modality.
+        shared_experts: Experts that a modality always uses.
+        expert_sets: Experts of each modality for router "modality".
+        modality_ranges: Ranges of token ids of each modality, `TokenCodec.modality_ranges`.
+        **kwargs: LlamaConfig's arguments; `intermediate_size` must be given.
+
+    Raises:
+        ConfigError: With every fault that was found.
+    """
+
+    model_type = "scimind"
+
+    def __init__(
+        self,
+        *,
+        num_experts: int = 16,
+        router: str = "modality",
+        dispatch: str = "auto",
+        score: str = "sum",
+        experts_per_token: Mapping[str, int] | None = None,
+        shared_experts: Mapping[str, Sequence[Any]] | None = None,
+        expert_sets: Mapping[str, Sequence[Any]] | None = None,
+        modality_ranges: ModalityRanges | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        faults = [
+            f"{name} ({kwargs[name]!r}) is not supported with routed experts; leave it out"
+            for name, default in _UNSUPPORTED.items()
+            if kwargs.get(name, default) not in (default, None)
+        ]
+        if self.intermediate_size is None:
+            faults.append("intermediate_size must be given: experts are parts of it")
+        if faults:
+            raise ConfigError(faults)
+        self.routing = RoutingSettings.create(
+            num_experts=num_experts,
+            router=router,
+            dispatch=dispatch,
+            score=score,
+            experts_per_token=experts_per_token,
+            shared_experts=shared_experts,
+            expert_sets=expert_sets,
+            modality_ranges=modality_ranges,
+            vocab_size=self.vocab_size,
+            intermediate_size=self.intermediate_size,
+        )

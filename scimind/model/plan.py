@@ -1,0 +1,123 @@
+"""The routing plan: what all layers need to know of a step's tokens, computed once from their ids."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Tensor, nn
+from mindspore.common import dtype as mstype
+from mindspore.ops import operations as P
+
+from scimind.modality import MODALITY_NAMES, modality_table
+from scimind.model._mindformers import splits_tensors
+from scimind.model.settings import RoutingSettings
+
+_FEW_TOKENS = 32
+
+
+def chosen_dispatch(routing: RoutingSettings, device_target: str) -> str:
+    """Returns "masked" or "grouped": what `dispatch: auto` means here.
+
+    Grouped dispatch has shapes that depend on the tokens. MindSpore's CPU runs them; Ascend, and tensors that are split over
+    devices, want static ones. With router `activation` it saves one product of three, which the gathers cost again.
+    """
+    if splits_tensors():
+        return "masked"
+    if routing.dispatch != "auto":
+        return routing.dispatch
+    return "grouped" if device_target == "CPU" and routing.router == "modality" else "masked"
+
+
+class RoutingPlanner(nn.Cell):
+    """Makes the routing plan of a batch from its token ids.
+
+    The plan is a tuple, by router and dispatch:
+
+    - modality, masked: (`active` [t, e] compute type, 1 where a token uses an expert)
+    - modality, grouped: one `positions` [n] int32 (see `Positions`) per group of modalities with equal experts, in the order of `groups`
+    - activation, both: (`k` [t, 1] int32, `shared` [t, e] bool)
+
+    A modality is looked up from the *input* token at each position; nothing else decides it.
+
+    Args:
+        routing: The settings.
+        vocab_size: v, rows of the embedding.
+        dispatch: "masked" or "grouped", see `chosen_dispatch`.
+        compute_dtype: Type of `active`.
+        data_parallel: Ways in which the batch is split.
+    """
+
+    def __init__(
+        self, routing: RoutingSettings, vocab_size: int, dispatch: str, compute_dtype: mstype, data_parallel: int = 1
+    ) -> None:
+        super().__init__()
+        self.by_modality = routing.router == "modality"
+        self.grouped = self.by_modality and dispatch == "grouped"
+        modality = modality_table(vocab_size, routing.modality_ranges)  # [v]
+        of_modality = [routing.expert_sets[m] if self.by_modality else routing.shared_experts[m] for m in MODALITY_NAMES]
+        experts = np.zeros((len(MODALITY_NAMES), routing.num_experts), bool)
+        for row, chosen in zip(experts, of_modality, strict=True):
+            row[list(chosen)] = True
+        # Rows that a token looks up by its id: one gather instead of modality first and experts second.
+        if self.grouped:
+            groups = expert_groups(routing)
+            self.num_groups = len(groups)
+            group_of_modality = np.array([[s == of for s, _ in groups].index(True) for of in of_modality])
+            self.table = Tensor(group_of_modality[modality], mstype.int32)  # [v]
+        elif self.by_modality:
+            self.table = Tensor(experts[modality], compute_dtype)  # [v, e]
+        else:
+            k = np.array([routing.experts_per_token[m] for m in MODALITY_NAMES])
+            self.table = Tensor(experts[modality].astype(np.float32), mstype.float32)  # [v, e]
+            self.k_table = Tensor(k[modality][:, None], mstype.int32)  # [v, 1]
+        self.gather = P.Gather()
+        self.gather_k = P.Gather()
+        self.flatten = P.Reshape()
+        self.equal = P.Equal()
+        self.positions = Positions()
+        self.greater = P.Greater()
+        if splits_tensors():
+            self.gather.shard(((1, 1), (data_parallel,)))
+            self.gather_k.shard(((1, 1), (data_parallel,)))
+            self.greater.shard(((data_parallel, 1), ()))
+
+    def construct(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Returns the plan of `tokens` [b, s] int32."""
+        ids = self.flatten(tokens, (-1,))  # [b, s] -> [t]
+        rows = self.gather(self.table, ids, 0)
+        if self.grouped:
+            plan = ()
+            for group in range(self.num_groups):
+                plan += (self.positions(self.equal(rows, group)),)
+            return plan
+        if self.by_modality:
+            return (rows,)
+        return (self.gather_k(self.k_table, ids, 0), self.greater(rows, 0.5))
+
+
+class Positions(nn.Cell):
+    """Finds the tokens of a group, and adds one that does not exist.
+
+    MindSpore's gradients of a gather fail on an empty result. The row behind the last token stands in every group, so that
+    none is ever empty; who gathers puts a row of zeros there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nonzero = P.NonZero()
+        self.reshape = P.Reshape()
+        self.cast = P.Cast()
+        self.concat = P.Concat(0)
+
+    def construct(self, member: Tensor) -> Tensor:
+        """Returns the positions [n + 1] int32 at which `member` [t] is true, and t."""
+        found = self.cast(self.reshape(self.nonzero(member), (-1,)), mstype.int32)
+        return self.concat((found, P.Fill()(mstype.int32, (1,), member.shape[0])))
+
+
+def expert_groups(routing: RoutingSettings) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:
+    """Returns the distinct expert sets of router `modality`, each with the modalities that use it."""
+    groups: dict[tuple[int, ...], tuple[str, ...]] = {}
+    for modality in MODALITY_NAMES:
+        chosen = tuple(routing.expert_sets[modality])
+        groups[chosen] = (*groups.get(chosen, ()), modality)
+    return list(groups.items())
