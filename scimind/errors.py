@@ -1,7 +1,7 @@
 """Errors that a user can mend.
 
-A command that ends in a `SciMindError` prints its one line and exits with status 2. Any other exception is a fault of the
-program and keeps its traceback.
+A command that ends in a `SciMindError` prints its one line and exits with status 2. Any other exception is a fault of
+the program and keeps its traceback.
 """
 
 from __future__ import annotations

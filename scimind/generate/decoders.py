@@ -51,7 +51,7 @@ class CachedDecoder:
         self._whole, self._one = _LastLogits(model, one_token=False), _LastLogits(model, one_token=True)
 
     def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; starts the cache anew."""
+        """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; empties the cache."""
         self.model.add_flags_custom(is_first_iteration=True)
         return self._whole(Tensor(ids, ms.int32), Tensor(lengths, ms.int32)).asnumpy()
 

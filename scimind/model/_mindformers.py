@@ -39,8 +39,8 @@ _building = threading.RLock()
 def built_from(model: Callable[..., Any], decode_layer: Callable[..., Any]) -> Iterator[None]:
     """Lets LlamaForCausalLM build itself from other parts while the context lasts.
 
-    Its constructor looks up `LlamaModel` and `LLamaDecodeLayer` in its module. Putting ours there keeps all that it does
-    around them (sharding, pipeline stages, recomputation) and never allocates the dense layers they replace.
+    Its constructor looks up `LlamaModel` and `LLamaDecodeLayer` in its module. Putting ours there keeps all that it
+    does around them (sharding, pipeline stages, recomputation) and never allocates the dense layers they replace.
     """
     with _building:
         before = _llama.LlamaModel, _llama.LLamaDecodeLayer

@@ -34,8 +34,8 @@ class StaticCache(nn.Cell):
 class StaticCacheAttention(nn.Cell):
     """Attention over a static cache, behind the interface of MindFormers' InferAttention.
 
-    Row i of the batch owns row i of the cache; a batch is at most as large as the cache's. The first iteration fills the
-    cache from the whole prompt, right-padded; each later one appends one token a row at its own position.
+    Row i of the batch owns row i of the cache; a batch is at most as large as the cache's. The first iteration fills
+    the cache from the whole prompt, right-padded; each later one appends one token a row at its own position.
 
     Args:
         num_heads: Query heads.
@@ -132,7 +132,10 @@ class StaticCacheAttention(nn.Cell):
         rows = b * self.num_kv_heads
         key = self.reshape(self.transpose(key, (0, 2, 1, 3)), (rows, s, self.head_dim))
         value = self.reshape(self.transpose(value, (0, 2, 1, 3)), (rows, s, self.head_dim))
-        stored = (self._store(self.paged_attention_mgr.key_cache, key), self._store(self.paged_attention_mgr.value_cache, value))
+        stored = (
+            self._store(self.paged_attention_mgr.key_cache, key),
+            self._store(self.paged_attention_mgr.value_cache, value),
+        )
         # [b, s, heads, head_dim] -> [rows, repeats·s, head_dim]: the queries that share a key sit in one product.
         query = self.reshape(self.transpose(query, (0, 2, 1, 3)), (rows, self.repeats * s, self.head_dim))
         scores = self.scores(query, key) * self.scale  # [rows, repeats·s, s]

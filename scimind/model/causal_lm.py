@@ -162,9 +162,9 @@ class SciMindModel(LlamaModel):
 class SciMindForCausalLM(LlamaForCausalLM):
     """Llama for causal language modelling with modality-routed experts.
 
-    Called with `input_ids` [b, s] in evaluation mode it returns logits [b, s, v], tokens and the input mask, as MindFormers'
-    Llama does. In training mode, with `input_ids` and `labels` [b, s+1], it returns the mean loss over positions whose input
-    is not padding and whose label is not −100.
+    Called with `input_ids` [b, s] in evaluation mode it returns logits [b, s, v], tokens and the input mask, as
+    MindFormers' Llama does. In training mode, with `input_ids` and `labels` [b, s+1], it returns the mean loss over
+    positions whose input is not padding and whose label is not −100.
 
     Parameter names are Llama's; a dense checkpoint loads unchanged.
 

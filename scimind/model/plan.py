@@ -17,8 +17,8 @@ _FEW_TOKENS = 32
 def chosen_dispatch(routing: RoutingSettings, device_target: str) -> str:
     """Returns "masked" or "grouped": what `dispatch: auto` means here.
 
-    Grouped dispatch has shapes that depend on the tokens. MindSpore's CPU runs them; Ascend, and tensors that are split over
-    devices, want static ones. With router `activation` it saves one product of three, which the gathers cost again.
+    Grouped dispatch has shapes that depend on the tokens. MindSpore's CPU runs them; Ascend, and tensors that are split
+    over devices, want static ones. With router `activation` it saves one product of three, which the gathers cost.
     """
     if splits_tensors():
         return "masked"
@@ -33,7 +33,7 @@ class RoutingPlanner(nn.Cell):
     The plan is a tuple, by router and dispatch:
 
     - modality, masked: (`active` [t, e] compute type, 1 where a token uses an expert)
-    - modality, grouped: one `positions` [n] int32 (see `Positions`) per group of modalities with equal experts, in the order of `groups`
+    - modality, grouped: for each of `expert_groups` its tokens' `positions` [n + 1] int32, see `Positions`
     - activation, both: (`k` [t, 1] int32, `shared` [t, e] bool)
 
     A modality is looked up from the *input* token at each position; nothing else decides it.
@@ -53,7 +53,9 @@ class RoutingPlanner(nn.Cell):
         self.by_modality = routing.router == "modality"
         self.grouped = self.by_modality and dispatch == "grouped"
         modality = modality_table(vocab_size, routing.modality_ranges)  # [v]
-        of_modality = [routing.expert_sets[m] if self.by_modality else routing.shared_experts[m] for m in MODALITY_NAMES]
+        of_modality = [
+            routing.expert_sets[m] if self.by_modality else routing.shared_experts[m] for m in MODALITY_NAMES
+        ]
         experts = np.zeros((len(MODALITY_NAMES), routing.num_experts), bool)
         for row, chosen in zip(experts, of_modality, strict=True):
             row[list(chosen)] = True
@@ -85,7 +87,7 @@ class RoutingPlanner(nn.Cell):
         ids = self.flatten(tokens, (-1,))  # [b, s] -> [t]
         rows = self.gather(self.table, ids, 0)
         if self.grouped:
-            plan = ()
+            plan: tuple[Tensor, ...] = ()
             for group in range(self.num_groups):
                 plan += (self.positions(self.equal(rows, group)),)
             return plan
@@ -97,8 +99,8 @@ class RoutingPlanner(nn.Cell):
 class Positions(nn.Cell):
     """Finds the tokens of a group, and adds one that does not exist.
 
-    MindSpore's gradients of a gather fail on an empty result. The row behind the last token stands in every group, so that
-    none is ever empty; who gathers puts a row of zeros there.
+    MindSpore's gradients of a gather fail on an empty result. The row behind the last token stands in every group, so
+    that none is ever empty; who gathers puts a row of zeros there.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ class RoutingSettings:
 
     Args:
         num_experts: e, the number of equal, contiguous parts of a feed-forward's neurons.
-        router: "activation" takes the top-k experts by their activation; "modality" takes a fixed set for each modality.
+        router: "activation" takes the top-k experts by their activation; "modality" a fixed set for each modality.
         dispatch: "masked" computes all neurons and masks, "grouped" computes what is active, "auto" chooses.
         score: How an expert's neurons u make its score: "sum" of u, of |u| ("abs"), or of u² ("square").
         experts_per_token: k for each modality, 0 … e. Router "activation".
@@ -41,7 +41,7 @@ class RoutingSettings:
     experts_per_token: Mapping[str, int]
     shared_experts: Mapping[str, tuple[int, ...]]
     expert_sets: Mapping[str, tuple[int, ...]]
-    modality_ranges: ModalityRanges
+    modality_ranges: Mapping[str, list[tuple[int, int]]]
 
     @classmethod
     def create(
@@ -64,7 +64,7 @@ class RoutingSettings:
         takes 7/8 of the experts and the others 1/8 (router "activation", the original's 14 and 2 of 16).
 
         Args:
-            num_experts: See the class, as all arguments up to `modality_ranges`. An expert list may hold spans: "0..13".
+            num_experts: See the class, as all down to `modality_ranges`. Expert lists may hold spans: "0..13".
             router: See the class.
             dispatch: See the class.
             score: See the class.
@@ -133,7 +133,7 @@ class RoutingSettings:
             "experts_per_token": dict(self.experts_per_token),
             "shared_experts": {m: list(v) for m, v in self.shared_experts.items()},
             "expert_sets": {m: list(v) for m, v in self.expert_sets.items()},
-            "modality_ranges": {m: [list(r) for r in v] for m, v in self.modality_ranges.items()},
+            "modality_ranges": {m: [list(span) for span in v] for m, v in self.modality_ranges.items()},
         }
 
 
@@ -161,7 +161,9 @@ def _by_modality(name: str, given: Mapping[str, Any] | None, default: Mapping[st
         return dict(default)
     for key in given:
         if key not in MODALITY_NAMES:
-            faults.append(f"{name} names a modality that does not exist ({key!r}); they are {', '.join(MODALITY_NAMES)}")
+            faults.append(
+                f"{name} names a modality that does not exist ({key!r}); they are {', '.join(MODALITY_NAMES)}"
+            )
     return {m: given.get(m, default[m]) for m in MODALITY_NAMES}
 
 
@@ -173,7 +175,7 @@ def _experts(name: str, given: Any, num_experts: int, faults: list[str]) -> tupl
         if span:
             experts.update(range(int(span[1]), int(span[2]) + 1))
         elif _is_count(item):
-            experts.add(item)
+            experts.add(int(item))
         else:
             faults.append(f"{name} holds {item!r}; an expert is a number, or a span such as 0..13")
     outside = [e for e in experts if not 0 <= e < num_experts]

@@ -71,7 +71,9 @@ class TokenCodec:
         self._tokens = {index: TokenText(modality, character) for index, (modality, character) in tokens}
         self._forms = {token_form(*token): index for index, token in tokens}
         self._tags = {
-            tag: {character: index for index, (owner, character) in tokens if owner == modality and character in allowed}
+            tag: {
+                character: index for index, (owner, character) in tokens if owner == modality and character in allowed
+            }
             for (tag, modality), allowed in zip(TAG_MODALITIES.items(), TAG_CHARACTERS.values(), strict=True)
         }
 
@@ -173,7 +175,9 @@ class TokenCodec:
         rows = [self.encode(text, bos=bos, eos=eos)[:max_length] for text in texts]
         longest = max(map(len, rows), default=0)
         if pad_to is not None and longest > pad_to:
-            raise SciMindError(f"pad_to ({pad_to}) is less than the longest text's ids ({longest}); raise it or set max_length")
+            raise SciMindError(
+                f"pad_to ({pad_to}) is less than the longest text's ids ({longest}); raise it or set max_length"
+            )
         shape = (len(rows), longest if pad_to is None else pad_to)
         input_ids = np.full(shape, self.pad_id, dtype=np.int32)
         attention_mask = np.zeros(shape, dtype=np.int32)

@@ -47,9 +47,7 @@ class SciMindTokenizer(LlamaTokenizer):
         **kwargs: Any,
     ) -> None:
         self.codec = _build_codec(vocab_file, extension)
-        super().__init__(
-            str(self.codec.model_file), add_bos_token=add_bos_token, add_eos_token=add_eos_token, **kwargs
-        )
+        super().__init__(str(self.codec.model_file), add_bos_token=add_bos_token, add_eos_token=add_eos_token, **kwargs)
 
     @property
     def vocab_size(self) -> int:
@@ -60,7 +58,9 @@ class SciMindTokenizer(LlamaTokenizer):
         """Returns `vocab_size`: unlike in other tokenizers of MindFormers, no token stands outside it."""
         return self.codec.vocab_size
 
-    def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any) -> list[str]:
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any
+    ) -> list[str]:
         """Returns the pieces and forms of `text`; the other arguments change nothing. Errors as for `TokenCodec.encode`."""
         return [self.codec.token(index) for index in self.codec.encode(text, bos=False)]
 
@@ -113,7 +113,9 @@ class SciMindTokenizer(LlamaTokenizer):
             try:
                 config = json.loads(source.read_text(encoding="utf-8"))
             except ValueError as error:
-                raise SciMindError(f"tokenizer {source} is no valid JSON ({error}); save the tokenizer again") from error
+                raise SciMindError(
+                    f"tokenizer {source} is no valid JSON ({error}); save the tokenizer again"
+                ) from error
         arguments = {name: config[name] for name in _SAVED_ARGUMENTS if name in config}
         return cls(**{"vocab_file": codec.model_file, "extension": codec.extension, **arguments, **kwargs})
 

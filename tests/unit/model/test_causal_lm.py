@@ -13,7 +13,9 @@ ALL_SETS = {"router": "modality", "expert_sets": dict.fromkeys(("text", "smiles"
 
 
 def dense(weights, **settings):
-    config = {k: v for k, v in {**SMALL, **CPU_TYPES, **settings}.items() if k not in ("num_experts", "modality_ranges")}
+    config = {
+        k: v for k, v in {**SMALL, **CPU_TYPES, **settings}.items() if k not in ("num_experts", "modality_ranges")
+    }
     model = LlamaForCausalLM(LlamaConfig(**config))
     for parameter in model.get_parameters():
         parameter.set_data(ms.Tensor(weights[parameter.name]))
@@ -53,9 +55,7 @@ def test_a_shorter_batch_gives_the_same_logits():
     use_mode("graph")
     model = build()
     ids = some_ids((2, 16))
-    np.testing.assert_allclose(
-        logits(model, ids[:, :9]), logits(model, ids)[:, :9], atol=tolerances.SAME_MATH, rtol=0
-    )
+    np.testing.assert_allclose(logits(model, ids[:, :9]), logits(model, ids)[:, :9], atol=tolerances.SAME_MATH, rtol=0)
 
 
 def test_loss_counts_answers_only():
