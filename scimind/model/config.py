@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from scimind.errors import ConfigError
@@ -34,7 +35,7 @@ class SciMindConfig(LlamaConfig):
         shared_experts: Experts that a modality always uses.
         expert_sets: Experts of each modality for router "modality".
         modality_ranges: Ranges of token ids of each modality, `TokenCodec.modality_ranges`.
-        **kwargs: LlamaConfig's arguments; `intermediate_size` must be given.
+        **kwargs: LlamaConfig's arguments.
 
     Raises:
         ConfigError: With every fault that was found.
@@ -61,11 +62,11 @@ class SciMindConfig(LlamaConfig):
             for name, default in _UNSUPPORTED.items()
             if kwargs.get(name, default) not in (default, None)
         ]
-        if self.intermediate_size is None:
-            faults.append("intermediate_size must be given: experts are parts of it")
         if faults:
             raise ConfigError(faults)
-        self.routing = RoutingSettings.create(
+        if self.intermediate_size is None:
+            self.intermediate_size = _llama_neurons(self.hidden_size, self.ffn_dim_multiplier, self.multiple_of)
+        routing = RoutingSettings.create(
             num_experts=num_experts,
             router=router,
             dispatch=dispatch,
@@ -77,3 +78,19 @@ class SciMindConfig(LlamaConfig):
             vocab_size=self.vocab_size,
             intermediate_size=self.intermediate_size,
         )
+        # Plain attributes, as MindFormers writes a configuration to JSON attribute by attribute.
+        for name, value in routing.to_dict().items():
+            setattr(self, name, value)
+
+    @property
+    def routing(self) -> RoutingSettings:
+        """The checked settings of the routing."""
+        return RoutingSettings.create(**{f.name: getattr(self, f.name) for f in fields(RoutingSettings)})
+
+
+def _llama_neurons(hidden_size: int, multiplier: float | None, multiple_of: int) -> int:
+    """Returns h as Llama derives it where it is not given: 2/3 of 4·d, rounded up."""
+    neurons = 4 * hidden_size
+    if multiplier is not None:
+        neurons = int((multiplier + 0.01) * neurons)
+    return -(-int(2 * neurons / 3) // multiple_of) * multiple_of
