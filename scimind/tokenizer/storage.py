@@ -30,7 +30,9 @@ def write_folder(folder: Path, model: bytes, *, extension: bool, base_size: int)
         (folder / MODEL_NAME).write_bytes(model)
         (folder / SETTINGS_NAME).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise SciMindError(f"cannot save the tokenizer into {folder}: {error.strerror or error}; choose another folder") from error
+        raise SciMindError(
+            f"cannot save the tokenizer into {folder}: {error.strerror or error}; choose another folder"
+        ) from error
 
 
 def read_folder(folder: Path) -> tuple[Path, bool]:
@@ -54,7 +56,11 @@ def read_folder(folder: Path) -> tuple[Path, bool]:
         raise SciMindError(f"tokenizer {source} has version ({version}), not {_VERSION}; use the release that wrote it")
     extension, digest = settings.get("extension"), settings.get("sha256")
     if not isinstance(extension, bool) or not isinstance(digest, str):
-        raise SciMindError(f"tokenizer {source} must hold extension (true or false) and sha256; save the tokenizer again")
+        raise SciMindError(
+            f"tokenizer {source} must hold extension (true or false) and sha256; save the tokenizer again"
+        )
     if hashlib.sha256(model).hexdigest() != digest:
-        raise CheckpointError(f"{folder / MODEL_NAME} is not the model that {SETTINGS_NAME} names; copy both files together")
+        raise CheckpointError(
+            f"{folder / MODEL_NAME} is not the model that {SETTINGS_NAME} names; copy both files together"
+        )
     return folder / MODEL_NAME, extension

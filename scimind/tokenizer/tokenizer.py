@@ -22,16 +22,17 @@ _SAVED_ARGUMENTS = ("add_bos_token", "add_eos_token", "padding_side", "truncatio
 class SciMindTokenizer(LlamaTokenizer):
     """A MindFormers tokenizer whose ids and texts are a `TokenCodec`'s.
 
-    Everything that MindFormers offers goes on top: truncation, padding, tensors, batches. Where Llama's own tokenizer matches
-    `<s>` inside a text, this one does not: special tokens come from `add_bos_token` and `add_eos_token` only.
+    Everything that MindFormers offers goes on top: truncation, padding, tensors, batches. Where Llama's own tokenizer
+    matches `<s>` inside a text, this one does not: special tokens come from `add_bos_token` and `add_eos_token` only.
 
     Args:
         vocab_file: A SentencePiece model; None is the small one that comes with the package.
-        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens; None takes what the settings
-            beside `vocab_file` say, or True where there are none.
+        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens; None takes what the
+            settings beside `vocab_file` say, or True where there are none.
         add_bos_token: Whether ids begin with BOS.
         add_eos_token: Whether ids end in EOS.
-        **kwargs: What MindFormers' tokenizers take: padding_side, truncation_side, model_max_length, chat_template and so on.
+        **kwargs: What MindFormers' tokenizers take: padding_side, truncation_side, model_max_length, chat_template and
+            so on.
 
     Raises:
         SciMindError: The model file cannot be used, or a special token is not Llama's.
@@ -47,9 +48,7 @@ class SciMindTokenizer(LlamaTokenizer):
         **kwargs: Any,
     ) -> None:
         self.codec = _build_codec(vocab_file, extension)
-        super().__init__(
-            str(self.codec.model_file), add_bos_token=add_bos_token, add_eos_token=add_eos_token, **kwargs
-        )
+        super().__init__(str(self.codec.model_file), add_bos_token=add_bos_token, add_eos_token=add_eos_token, **kwargs)
 
     @property
     def vocab_size(self) -> int:
@@ -60,8 +59,10 @@ class SciMindTokenizer(LlamaTokenizer):
         """Returns `vocab_size`: unlike in other tokenizers of MindFormers, no token stands outside it."""
         return self.codec.vocab_size
 
-    def tokenize(self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any) -> list[str]:
-        """Returns the pieces and forms of `text`; the other arguments change nothing. Errors as for `TokenCodec.encode`."""
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any
+    ) -> list[str]:
+        """Returns the pieces and forms of `text`, as `TokenCodec.encode` does; the other arguments change nothing."""
         return [self.codec.token(index) for index in self.codec.encode(text, bos=False)]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
@@ -69,7 +70,7 @@ class SciMindTokenizer(LlamaTokenizer):
         return self.codec.decode([self.codec.token_id(token) for token in tokens], skip_special=False)
 
     def save_vocabulary(self, save_directory: str | Path, filename_prefix: str | None = None) -> tuple[str, str]:
-        """Writes what `TokenCodec.save` writes and returns the two paths; the names are fixed, so there is no prefix."""
+        """Writes what `TokenCodec.save` writes and returns the two paths; their names take no prefix."""
         if filename_prefix:
             raise SciMindError(f"filename_prefix ({filename_prefix!r}) is not supported; save into a folder of its own")
         self.codec.save(save_directory)
@@ -113,7 +114,9 @@ class SciMindTokenizer(LlamaTokenizer):
             try:
                 config = json.loads(source.read_text(encoding="utf-8"))
             except ValueError as error:
-                raise SciMindError(f"tokenizer {source} is no valid JSON ({error}); save the tokenizer again") from error
+                raise SciMindError(
+                    f"tokenizer {source} is no valid JSON ({error}); save the tokenizer again"
+                ) from error
         arguments = {name: config[name] for name in _SAVED_ARGUMENTS if name in config}
         return cls(**{"vocab_file": codec.model_file, "extension": codec.extension, **arguments, **kwargs})
 
@@ -140,7 +143,7 @@ class SciMindTokenizer(LlamaTokenizer):
         tags: bool = False,
         **kwargs: Any,
     ) -> str:
-        """Returns `TokenCodec.decode` of one or several ids; spaces are never cleaned up, as that would change molecules."""
+        """Returns the text of one or several ids; spaces are never cleaned up, as that would change molecules."""
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
         return self.codec.decode(ids, tags=tags, skip_special=skip_special_tokens)
 
