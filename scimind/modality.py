@@ -1,7 +1,8 @@
 """The modality of a token: a look-up by id, which nothing else decides.
 
-A vocabulary is text except for the ranges that a tokenizer names. A range is half-open, `[start, stop]` with stop excluded, and
-a modality may have several, because the tokenizer's extension puts more SMILES characters behind the proteins.
+A vocabulary is text except for the ranges that a tokenizer names. A range is half-open, `[start, stop]` with stop
+excluded, and a modality may have several, because the tokenizer's extension puts more SMILES characters behind the
+proteins.
 """
 
 from __future__ import annotations
@@ -33,15 +34,17 @@ def normalise_ranges(ranges: ModalityRanges, vocab_size: int | None = None) -> d
     """Returns the ranges of every modality but text as lists of (start, stop), checked and in ascending order.
 
     Args:
-        ranges: For each modality one half-open pair, or a list of such pairs; a modality that is left out has no tokens.
+        ranges: For each modality one half-open pair, or a list of such pairs; a modality that is left out has no
+            tokens.
         vocab_size: Number of ids; None skips the check against it.
 
     Returns:
         One entry for each of smiles, nucleotide and protein, in that order; an empty list where there is no range.
 
     Raises:
-        ConfigError: A name that is not a modality (text included: it is the rest), a value that is not a pair of integers, an
-            empty or negative range, an id beyond the vocabulary, or two ranges that overlap. All faults are in one message.
+        ConfigError: A name that is not a modality (text included: it is the rest), a value that is not a pair of
+            integers, an empty or negative range, an id beyond the vocabulary, or two ranges that overlap. All faults
+            are in one message.
     """
     if not isinstance(ranges, Mapping):
         raise ConfigError(f"modality_ranges ({ranges!r}) must map a modality to [start, stop] or a list of such pairs")
@@ -123,7 +126,7 @@ def _overlaps(known: Mapping[str, Sequence[tuple[int, int]]]) -> list[str]:
     """Returns one fault for each range that starts before the one below it has ended."""
     ordered = sorted((start, stop, name) for name, pairs in known.items() for start, stop in pairs)
     return [
-        f"modality_ranges.{upper[2]} [{upper[0]}, {upper[1]}] overlaps modality_ranges.{lower[2]} [{lower[0]}, {lower[1]}]"
-        for lower, upper in zip(ordered, ordered[1:], strict=False)
-        if upper[0] < lower[1]
+        f"modality_ranges.{name} [{start}, {stop}] overlaps modality_ranges.{below[2]} [{below[0]}, {below[1]}]"
+        for below, (start, stop, name) in zip(ordered, ordered[1:], strict=False)
+        if start < below[1]
     ]

@@ -1,21 +1,22 @@
 r"""The added tokens: one for every character of a molecule, a nucleic acid and a protein, in id order.
 
-An added token is written with its character between the brackets of its modality, `{|C|}`, `*|G|*` or `<|L|>`, so that the same
-letter can be three tokens. Their order is that of the published model, whose checkpoints depend on it.
+An added token is written with its character between the brackets of its modality, `{|C|}`, `*|G|*` or `<|L|>`, so that
+the same letter can be three tokens. Their order is that of the published model, whose checkpoints depend on it.
 """
 
 from __future__ import annotations
 
 SMILES_CHARACTERS = (
-    r"C 1 ( O c 2 ) N = # 3 . l n - s S [ @ H ] / \ o A + 4 5 6 B r I M 0 d F G e i T P 7 a K 8 9 u g U R % h t W D y Z b E L f Y"
-    " V X p m"
+    r"C 1 ( O c 2 ) N = # 3 . l n - s S [ @ H ] / \ o A + 4 5 6 B r I M 0 d F G e i T P 7 a K 8 9 u g U R % h t W D y Z"
+    " b E L f Y V X p m"
 ).replace(" ", "")
 NUCLEOTIDE_CHARACTERS = "GACTU"
 PROTEIN_CHARACTERS = "LAGVSERTIDPKQNFYMHWCXBUZO.-"
 
-# What SMILES allows and the 66 lack. By OpenSMILES: the aromatic and the quadruple bond (: $) and the wildcard atom (*); the
-# element symbols need two more letters, the k of Bk and the v of Lv; all digits, aromatic symbols and chirality classes are there.
-# By common dialects: any bond (~), and the > of reactions and dative bonds. New ones may only be appended.
+# What SMILES allows and the 66 lack. By OpenSMILES: the aromatic and the quadruple bond (: $) and the wildcard atom
+# (*); the element symbols need two more letters, the k of Bk and the v of Lv; all digits, aromatic symbols and
+# chirality classes are there. By common dialects: any bond (~), and the > of reactions and dative bonds. New ones may
+# only be appended.
 EXTENSION_CHARACTERS = ":*$~>kv"
 
 BASE_MODALITIES = {
@@ -26,8 +27,8 @@ BASE_MODALITIES = {
 
 BRACKETS = {"smiles": ("{|", "|}"), "nucleotide": ("*|", "|*"), "protein": ("<|", "|>")}
 
-# The tags that people write, with the modality of their tokens and the characters that each accepts. DNA and RNA share the
-# nucleotide tokens, and a T in RNA (or a U in DNA) is more likely a mistake than a wish.
+# The tags that people write, with the modality of their tokens and the characters that each accepts. DNA and RNA share
+# the nucleotide tokens, and a T in RNA (or a U in DNA) is more likely a mistake than a wish.
 TAG_MODALITIES = {"smiles": "smiles", "protein": "protein", "dna": "nucleotide", "rna": "nucleotide"}
 TAG_CHARACTERS = {
     "smiles": SMILES_CHARACTERS + EXTENSION_CHARACTERS,

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scimind.errors import SciMindError, TokenError
 from scimind.tokenizer import segmentation
 from scimind.tokenizer.alphabet import (
@@ -21,6 +18,7 @@ from scimind.tokenizer.alphabet import (
     modality_ranges,
     token_form,
 )
+from scimind.tokenizer.batch import BatchEncoding, pad_rows
 from scimind.tokenizer.pieces import BOS_ID, EOS_ID, UNK_ID, TextPieces
 from scimind.tokenizer.rendering import TokenText, join_parts
 from scimind.tokenizer.storage import read_folder, write_folder
@@ -30,32 +28,24 @@ BUILT_IN_MODEL = Path(__file__).with_name("scimind_small.model")
 
 @dataclass(frozen=True)
 class Encoding:
-    """Token ids and where each stands in the text: (start, stop) in characters, (p, p) for a token that the text does not show."""
+    """Token ids and the (start, stop) of each in characters of the text; (p, p) where the text does not show it."""
 
     ids: list[int]
     offsets: list[tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class BatchEncoding:
-    """Padded token ids: input_ids and attention_mask (1 where there is a token) int32 [b, s], lengths int32 [b]."""
-
-    input_ids: NDArray[np.int32]
-    attention_mask: NDArray[np.int32]
-    lengths: NDArray[np.int32]
-
-
 class TokenCodec:
     r"""Turns text into ids and ids into text.
 
-    Molecules, proteins and nucleic acids stand in tags: `<smiles>CCO</smiles>`, `<protein>MKV</protein>`, `<dna>ACGT</dna>`,
-    `<rna>ACGU</rna>`; the published model's own form, `{|C|}{|C|}{|O|}`, gives the same ids. White space beside either is
-    dropped. A backslash right before a tag or a form makes it plain text (`escape` writes them; see `segmentation`). `<s>` and
-    `</s>` in a text are plain text too: only `bos` and `eos` make those tokens.
+    Molecules, proteins and nucleic acids stand in tags: `<smiles>CCO</smiles>`, `<protein>MKV</protein>`,
+    `<dna>ACGT</dna>`, `<rna>ACGU</rna>`; the published model's own form, `{|C|}{|C|}{|O|}`, gives the same ids. White
+    space beside either is dropped. A backslash right before a tag or a form makes it plain text (`escape` writes them;
+    see `segmentation`). `<s>` and `</s>` in a text are plain text too: only `bos` and `eos` make those tokens.
 
     Args:
         model_file: A SentencePiece model with Llama's conventions; None is the small one that comes with the package.
-        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens. False for its checkpoints.
+        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens. False for its
+            checkpoints.
 
     Raises:
         SciMindError: The model file cannot be used.
@@ -107,8 +97,8 @@ class TokenCodec:
         """Returns the ids of `text`.
 
         Raises:
-            TokenError: A character inside a tag that has no token, a tag that is empty, not closed, not opened or holds another
-                one, or half a surrogate pair; with the character and its position in `text`.
+            TokenError: A character inside a tag that has no token, a tag that is empty, not closed, not opened or holds
+                another one, or half a surrogate pair; with the character and its position in `text`.
         """
         ids = [BOS_ID] if bos else []
         for part in segmentation.segment(text, self._forms):
@@ -123,8 +113,9 @@ class TokenCodec:
     def encode_with_offsets(self, text: str, *, bos: bool = True, eos: bool = False) -> Encoding:
         """Returns the ids of `text` and the (start, stop) in `text` that each stands for.
 
-        BOS spans (0, 0), EOS (n, n); the `▁` that SentencePiece puts before a piece is empty; all bytes of a character that the
-        vocabulary lacks span that character; a form such as `{|C|}` spans its five characters. Errors as for `encode`.
+        BOS spans (0, 0), EOS (n, n); the `▁` that SentencePiece puts before a piece is empty; all bytes of a character
+        that the vocabulary lacks span that character; a form such as `{|C|}` spans its five characters. Errors as for
+        `encode`.
         """
         ids, offsets = ([BOS_ID], [(0, 0)]) if bos else ([], [])
         for part in segmentation.segment(text, self._forms):
@@ -167,12 +158,10 @@ class TokenCodec:
             TokenError: As for `encode`.
             SciMindError: A length below 1, a text longer than `pad_to`, an unknown side.
         """
-        for name, length in (("max_length", max_length), ("pad_to", pad_to)):
-            if length is not None and length < 1:
-                raise SciMindError(f"{name} ({length}) must be at least 1")
-        if side not in ("right", "left"):
-            raise SciMindError(f"side ({side!r}) must be 'right' or 'left'")
+        if max_length is not None and max_length < 1:
+            raise SciMindError(f"max_length ({max_length}) must be at least 1")
         rows = [self.encode(text, bos=bos, eos=eos)[:max_length] for text in texts]
+<<<<<<< HEAD
         longest = max(map(len, rows), default=0)
         if pad_to is not None and longest > pad_to:
             raise SciMindError(
@@ -186,15 +175,18 @@ class TokenCodec:
             input_ids[index, where] = row
             attention_mask[index, where] = 1
         return BatchEncoding(input_ids, attention_mask, np.array([len(row) for row in rows], dtype=np.int32))
+=======
+        return pad_rows(rows, pad_id=self.pad_id, pad_to=pad_to, side=side)
+>>>>>>> tokenizer
 
     def decode(self, ids: Sequence[int], *, tags: bool = False, skip_special: bool = True) -> str:
         r"""Returns the text of `ids`, with a space where a sequence meets text, but none before closing punctuation.
 
-        With `tags`, the text encodes to the same ids where they came from `encode`: marks in plain text are escaped, nucleotides
-        are RNA if they hold a U and no T, else DNA (both letters in one run: the published form, `*|T|**|U|*`). Not kept are: a
-        literal `▁` (U+2581), which SentencePiece holds to be a space, and which is lost as such beside a sequence; BOS, EOS and
-        padding, which `encode` is asked for. Ids that a model made up may also spell bytes that are no UTF-8, or text in other
-        pieces than `encode` would choose.
+        With `tags`, the text encodes to the same ids where they came from `encode`: marks in plain text are escaped,
+        nucleotides are RNA if they hold a U and no T, else DNA (both letters in one run: the published form,
+        `*|T|**|U|*`). Not kept are: a literal `▁` (U+2581), which SentencePiece holds to be a space, and which is lost
+        as such beside a sequence; BOS, EOS and padding, which `encode` is asked for. Ids that a model made up may also
+        spell bytes that are no UTF-8, or text in other pieces than `encode` would choose.
 
         Args:
             ids: Token ids, each in [0, vocab_size).
@@ -286,15 +278,16 @@ class TokenCodec:
         except KeyError as error:
             character = error.args[0]
             position = run.start + run.characters.index(character)
-            reason = f"character {character!r} at position {position} has no token in <{run.tag}>; {self._advice(run.tag, character)}"
-            raise TokenError(reason, character, position) from error
+            reason = f"character {character!r} at position {position} has no token in <{run.tag}>"
+            raise TokenError(f"{reason}; {_advice(run.tag, character)}", character, position) from error
 
-    def _advice(self, tag: str, character: str) -> str:
-        """Returns what to do about a character that has no token."""
-        if character.isspace():
-            return "remove the white space"
-        if tag == "smiles" and character in EXTENSION_CHARACTERS:
-            return "use a tokenizer with the extension, or write the molecule without it"
-        if tag in ("dna", "rna"):
-            return f"<{tag}> holds {', '.join(TAG_CHARACTERS[tag])} only"
-        return "correct the sequence, or write it as text outside the tag"
+
+def _advice(tag: str, character: str) -> str:
+    """Returns what to do about a character that has no token."""
+    if character.isspace():
+        return "remove the white space"
+    if tag == "smiles" and character in EXTENSION_CHARACTERS:
+        return "use a tokenizer with the extension, or write the molecule without it"
+    if tag in ("dna", "rna"):
+        return f"<{tag}> holds {', '.join(TAG_CHARACTERS[tag])} only"
+    return "correct the sequence, or write it as text outside the tag"

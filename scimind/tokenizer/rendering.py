@@ -23,8 +23,8 @@ class TokenText:
 def join_parts(parts: Sequence[str | TokenText], *, tags: bool) -> str:
     """Returns the whole text of decoded parts.
 
-    Encoding drops white space beside a sequence, so any can be put there; a space is, except at the inside of brackets and before
-    closing punctuation. Special tokens end a sequence and a text.
+    Encoding drops white space beside a sequence, so any can be put there; a space is, except at the inside of brackets
+    and before closing punctuation. Special tokens end a sequence and a text.
 
     Args:
         parts: Plain text (escaped already where it must be) and tokens, in order.

@@ -1,11 +1,11 @@
 r"""A text cut into plain pieces, which SentencePiece encodes, and runs of single-character tokens.
 
-What cuts a text are its marks: an added token's form (`{|C|}`), an opening tag (`<smiles>`) and a closing tag (`</smiles>`). White
-space beside a mark is dropped, as the published tokenizer does.
+What cuts a text are its marks: an added token's form (`{|C|}`), an opening tag (`<smiles>`) and a closing tag
+(`</smiles>`). White space beside a mark is dropped, as the published tokenizer does.
 
-Escapes: a backslash right before a mark makes the mark plain text, and a backslash that is meant there itself is doubled. So of
-n backslashes right before a mark ⌊n / 2⌋ stay as text, and an odd n escapes the mark. A backslash anywhere else means itself, also
-between two tags, where it is a character of SMILES.
+Escapes: a backslash right before a mark makes the mark plain text, and a backslash that is meant there itself is
+doubled. So of n backslashes right before a mark ⌊n / 2⌋ stay as text, and an odd n escapes the mark. A backslash
+anywhere else means itself, also between two tags, where it is a character of SMILES.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class TextPiece:
 
     Args:
         text: The characters, never empty.
-        bounds: One more than there are characters: character i stands at [bounds[i], bounds[i + 1]) of the given text, where an
-            escaping backslash belongs to the character behind it.
+        bounds: One more than there are characters: character i stands at [bounds[i], bounds[i + 1]) of the given text,
+            where an escaping backslash belongs to the character behind it.
     """
 
     text: str
@@ -62,7 +62,7 @@ def escape(text: str) -> str:
 
 
 def segment(text: str, forms: Container[str]) -> Iterator[TextPiece | TokenRun]:
-    """Yields the pieces and runs of `text` in order; pieces are stripped beside a run, and left out where nothing remains.
+    """Yields the pieces and runs of `text` in order; pieces are stripped beside a run, and empty ones left out.
 
     Args:
         text: Any text.
@@ -123,19 +123,15 @@ class _PieceBuilder:
 
 
 def _read_tag(text: str, opening: str, start: int) -> tuple[TokenRun, int]:
-    """Returns the content of the tag that opens at `start`, without white space at its ends, and where the text goes on."""
+    """Returns the stripped content of the tag that opens at `start`, and where the text goes on behind it."""
     if opening.startswith("</"):
-        raise TokenError(
-            f"{opening} at position {start} closes a tag that is not open; write {opening.replace('/', '')} before the sequence, or"
-            rf" escape it as \{opening}",
-            opening[0],
-            start,
-        )
+        remedy = rf"write {opening.replace('/', '')} before the sequence, or escape it as \{opening}"
+        raise TokenError(f"{opening} at position {start} closes no open tag; {remedy}", opening[0], start)
     tag, inside = opening[1:-1], start + len(opening)
     closing = _TAG.search(text, inside)
     if closing is None:
-        reason = rf"{opening} at position {start} is not closed; write </{tag}> behind the sequence, or escape it as \{opening}"
-        raise TokenError(reason, opening[0], start)
+        remedy = rf"write </{tag}> behind the sequence, or escape it as \{opening}"
+        raise TokenError(f"{opening} at position {start} is not closed; {remedy}", opening[0], start)
     if closing[0] != f"</{tag}>":
         reason = f"{closing[0]} at position {closing.start()} stands inside {opening}; write </{tag}> before it"
         raise TokenError(reason, closing[0][0], closing.start())

@@ -22,16 +22,17 @@ _SAVED_ARGUMENTS = ("add_bos_token", "add_eos_token", "padding_side", "truncatio
 class SciMindTokenizer(LlamaTokenizer):
     """A MindFormers tokenizer whose ids and texts are a `TokenCodec`'s.
 
-    Everything that MindFormers offers goes on top: truncation, padding, tensors, batches. Where Llama's own tokenizer matches
-    `<s>` inside a text, this one does not: special tokens come from `add_bos_token` and `add_eos_token` only.
+    Everything that MindFormers offers goes on top: truncation, padding, tensors, batches. Where Llama's own tokenizer
+    matches `<s>` inside a text, this one does not: special tokens come from `add_bos_token` and `add_eos_token` only.
 
     Args:
         vocab_file: A SentencePiece model; None is the small one that comes with the package.
-        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens; None takes what the settings
-            beside `vocab_file` say, or True where there are none.
+        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens; None takes what the
+            settings beside `vocab_file` say, or True where there are none.
         add_bos_token: Whether ids begin with BOS.
         add_eos_token: Whether ids end in EOS.
-        **kwargs: What MindFormers' tokenizers take: padding_side, truncation_side, model_max_length, chat_template and so on.
+        **kwargs: What MindFormers' tokenizers take: padding_side, truncation_side, model_max_length, chat_template and
+            so on.
 
     Raises:
         SciMindError: The model file cannot be used, or a special token is not Llama's.
@@ -61,7 +62,7 @@ class SciMindTokenizer(LlamaTokenizer):
     def tokenize(
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any
     ) -> list[str]:
-        """Returns the pieces and forms of `text`; the other arguments change nothing. Errors as for `TokenCodec.encode`."""
+        """Returns the pieces and forms of `text`, as `TokenCodec.encode` does; the other arguments change nothing."""
         return [self.codec.token(index) for index in self.codec.encode(text, bos=False)]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
@@ -69,7 +70,7 @@ class SciMindTokenizer(LlamaTokenizer):
         return self.codec.decode([self.codec.token_id(token) for token in tokens], skip_special=False)
 
     def save_vocabulary(self, save_directory: str | Path, filename_prefix: str | None = None) -> tuple[str, str]:
-        """Writes what `TokenCodec.save` writes and returns the two paths; the names are fixed, so there is no prefix."""
+        """Writes what `TokenCodec.save` writes and returns the two paths; their names take no prefix."""
         if filename_prefix:
             raise SciMindError(f"filename_prefix ({filename_prefix!r}) is not supported; save into a folder of its own")
         self.codec.save(save_directory)
@@ -142,7 +143,7 @@ class SciMindTokenizer(LlamaTokenizer):
         tags: bool = False,
         **kwargs: Any,
     ) -> str:
-        """Returns `TokenCodec.decode` of one or several ids; spaces are never cleaned up, as that would change molecules."""
+        """Returns the text of one or several ids; spaces are never cleaned up, as that would change molecules."""
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
         return self.codec.decode(ids, tags=tags, skip_special=skip_special_tokens)
 
