@@ -55,10 +55,10 @@ class CachedDecoder:
         self.model.add_flags_custom(is_first_iteration=True)
         return self._whole(Tensor(ids, ms.int32), Tensor(lengths, ms.int32)).asnumpy()
 
-    def step(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Returns logits [b, v] after one more token `ids` [b] a row; `lengths` [b] count it."""
+    def step(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
         self.model.add_flags_custom(is_first_iteration=False)
-        return self._one(Tensor(ids[:, None], ms.int32), Tensor(lengths, ms.int32)).asnumpy()
+        return self._one(Tensor(ids[:, None], ms.int32), Tensor(positions + 1, ms.int32)).asnumpy()
 
 
 class FullDecoder:
@@ -83,7 +83,7 @@ class FullDecoder:
         self._ids[:, : ids.shape[1]] = ids
         return self._whole(Tensor(self._ids), Tensor(lengths, ms.int32)).asnumpy()
 
-    def step(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Returns logits [b, v] after one more token `ids` [b] a row; `lengths` [b] count it."""
-        self._ids[np.arange(len(ids)), lengths - 1] = ids
-        return self._whole(Tensor(self._ids), Tensor(lengths, ms.int32)).asnumpy()
+    def step(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
+        self._ids[np.arange(len(ids)), positions] = ids
+        return self._whole(Tensor(self._ids), Tensor(positions + 1, ms.int32)).asnumpy()
