@@ -123,8 +123,8 @@ def _is_integer(value: object) -> bool:
 
 
 def _overlaps(known: Mapping[str, Sequence[tuple[int, int]]]) -> list[str]:
-    """Returns one fault for each range that starts before the one below it has ended."""
-    ordered = sorted((start, stop, name) for name, pairs in known.items() for start, stop in pairs)
+    """Returns one fault for each range that starts before the one below it has ended; empty ranges are left out."""
+    ordered = sorted((start, stop, name) for name, pairs in known.items() for start, stop in pairs if start < stop)
     return [
         f"modality_ranges.{name} [{start}, {stop}] overlaps modality_ranges.{below[2]} [{below[0]}, {below[1]}]"
         for below, (start, stop, name) in zip(ordered, ordered[1:], strict=False)

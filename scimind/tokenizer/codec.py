@@ -103,7 +103,7 @@ class TokenCodec:
         ids = [BOS_ID] if bos else []
         for part in segmentation.segment(text, self._forms):
             if isinstance(part, segmentation.TextPiece):
-                ids += self.pieces.encode(part.text, part.bounds[0])
+                ids += self.pieces.encode(part.text, part.bounds)
             elif part.tag is None:
                 ids.append(self._forms[part.characters])
             else:
@@ -120,7 +120,7 @@ class TokenCodec:
         ids, offsets = ([BOS_ID], [(0, 0)]) if bos else ([], [])
         for part in segmentation.segment(text, self._forms):
             if isinstance(part, segmentation.TextPiece):
-                found = self.pieces.encode(part.text, part.bounds[0])
+                found = self.pieces.encode(part.text, part.bounds)
                 offsets += [(part.bounds[i], part.bounds[j]) for i, j in self.pieces.spans(part.text, found)]
             elif part.tag is None:
                 found = [self._forms[part.characters]]
@@ -161,23 +161,7 @@ class TokenCodec:
         if max_length is not None and max_length < 1:
             raise SciMindError(f"max_length ({max_length}) must be at least 1")
         rows = [self.encode(text, bos=bos, eos=eos)[:max_length] for text in texts]
-<<<<<<< HEAD
-        longest = max(map(len, rows), default=0)
-        if pad_to is not None and longest > pad_to:
-            raise SciMindError(
-                f"pad_to ({pad_to}) is less than the longest text's ids ({longest}); raise it or set max_length"
-            )
-        shape = (len(rows), longest if pad_to is None else pad_to)
-        input_ids = np.full(shape, self.pad_id, dtype=np.int32)
-        attention_mask = np.zeros(shape, dtype=np.int32)
-        for index, row in enumerate(rows):
-            where = slice(0, len(row)) if side == "right" else slice(shape[1] - len(row), shape[1])
-            input_ids[index, where] = row
-            attention_mask[index, where] = 1
-        return BatchEncoding(input_ids, attention_mask, np.array([len(row) for row in rows], dtype=np.int32))
-=======
         return pad_rows(rows, pad_id=self.pad_id, pad_to=pad_to, side=side)
->>>>>>> tokenizer
 
     def decode(self, ids: Sequence[int], *, tags: bool = False, skip_special: bool = True) -> str:
         r"""Returns the text of `ids`, with a space where a sequence meets text, but none before closing punctuation.

@@ -42,12 +42,12 @@ class TextPieces:
             raise SciMindError(f"tokenizer model {model_file} has no byte fallback; train it with byte_fallback")
         self.size: int = size
 
-    def encode(self, text: str, position: int = 0) -> list[int]:
+    def encode(self, text: str, starts: Sequence[int] | None = None) -> list[int]:
         """Returns the ids of plain text, which gets its own leading `▁`; of an empty text, none.
 
         Args:
             text: Any characters that UTF-8 can hold.
-            position: Where `text` stands in what the user gave, for errors.
+            starts: Where each character stands in what the user gave, for errors; None where that is `text` itself.
 
         Raises:
             TokenError: A lone surrogate, which UTF-8 cannot hold.
@@ -58,7 +58,7 @@ class TextPieces:
             found = _SURROGATE.search(text)
             if found is None:
                 raise
-            where = position + found.start()
+            where = found.start() if starts is None else starts[found.start()]
             reason = f"character {found[0]!r} at position {where} is half a surrogate pair; read the file as UTF-8"
             raise TokenError(reason, found[0], where) from error
         return ids

@@ -134,18 +134,35 @@ class SciMindTokenizer(LlamaTokenizer):
     def _convert_id_to_token(self, index: int) -> str:
         return self.codec.token(index)
 
+    def decode(
+        self,
+        token_ids: int | Sequence[int] | Sequence[Sequence[int]] | Any,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+        **kwargs: Any,
+    ) -> str | list[str]:
+        """Returns the text of one id, of a sequence of ids, or the texts of several; arrays and tensors are taken too.
+
+        Args:
+            token_ids: The ids, each in [0, vocab_size).
+            skip_special_tokens: Whether `<s>`, `</s>` and padding are left out.
+            clean_up_tokenization_spaces: Without effect: to clean up spaces would change molecules.
+            **kwargs: `tags=True` keeps sequences in their tags, as in `TokenCodec.decode`, which also names the errors.
+        """
+        ids = [token_ids] if isinstance(token_ids, int) else token_ids
+        text: str | list[str] = super().decode(ids, skip_special_tokens, clean_up_tokenization_spaces, **kwargs)
+        return text
+
     def _decode(
         self,
-        token_ids: int | Sequence[int],
+        token_ids: Sequence[int],
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
         *,
         tags: bool = False,
         **kwargs: Any,
     ) -> str:
-        """Returns the text of one or several ids; spaces are never cleaned up, as that would change molecules."""
-        ids = [token_ids] if isinstance(token_ids, int) else token_ids
-        return self.codec.decode(ids, tags=tags, skip_special=skip_special_tokens)
+        return self.codec.decode(token_ids, tags=tags, skip_special=skip_special_tokens)
 
 
 def _build_codec(vocab_file: str | Path | None, extension: bool | None) -> TokenCodec:
