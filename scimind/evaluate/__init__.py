@@ -1,0 +1,1 @@
+"""Predictions and references to numbers. Loads no MindSpore."""
