@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import csv
-import os
 import pickle
 import random
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,7 @@ import pytest
 from scimind.errors import SciMindError, TokenError
 from scimind.modality import modality_of, modality_table
 from scimind.tokenizer import TokenCodec
-
-SHARED = Path(os.environ.get("SCIMIND_SHARED", Path(__file__).resolve().parents[4] / "shared"))
-CHEBI20 = SHARED / "data" / "chebi20" / "validation.txt"
+from tests.support.shared import shared_file
 
 WORDS = [
     "The molecule",
@@ -265,9 +261,7 @@ def test_encoding_is_fast(codec: TokenCodec) -> None:
 
 
 def test_every_molecule_of_chebi20_has_its_tokens(codec: TokenCodec) -> None:
-    if not CHEBI20.exists():
-        pytest.skip(f"{CHEBI20} is not on this machine; set SCIMIND_SHARED")
-    with CHEBI20.open(encoding="utf-8", newline="") as file:
+    with shared_file("data/chebi20/validation.txt").open(encoding="utf-8", newline="") as file:
         molecules = [
             row["SMILES"].replace("\\\\", "\\") for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
         ]
