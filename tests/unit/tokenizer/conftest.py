@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+import pytest
+
+from scimind.tokenizer import TokenCodec
+
+
+@pytest.fixture(scope="session")
+def codec() -> TokenCodec:
+    return TokenCodec()
