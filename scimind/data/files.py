@@ -1,4 +1,4 @@
-"""Text files as people have them: UTF-8 with or without a byte order mark, lines ended in either way, JSON whole or by line."""
+"""Text files as people have them: UTF-8 with or without a byte order mark, any line ends, JSON whole or by line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read_text(path: Path) -> str:
 
 
 def count_lines(path: Path) -> int:
-    """Returns the number of line ends of a file, 0 for one that cannot be read: what a progress bar needs beforehand."""
+    """Returns the number of line ends of a file, 0 if it cannot be read; a progress bar needs it beforehand."""
     try:
         with path.open("rb") as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))

@@ -18,7 +18,7 @@ POLICIES = ("drop", "truncate")
 
 @dataclass(frozen=True)
 class Fitted:
-    """A conversation with its ids and labels (equal lengths, at most seq_length + 1), and whether it was cut for that."""
+    """A conversation with its ids and labels (of equal length, at most seq_length + 1), and whether it was cut."""
 
     conversation: Conversation
     ids: list[int]
@@ -31,9 +31,10 @@ class Fitter:
 
     Args:
         codec: The vocabulary.
-        seq_length: Positions s that the model reads at once; a record holds one id more, since labels are shifted by one.
-        policy: `drop` leaves a longer record out. `truncate` takes tokens of plain text away from the end of a question, the
-            oldest question first; molecules, other sequences and answers stay whole, and what is then still too long is left out.
+        seq_length: Positions s that the model reads at once; a record holds one id more, since labels are shifted.
+        policy: `drop` leaves a longer record out. `truncate` takes tokens of plain text away from the end of a
+            question, the oldest question first; molecules, other sequences and answers stay whole, and what is then
+            still too long is left out.
         loss_on_prompt: See `encode_conversation`.
 
     Raises:

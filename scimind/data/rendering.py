@@ -1,7 +1,8 @@
 """Conversations to token ids and labels: the one renderer of training and inference.
 
-A round is ` [INST]: {question} [/INST]: {answer}</s>`. Prompt and answer are encoded each on its own, which gives the ids of the
-whole text, because SentencePiece begins every piece with a `▁`; so a prompt has the same ids with and without its answer.
+A round is ` [INST]: {question} [/INST]: {answer}</s>`. Prompt and answer are encoded each on its own, so that a
+prompt has the same ids with and without its answer. They are those of the whole text, since SentencePiece starts a
+word at a space.
 """
 
 from __future__ import annotations

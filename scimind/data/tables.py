@@ -51,8 +51,8 @@ def repair_backslashes(smiles: str) -> tuple[str, int]:
 def read_pairs(path: Path) -> Iterator[Pair | DataError]:
     """Yields the pairs of a file in order; a record that is faulty is yielded as its error, and the next one follows.
 
-    TSV is told from CSV by a tab in its first line, JSON by a bracket at its beginning. CSV has quotes as usual; in TSV a quote
-    is a character like any other, as the published files have it.
+    TSV is told from CSV by a tab in its first line, JSON by a bracket at its beginning. CSV has quotes as usual; in
+    TSV a quote is a character like any other, as the published files have it.
 
     Args:
         path: `.csv`, `.tsv`, `.txt`, `.json` or `.jsonl`; the name does not matter.
@@ -62,9 +62,7 @@ def read_pairs(path: Path) -> Iterator[Pair | DataError]:
     """
     text = read_text(path)
     rows = _json_rows(path, text) if text.lstrip()[0] in "[{" else _table_rows(path, text)
-    number = 0
-    for row in rows:
-        number += 1
+    for number, row in enumerate(rows, start=1):
         yield row if isinstance(row, DataError) else _pair(row, f"{path.stem}-{number}", path)
 
 
