@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scimind.tokenizer import TokenCodec
 
-HELP = "turn data files into conversation JSON and MindRecord"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's flags."""

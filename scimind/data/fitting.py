@@ -9,7 +9,7 @@ import numpy as np
 
 from scimind.data.conversation import Conversation, Round
 from scimind.data.rendering import encode_conversation
-from scimind.errors import SciMindError
+from scimind.errors import SciMindError, TokenError
 from scimind.modality import Modality, modality_of, modality_table
 from scimind.tokenizer import TokenCodec
 
@@ -70,20 +70,23 @@ class Fitter:
             excess = len(ids) - self.seq_length - 1
             while excess > 0:
                 shorter = self._cut(question, excess)
-                if shorter == question or not shorter.strip():
+                if shorter == question:
                     break
                 question = shorter
                 rounds[number] = Round(question, answer)
-                ids, labels = encode_conversation(self.codec, rounds, self.loss_on_prompt)
+                try:
+                    ids, labels = encode_conversation(self.codec, rounds, self.loss_on_prompt)
+                except TokenError:
+                    return None  # the cut left a backslash before a tag, which escaped it
                 excess = len(ids) - self.seq_length - 1
             if excess <= 0:
-                # A backslash that came to stand before a tag would have escaped it; such a record is not worth saving.
+                # Such a backslash before a token's form raises nothing, but makes it text.
                 cut = replace(conversation, rounds=tuple(rounds))
                 return Fitted(cut, list(ids), labels, truncated=True) if self._sequence_ids(ids) == whole else None
         return None
 
     def _cut(self, question: str, number: int) -> str:
-        """Returns the question without its last `number` tokens of text, or without as many as it has."""
+        """Returns the question without its last `number` tokens of text, or as many as leave a token in it."""
         encoding = self.codec.encode_with_offsets(question, bos=False)
         kinds = modality_of(np.array(encoding.ids, dtype=np.int64), self._table)
         spans = {
@@ -91,7 +94,8 @@ class Fitter:
             for span, kind in zip(encoding.offsets, kinds, strict=True)
             if kind == Modality.TEXT and span[0] < span[1]
         }
-        for start, stop in sorted(spans, reverse=True)[:number]:
+        removable = sorted(spans)[all(kind == Modality.TEXT for kind in kinds) :]
+        for start, stop in reversed(removable[-number:]):
             question = question[:start] + question[stop:]
         return question.rstrip()
 

@@ -3,6 +3,8 @@
 import json
 import random
 import re
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -113,6 +115,14 @@ def test_script_makes_the_shipped_files_again(shipped, tmp_path):
         assert made == kept[: len(made)]
     first = list(islice(pairs(), TEST_EVERY))
     assert first == shipped["train"][: TEST_EVERY - 1] + shipped["test"][:1]
+
+
+def test_script_runs_as_the_readme_says(tmp_path):
+    script = FOLDER.parent / "scripts/make_sample.py"
+    command = [sys.executable, str(script), "--output", str(tmp_path), "--number", "20"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "18 molecules to train on, 2 to test on" in done.stdout
+    assert len((tmp_path / "smiles2text/test_prompts.txt").read_text(encoding="utf-8").splitlines()) == 2
 
 
 def test_another_seed_gives_other_molecules():
