@@ -93,10 +93,12 @@ class MindRecordWriter:
 
     def _failed(self, error: Exception) -> Exception:
         """Returns the error to raise: no room if there is none, else what MindSpore gives as its reason."""
+        name = Path(self.path.name)  # its folder is a temporary one, which means nothing to the reader
         if shutil.disk_usage(self.path.parent).free < _ROWS_AT_ONCE * self.width * 8:
-            return cannot_write(self.path, "no space left on device")
+            return cannot_write(name, "no space left on device")
         lines = [line.removeprefix("[ERROR] ") for line in str(error).splitlines() if line.startswith("[ERROR] ")]
-        return cannot_write(self.path, lines[0] if lines else str(error).split("\n")[0])
+        reason = lines[0] if lines else str(error).split("\n")[0]
+        return cannot_write(name, reason.removeprefix("[Internal ERROR] ").rstrip("."))
 
 
 def count_records(path: Path) -> int:
