@@ -1,1 +1,23 @@
 """Records to conversations, to token ids, to MindRecord."""
+
+from scimind.data.conversation import Conversation, Round, parse_conversation
+from scimind.data.prepare import prepare
+from scimind.data.readers import TASKS, read_conversations, read_records
+from scimind.data.rendering import QUESTIONS, ask, encode_conversation, encode_prompt, render_prompt
+from scimind.data.summary import PrepareSummary
+
+__all__ = [
+    "QUESTIONS",
+    "TASKS",
+    "Conversation",
+    "PrepareSummary",
+    "Round",
+    "ask",
+    "encode_conversation",
+    "encode_prompt",
+    "parse_conversation",
+    "prepare",
+    "read_conversations",
+    "read_records",
+    "render_prompt",
+]

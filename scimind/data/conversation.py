@@ -1,0 +1,93 @@
+"""A conversation: rounds of a question and its answer, as the files for finetuning hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from scimind.errors import DataError
+
+
+class Round(NamedTuple):
+    """A question and its answer; None where the answer is still to be found."""
+
+    question: str
+    answer: str | None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """One record.
+
+    Args:
+        id: Its name in the file, or one made from the file's name and the record's number.
+        rounds: At least one; only the last answer may be None.
+        path: The file that it comes from, None for none.
+        line: The line where it begins, from 1.
+        repairs: Number of doubled backslashes in molecules that were made single.
+    """
+
+    id: str
+    rounds: tuple[Round, ...]
+    path: Path | None = field(default=None, compare=False)
+    line: int | None = field(default=None, compare=False)
+    repairs: int = field(default=0, compare=False)
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the record as conversation JSON has it; an answer that is None is left out."""
+        turns: list[dict[str, str]] = []
+        for question, answer in self.rounds:
+            turns.append({"from": "human", "value": question})
+            if answer is not None:
+                turns.append({"from": "gpt", "value": answer})
+        return {"id": self.id, "conversation": turns}
+
+
+def parse_conversation(value: object, *, name: str, path: Path, line: int, answered: bool = True) -> Conversation:
+    """Returns the conversation that a JSON value holds.
+
+    Args:
+        value: `{"id": …, "conversation": [{"from": "human" | "gpt", "value": …}, …]}`; the id may be missing.
+        name: The id of a record that has none.
+        path: The file, for errors and for the result.
+        line: Where the record begins.
+        answered: Whether the last question must have an answer too, as it must for finetuning.
+
+    Raises:
+        DataError: It is something else; the message says what.
+    """
+    if not isinstance(value, Mapping) or not isinstance(value.get("conversation"), Sequence):
+        has = f"has the keys {', '.join(map(str, value))}" if isinstance(value, Mapping) else f"is {value!r:.60}"
+        raise DataError(f"a record needs a list under the key conversation; this one {has}", path, line)
+    turns = [_parse_turn(turn, number, path, line) for number, turn in enumerate(value["conversation"], start=1)]
+    if not turns:
+        raise DataError("the conversation is empty; give a question and an answer", path, line)
+    for number, (speaker, _) in enumerate(turns, start=1):
+        expected = "human" if number % 2 else "gpt"
+        if speaker != expected:
+            raise DataError(
+                f"turn {number} is from {speaker}, not {expected}; a question and its answer alternate", path, line
+            )
+    if len(turns) % 2 and answered:
+        raise DataError(
+            "the conversation has no answer to its last question; add a turn from gpt", path, line, turns[-1][1]
+        )
+    texts: list[str | None] = [text for _, text in turns]
+    texts += [None] * (len(texts) % 2)
+    rounds = tuple(Round(str(question), answer) for question, answer in zip(texts[::2], texts[1::2], strict=True))
+    return Conversation(str(value.get("id", name)), rounds, path, line)
+
+
+def _parse_turn(turn: object, number: int, path: Path, line: int) -> tuple[str, str]:
+    """Returns who speaks and what."""
+    if not isinstance(turn, Mapping) or not isinstance(turn.get("value"), str) or "from" not in turn:
+        raise DataError(f"turn {number} needs the keys from and value, both text", path, line, repr(turn))
+    if turn["from"] not in ("human", "gpt"):
+        raise DataError(
+            f"turn {number} is from {turn['from']!r}; write human for a question, gpt for an answer", path, line
+        )
+    if not turn["value"].strip():
+        raise DataError(f"turn {number} is empty; write its text or remove the record", path, line)
+    return turn["from"], turn["value"]

@@ -1,0 +1,105 @@
+"""What happens to a conversation that is longer than the model's sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from scimind.data.conversation import Conversation, Round
+from scimind.data.rendering import encode_conversation
+from scimind.errors import SciMindError, TokenError
+from scimind.modality import Modality, modality_of, modality_table
+from scimind.tokenizer import TokenCodec
+
+POLICIES = ("drop", "truncate")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A conversation with its ids and labels (of equal length, at most seq_length + 1), and whether it was cut."""
+
+    conversation: Conversation
+    ids: list[int]
+    labels: list[int]
+    truncated: bool = False
+
+
+class Fitter:
+    """Encodes conversations so that they fit, or says that they do not.
+
+    Args:
+        codec: The vocabulary.
+        seq_length: Positions s that the model reads at once; a record holds one id more, since labels are shifted.
+        policy: `drop` leaves a longer record out. `truncate` takes tokens of plain text away from the end of a
+            question, the oldest question first; molecules, other sequences and answers stay whole, and what is then
+            still too long is left out.
+        loss_on_prompt: See `encode_conversation`.
+
+    Raises:
+        SciMindError: seq_length is not positive, or the policy is unknown.
+    """
+
+    def __init__(
+        self, codec: TokenCodec, seq_length: int, policy: str = "drop", *, loss_on_prompt: bool = False
+    ) -> None:
+        if seq_length < 1:
+            raise SciMindError(f"seq_length ({seq_length}) must be at least 1")
+        if policy not in POLICIES:
+            raise SciMindError(f"policy ({policy!r}) must be one of {', '.join(POLICIES)}")
+        self.codec, self.seq_length, self.policy, self.loss_on_prompt = codec, seq_length, policy, loss_on_prompt
+        self._table = modality_table(codec.vocab_size, codec.modality_ranges)
+
+    def fit(self, conversation: Conversation) -> tuple[Fitted | None, int]:
+        """Returns the conversation encoded, None where it cannot fit, and its length in ids before any cut.
+
+        Raises:
+            TokenError: A character without a token.
+        """
+        ids, labels = encode_conversation(self.codec, conversation, self.loss_on_prompt)
+        length = len(ids)
+        if length <= self.seq_length + 1:
+            return Fitted(conversation, ids, labels), length
+        return (self._truncate(conversation, ids) if self.policy == "truncate" else None), length
+
+    def _truncate(self, conversation: Conversation, ids: Sequence[int]) -> Fitted | None:
+        rounds = list(conversation.rounds)
+        whole = self._sequence_ids(ids)
+        for number, (question, answer) in enumerate(rounds):
+            excess = len(ids) - self.seq_length - 1
+            while excess > 0:
+                shorter = self._cut(question, excess)
+                if shorter == question:
+                    break
+                question = shorter
+                rounds[number] = Round(question, answer)
+                try:
+                    ids, labels = encode_conversation(self.codec, rounds, self.loss_on_prompt)
+                except TokenError:
+                    return None  # the cut left a backslash before a tag, which escaped it
+                excess = len(ids) - self.seq_length - 1
+            if excess <= 0:
+                # Such a backslash before a token's form raises nothing, but makes it text.
+                cut = replace(conversation, rounds=tuple(rounds))
+                return Fitted(cut, list(ids), labels, truncated=True) if self._sequence_ids(ids) == whole else None
+        return None
+
+    def _cut(self, question: str, number: int) -> str:
+        """Returns the question without its last `number` tokens of text, or as many as leave a token in it."""
+        encoding = self.codec.encode_with_offsets(question, bos=False)
+        kinds = modality_of(np.array(encoding.ids, dtype=np.int64), self._table)
+        spans = {
+            span
+            for span, kind in zip(encoding.offsets, kinds, strict=True)
+            if kind == Modality.TEXT and span[0] < span[1]
+        }
+        removable = sorted(spans)[all(kind == Modality.TEXT for kind in kinds) :]
+        for start, stop in reversed(removable[-number:]):
+            question = question[:start] + question[stop:]
+        return question.rstrip()
+
+    def _sequence_ids(self, ids: Sequence[int]) -> list[int]:
+        """Returns the ids that are no text, in order."""
+        array = np.asarray(ids, dtype=np.int64)
+        return [int(index) for index in array[modality_of(array, self._table) != Modality.TEXT]]

@@ -1,0 +1,81 @@
+"""What a preparation did: counts, for the console and for the JSON file beside the records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+
+import numpy as np
+
+_QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
+
+
+@dataclass
+class PrepareSummary:
+    """Counts of one preparation.
+
+    Args:
+        task: What was asked for.
+        inputs: The files that were read.
+        files: The files that were written, by name; the last is this summary.
+        seq_length: Positions s of the model; rows have s + 1 columns.
+        policy: What was done with longer records.
+        loss_on_prompt: Whether prompts are labels.
+        tokenizer: `fingerprint`, `vocab_size`, `modality_ranges` of the vocabulary that made the ids.
+        read: Records that were found, faulty ones included.
+        written: Records in the MindRecord files, `evaluation` included.
+        evaluation: Records set aside for evaluation.
+        truncated: Records of `written` whose question was cut.
+        repaired: Records whose molecules had doubled backslashes.
+        dropped: Records that were left out, by reason.
+        tokens: Ids of the written records by modality; BOS and EOS are text.
+        answer_tokens: Labels of the written records that are learnt.
+        lengths: Quantiles of the length in ids of all records that could be encoded, before any cut.
+        version: SciMind's version.
+    """
+
+    task: str
+    inputs: list[str]
+    files: list[str]
+    seq_length: int
+    policy: str
+    loss_on_prompt: bool
+    tokenizer: dict[str, object]
+    version: str
+    read: int = 0
+    written: int = 0
+    evaluation: int = 0
+    truncated: int = 0
+    repaired: int = 0
+    dropped: dict[str, int] = field(default_factory=lambda: {"faulty": 0, "too long": 0})
+    tokens: dict[str, int] = field(default_factory=dict)
+    answer_tokens: int = 0
+    lengths: dict[str, int] = field(default_factory=dict)
+
+    def set_lengths(self, lengths: Sequence[int]) -> None:
+        """Fills `lengths`; a quantile is a length that occurs."""
+        if len(lengths):
+            values = np.quantile(lengths, list(_QUANTILES.values()), method="higher")
+            self.lengths = {name: int(value) for name, value in zip(_QUANTILES, values, strict=True)}
+
+    def to_json(self) -> dict[str, object]:
+        """Returns the summary as its file holds it."""
+        return asdict(self)
+
+    def table(self) -> str:
+        """Returns a few lines for a person."""
+        rows = [("records read", f"{self.read:,}")]
+        rows += [(f"left out, {reason}", f"{count:,}") for reason, count in self.dropped.items() if count]
+        if self.repaired:
+            rows.append(("backslashes repaired", f"{self.repaired:,}"))
+        if self.truncated:
+            rows.append(("questions cut", f"{self.truncated:,}"))
+        rows.append(("records written", f"{self.written:,}"))
+        if self.evaluation:
+            rows.append(("of these to evaluate", f"{self.evaluation:,}"))
+        rows += [(f"{name} tokens", f"{count:,}") for name, count in self.tokens.items() if count]
+        rows.append(("answer tokens", f"{self.answer_tokens:,}"))
+        quantiles = ", ".join(f"{name} {value:,}" for name, value in self.lengths.items())
+        rows.append(("length in tokens", f"{quantiles} (room for {self.seq_length + 1:,})"))
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

@@ -1,0 +1,86 @@
+"""The sample's files: conversation JSON, prediction input and references, for both directions."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from sample.assemble import molecules
+from sample.describe import describe
+
+SEED = 24
+NUMBER_OF_MOLECULES = 2000
+TEST_EVERY = 10  # one record of this many is for testing
+
+QUESTIONS = {
+    "smiles2text": "Please describe the molecule: {input}",
+    "text2smiles": "Please generate a SMILES chemical formula that matches the description below:\n{input}",
+}
+
+
+def pairs(seed: int = SEED) -> Iterator[tuple[str, str]]:
+    """Yields canonical SMILES and description without end; a seed always gives the same sequence."""
+    rng = random.Random(seed + 1)
+    for smiles in molecules(seed):
+        text = describe(smiles, rng)
+        if text is not None:
+            yield smiles, text
+
+
+def spelled(smiles: str) -> str:
+    """Returns a SMILES in the original's form, every character as its token: `{|C|}{|O|}`."""
+    return "".join(f"{{|{character}|}}" for character in smiles)
+
+
+def record(task: str, number: int, smiles: str, text: str) -> dict[str, object]:
+    """Returns a conversation of one round.
+
+    Args:
+        task: `smiles2text` or `text2smiles`.
+        number: The molecule's number, from 1.
+        smiles: The molecule.
+        text: Its description.
+    """
+    given, wanted = (spelled(smiles), text) if task == "smiles2text" else (text, spelled(smiles))
+    turns = [{"from": "human", "value": QUESTIONS[task].format(input=given)}, {"from": "gpt", "value": wanted}]
+    return {"id": f"sample-{task}-{number:04d}", "conversation": turns}
+
+
+def prompt_line(question: str) -> str:
+    r"""Returns a question as a line of a prediction input file: rendered, a line break as a literal `\n`."""
+    return f" [INST]: {question} [/INST]:".replace("\n", "\\n")
+
+
+def write(folder: Path, number: int = NUMBER_OF_MOLECULES, seed: int = SEED) -> dict[str, int]:
+    """Writes all files of the sample and returns the number of records of each split.
+
+    Args:
+        folder: The folder that gets `smiles2text/` and `text2smiles/`; files of the same names are replaced.
+        number: How many molecules, train and test together.
+        seed: Decides which molecules and phrasings.
+    """
+    numbered = [(place, *pair) for place, pair in enumerate(islice(pairs(seed), number), start=1)]
+    test = [item for item in numbered if item[0] % TEST_EVERY == 0]
+    train = [item for item in numbered if item[0] % TEST_EVERY]
+    for task in QUESTIONS:
+        (folder / task).mkdir(parents=True, exist_ok=True)
+        for split, items in (("train", train), ("test", test)):
+            _write_json(folder / task / f"{split}.json", [record(task, *item) for item in items])
+        questions = [QUESTIONS[task].format(input=spelled(s) if task == "smiles2text" else text) for _, s, text in test]
+        _write_lines(folder / task / "test_prompts.txt", [prompt_line(question) for question in questions])
+        references = [text if task == "smiles2text" else smiles for _, smiles, text in test]
+        _write_lines(folder / task / "test_references.txt", references)
+    return {"train": len(train), "test": len(test)}
+
+
+def _write_json(path: Path, records: list[dict[str, object]]) -> None:
+    """Writes a JSON list, one record a line, so that a change shows as changed lines."""
+    lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in records)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8", newline="\n")
+
+
+def _write_lines(path: Path, lines: list[str]) -> None:
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8", newline="\n")

@@ -1,0 +1,56 @@
+"""The ring systems that a description may name: SMILES of the plain ring to its name, for the check."""
+
+from __future__ import annotations
+
+from rdkit import Chem
+
+_SMILES = {
+    "benzene": "C1=CC=CC=C1",
+    "pyridine": "C1=CC=NC=C1",
+    "pyrimidine": "C1=CN=CN=C1",
+    "pyrazine": "C1=CN=CC=N1",
+    "pyridazine": "C1=CC=NN=C1",
+    "thiophene": "C1=CSC=C1",
+    "furan": "C1=COC=C1",
+    "pyrrole": "C1=CNC=C1",
+    "thiazole": "C1=CSC=N1",
+    "oxazole": "C1=COC=N1",
+    "isoxazole": "C1=CON=C1",
+    "1,3,4-oxadiazole": "C1=NN=CO1",
+    "1,2,4-oxadiazole": "C1=NOC=N1",
+    "imidazole": "C1=CNC=N1",
+    "pyrazole": "C1=CNN=C1",
+    "1,2,3-triazole": "C1=CNN=N1",
+    "1,2,4-triazole": "C1=NC=NN1",
+    "indole": "C1=CC=C2C(=C1)C=CN2",
+    "indazole": "C1=CC=C2C(=C1)C=NN2",
+    "benzimidazole": "C1=CC=C2C(=C1)NC=N2",
+    "benzofuran": "C1=CC=C2C(=C1)C=CO2",
+    "benzothiophene": "C1=CC=C2C(=C1)C=CS2",
+    "benzothiazole": "C1=CC=C2C(=C1)N=CS2",
+    "benzoxazole": "C1=CC=C2C(=C1)N=CO2",
+    "quinoline": "C1=CC=C2C(=C1)C=CC=N2",
+    "quinoxaline": "C1=CC=C2C(=C1)N=CC=N2",
+    "quinazoline": "C1=CC=C2C(=C1)C=NC=N2",
+    "naphthalene": "C1=CC=C2C=CC=CC2=C1",
+    "1,3-benzodioxole": "C1OC2=CC=CC=C2O1",
+    "1,4-benzodioxane": "C1COC2=CC=CC=C2O1",
+    "tetrahydroisoquinoline": "C1CNCC2=CC=CC=C21",
+    "indoline": "C1CNC2=CC=CC=C21",
+    "piperidine": "N1CCCCC1",
+    "piperazine": "N1CCNCC1",
+    "morpholine": "N1CCOCC1",
+    "thiomorpholine": "N1CCSCC1",
+    "pyrrolidine": "N1CCCC1",
+    "azetidine": "N1CCC1",
+    "pyrrolidin-2-one": "O=C1CCCN1",
+    "cyclohexane": "C1CCCCC1",
+    "cyclohexene": "C1CCCC=C1",
+    "cyclopentane": "C1CCCC1",
+    "cyclobutane": "C1CCC1",
+    "cyclopropane": "C1CC1",
+    "tetrahydropyran": "O1CCCCC1",
+    "tetrahydrofuran": "O1CCCC1",
+}
+
+PARENTS = {Chem.CanonSmiles(smiles): name for name, smiles in _SMILES.items()}
