@@ -39,7 +39,8 @@ class Prompt:
         line: Where it stands in the file, from 1.
         reference: The answer that the file gives, if any.
         rounds: Questions and answers that `text` was rendered from; none where the file holds the rendered text.
-        start: Where the file's own words begin in the last question, or in `text` where there are no rounds.
+        start: Where the file's own words begin in the last question, or in `text` where there are no rounds; less than 0
+            where white space before them was dropped.
     """
 
     id: str
@@ -112,7 +113,7 @@ def task_prompt(given: str, task: str, id: str, line: int, reference: str | None
         line: Where it stands in the file.
         reference: The answer that the file gives.
     """
-    given = given.strip()
+    indent, given = _indent(given), given.strip()
     if not given:
         return Prompt(id, "", line, reference)
     if task == "smiles2text":
@@ -122,7 +123,7 @@ def task_prompt(given: str, task: str, id: str, line: int, reference: str | None
         given = expand_line(given)
     question = ask(task, given)
     start = len(ask(task, "")) - (len("</smiles>") if task == "smiles2text" else 0)
-    return Prompt(id, render_prompt(question), line, reference, ((question, None),), start)
+    return Prompt(id, render_prompt(question), line, reference, ((question, None),), start - indent)
 
 
 def expand_line(line: str) -> str:
@@ -185,26 +186,31 @@ def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
         if len(prompt.rounds) > 1:
             raise DataError(str(error), source, prompt.line) from error
         # The tokenizer counts in the question, the user in the file, where a line break is two characters.
-        words = prompt.rounds[0][0] if prompt.rounds else prompt.text
-        place = error.position - prompt.start + words.count("\n", prompt.start, max(error.position, prompt.start))
+        words, start = prompt.rounds[0][0] if prompt.rounds else prompt.text, max(prompt.start, 0)
+        place = error.position - prompt.start + words.count("\n", start, max(error.position, start))
         reason = str(error).replace(f"position {error.position}", f"position {place}")
-        around = words[max(prompt.start, error.position - _AROUND) : error.position + _AROUND]
+        around = words[max(start, error.position - _AROUND) : error.position + _AROUND]
         raise DataError(reason, source, prompt.line, around) from error
 
 
 def _line_prompt(line: str, number: int, path: Path) -> Prompt:
     """Returns the prompt of a text line: as it is where it is rendered already, rendered where it is a question."""
-    line = line.strip()
+    indent, line = _indent(line), line.strip()
     if not line:
         return Prompt(str(number), "", number)
     if "[INST]" not in line:
         question = expand_line(line)
-        return Prompt(str(number), render_prompt(question), number, rounds=((question, None),))
+        return Prompt(str(number), render_prompt(question), number, rounds=((question, None),), start=-indent)
     if "[/INST]" not in line:
         raise DataError("has [INST] without [/INST]; end the question with ' [/INST]:'", path, number, line)
     # The renderer's leading space, which editors and shells like to strip, is a token of its own.
     space = " " if line.startswith("[INST]") else ""
-    return Prompt(str(number), space + expand_line(line), number, start=len(space))
+    return Prompt(str(number), space + expand_line(line), number, start=len(space) - indent)
+
+
+def _indent(line: str) -> int:
+    """Returns the number of white space characters that a line begins with."""
+    return len(line) - len(line.lstrip())
 
 
 def _conversation_prompts(path: Path) -> Iterator[Prompt]:

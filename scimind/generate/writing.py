@@ -248,9 +248,11 @@ class PredictionWriter:
     def _disk_error(self, error: OSError) -> DataError:
         """Returns what to tell the user when the disk fails."""
         place = error.filename or self.path
-        done = f"; {self.written} of {len(self._expected)} predictions are written and stay" if self.written else ""
-        reason = f"cannot be written ({error.strerror or error}){done}; make room or choose another --save_file"
-        return DataError(reason + (", then start again to continue" if done else ""), place)
+        reason = f"cannot be written ({error.strerror or error})"
+        if not self.written:
+            return DataError(f"{reason}; make room or choose another --save_file", place)
+        done = f"{self.written} of {len(self._expected)} predictions are written and stay"
+        return DataError(f"{reason}; {done}: make room, then start again to continue", place)
 
 
 def _lock(file: io.FileIO, path: Path) -> None:
