@@ -20,6 +20,7 @@ from scimind.generate.writing import PredictionWriter, check_output
 from scimind.tokenizer import TokenCodec
 
 WINDOW_BATCHES = 8
+_FAILURES_SHOWN = 5
 _REFRESH_SECONDS, _REFRESH_SECONDS_IN_A_LOG = 0.5, 30.0
 
 
@@ -32,6 +33,7 @@ class PredictSummary:
         total: Prompts of the input.
         continued: Predictions that an earlier run had written.
         reasons: Number of this run's answers per finish reason.
+        failures: Id and message of this run's prompts without an answer.
         output_tokens: Tokens that this run generated.
         seconds: Time of this run's generation.
     """
@@ -40,6 +42,7 @@ class PredictSummary:
     total: int
     continued: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
     output_tokens: int = 0
     seconds: float = 0.0
 
@@ -48,7 +51,7 @@ class PredictSummary:
         names = {
             "stop": "ended by themselves",
             "length": "cut at the length limit",
-            "error": "failed (see their message)",
+            "error": "failed",
         }
         parts = [f"{self.reasons[reason]} {name}" for reason, name in names.items() if self.reasons[reason]]
         if self.continued:
@@ -128,6 +131,10 @@ def predict_file(
             print(f"Interrupted: {done}. Start the same command again to continue.", file=sys.stderr)
             raise
         writer.finish()
+    for failure in summary.failures[:_FAILURES_SHOWN]:  # a text file has no room for them
+        print(failure, file=sys.stderr)
+    if len(summary.failures) > _FAILURES_SHOWN:
+        print(f"… and {len(summary.failures) - _FAILURES_SHOWN} more", file=sys.stderr)
     return summary
 
 
@@ -182,6 +189,8 @@ def predict_prompts(
                 if index >= summary.continued:
                     writer.add(index, _prediction(prompts[index], answer, codec))
                     summary.reasons[answer.finish_reason] += 1
+                    if answer.message:
+                        summary.failures.append(f"prompt {prompts[index].id}: {answer.message}")
             writer.flush()
             bar.update(len(new))
     summary.seconds = time.monotonic() - started

@@ -39,8 +39,8 @@ class Prompt:
         line: Where it stands in the file, from 1.
         reference: The answer that the file gives, if any.
         rounds: Questions and answers that `text` was rendered from; none where the file holds the rendered text.
-        start: Where the file's own words begin in the last question, or in `text` where there are no rounds; less than 0
-            where white space before them was dropped.
+        start: Where the file's own words begin in the last question, or in `text` without rounds; less than 0 where
+            white space before them was dropped.
     """
 
     id: str
@@ -214,7 +214,7 @@ def _indent(line: str) -> int:
 
 
 def _conversation_prompts(path: Path) -> Iterator[Prompt]:
-    """Yields the prompt of each conversation: its last question behind earlier rounds. A last answer is the reference."""
+    """Yields each conversation's prompt: its last question behind earlier rounds. A last answer is the reference."""
     for found in read_conversations(path, answered=False):
         if isinstance(found, DataError):
             raise found

@@ -265,6 +265,8 @@ def _lock(file: io.FileIO, path: Path) -> None:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise DataError("is being written by another run; wait for it, or choose another --save_file", path) from error
+    except OSError:  # a file system without locks
+        return
 
 
 def _replace(path: Path, content: str) -> None:

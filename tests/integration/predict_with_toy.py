@@ -1,4 +1,4 @@
-"""Predicts with a toy decoder in a process of its own: INPUT OUTPUT TASK [batches after which the process kills itself]."""
+"""Predicts with a toy decoder in a process of its own: INPUT OUTPUT TASK [batches after which it kills itself]."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "generate"))
-from toys import CachedToy  # noqa: E402
+from toys import CachedToy
 
-from scimind.errors import SciMindError  # noqa: E402
-from scimind.generate.notes import run_notes  # noqa: E402
-from scimind.generate.predict import predict_file  # noqa: E402
-from scimind.generate.prompts import read_prompts  # noqa: E402
-from scimind.generate.settings import GenerationSettings  # noqa: E402
-from scimind.tokenizer import TokenCodec  # noqa: E402
+from scimind.errors import SciMindError
+from scimind.generate.notes import run_notes
+from scimind.generate.predict import predict_file
+from scimind.generate.prompts import read_prompts
+from scimind.generate.settings import GenerationSettings
+from scimind.tokenizer import TokenCodec
 
 
 class Mortal(CachedToy):

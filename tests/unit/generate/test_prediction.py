@@ -39,8 +39,10 @@ def rows_of(path: Path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_every_prompt_once_in_order_and_what_fails_is_reported(tmp_path):
+def test_every_prompt_once_in_order_and_what_fails_is_reported(tmp_path, capsys):
     summary = run(tmp_path)
+    shown = capsys.readouterr().err
+    assert "prompt 6: the prompt is empty\n" in shown and "prompt 10: prompt length (" in shown
     rows = rows_of(tmp_path / "x.jsonl")
     assert [row["id"] for row in rows] == [str(number) for number in range(1, 38)]
     assert [row["id"] for row in rows if row["finish_reason"] == "error"] == ["6", "10"]

@@ -131,7 +131,12 @@ def test_references_take_the_form_of_answers():
         ("p.json", '[\n{"id": "1", "conversation": []},\n{"id": }]', None, r"p.json:2: .*empty"),
         ("p.json", '[\n{"id": "1",\n "conversation": }\n]', None, r"p.json:3: broken JSON"),
         ("p.jsonl", '{"conversation": [{"from": "human", "value": "x"}]}\n{"id"\n', None, r"p.jsonl:2: broken JSON"),
-        ("p.json", '[{"id": "1", "conversation": [{"from": "gpt", "value": "x"}]}]', None, r"p.json:1: turn 1 is from gpt"),
+        (
+            "p.json",
+            '[{"id": "1", "conversation": [{"from": "gpt", "value": "x"}]}]',
+            None,
+            r"p.json:1: turn 1 is from gpt",
+        ),
         ("p.json", '[{"id": "1", "conversation": [{"from": "human", "value": "x"}]}]', "smiles2text", "leave out task"),
         ("p.txt", "ok\n[INST]: no end\n", None, r"p.txt:2: has \[INST\] without"),
         ("p.txt", b"ok\n\xff\xfe\n", None, "p.txt:2: .*UTF-8"),
@@ -168,7 +173,9 @@ def test_a_missing_file_and_a_folder(tmp_path):
 def test_an_unknown_character_is_named_with_line_and_position(tmp_path, content, task, line, position):
     path = file_with(tmp_path, content)
     prompts = read_prompts(path, task)
-    with pytest.raises(DataError, match=rf"prompts.txt:{line}: character .* at position {position} has no token") as caught:
+    with pytest.raises(
+        DataError, match=rf"prompts.txt:{line}: character .* at position {position} has no token"
+    ) as caught:
         encode_prompts(CODEC, prompts, path)
     assert "\n" not in str(caught.value)
 
