@@ -1,0 +1,235 @@
+r"""Prompts from files: text, conversation JSON or JSONL, and lists or tables of molecules or descriptions with a task.
+
+A text file has one prompt a line, in which a literal `\n` stands for a line break, except between two tags, where it is
+chemistry. Every line counts, also a blank one, so that line n of a text file is always line n of its predictions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scimind.data.conversation import Round
+from scimind.data.files import read_text
+from scimind.data.readers import read_conversations
+from scimind.data.rendering import QUESTIONS, ask, encode_prompt, render_prompt
+from scimind.data.tables import read_pairs, repair_backslashes
+from scimind.errors import DataError, TokenError
+from scimind.tokenizer import TokenCodec
+
+_TAGGED = r"(?<!\\)<(smiles|protein|dna|rna)>.*?</\1>"
+_DOUBLED = r"(?:\{\|\\\|\}){2,}"  # two bonds in a row, which no molecule has
+_SPECIAL = re.compile(rf"{_TAGGED}|{_DOUBLED}|\\n")
+_FORM = re.compile(r"\{\|(.)\|\}")
+_SEQUENCE_MARKS = ("|}", "|>", "|*", "</")
+_COLUMNS = ("smiles", "molecule", "description", "caption")
+_AROUND = 30  # characters shown on each side of a fault
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt of an input file.
+
+    Attributes:
+        id: The record's id, or its line number where the file gives none.
+        text: The prompt as the model reads it, earlier rounds included; empty for a blank line.
+        line: Where it stands in the file, from 1.
+        reference: The answer that the file gives, if any.
+        rounds: Questions and answers that `text` was rendered from; none where the file holds the rendered text.
+        start: Where the file's own words begin in the last question, or in `text` without rounds; less than 0 where
+            white space before them was dropped.
+    """
+
+    id: str
+    text: str
+    line: int
+    reference: str | None = None
+    rounds: tuple[tuple[str, str | None], ...] = ()
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class EncodedPrompt:
+    """A prompt with its tokens.
+
+    Attributes:
+        id: As in `Prompt`.
+        text: As in `Prompt`.
+        ids: Its tokens from BOS on; none where the text is empty.
+        reference: The answer that the file gives, if any, in the form of the model's answers.
+    """
+
+    id: str
+    text: str
+    ids: tuple[int, ...]
+    reference: str | None = None
+
+    def as_row(self) -> dict[str, Any]:
+        """Returns what is known of the prompt's prediction before it is answered."""
+        return {"id": self.id, "prompt": self.text} | ({} if self.reference is None else {"reference": self.reference})
+
+
+def read_prompts(path: str | Path, task: str | None = None) -> list[Prompt]:
+    """Reads the prompts of a file.
+
+    Args:
+        path: `.json` or `.jsonl` with conversations; any other file is text.
+        task: None for prompts or questions; "smiles2text" for a molecule a line, "text2smiles" for a description. With
+            a task the file may also be a table of both, as `scimind prepare` reads it; its other column becomes the
+            reference.
+
+    Raises:
+        DataError: The file is missing, empty, not UTF-8 or broken, or the task does not exist or does not fit.
+    """
+    path = Path(path)
+    if task is not None and task not in QUESTIONS:
+        raise DataError(f"task ({task}) must be one of {', '.join(QUESTIONS)}")
+    is_json = path.suffix.lower() in (".json", ".jsonl")
+    if is_json and task is None:
+        return list(_conversation_prompts(path))
+    text = read_text(path)
+    lines = text.removesuffix("\n").split("\n")
+    if task is None:
+        return [_line_prompt(line, number, path) for number, line in enumerate(lines, start=1)]
+    if is_json and '"conversation"' in text:
+        raise DataError(f"conversations hold their own questions; leave out task ({task}), or give another file", path)
+    header = [name.strip().lower() for name in re.split(r"[\t,]", lines[0])]
+    if is_json or (len(header) > 1 and any(name in _COLUMNS for name in header)):
+        return list(_table_prompts(path, task))
+    first = 1 if header[0] in _COLUMNS else 0
+    return [task_prompt(line, task, str(number), number) for number, line in enumerate(lines[first:], start=first + 1)]
+
+
+def task_prompt(given: str, task: str, id: str, line: int, reference: str | None = None) -> Prompt:
+    """Returns the prompt that asks a task's question; an empty one for blank input.
+
+    Args:
+        given: A molecule, plain or in tags or in the published model's form, or a description.
+        task: "smiles2text" or "text2smiles".
+        id: As in `Prompt`, as are `line` and `reference`.
+        line: Where it stands in the file.
+        reference: The answer that the file gives.
+    """
+    indent, given = _indent(given), given.strip()
+    if not given:
+        return Prompt(id, "", line, reference)
+    if task == "smiles2text":
+        plain = _FORM.sub(r"\1", given) if given.startswith("{|") else given
+        given = repair_backslashes(plain.removeprefix("<smiles>").removesuffix("</smiles>"))[0]
+    else:
+        given = expand_line(given)
+    question = ask(task, given)
+    start = len(ask(task, "")) - (len("</smiles>") if task == "smiles2text" else 0)
+    return Prompt(id, render_prompt(question), line, reference, ((question, None),), start - indent)
+
+
+def expand_line(line: str) -> str:
+    r"""Returns a text line with each literal `\n` as a line break and each doubled backslash of a molecule made single.
+
+    Between two tags, and in the form of an added token, a backslash is never a line break.
+    """
+
+    def expand(match: re.Match[str]) -> str:
+        if match[1]:
+            return repair_backslashes(match[0])[0]
+        return "\n" if match[0] == r"\n" else r"{|\|}"
+
+    return _SPECIAL.sub(expand, line)
+
+
+def encode_prompts(codec: TokenCodec, prompts: Iterable[Prompt], source: str | Path) -> list[EncodedPrompt]:
+    """Returns each prompt with its token ids, none for an empty one.
+
+    Args:
+        codec: The tokenizer.
+        prompts: The prompts of one file.
+        source: The file, for error messages.
+
+    Raises:
+        DataError: A molecule, protein or nucleic acid holds a character without a token, or a tag is not closed; file,
+            line and position in the line, from 0, are named.
+    """
+    return [
+        EncodedPrompt(
+            prompt.id,
+            prompt.text,
+            tuple(_encode(codec, prompt, source)) if prompt.text else (),
+            None if prompt.reference is None else plain_reference(codec, prompt.reference),
+        )
+        for prompt in prompts
+    ]
+
+
+def plain_reference(codec: TokenCodec, reference: str) -> str:
+    """Returns a reference in the form of the model's answers: molecules and other sequences as plain text.
+
+    Args:
+        codec: The tokenizer. A reference that it cannot encode stays as it is.
+        reference: The answer that the file gives.
+    """
+    if not any(mark in reference for mark in _SEQUENCE_MARKS):
+        return reference
+    try:
+        return codec.decode(codec.encode(reference, bos=False))
+    except TokenError:
+        return reference
+
+
+def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
+    """Returns the ids of one prompt that is not empty."""
+    try:
+        return encode_prompt(codec, prompt.rounds) if prompt.rounds else codec.encode(prompt.text)
+    except TokenError as error:
+        if len(prompt.rounds) > 1:
+            raise DataError(str(error), source, prompt.line) from error
+        # The tokenizer counts in the question, the user in the file, where a line break is two characters.
+        words, start = prompt.rounds[0][0] if prompt.rounds else prompt.text, max(prompt.start, 0)
+        place = error.position - prompt.start + words.count("\n", start, max(error.position, start))
+        reason = str(error).replace(f"position {error.position}", f"position {place}")
+        around = words[max(start, error.position - _AROUND) : error.position + _AROUND]
+        raise DataError(reason, source, prompt.line, around) from error
+
+
+def _line_prompt(line: str, number: int, path: Path) -> Prompt:
+    """Returns the prompt of a text line: as it is where it is rendered already, rendered where it is a question."""
+    indent, line = _indent(line), line.strip()
+    if not line:
+        return Prompt(str(number), "", number)
+    if "[INST]" not in line:
+        question = expand_line(line)
+        return Prompt(str(number), render_prompt(question), number, rounds=((question, None),), start=-indent)
+    if "[/INST]" not in line:
+        raise DataError("has [INST] without [/INST]; end the question with ' [/INST]:'", path, number, line)
+    # The renderer's leading space, which editors and shells like to strip, is a token of its own.
+    space = " " if line.startswith("[INST]") else ""
+    return Prompt(str(number), space + expand_line(line), number, start=len(space) - indent)
+
+
+def _indent(line: str) -> int:
+    """Returns the number of white space characters that a line begins with."""
+    return len(line) - len(line.lstrip())
+
+
+def _conversation_prompts(path: Path) -> Iterator[Prompt]:
+    """Yields each conversation's prompt: its last question behind earlier rounds. A last answer is the reference."""
+    for found in read_conversations(path, answered=False):
+        if isinstance(found, DataError):
+            raise found
+        *earlier, (question, reference) = found.rounds
+        text = "".join(f"{render_prompt(asked)} {answer}</s>" for asked, answer in earlier) + render_prompt(question)
+        rounds: Sequence[tuple[str, str | None]] = (*earlier, Round(question, None))
+        yield Prompt(found.id, text, found.line or 1, reference, tuple(rounds))
+
+
+def _table_prompts(path: Path, task: str) -> Iterator[Prompt]:
+    """Yields the prompts of a table of molecules and descriptions."""
+    for pair in read_pairs(path):
+        if isinstance(pair, DataError):
+            raise pair
+        given, reference = pair.molecule, pair.description
+        if task == "text2smiles":
+            given, reference = reference, given
+        yield task_prompt(given, task, pair.id, pair.line, reference)

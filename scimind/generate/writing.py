@@ -1,0 +1,289 @@
+"""Predictions on disk: written as they come, in input order, and continued when a run is started again.
+
+A prediction file `x.jsonl` holds an object per prompt. Beside it stands `x.jsonl.run.json` with what the answers depend
+on (settings, checkpoint, tokenizer), so that answers of different runs are never mixed. `x.txt` is assembled at the end
+from `x.txt.part.jsonl`. Only whole lines count: what a killed run left half written is dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from scimind.errors import DataError, SciMindError
+
+SUFFIXES = (".jsonl", ".txt")
+_START_OVER = "give --overwrite to start over, or another --save_file"
+
+
+def text_line(output: str) -> str:
+    r"""Returns an answer as one line: each line break becomes a literal `\n`, as in a text file of prompts."""
+    return output.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\\n")
+
+
+def check_output(path: str | Path) -> None:
+    """Makes the folder of a prediction file if need be, and tries to write there.
+
+    Raises:
+        DataError: The file has another suffix, is a folder, or cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"prediction file must end in {' or '.join(SUFFIXES)}; rename it", path)
+    if path.is_dir():
+        raise DataError("is a folder; give the name of a file", path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path.with_name(path.name + ".test"), "")
+        path.with_name(path.name + ".test").unlink()
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror or error}); choose another --save_file or mend its permissions"
+        raise DataError(reason, path) from error
+
+
+class PredictionWriter:
+    """Writes predictions in input order while they arrive in any order.
+
+    Args:
+        path: The file, `.jsonl` (an object per prompt) or `.txt` (a line per prompt). Its folder is made if need be.
+        expected: What identifies each prompt's row, in input order: `id`, `prompt` and whatever else is known of it
+            before it is answered. Rows of an earlier run are checked against it.
+        run: What the answers depend on, JSON values. Kept beside the file and compared when a run continues.
+        overwrite: Start over instead of continuing.
+
+    Raises:
+        DataError: The path has another suffix or cannot be written, or holds predictions of another input or run.
+    """
+
+    def __init__(
+        self, path: str | Path, expected: Sequence[Mapping[str, Any]], run: Mapping[str, Any], overwrite: bool = False
+    ) -> None:
+        """Opens the file, behind the predictions of an earlier run where there are some."""
+        check_output(path)
+        self.path = Path(path)
+        as_text = self.path.suffix == ".txt"
+        self.rows_path = self.path.with_name(self.path.name + ".part.jsonl") if as_text else self.path
+        self.run_path = self.path.with_name(self.path.name + ".run.json")
+        self._expected = expected
+        self._depends_on = list(run)
+        digest = hashlib.sha256(json.dumps(list(map(dict, expected))).encode()).hexdigest()[:16]
+        self._run = {**run, "input": digest, "prompts": len(expected), "complete": False}
+        self._waiting: dict[int, Mapping[str, Any]] = {}
+        self._file: io.FileIO | None = None
+        self._length = 0  # bytes of whole rows
+        self.written = 0
+        try:
+            if overwrite:
+                for old in (self.rows_path, self.path, self.run_path):
+                    old.unlink(missing_ok=True)
+            self._continue()
+        except OSError as error:
+            self.close()
+            raise self._disk_error(error) from error
+        except SciMindError:
+            self.close()
+            raise
+
+    @property
+    def complete(self) -> bool:
+        """Whether every prompt has its row."""
+        return self.written == len(self._expected)
+
+    def add(self, index: int, row: Mapping[str, Any]) -> None:
+        """Takes one prompt's row; it is written once all prompts before it are.
+
+        Args:
+            index: The prompt's place in the input, from 0. Rows that are written already are passed over.
+            row: The row, JSON values.
+        """
+        if index >= self.written:
+            self._waiting[index] = row
+
+    def flush(self) -> None:
+        """Puts every row whose turn it is on the disk.
+
+        Raises:
+            DataError: The disk is full or fails. Rows that were written before stay usable.
+        """
+        rows: list[Mapping[str, Any]] = []
+        while self.written + len(rows) in self._waiting:
+            rows.append(self._waiting.pop(self.written + len(rows)))
+        if not rows or self._file is None:
+            return
+        content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(
+            "utf-8", "backslashreplace"
+        )
+        try:
+            done = 0
+            while done < len(content):  # a full disk may take a part before it says so
+                done += self._file.write(content[done:])
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(self._length)
+            raise self._disk_error(error) from error
+        self._length += len(content)
+        self.written += len(rows)
+
+    def finish(self) -> None:
+        """Marks the run as complete and, for a text file, assembles it.
+
+        Raises:
+            DataError: The disk is full or fails; start again to assemble once more.
+        """
+        assert self.complete, "finish() before every prompt has its row"
+        self.close()
+        try:
+            if self.rows_path.exists() and self.rows_path != self.path:
+                rows = (json.loads(line) for line in self.rows_path.read_bytes().splitlines())
+                _replace(self.path, "".join(text_line(row["output"]) + "\n" for row in rows))
+            _replace(self.run_path, _pretty({**self._run, "complete": True}))
+            if self.rows_path != self.path:
+                self.rows_path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._disk_error(error) from error
+
+    def close(self) -> None:
+        """Closes the file; what was written stays for a run that continues."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def __enter__(self) -> PredictionWriter:
+        """Returns the writer itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Closes the file."""
+        self.close()
+
+    def _continue(self) -> None:
+        """Opens the file behind the last whole row of an earlier run, or makes it."""
+        earlier = self._earlier_run()
+        as_text = self.rows_path != self.path
+        if as_text and self.path.exists() and earlier is not None and earlier["complete"]:
+            self._check_run(earlier, ("input",))
+            self.rows_path.unlink(missing_ok=True)
+            self.written = len(self._expected)  # the text is there; its rows are not kept
+            return
+        exists = self.rows_path.exists()
+        if self.path.exists() and self.path.stat().st_size and (earlier is None or not exists):
+            raise DataError(f"exists, and nothing beside it says how it was made; {_START_OVER}", self.path)
+        self._file = self.rows_path.open("r+b" if exists else "x+b", buffering=0)
+        _lock(self._file, self.rows_path)
+        self._length = self._check_rows(self._file.read())
+        if self.written and earlier is not None:
+            self._check_run(earlier)
+        self._file.truncate(self._length)
+        self._file.seek(self._length)
+        _replace(self.run_path, _pretty(self._run))
+
+    def _earlier_run(self) -> dict[str, Any] | None:
+        """Returns what an earlier run noted, or None where there was none."""
+        try:
+            noted = json.loads(self.run_path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError as error:
+            raise DataError(f"does not hold what a run notes; {_START_OVER}", self.run_path) from error
+        if not isinstance(noted, dict) or "complete" not in noted:
+            raise DataError(f"does not hold what a run notes; {_START_OVER}", self.run_path)
+        return noted
+
+    def _check_run(self, earlier: Mapping[str, Any], also: Sequence[str] = ()) -> None:
+        """Compares what the answers depend on.
+
+        Args:
+            earlier: What the earlier run noted.
+            also: Further notes to compare. The input is among them only where there are no rows to compare it with: a
+                file that has grown at its end is welcome.
+
+        Raises:
+            DataError: Something differs; each difference is named.
+        """
+        names = [*self._depends_on, *also]
+        was, now = ({name: json.dumps(notes.get(name)) for name in names} for notes in (earlier, self._run))
+        changed = [f"{name} was {was[name]} and is {now[name]}" for name in names if was[name] != now[name]]
+        if changed:
+            raise DataError(f"was written by another run ({'; '.join(changed)}); {_START_OVER}", self.path)
+
+    def _check_rows(self, content: bytes) -> int:
+        """Counts the rows that are there.
+
+        Returns:
+            Length of the whole rows in bytes; a torn last line is not part of it.
+        """
+        lines = content.split(b"\n")
+        lines.pop()  # empty after the last line break, torn otherwise
+        length = 0
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                if number == len(lines):
+                    break
+                reason = f"is not a row of predictions; {_START_OVER}"
+                raise DataError(reason, self.rows_path, number, line.decode("utf-8", "replace")) from error
+            if number > len(self._expected):
+                reason = f"holds more predictions than the input has prompts ({len(self._expected)}); {_START_OVER}"
+                raise DataError(reason, self.rows_path)
+            wanted = self._expected[number - 1]
+            if not isinstance(row, dict) or any(row.get(name) != value for name, value in wanted.items()):
+                reason = (
+                    f"answers another prompt than the input's ({wanted.get('id')}): the input changed; {_START_OVER}"
+                )
+                raise DataError(reason, self.rows_path, number)
+            self.written = number
+            length += len(line) + 1
+        return length
+
+    def _disk_error(self, error: OSError) -> DataError:
+        """Returns what to tell the user when the disk fails."""
+        place = error.filename or self.path
+        reason = f"cannot be written ({error.strerror or error})"
+        if not self.written:
+            return DataError(f"{reason}; make room or choose another --save_file", place)
+        done = f"{self.written} of {len(self._expected)} predictions are written and stay"
+        return DataError(f"{reason}; {done}: make room, then start again to continue", place)
+
+
+def _lock(file: io.FileIO, path: Path) -> None:
+    """Makes sure that no other run writes to the file; released when it is closed."""
+    try:
+        import fcntl
+    except ImportError:  # not on Windows
+        return
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DataError("is being written by another run; wait for it, or choose another --save_file", path) from error
+    except OSError:  # a file system without locks
+        return
+
+
+def _replace(path: Path, content: str) -> None:
+    """Writes a whole file so that it is either there or not, never half."""
+    new = path.with_name(path.name + ".new")
+    try:
+        with new.open("wb") as file:
+            file.write(content.encode("utf-8", "backslashreplace"))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+
+
+def _pretty(values: Mapping[str, Any]) -> str:
+    """Returns values as JSON that people can read."""
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"

@@ -1,0 +1,55 @@
+"""Predicts with a toy decoder in a process of its own: INPUT OUTPUT TASK [batches after which it kills itself]."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "generate"))
+from toys import CachedToy
+
+from scimind.errors import SciMindError
+from scimind.generate.notes import run_notes
+from scimind.generate.predict import predict_file
+from scimind.generate.prompts import read_prompts
+from scimind.generate.settings import GenerationSettings
+from scimind.tokenizer import TokenCodec
+
+
+class Mortal(CachedToy):
+    """Ends its process in the middle of a batch, without a chance to tidy up."""
+
+    batches_left = -1
+
+    def step(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        if self.batches_left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(ids, positions)
+
+    def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        self.batches_left -= 1
+        return super().prefill(ids, lengths)
+
+
+def main(arguments: list[str]) -> int:
+    source, output, task, *after = arguments
+    codec = TokenCodec()
+    settings = GenerationSettings(max_new_tokens=16, batch_size=4, do_sample=True, seed=5)
+    decoder = Mortal(codec.vocab_size, max_length=128)
+    if after:
+        decoder.batches_left = int(after[0])
+    try:
+        notes = run_notes(settings, codec.fingerprint(), None)
+        print(predict_file(decoder, codec, read_prompts(source, task), settings, source, output, notes))
+    except SciMindError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

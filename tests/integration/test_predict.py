@@ -1,0 +1,84 @@
+"""Predicting in processes that are killed and started again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORKER = Path(__file__).with_name("predict_with_toy.py")
+ROOT = Path(__file__).resolve().parents[2]
+MOLECULES = [f"{'C' * (1 + number * 5 % 23)}{'O' if number % 2 else 'c1ccccc1'}" for number in range(200)]
+
+
+def predict(*arguments, **more):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, str(WORKER), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, **more)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    path = tmp_path_factory.mktemp("input") / "molecules.txt"
+    path.write_text("\n".join(MOLECULES) + "\n")
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(source, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole")
+    for name in ("x.jsonl", "x.txt"):
+        done = predict(source, folder / name, "smiles2text")
+        assert done.returncode == 0, done.stderr
+        assert "200 prompts: " in done.stdout
+    return folder
+
+
+def test_killed_twice_and_started_again_gives_the_same_bytes(source, uninterrupted, tmp_path):
+    path = tmp_path / "x.jsonl"
+    written = []
+    for batches in (21, 12):
+        assert predict(source, path, "smiles2text", batches).returncode == -signal.SIGKILL
+        written.append(path.read_bytes().count(b"\n"))
+    with path.open("ab") as file:
+        file.write(b'{"id": "torn')
+    assert 0 < written[0] < written[1] < 200
+    done = predict(source, path, "smiles2text")
+    assert done.returncode == 0, done.stderr
+    assert f"{written[1]} were there already" in done.stdout
+    assert [json.loads(line)["id"] for line in path.read_text("utf-8").splitlines()] == [str(n) for n in range(1, 201)]
+    assert path.read_bytes() == (uninterrupted / "x.jsonl").read_bytes()
+
+
+def test_a_text_file_after_a_kill_has_the_same_bytes(source, uninterrupted, tmp_path):
+    path = tmp_path / "x.txt"
+    assert predict(source, path, "smiles2text", 30).returncode == -signal.SIGKILL
+    assert not path.exists()
+    assert predict(source, path, "smiles2text").returncode == 0
+    assert path.read_bytes() == (uninterrupted / "x.txt").read_bytes()
+    assert path.read_bytes().count(b"\n") == 200
+
+
+def test_a_changed_input_is_refused_in_one_line(source, uninterrupted, tmp_path):
+    path, other = tmp_path / "x.jsonl", tmp_path / "other.txt"
+    assert predict(source, path, "smiles2text", 20).returncode == -signal.SIGKILL
+    before = path.read_bytes()
+    other.write_text("\n".join(MOLECULES[::-1]) + "\n")
+    done = predict(other, path, "smiles2text")
+    assert done.returncode == 2
+    assert "answers another prompt" in done.stderr and "--overwrite" in done.stderr and done.stderr.count("\n") == 1
+    assert path.read_bytes() == before
+
+
+def test_an_unknown_character_stops_before_anything_is_written(tmp_path):
+    source = tmp_path / "bad.txt"
+    source.write_text("CCO\nCC?\n")
+    done = predict(source, tmp_path / "x.jsonl", "smiles2text")
+    assert done.returncode == 2
+    assert "bad.txt:2: character '?' at position 2 has no token" in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "x.jsonl").exists()

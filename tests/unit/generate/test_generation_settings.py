@@ -1,0 +1,52 @@
+"""Settings of generation: defaults, and one error that names every fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from scimind.errors import ConfigError
+from scimind.generate.settings import GenerationSettings
+
+
+def test_a_section_overrides_the_defaults_and_none_keeps_them():
+    settings = GenerationSettings.from_config({"generation": {"max_new_tokens": 7, "do_sample": True, "top_p": None}})
+    assert settings == GenerationSettings(max_new_tokens=7, do_sample=True)
+    assert GenerationSettings.from_config({}) == GenerationSettings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_new_tokens", -1),
+        ("max_new_tokens", 0),
+        ("max_new_tokens", 2.5),
+        ("max_new_tokens", True),
+        ("batch_size", 0),
+        ("top_k", -1),
+        ("seed", -1),
+        ("temperature", 0),
+        ("temperature", float("nan")),
+        ("top_p", 1.1),
+        ("top_p", 0.0),
+        ("repetition_penalty", "much"),
+        ("do_sample", 1),
+    ],
+)
+def test_a_bad_value_is_named(name, value):
+    with pytest.raises(ConfigError, match=f"generation.{name} "):
+        GenerationSettings.from_config({"generation": {name: value}})
+
+
+def test_all_faults_are_named_at_once():
+    with pytest.raises(ConfigError) as caught:
+        GenerationSettings(max_new_tokens=-5, top_p=2)
+    assert caught.value.faults == ["max_new_tokens (-5) must be at least 1", "top_p (2) must be above 0 and at most 1"]
+
+
+def test_an_unknown_key_gives_the_nearest():
+    with pytest.raises(
+        ConfigError, match=r"run.yaml: generation.temprature is unknown; the nearest valid key is temperature"
+    ):
+        GenerationSettings.from_config({"generation": {"temprature": 1}}, "run.yaml")
+    with pytest.raises(ConfigError, match="must be a section"):
+        GenerationSettings.from_config({"generation": 5})

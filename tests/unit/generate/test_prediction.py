@@ -1,0 +1,157 @@
+"""A run over many prompts: batches, rows, summary, and what identifies a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scimind.errors import CheckpointError, DataError
+from scimind.generate.notes import checkpoint_digest, run_notes
+from scimind.generate.predict import plan_batches, predict_file
+from scimind.generate.prompts import read_prompts
+from scimind.generate.settings import GenerationSettings
+from scimind.tokenizer import TokenCodec
+
+from .toys import CachedToy
+
+CODEC = TokenCodec()
+SETTINGS = GenerationSettings(max_new_tokens=12, batch_size=4)
+LINES = [f"Question {'very ' * (number * 7 % 11)}{number}?" for number in range(37)]
+LINES[5] = ""
+LINES[9] = "long " * 60
+
+
+def toy(**more) -> CachedToy:
+    return CachedToy(CODEC.vocab_size, **{"max_length": 64, **more})
+
+
+def run(tmp_path, output="x.jsonl", settings=SETTINGS, lines=LINES, decoder=None, **more):
+    source = tmp_path / "prompts.txt"
+    source.write_text("\n".join(lines) + "\n")
+    path = tmp_path / output
+    notes = run_notes(settings, CODEC.fingerprint(), None)
+    return predict_file(decoder or toy(), CODEC, read_prompts(source), settings, source, path, notes, **more)
+
+
+def rows_of(path: Path):
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_every_prompt_once_in_order_and_what_fails_is_reported(tmp_path, capsys):
+    summary = run(tmp_path)
+    shown = capsys.readouterr().err
+    assert "prompt 6: the prompt is empty\n" in shown and "prompt 10: prompt length (" in shown
+    rows = rows_of(tmp_path / "x.jsonl")
+    assert [row["id"] for row in rows] == [str(number) for number in range(1, 38)]
+    assert [row["id"] for row in rows if row["finish_reason"] == "error"] == ["6", "10"]
+    assert rows[5]["message"] == "the prompt is empty" and "seq_length (64)" in rows[9]["message"]
+    assert rows[5]["output"] == rows[9]["output"] == ""
+    for row, line in zip(rows, LINES, strict=True):
+        assert line.strip() in row["prompt"]
+        if row["finish_reason"] != "error":
+            assert list(row) == ["id", "prompt", "output", "finish_reason", "prompt_tokens", "output_tokens"]
+            assert row["prompt_tokens"] == len(CODEC.encode(row["prompt"]))
+    assert sum(summary.reasons.values()) == summary.total == 37
+    assert summary.reasons["error"] == 2
+    assert "37 prompts" in str(summary) and "2 failed" in str(summary) and str(tmp_path / "x.jsonl") in str(summary)
+
+
+def test_a_text_file_has_a_line_per_prompt(tmp_path):
+    run(tmp_path)
+    run(tmp_path, "x.txt")
+    lines = (tmp_path / "x.txt").read_text("utf-8").removesuffix("\n").split("\n")
+    assert lines == [row["output"].replace("\r", "\n").replace("\n", "\\n") for row in rows_of(tmp_path / "x.jsonl")]
+    assert len(lines) == 37 and lines[5] == lines[9] == ""
+
+
+@pytest.mark.parametrize("do_sample", [False, True])
+def test_batches_change_no_answer(tmp_path, do_sample):
+    outputs = []
+    for size in (1, 4, 16):
+        settings = GenerationSettings(max_new_tokens=12, batch_size=size, do_sample=do_sample)
+        run(tmp_path, f"{size}.jsonl", settings)
+        outputs.append((tmp_path / f"{size}.jsonl").read_bytes())
+    assert outputs[0] == outputs[1] == outputs[2]
+
+
+def test_equal_prompts_get_different_samples(tmp_path):
+    run(tmp_path, settings=GenerationSettings(max_new_tokens=12, do_sample=True), lines=["Same?"] * 8)
+    assert len({row["output"] for row in rows_of(tmp_path / "x.jsonl")}) > 4
+
+
+def test_one_batch_size_for_the_whole_run(tmp_path):
+    model = toy()
+    run(tmp_path, decoder=model)
+    assert {shape[0] for shape in model.shapes} == {4}
+    model = toy()
+    run(tmp_path, "few.jsonl", decoder=model, lines=LINES[:2])
+    assert {shape[0] for shape in model.shapes} == {2}
+
+
+def test_a_complete_run_asks_the_model_nothing(tmp_path):
+    run(tmp_path)
+    model = toy()
+    summary = run(tmp_path, decoder=model)
+    assert model.shapes == [] and summary.continued == 37
+    assert "37 were there already" in str(summary)
+
+
+def test_other_settings_are_refused_and_another_batch_size_is_not(tmp_path):
+    run(tmp_path)
+    with pytest.raises(DataError, match="max_new_tokens was 12 and is 5"):
+        run(tmp_path, settings=GenerationSettings(max_new_tokens=5, batch_size=4))
+    run(tmp_path, settings=GenerationSettings(max_new_tokens=12, batch_size=2))
+    run(tmp_path, settings=GenerationSettings(max_new_tokens=5, batch_size=4), overwrite=True)
+    assert max(row["output_tokens"] for row in rows_of(tmp_path / "x.jsonl")) == 5
+
+
+def test_an_interrupt_keeps_what_is_written_and_says_so(tmp_path, capsys):
+    class Interrupted(CachedToy):
+        def prefill(self, ids, lengths):
+            if len([shape for shape in self.shapes if len(shape) == 2]) == 9:
+                raise KeyboardInterrupt
+            return super().prefill(ids, lengths)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, decoder=Interrupted(CODEC.vocab_size, max_length=64))
+    written = len(rows_of(tmp_path / "x.jsonl"))
+    assert 30 <= written < 37
+    assert f"Interrupted: {written} of 37 predictions are in" in capsys.readouterr().err
+    assert run(tmp_path).continued == written
+    run(tmp_path, "whole.jsonl")
+    assert (tmp_path / "x.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_plan_holds_every_prompt_once_and_similar_lengths_together():
+    lengths = [(number * 37) % 50 + 1 for number in range(103)]
+    lengths[3], lengths[70] = 0, 64
+    batches = plan_batches(lengths, 4, 64, window_batches=3)
+    assert sorted(index for batch in batches for index in batch) == list(range(103))
+    assert all(len(batch) <= 4 for batch in batches)
+    assert [3] in batches and [70] in batches
+    for batch in batches:
+        assert len({index // 12 for index in batch}) == 1  # a batch does not leave its window
+    windows = [min(batch) // 12 for batch in batches]
+    assert windows == sorted(windows)
+
+    def spread(plan):
+        return sum(max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in plan)
+
+    assert spread(batches) < spread([range(start, min(start + 4, 103)) for start in range(0, 103, 4)]) / 2
+
+
+def test_a_checkpoint_is_known_by_its_content(tmp_path):
+    file = tmp_path / "a.ckpt"
+    file.write_bytes(b"weights")
+    first = checkpoint_digest(file)
+    file.write_bytes(b"weighed")
+    assert checkpoint_digest(file) != first
+    file.write_bytes(b"weights")
+    assert checkpoint_digest(file) == first
+    folder = checkpoint_digest(tmp_path)
+    (tmp_path / "b.json").write_text("{}")
+    assert checkpoint_digest(tmp_path) != folder
+    with pytest.raises(CheckpointError, match="check load_checkpoint"):
+        checkpoint_digest(tmp_path / "none.ckpt")

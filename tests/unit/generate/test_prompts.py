@@ -1,0 +1,187 @@
+r"""Prompts from every kind of file, and one-line errors with file, line and position."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scimind.data.rendering import QUESTIONS, encode_prompt, render_prompt
+from scimind.errors import DataError
+from scimind.generate.prompts import encode_prompts, expand_line, plain_reference, read_prompts
+from scimind.tokenizer import TokenCodec
+
+CODEC = TokenCodec()
+ETHANOL = "{|C|}{|C|}{|O|}"
+
+
+def file_with(tmp_path, content, name="prompts.txt"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def ids_of(path, task=None):
+    return [list(prompt.ids) for prompt in encode_prompts(CODEC, read_prompts(path, task), path)]
+
+
+def test_a_text_file_holds_rendered_prompts_and_questions(tmp_path):
+    rendered = " [INST]: Please describe the molecule: {|C|}{|O|} [/INST]:"
+    path = file_with(tmp_path, f"{rendered}\nWhat is <smiles>CO</smiles>?\n{rendered.strip()}\n{rendered}  \r\n")
+    prompts = read_prompts(path)
+    assert [prompt.id for prompt in prompts] == ["1", "2", "3", "4"]
+    assert [prompt.text for prompt in prompts] == [
+        rendered,
+        " [INST]: What is <smiles>CO</smiles>? [/INST]:",
+        rendered,
+        rendered,
+    ]
+    assert ids_of(path)[0] == encode_prompt(CODEC, "Please describe the molecule: <smiles>CO</smiles>")
+
+
+def test_every_line_counts_also_a_blank_one(tmp_path):
+    path = file_with(tmp_path, "\nfirst\n\n  \nsecond\n\n")
+    prompts = read_prompts(path)
+    assert [prompt.text != "" for prompt in prompts] == [False, True, False, False, True, False]
+    assert [prompt.line for prompt in prompts] == [1, 2, 3, 4, 5, 6]
+    assert [len(ids) > 0 for ids in ids_of(path)] == [False, True, False, False, True, False]
+
+
+def test_separators_of_unicode_do_not_break_a_line(tmp_path):
+    path = file_with(tmp_path, "one\u2028two\x0bthree\nfour")
+    assert len(read_prompts(path)) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (r"below:\nThe molecule", "below:\nThe molecule"),
+        (r"<smiles>C/C=C\n1cccc1</smiles>\nis", "<smiles>C/C=C\\n1cccc1</smiles>\nis"),
+        (r"<protein>M\nK</protein>", "<protein>M\\nK</protein>"),
+        (r"{|\|}{|n|}\n{|C|}", "{|\\|}{|n|}\n{|C|}"),
+        (r"{|\|}{|\|}{|C|}", r"{|\|}{|C|}"),
+        (r"<smiles>C\\C</smiles> and \\n", "<smiles>C\\C</smiles> and \\\n"),
+        (r"<smiles>C\nC and no end\n", "<smiles>C\nC and no end\n"),
+        (r"\<smiles>C\nC</smiles>", "\\<smiles>C\nC</smiles>"),
+        ("plain", "plain"),
+    ],
+)
+def test_a_backslash_is_a_line_break_only_in_text(line, text):
+    assert expand_line(line) == text
+
+
+def test_molecules_and_descriptions_with_a_task(tmp_path):
+    path = file_with(tmp_path, "CCO\n\nC/C=C\\n1cccc1\nC/C=C\\\\C\n<smiles>CCO</smiles>\n" + ETHANOL)
+    prompts = read_prompts(path, "smiles2text")
+    assert prompts[0].text == " [INST]: Please describe the molecule: <smiles>CCO</smiles> [/INST]:"
+    assert prompts[1].text == ""
+    assert "<smiles>C/C=C\\n1cccc1</smiles>" in prompts[2].text
+    assert "<smiles>C/C=C\\C</smiles>" in prompts[3].text
+    assert prompts[4].text == prompts[5].text == prompts[0].text
+    question = QUESTIONS["smiles2text"].format(input=ETHANOL)
+    assert ids_of(path, "smiles2text")[0] == CODEC.encode(render_prompt(question))
+
+    path = file_with(tmp_path, "It is an alcohol.\nIt is written {|C|}.\n")
+    prompts = read_prompts(path, "text2smiles")
+    assert prompts[0].text == render_prompt(QUESTIONS["text2smiles"].format(input="It is an alcohol."))
+    assert "".join(CODEC.decode(ids) for ids in ids_of(path, "text2smiles")[1:]).endswith("{|C|}. [/INST]:")
+
+
+def test_a_table_gives_references_and_ids(tmp_path):
+    path = file_with(tmp_path, "CID\tSMILES\tdescription\n702\tCCO\tIt is ethanol.\n9\tC/C=C\\\\C\tA butene.\n")
+    prompts = read_prompts(path, "smiles2text")
+    assert [(prompt.id, prompt.reference, prompt.line) for prompt in prompts] == [
+        ("702", "It is ethanol.", 2),
+        ("9", "A butene.", 3),
+    ]
+    assert [prompt.reference for prompt in read_prompts(path, "text2smiles")] == ["CCO", "C/C=C\\C"]
+    path = file_with(tmp_path, "SMILES\nCCO\n")
+    assert [(prompt.id, prompt.line) for prompt in read_prompts(path, "smiles2text")] == [("2", 2)]
+
+
+def test_conversations_give_context_and_references(tmp_path):
+    turns = [("human", "What is CCO?"), ("gpt", "Ethanol."), ("human", "And its\nSMILES?"), ("gpt", ETHANOL)]
+    conversation = [{"from": speaker, "value": value} for speaker, value in turns]
+    records = [{"id": "a", "conversation": conversation}, {"conversation": conversation[:3]}]
+    for name, content in (
+        ("x.json", json.dumps(records, indent=1)),
+        ("x.jsonl", "\n\n".join(json.dumps(record) for record in records)),
+    ):
+        path = file_with(tmp_path, content, name)
+        prompts = read_prompts(path)
+        assert prompts[0].id == "a"
+        assert [prompt.reference for prompt in prompts] == [ETHANOL, None]
+        assert prompts[0].text == " [INST]: What is CCO? [/INST]: Ethanol.</s> [INST]: And its\nSMILES? [/INST]:"
+        assert ids_of(path) == [encode_prompt(CODEC, [("What is CCO?", "Ethanol."), ("And its\nSMILES?", None)])] * 2
+        assert encode_prompts(CODEC, prompts, path)[0].reference == "CCO"
+
+
+def test_references_take_the_form_of_answers():
+    assert plain_reference(CODEC, ETHANOL) == plain_reference(CODEC, "<smiles>CCO</smiles>") == "CCO"
+    assert plain_reference(CODEC, "It is  an alcohol.") == "It is  an alcohol."
+    assert plain_reference(CODEC, "<smiles>C?</smiles>") == "<smiles>C?</smiles>"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "task", "message"),
+    [
+        ("p.txt", "", None, "p.txt: the file is empty"),
+        ("p.txt", " \n\n", None, "p.txt: the file is empty"),
+        ("p.json", "[]", None, "p.json: the list is empty"),
+        ("p.json", '[\n{"id": "1", "conversation": []},\n{"id": }]', None, r"p.json:2: .*empty"),
+        ("p.json", '[\n{"id": "1",\n "conversation": }\n]', None, r"p.json:3: broken JSON"),
+        ("p.jsonl", '{"conversation": [{"from": "human", "value": "x"}]}\n{"id"\n', None, r"p.jsonl:2: broken JSON"),
+        (
+            "p.json",
+            '[{"id": "1", "conversation": [{"from": "gpt", "value": "x"}]}]',
+            None,
+            r"p.json:1: turn 1 is from gpt",
+        ),
+        ("p.json", '[{"id": "1", "conversation": [{"from": "human", "value": "x"}]}]', "smiles2text", "leave out task"),
+        ("p.txt", "ok\n[INST]: no end\n", None, r"p.txt:2: has \[INST\] without"),
+        ("p.txt", b"ok\n\xff\xfe\n", None, "p.txt:2: .*UTF-8"),
+        ("p.txt", "CCO\n", "smiles2protein", "task .smiles2protein. must be one of smiles2text, text2smiles"),
+    ],
+)
+def test_bad_files_are_one_line_errors(tmp_path, name, content, task, message):
+    path = file_with(tmp_path, content, name)
+    with pytest.raises(DataError, match=message) as caught:
+        read_prompts(path, task)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        read_prompts(tmp_path / "none.txt")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_prompts(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "task", "line", "position"),
+    [
+        ("CCO\nCC?O\n", "smiles2text", 2, 2),
+        ("CCO\n  CC?O\n", "smiles2text", 2, 4),
+        ("CCO\nCC O\n", "smiles2text", 2, 2),
+        ("\nWhat is <smiles>CC?</smiles>\n", None, 2, 18),
+        (r"a\nb <smiles>CC?</smiles>", None, 1, 15),
+        (" [INST]: <smiles>C?</smiles> [/INST]:", None, 1, 18),
+        ("[INST]: <smiles>C?</smiles> [/INST]:", None, 1, 17),
+        ("CID\tSMILES\tdescription\n1\tC?\tx\n", "smiles2text", 2, 1),
+    ],
+)
+def test_an_unknown_character_is_named_with_line_and_position(tmp_path, content, task, line, position):
+    path = file_with(tmp_path, content)
+    prompts = read_prompts(path, task)
+    with pytest.raises(
+        DataError, match=rf"prompts.txt:{line}: character .* at position {position} has no token"
+    ) as caught:
+        encode_prompts(CODEC, prompts, path)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_character_in_a_conversation(tmp_path):
+    record = {"conversation": [{"from": "human", "value": "What is <smiles>C?</smiles>"}]}
+    path = file_with(tmp_path, "[\n" + json.dumps(record) + "]", "p.json")
+    with pytest.raises(DataError, match=r"p.json:2: character '\?' at position 17 has no token"):
+        encode_prompts(CODEC, read_prompts(path), path)

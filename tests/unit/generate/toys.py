@@ -1,0 +1,100 @@
+"""Small real models for the tests of generation, and a tokenizer of single bytes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scimind.errors import TokenError
+
+
+class ByteCodec:
+    """A byte is a token, behind pad 0, BOS 1 and EOS 2. The character § has no token."""
+
+    bos_id, eos_id, vocab_size = 1, 2, 259
+
+    def encode(self, text: str, *, bos: bool = True, eos: bool = False) -> list[int]:
+        if "§" in text:
+            position = text.index("§")
+            raise TokenError(f"character '§' at position {position} has no token", "§", position)
+        return [self.bos_id] * bos + [byte + 3 for byte in text.encode()] + [self.eos_id] * eos
+
+    def decode(self, ids) -> str:
+        return bytes(token - 3 for token in ids if token > 2).decode("utf-8", "replace")
+
+    def fingerprint(self) -> str:
+        return "bytes"
+
+
+class ToyAttention:
+    """One layer of causal attention with random weights and positions: logits depend on every token before.
+
+    `vocab_size` real tokens and three rows of padding that would win if they were not masked.
+    """
+
+    def __init__(self, vocab_size: int = 259, max_length: int = 96, size: int = 16, seed: int = 0) -> None:
+        draw = np.random.default_rng(seed).standard_normal
+        self.max_length = max_length
+        self.embedding = draw((vocab_size, size))
+        self.place = 0.5 * draw((max_length, size))
+        self.query, self.key, self.value = (draw((size, size)) / size**0.5 for _ in range(3))
+        self.head = np.concatenate([draw((size, vocab_size)), np.zeros((size, 3))], axis=1)
+        self.bias = np.concatenate([np.zeros(vocab_size), np.full(3, 100.0)])
+        self.bias[2] = 2.0  # EOS, so that some answers end by themselves
+        self.shapes: list[tuple[int, ...]] = []
+
+    def hidden(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        return self.embedding[ids] + self.place[positions]
+
+    def attend(self, query: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """One position's logits from the keys and values up to it, [n, d]."""
+        scores = keys @ query
+        weights = np.exp(scores - scores.max())
+        return (query + weights / weights.sum() @ values) @ self.head + self.bias
+
+    def logits(self, ids: list[int]) -> np.ndarray:
+        """The last position's logits of one sequence: the reference that knows no batches and no cache."""
+        hidden = self.hidden(np.array(ids), np.arange(len(ids)))
+        return self.attend(hidden[-1] @ self.query, hidden @ self.key, hidden @ self.value)
+
+
+class FullToy(ToyAttention):
+    """Computes everything again at each step."""
+
+    def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        self.shapes.append(ids.shape)
+        self.rows = [list(row[:length]) for row, length in zip(ids, lengths, strict=True)]
+        return np.stack([self.logits(row) for row in self.rows])
+
+    def step(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        self.shapes.append(ids.shape)
+        self.rows = [[*row[:position], token] for row, token, position in zip(self.rows, ids, positions, strict=True)]
+        return np.stack([self.logits(row) for row in self.rows])
+
+
+class CachedToy(ToyAttention):
+    """Keeps keys and values in arrays of a fixed shape; they start as rubbish, so that reading too far shows."""
+
+    def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        self.shapes.append(ids.shape)
+        size = self.query.shape[0]
+        self.keys = np.full((len(ids), self.max_length, size), 1e3)
+        self.values = np.full((len(ids), self.max_length, size), 1e3)
+        hidden = self.hidden(ids, np.arange(ids.shape[1]))
+        self.keys[:, : ids.shape[1]], self.values[:, : ids.shape[1]] = hidden @ self.key, hidden @ self.value
+        return self._read(hidden[np.arange(len(ids)), lengths - 1], lengths - 1)
+
+    def step(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        self.shapes.append(ids.shape)
+        hidden = self.hidden(ids, positions)
+        rows = np.arange(len(ids))
+        self.keys[rows, positions], self.values[rows, positions] = hidden @ self.key, hidden @ self.value
+        return self._read(hidden, positions)
+
+    def _read(self, hidden: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        queries = hidden @ self.query
+        return np.stack(
+            [
+                self.attend(queries[row], self.keys[row, : p + 1], self.values[row, : p + 1])
+                for row, p in enumerate(positions)
+            ]
+        )
