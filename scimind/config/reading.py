@@ -1,0 +1,122 @@
+"""A YAML file and `--a.b=value` overrides to one tree of plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scimind.config.schema import show
+from scimind.errors import ConfigError
+
+_DEEPEST = 12
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key given twice, where YAML would keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Returns the mapping; raises where a key comes twice."""
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str | int | float | bool):
+                raise yaml.constructor.ConstructorError(None, None, "a name must be plain text", key_node.start_mark)
+            if key in seen:
+                problem = f"{key!r} is given twice; keep one of them"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _parse(text: str, source: str) -> Any:
+    """Returns the value of a YAML text; a fault in it is a ConfigError that names source and line."""
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+        where = source if mark is None else f"{source}:{mark.line + 1}"
+        raise ConfigError(f"not valid YAML: {' '.join(str(reason).split())}", where) from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Returns the settings in a YAML file.
+
+    Raises:
+        ConfigError: The file cannot be read, is not YAML, or holds no settings.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError("no such file; give the path of a YAML file such as those in configs/", path) from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", path) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError("is not text in UTF-8; give a YAML file", path) from error
+    tree = _parse(text, str(path))
+    if tree is None:
+        raise ConfigError("is empty; start from one of the files in configs/", path)
+    if not isinstance(tree, dict):
+        raise ConfigError(f"holds {show(tree)} where settings such as `run_mode: finetune` are expected", path)
+    if _depth(tree) > _DEEPEST:
+        raise ConfigError(f"has sections nested deeper than {_DEEPEST}; no setting is that deep", path)
+    return tree
+
+
+def _depth(value: Any, level: int = 1) -> int:
+    """Returns how deep a tree is; stops just beyond the deepest allowed, for an alias may name its own parent."""
+    if level > _DEEPEST:
+        return level
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return max((_depth(child, level + 1) for child in children), default=level)
+
+
+def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Puts overrides into `tree`, in order; an item of a list is named by its place, from 0.
+
+    Args:
+        tree: Settings as read; changed in place.
+        overrides: `--a.b=value` or `a.b=value`, the value in YAML.
+
+    Raises:
+        ConfigError: All overrides that are not of that form, or that go through a setting that is no section.
+    """
+    faults: list[str] = []
+    for override in overrides:
+        name, equals, text = override.removeprefix("--").partition("=")
+        keys = name.split(".")
+        if not equals or not all(keys):
+            faults.append(f"{override!r} is no override; write --section.name=value")
+            continue
+        value = _parse(text, f"--{name}") if text else ""
+        fault = _put(tree, keys, value)
+        if fault:
+            faults.append(f"--{name}: {fault}")
+    if faults:
+        raise ConfigError(faults)
+
+
+def _put(tree: dict[str, Any], keys: list[str], value: Any) -> str:
+    """Sets the value at a dotted name; returns what is in the way, empty if nothing."""
+    place: Any = tree
+    for depth, key in enumerate(keys):
+        last = depth == len(keys) - 1
+        index: Any = key
+        if isinstance(place, list):
+            if not key.isdecimal() or int(key) >= len(place):
+                return f"{'.'.join(keys[:depth])} is a list of {len(place)}; name an item by its place, from 0"
+            index = int(key)
+        elif not isinstance(place, dict):
+            return f"{'.'.join(keys[:depth])} ({show(place)}) is a setting, not a section"
+        if last:
+            place[index] = value
+        else:
+            if isinstance(place, dict) and place.get(index) is None:
+                place[index] = {}
+            place = place[index]
+    return ""

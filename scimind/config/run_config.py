@@ -1,0 +1,167 @@
+"""The checked configuration of a run."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scimind.config.canonical import TASKS, move_to_one_place
+from scimind.config.reading import apply_overrides, read_yaml
+from scimind.config.rules import broken_rules
+from scimind.config.sections import SCHEMA
+from scimind.errors import ConfigError, SciMindError
+
+
+class RunConfig(dict[str, Any]):
+    """Checked settings as nested dicts, with the ones that many parts need as attributes.
+
+    Args:
+        tree: Settings as read from a YAML file, not yet checked; left as it is.
+        source: The file they come from, for messages.
+
+    Raises:
+        ConfigError: With all faults of all settings.
+    """
+
+    def __init__(self, tree: Mapping[str, Any], source: str | Path | None = None) -> None:
+        faults: list[str] = []
+        raw = copy.deepcopy(dict(tree))
+        faults.extend(move_to_one_place(raw))
+        checked = SCHEMA.check(raw, "", faults)
+        faults.extend(broken_rules(checked, raw.keys()))
+        if faults:
+            raise ConfigError(faults, source)
+        super().__init__(checked)
+        self.source = source
+        self._fill()
+
+    def _fill(self) -> None:
+        """Gives each data set's task its data set, as MindFormers wants it."""
+        for task, section in TASKS:
+            if section in self:
+                self.setdefault(task, {"type": "CausalLanguageModelDataset"})
+                self[task]["dataset_config"] = copy.deepcopy(self[section])
+
+    def at(self, name: str, default: Any = None) -> Any:
+        """Returns the setting of a dotted name, `default` where it or a section on the way is missing."""
+        value: Any = self
+        for key in name.split("."):
+            if not isinstance(value, Mapping) or key not in value:
+                return default
+            value = value[key]
+        return value
+
+    @property
+    def model_config(self) -> dict[str, Any]:
+        """The section model.model_config, with all defaults."""
+        section: dict[str, Any] = self["model"]["model_config"]
+        return section
+
+    @property
+    def generation(self) -> dict[str, Any]:
+        """The section generation, with all defaults."""
+        section: dict[str, Any] = self["generation"]
+        return section
+
+    @property
+    def run_mode(self) -> str | None:
+        """finetune, train, predict or eval; None where it is not given."""
+        return self.get("run_mode")
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        return int(self["seed"])
+
+    @property
+    def seq_length(self) -> int:
+        """Longest sequence in tokens."""
+        return int(self.model_config["seq_length"])
+
+    @property
+    def device_target(self) -> str:
+        """CPU or Ascend."""
+        return str(self["context"]["device_target"])
+
+    @property
+    def output_dir(self) -> Path:
+        """Folder of everything that a run writes."""
+        return Path(self["output_dir"])
+
+    @property
+    def devices(self) -> int:
+        """Number of devices that the run is spread over."""
+        if not self["use_parallel"]:
+            return 1
+        spread = self["parallel_config"]
+        names = ("data_parallel", "model_parallel", "context_parallel", "pipeline_stage")
+        product = 1
+        for name in names:
+            product *= spread[name]
+        return product
+
+    @property
+    def global_batch_size(self) -> int:
+        """Records of one optimizer step over all devices."""
+        runner, spread = self["runner_config"], self["parallel_config"]
+        records = runner["batch_size"] * runner["gradient_accumulation_steps"]
+        if self["use_parallel"]:
+            records *= spread["data_parallel"]
+            if spread["pipeline_stage"] > 1:
+                records *= spread["micro_batch_num"]
+        return int(records)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the settings as plain dicts and lists that share nothing with this object."""
+        return copy.deepcopy(dict(self))
+
+    def to_yaml(self) -> str:
+        """Returns the resolved settings as YAML."""
+        return yaml.dump(self.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the resolved settings to a YAML file that `load_config` reads back to the same.
+
+        Raises:
+            SciMindError: The file cannot be written.
+        """
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(self.to_yaml(), encoding="utf-8")
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror}; free space or choose another folder"
+            raise SciMindError(f"{path}: {reason}") from error
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes every section in full, without YAML's references between them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Returns True: nothing is shared."""
+        return True
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Returns the checked configuration in a YAML file.
+
+    Args:
+        path: The YAML file. Paths inside it are relative to the current folder, as in MindFormers.
+        overrides: `--a.b=value` or `a.b=value`, the value in YAML, put on top of the file in order.
+
+    Raises:
+        ConfigError: The file cannot be read, or settings are unknown, wrong or do not fit each other; all in one.
+    """
+    tree = read_yaml(Path(path))
+    faults = move_to_one_place(tree)
+    if faults:
+        raise ConfigError(faults, path)
+    try:
+        apply_overrides(tree, overrides)
+    except ConfigError as error:
+        raise ConfigError(error.faults, path) from error
+    move_to_one_place(tree, second_wins=True)
+    return RunConfig(tree, path)

@@ -1,0 +1,147 @@
+"""Settings of what MindFormers builds by name for training: optimizer, learning rate, step wrapper, callbacks."""
+
+from __future__ import annotations
+
+from scimind.config.schema import Items, Node, Section, Typed, Value
+
+_FLAG = Value(bool)
+_COUNT = Value(int, low=1)
+_WHOLE = Value(int, low=0)
+_TEXT = Value(str)
+_RATE = Value(float, low=0)
+_ABOVE_ZERO = Value(float, above=0)
+_STEPS = Value(int, low=0, nullable=True)
+_RATIO = Value(float, low=0, high=1, nullable=True)
+
+_LEARNING_RATE = Value(float, above=0, nullable=True)
+_BETA = Value(float, low=0, high=1)
+_ADAM: dict[str, Node] = {
+    "learning_rate": _LEARNING_RATE,
+    "betas": Items(_BETA, length=2),
+    "eps": Value(float, above=0),
+    "weight_decay": _RATE,
+}
+
+OPTIMIZER = Typed(
+    {
+        "AdamW": Section({**_ADAM, "use_fused": _FLAG, "swap": _FLAG}),
+        "PmaAdamW": Section(
+            {
+                **_ADAM,
+                "use_fused": _FLAG,
+                "fused_num": _COUNT,
+                "interleave_step": _COUNT,
+                "fused_algo": _TEXT,
+                "ema_alpha": _BETA,
+            }
+        ),
+        "AdamWeightDecay": Section(
+            {
+                "learning_rate": _LEARNING_RATE,
+                "beta1": _BETA,
+                "beta2": _BETA,
+                "eps": Value(float, above=0),
+                "weight_decay": _RATE,
+            }
+        ),
+    }
+)
+
+# `total_steps: -1` means the length of the data set times the epochs.
+_SCHEDULE: dict[str, Node] = {
+    "learning_rate": Value(float, above=0),
+    "total_steps": Value(int, low=-1, nullable=True),
+    "warmup_steps": _STEPS,
+    "warmup_ratio": _RATIO,
+    "warmup_lr_init": _RATE,
+    "warmup_epochs": _STEPS,
+}
+_DECAY: dict[str, Node] = {"decay_steps": _STEPS, "decay_ratio": _RATIO, "lr_end": _RATE}
+_REQUIRED = ("learning_rate",)
+
+LR_SCHEDULE = Typed(
+    {
+        "CosineWithWarmUpLR": Section({**_SCHEDULE, **_DECAY, "num_cycles": _ABOVE_ZERO}, _REQUIRED),
+        "CosineWithRestartsAndWarmUpLR": Section({**_SCHEDULE, **_DECAY, "num_cycles": _ABOVE_ZERO}, _REQUIRED),
+        "PolynomialWithWarmUpLR": Section({**_SCHEDULE, **_DECAY, "power": _ABOVE_ZERO}, _REQUIRED),
+        "LinearWithWarmUpLR": Section(_SCHEDULE, _REQUIRED),
+        "ConstantWarmUpLR": Section(_SCHEDULE, _REQUIRED),
+        "WarmUpStableDecayLR": Section(
+            {**_SCHEDULE, "lr_end": _RATE, "decay_start_steps": _STEPS, "decay_start_ratio": _RATIO}, _REQUIRED
+        ),
+    }
+)
+
+_SCALE_SENSE_FIELDS: dict[str, Node] = {"loss_scale_value": Value(float, above=0)}
+_MOVING_SCALE: dict[str, Node] = {**_SCALE_SENSE_FIELDS, "scale_factor": Value(int, low=2), "scale_window": _COUNT}
+
+
+class _ScaleSense(Typed):
+    """A loss scale: a plain number, or a section that says how it moves."""
+
+    def check(self, value: object, name: str, faults: list[str]) -> object:
+        """Returns a number or the checked section; see scimind.config.schema."""
+        if isinstance(value, int | float | str):
+            return Value(float, above=0).check(value, name, faults)
+        return super().check(value, name, faults)
+
+
+_SCALE_SENSE = _ScaleSense(
+    {
+        "DynamicLossScaleUpdateCell": Section(_MOVING_SCALE),
+        "FixedLossScaleUpdateCell": Section(_SCALE_SENSE_FIELDS),
+        "AdaptiveLossScaleUpdateCell": Section(
+            {**_MOVING_SCALE, "max_scale_window": _COUNT, "min_scale_window": _COUNT}
+        ),
+    }
+)
+
+_WRAPPER = Section(
+    {
+        "use_clip_grad": _FLAG,
+        "max_grad_norm": Value(float, above=0),
+        "scale_sense": _SCALE_SENSE,
+        "local_norm": _FLAG,
+        "calculate_per_token_loss": _FLAG,
+        "global_norm_spike_threshold": Value(float, above=0),
+        "use_skip_data_by_global_norm": _FLAG,
+        "print_separate_loss": _FLAG,
+    }
+)
+
+RUNNER_WRAPPER = Typed(
+    {
+        "SciMindTrainOneStepCell": _WRAPPER,
+        "MFTrainOneStepCell": _WRAPPER,
+        "MFPipelineWithLossScaleCell": Section({**_WRAPPER.fields, "micro_batch_num": _COUNT}),
+    }
+)
+
+CALLBACK = Typed(
+    {
+        "MFLossMonitor": Section({"per_print_times": _COUNT}),
+        "CheckpointMonitor": Section(
+            {
+                "prefix": _TEXT,
+                "directory": Value(str, nullable=True),
+                "save_checkpoint_steps": _COUNT,
+                "save_checkpoint_seconds": _WHOLE,
+                "keep_checkpoint_max": _COUNT,
+                "keep_checkpoint_per_n_minutes": _WHOLE,
+                "integrated_save": _FLAG,
+                "save_network_params": _FLAG,
+                "save_trainable_params": _FLAG,
+                "save_optimizer": _FLAG,
+                "async_save": _FLAG,
+                "exception_save": _FLAG,
+                "checkpoint_format": Value(str, choices=("ckpt", "safetensors")),
+                "remove_redundancy": _FLAG,
+            }
+        ),
+        "SummaryMonitor": Section({"summary_dir": Value(str, nullable=True), "collect_freq": _COUNT}),
+        "ProfileMonitor": Section(
+            {"start_step": _COUNT, "stop_step": _COUNT, "output_path": Value(str, nullable=True)}
+        ),
+        "TrainCallBack": Section({"stop_step": _STEPS}),
+    }
+)
