@@ -1,1 +1,68 @@
-"""The `scimind` command."""
+"""The `scimind` command: one verb per task, each in a module that is loaded when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from scimind import __version__
+from scimind.cli.guard import guarded
+
+# A verb's module has `add_arguments(parser)` and `run(args) -> int`. A module that has `OVERRIDES = True` also takes
+# `--section.name=value` and finds these in `args.overrides`.
+VERBS = {
+    "prepare": "turn records into conversations and MindRecord files",
+    "finetune": "train a model on prepared records",
+    "predict": "answer prompts with a model",
+    "check": "show a configuration, its parameters, work and memory, without loading a model",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status: 0, or 2 for a user's mistake.
+
+    Args:
+        argv: Arguments without the program's name; None for those of the process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded("scimind", lambda: _run(arguments))
+
+
+def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """Returns the parser of the command, with the arguments of one verb only, so that no other module is loaded."""
+    parser = argparse.ArgumentParser(
+        prog="scimind",
+        description="A Llama with modality-routed experts for text, molecules, proteins and nucleic acids.",
+        epilog="`scimind VERB --help` tells the arguments of a verb.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"scimind {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name, summary in VERBS.items():
+        child = verbs.add_parser(name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False)
+        if name == verb:
+            module = importlib.import_module(f"scimind.cli.{name}")
+            module.add_arguments(child)
+            child.set_defaults(module=module, parser=child)
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Returns the parsed arguments of a command; argparse ends the process with status 2 where they are wrong."""
+    verb = next((argument for argument in arguments if not argument.startswith("-")), None)
+    args, rest = build_parser(verb).parse_known_args(arguments)
+    if getattr(args.module, "OVERRIDES", False):
+        from scimind.cli.run_options import overrides_among
+
+        args.overrides = overrides_among(rest, args.parser)
+    elif rest:
+        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Runs the verb that the arguments name."""
+    args = parse(arguments)
+    return int(args.module.run(args))

@@ -1,0 +1,8 @@
+"""Finetunes SciMind, evaluates it, or predicts with it, from a MindFormers YAML; `--help` tells the options."""
+
+import sys
+
+from scimind.cli.original import main
+
+if __name__ == "__main__":
+    sys.exit(main())

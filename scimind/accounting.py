@@ -1,0 +1,201 @@
+"""Parameters, work and memory of a model, computed from its settings alone.
+
+Symbols are those of scimind.model: d hidden, h neurons of the feed-forward, E experts, v vocabulary. FLOPs count a
+multiply and an add as two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scimind.config import RunConfig
+from scimind.config.model_settings import MODALITIES, intermediate_size
+
+_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+_OPTIMIZER_BYTES = 8  # AdamW's two moments in float32
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes of a model.
+
+    Args:
+        layers: Decoder layers.
+        hidden: d.
+        heads: Attention heads.
+        groups: Heads of keys and values.
+        neurons: h.
+        experts: E.
+        vocabulary: v, padding rows included.
+        length: Longest sequence in tokens.
+        tied: Whether the output layer uses the embedding's weights.
+        qkv_bias: Whether queries, keys and values have a bias.
+        output_bias: Whether attention's output has a bias.
+        router: activation, modality or learned.
+        active: Experts that a token of each modality uses; where shared and chosen experts may coincide, the most.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    groups: int
+    neurons: int
+    experts: int
+    vocabulary: int
+    length: int
+    tied: bool
+    qkv_bias: bool
+    output_bias: bool
+    router: str
+    active: Mapping[str, int]
+
+    @classmethod
+    def of(cls, model: Mapping[str, Any]) -> ModelShape:
+        """Returns the sizes that a checked section model.model_config means."""
+        experts = model["num_experts"]
+        if model["router"] == "modality":
+            active = {name: len(model["expert_sets"][name]) for name in MODALITIES}
+        else:
+            shared = model.get("shared_experts", {})
+            chosen = model["experts_per_token"]
+            active = {name: min(experts, chosen[name] + len(shared.get(name, []))) for name in MODALITIES}
+        return cls(
+            layers=model["num_layers"],
+            hidden=model["hidden_size"],
+            heads=model["num_heads"],
+            groups=model.get("n_kv_heads") or model["num_heads"],
+            neurons=intermediate_size(model),
+            experts=experts,
+            vocabulary=model["vocab_size"],
+            length=model["seq_length"],
+            tied=model["tie_word_embeddings"],
+            qkv_bias=model["qkv_has_bias"],
+            output_bias=model["attn_proj_has_bias"],
+            router=model["router"],
+            active=active,
+        )
+
+    @property
+    def key_size(self) -> int:
+        """Numbers of one token's keys in one layer; its values have as many."""
+        return self.hidden // self.heads * self.groups
+
+    def active_neurons(self, modality: str) -> int:
+        """Returns the feed-forward neurons of one layer that a token of the modality uses."""
+        return self.neurons // self.experts * self.active[modality]
+
+
+def parameters(shape: ModelShape) -> dict[str, int]:
+    """Returns the number of parameters of each part of the whole model."""
+    d, keys = shape.hidden, shape.key_size
+    attention = 2 * d * d + 2 * d * keys
+    attention += d + 2 * keys if shape.qkv_bias else 0
+    attention += d if shape.output_bias else 0
+    return {
+        "embedding": shape.vocabulary * d,
+        "attention": shape.layers * attention,
+        "feed-forward": shape.layers * 3 * d * shape.neurons,
+        "router": shape.layers * shape.experts * d if shape.router == "learned" else 0,
+        "norms": shape.layers * 2 * d + d,
+        "output": 0 if shape.tied else shape.vocabulary * d,
+    }
+
+
+def active_parameters(shape: ModelShape, modality: str) -> int:
+    """Returns the parameters that a token of the modality uses; of the embedding, its own row."""
+    parts = parameters(shape)
+    used = shape.layers * 3 * shape.hidden * shape.active_neurons(modality)
+    output = shape.vocabulary * shape.hidden
+    return used + output + parts["attention"] + parts["router"] + parts["norms"] + shape.hidden
+
+
+def feed_forward_flops(shape: ModelShape, modality: str | None = None) -> int:
+    """Returns the FLOPs of one token's feed-forward layers, computing only what is used.
+
+    The router `activation` scores experts by their neurons' outputs, so it saves the last of three products only.
+
+    Args:
+        shape: The model.
+        modality: The token's; None for the dense layer, which is also what `dispatch: masked` computes.
+    """
+    used = shape.neurons if modality is None else shape.active_neurons(modality)
+    first = shape.neurons if shape.router == "activation" else used
+    flops = 2 * shape.hidden * (2 * first + used)
+    if modality is not None and shape.router == "learned":
+        flops += 2 * shape.hidden * shape.experts
+    return shape.layers * flops
+
+
+def token_flops(shape: ModelShape, modality: str | None = None) -> int:
+    """Returns the FLOPs of one token forward, as the last of a full sequence; `modality` as in feed_forward_flops."""
+    d = shape.hidden
+    projections = 2 * (2 * d * d + 2 * d * shape.key_size)
+    scores = 4 * shape.length * d
+    output = 2 * shape.vocabulary * d
+    return shape.layers * (projections + scores) + feed_forward_flops(shape, modality) + output
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes on the fullest device.
+
+    Args:
+        weights: Weights.
+        gradients: Gradients, in the weights' format; 0 outside training.
+        optimizer: Two float32 moments of each weight; 0 outside training.
+        activations: What the backward pass needs, and the logits; outside training the cache of keys and values.
+    """
+
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.gradients + self.optimizer + self.activations
+
+
+def memory(config: RunConfig) -> Memory:
+    """Returns an estimate of the memory on one device; the framework's own needs come on top."""
+    shape, model = ModelShape.of(config.model_config), config.model_config
+    total = sum(parameters(shape).values())
+    spread = config["parallel_config"] if config["use_parallel"] else {}
+    split = spread.get("model_parallel", 1) * spread.get("pipeline_stage", 1)
+    weights = total * _BYTES[model["param_init_type"]] // split
+    if config.run_mode not in ("finetune", "train"):
+        return Memory(weights, 0, 0, _cache(shape, model, config.generation["batch_size"]) // split)
+    optimizer = total * _OPTIMIZER_BYTES // split
+    if config.at("parallel.enable_parallel_optimizer"):
+        optimizer //= spread.get("data_parallel", 1)
+    return Memory(weights, weights, optimizer, _activations(shape, config, spread))
+
+
+def _cache(shape: ModelShape, model: Mapping[str, Any], batch: int) -> int:
+    """Returns the bytes of the cached keys and values of full sequences."""
+    if not model["use_past"]:
+        return 0
+    return 2 * shape.layers * batch * shape.length * shape.key_size * _BYTES[model["compute_dtype"]]
+
+
+def _activations(shape: ModelShape, config: RunConfig, spread: Mapping[str, int]) -> int:
+    """Returns the bytes that one device keeps for the backward pass.
+
+    Per token and layer: eight vectors of d, and four of h, in the compute format; without flash attention also two
+    matrices of scores for each head. With recompute a layer keeps only its input, and one layer at a time the rest. The
+    logits and their gradient are float32. A pipeline's first stage keeps as many micro batches as there are stages.
+    """
+    model = config.model_config
+    width = _BYTES[model["compute_dtype"]]
+    stages, split = spread.get("pipeline_stage", 1), spread.get("model_parallel", 1)
+    tokens = config["runner_config"]["batch_size"] * shape.length
+    layer = tokens * width * (8 * shape.hidden + 4 * shape.neurons)
+    if not model["use_flash_attention"]:
+        layer += 2 * tokens * width * shape.heads * shape.length
+    layers = -(-shape.layers // stages) * stages
+    recompute = config.at("recompute_config.recompute")
+    kept = layers * tokens * width * shape.hidden + layer if recompute else layers * layer
+    return kept // split + 2 * 4 * tokens * shape.vocabulary // split

@@ -1,0 +1,20 @@
+"""`scimind predict`: answer prompts with a model."""
+
+from __future__ import annotations
+
+import argparse
+
+from scimind.cli.execution import execute
+from scimind.cli.run_options import add_run_options
+
+OVERRIDES = True
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of the verb."""
+    add_run_options(parser, "prediction")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Predicts; returns the exit status."""
+    return execute(args, "predict")
