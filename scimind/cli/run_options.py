@@ -118,7 +118,7 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
 def overrides_among(rest: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
     """Returns the arguments that argparse does not know as overrides.
 
-    `--a.b=value` and `--a.b value` are both understood, as in MindFormers. Anything else ends the process with status 2.
+    `--a.b=value` and `--a.b value` are both understood, as in MindFormers; anything else ends the process with 2.
     """
     overrides: list[str] = []
     waiting = list(rest)

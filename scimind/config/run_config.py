@@ -28,6 +28,7 @@ class RunConfig(dict[str, Any]):
     """
 
     def __init__(self, tree: Mapping[str, Any], source: str | Path | None = None) -> None:
+        """Checks the settings and fills in defaults."""
         faults: list[str] = []
         raw = copy.deepcopy(dict(tree))
         faults.extend(move_to_one_place(raw))

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Runs all checks and tests, in an environment that is made if it is not there.
+#
+#   bash scripts/test.sh [arguments for pytest]
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/environment.sh
+use_environment || exit 1
+
+failed=()
+run() {
+    local name="$1"
+    shift
+    say "$name: $*"
+    "$@" || failed+=("$name")
+}
+
+run "style" ruff check .
+run "format" ruff format --check .
+run "types" mypy
+run "tests" python -m pytest "$@"
+
+if [ ${#failed[@]} -gt 0 ]; then
+    say "Failed: ${failed[*]}"
+    exit 1
+fi
+say "All checks passed"

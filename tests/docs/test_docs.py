@@ -1,0 +1,121 @@
+"""What the documents say is so: commands parse, paths exist, settings load, examples run, both languages agree."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scimind import cli
+from scimind.cli import original
+from scimind.cli.run_options import overrides_of
+from scimind.config import load_config
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ("README.md", "README_CN.md")
+YAMLS = sorted((ROOT / "configs").glob("*.yaml"))
+SCRIPTS = sorted((ROOT / "scripts").glob("*.sh"))
+
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A path inside the repository: it begins with one of its folders or is one of its files.
+_PATH = re.compile(
+    r"(?<![\w./-])(?:(?:configs|scripts|tests|scimind|LPM-24-data)(?:/[\w.-]*\w)?|\w+\.(?:py|md))(?![\w-])"
+)
+
+
+def blocks(document: str) -> list[tuple[str, str]]:
+    return _BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
+
+
+def commands(text: str) -> list[list[str]]:
+    """Returns each command of a shell text as words, lines that end in a backslash joined."""
+    lines = text.replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+def our_arguments(words: list[str]) -> tuple[str, list[str]] | None:
+    """Returns which of our commands the words call, and its arguments; None for other commands."""
+    if "run_scimind.py" in words:
+        return "run_scimind.py", words[words.index("run_scimind.py") + 1 :]
+    return ("scimind", words[1:]) if words[0] == "scimind" else None
+
+
+def documented() -> list[list[str]]:
+    """Returns our commands in the README and at the head of each YAML."""
+    found = [words for kind, text in blocks("README.md") if kind == "bash" for words in commands(text)]
+    for path in YAMLS:
+        head = [
+            line.removeprefix("#   ") for line in path.read_text(encoding="utf-8").splitlines() if line[:4] == "#   "
+        ]
+        found += [words for line in head for words in commands(line)]
+    return [words for words in found if our_arguments(words)]
+
+
+def test_both_languages_have_the_same_blocks() -> None:
+    assert blocks("README.md") == blocks("README_CN.md")
+    assert len(blocks("README.md")) >= 6
+
+
+@pytest.mark.parametrize("words", documented(), ids=" ".join)
+def test_command_parses_and_its_settings_load(words: list[str]) -> None:
+    found = our_arguments(words)
+    assert found is not None
+    program, arguments = found
+    if arguments == ["--help"]:
+        assert "usage: scimind" in cli.build_parser().format_help()
+        return
+    args = original.parse(arguments) if program == "run_scimind.py" else cli.parse(arguments)
+    if hasattr(args, "config"):
+        load_config(ROOT / args.config, overrides_of(args))
+
+
+def test_commands_are_found_at_all() -> None:
+    """The README and the head of every YAML name commands; a change of form must not hide them from the test above."""
+    assert len(documented()) >= 6 + len(YAMLS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_named_exists(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(_PATH.findall(text))
+    assert {"configs/scimind_nano_finetune.yaml", "scripts/test.sh", "LPM-24-data", "CHANGELOG.md"} <= named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_is_valid_and_names_what_exists(script: Path) -> None:
+    assert subprocess.run(["bash", "-n", str(script)]).returncode == 0
+    named = re.findall(r"\b(?:configs|scripts)/[\w.-]*\w", script.read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_settings_shown_are_valid() -> None:
+    shown = [yaml.safe_load(text) for kind, text in blocks("README.md") if kind == "yaml"]
+    assert shown
+    for section in shown:
+        overrides = [f"model.model_config.{name}={json.dumps(value)}" for name, value in section.items()]
+        load_config(ROOT / "configs" / "scimind_nano_finetune.yaml", overrides)
+
+
+def test_conversations_shown_are_json() -> None:
+    shown = [json.loads(text) for kind, text in blocks("README.md") if kind == "json"]
+    assert shown[0][0]["conversation"][1]["from"] == "gpt"
+
+
+def test_python_example_runs(tmp_path: Path) -> None:
+    examples = [text for kind, text in blocks("README.md") if kind == "python"]
+    assert examples
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LOG_MF_PATH": str(tmp_path)}
+    for example in examples:
+        done = subprocess.run(
+            [sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.strip()
