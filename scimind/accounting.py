@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from scimind.config import RunConfig
-from scimind.config.model_settings import MODALITIES, intermediate_size
+from scimind.config.model_settings import ROUTING_FIELDS, intermediate_size
+from scimind.modality import MODALITY_NAMES
+from scimind.model.settings import RoutingSettings
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _OPTIMIZER_BYTES = 8  # AdamW's two moments in float32
@@ -54,27 +56,21 @@ class ModelShape:
     @classmethod
     def of(cls, model: Mapping[str, Any]) -> ModelShape:
         """Returns the sizes that a checked section model.model_config means."""
-        experts = model["num_experts"]
-        if model["router"] == "modality":
-            active = {name: len(model["expert_sets"][name]) for name in MODALITIES}
-        else:
-            shared = model.get("shared_experts", {})
-            chosen = model["experts_per_token"]
-            active = {name: min(experts, chosen[name] + len(shared.get(name, []))) for name in MODALITIES}
+        routing = RoutingSettings.create(**{name: model[name] for name in ROUTING_FIELDS if name in model})
         return cls(
             layers=model["num_layers"],
             hidden=model["hidden_size"],
             heads=model["num_heads"],
             groups=model.get("n_kv_heads") or model["num_heads"],
             neurons=intermediate_size(model),
-            experts=experts,
+            experts=routing.num_experts,
             vocabulary=model["vocab_size"],
             length=model["seq_length"],
             tied=model["tie_word_embeddings"],
             qkv_bias=model["qkv_has_bias"],
             output_bias=model["attn_proj_has_bias"],
-            router=model["router"],
-            active=active,
+            router=routing.router,
+            active={name: routing.active_experts(name) for name in MODALITY_NAMES},
         )
 
     @property

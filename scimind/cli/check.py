@@ -7,7 +7,7 @@ import argparse
 from scimind import accounting
 from scimind.cli.run_options import add_run_options, overrides_of
 from scimind.config import RunConfig, load_config
-from scimind.config.model_settings import MODALITIES
+from scimind.modality import MODALITY_NAMES
 
 OVERRIDES = True
 
@@ -49,7 +49,7 @@ def _work(config: RunConfig, shape: accounting.ModelShape) -> list[str]:
         f"# Per token, forward, at {shape.length} tokens of context (training: three times, with recompute four times)",
         f"{'modality':14}{'experts':>10}{'active parameters':>20}{'FLOPs':>20}{'feed-forward':>16}",
     ]
-    for name in MODALITIES:
+    for name in MODALITY_NAMES:
         share = accounting.feed_forward_flops(shape, name) / dense
         lines.append(
             f"{name:14}{shape.active[name]:>7}/{shape.experts:<2}{accounting.active_parameters(shape, name):>20,}"

@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scimind.config.schema import INVALID, UNSET, Items, Node, Section, Value, show
-
-MODALITIES = ("text", "smiles", "nucleotide", "protein")
-ROUTERS = ("activation", "modality", "learned")
-DISPATCHES = ("auto", "masked", "grouped")
-SCORES = ("sum", "abs", "square")
+from scimind.modality import MODALITY_NAMES
+from scimind.model.settings import DISPATCHES, ROUTERS, SCORES
 
 _DTYPES = ("float32", "float16", "bfloat16")
 _SPAN = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*")
@@ -40,6 +37,9 @@ def _flag(default: bool) -> Value:
 GENERATION_ARGUMENTS = ("repetition_penalty", "top_k", "top_p", "do_sample")
 # LlamaConfig takes these too, but in a YAML they are sections of their own, or, the last, not supported.
 LLAMA_ARGUMENTS_ELSEWHERE = ("parallel_config", "moe_config", "quant_config")
+
+# Variants of Llama that the routed model does not have.
+_OFF = Value(bool, False, choices=(False,))
 
 LLAMA_FIELDS: dict[str, Node] = {
     "batch_size": _positive(1),
@@ -67,7 +67,7 @@ LLAMA_FIELDS: dict[str, Node] = {
     "residual_dtype": _dtype(None),
     "embedding_init_type": _dtype(None),
     "qkv_has_bias": _flag(False),
-    "qkv_concat": _flag(False),
+    "qkv_concat": _OFF,
     "attn_proj_has_bias": _flag(False),
     "use_past": _flag(False),
     "extend_method": Value(str, "None", choices=("None", "PI", "NTK", "LLAMA3", "YARN")),
@@ -75,11 +75,11 @@ LLAMA_FIELDS: dict[str, Node] = {
     "is_dynamic": _flag(False),
     "use_rope_slice": _flag(False),
     "use_flash_attention": _flag(False),
-    "use_ring_attention": _flag(False),
+    "use_ring_attention": _OFF,
     "use_attn_mask_compression": _flag(False),
-    "use_eod_attn_mask_compression": _flag(False),
+    "use_eod_attn_mask_compression": _OFF,
     "parallel_optimizer": _flag(False),
-    "fine_grain_interleave": _positive(1),
+    "fine_grain_interleave": Value(int, 1, choices=(1,)),
     "pp_interleave_num": _positive(1),
     "offset": Items(Value(int, low=0), single=True, default=0),
     "init_method_std": Value(float, 0.01, above=0),
@@ -95,8 +95,8 @@ LLAMA_FIELDS: dict[str, Node] = {
     "llm_backend": Value(str, ""),
     "fused_rms_norm": _flag(True),
     "input_sliced_sig": _flag(False),
-    "rmsnorm_compute_2d": _flag(False),
-    "chunk_prefill": _flag(False),
+    "rmsnorm_compute_2d": _OFF,
+    "chunk_prefill": _OFF,
     "calculate_per_token_loss": _flag(False),
     "pipeline_stage": Section({name: Value(int, low=0) for name in ("start_stage", "stage_num", "offset")}),
     "return_hidden_states": _flag(False),
@@ -147,19 +147,19 @@ def _is_pair(value: Any) -> bool:
 
 
 def _per_modality(node: Node) -> Section:
-    """Returns a section with one such setting per modality, all of them needed."""
-    return Section({name: node for name in MODALITIES}, required=MODALITIES)
+    """Returns a section with one such setting per modality."""
+    return Section({name: node for name in MODALITY_NAMES})
 
 
 ROUTING_FIELDS: dict[str, Node] = {
-    "num_experts": _positive(),
-    "router": Value(str, choices=ROUTERS),
+    "num_experts": _positive(16),
+    "router": Value(str, "modality", choices=ROUTERS),
     "dispatch": Value(str, "auto", choices=DISPATCHES),
     "score": Value(str, "sum", choices=SCORES),
     "experts_per_token": _per_modality(Value(int, low=0)),
-    "shared_experts": Section({name: Experts() for name in MODALITIES}),
+    "shared_experts": _per_modality(Experts()),
     "expert_sets": _per_modality(Experts()),
-    "modality_ranges": Section({name: Ranges() for name in MODALITIES[1:]}),
+    "modality_ranges": Section({name: Ranges() for name in MODALITY_NAMES[1:]}),
 }
 
 # Arguments of the class that LlamaConfig extends, which a LlamaConfig accepts too.
@@ -173,7 +173,6 @@ _BASE_FIELDS: dict[str, Node] = {
 
 MODEL_CONFIG = Section(
     {"type": Value(str, "SciMindConfig", choices=("SciMindConfig",)), **LLAMA_FIELDS, **ROUTING_FIELDS, **_BASE_FIELDS},
-    required=("num_experts", "router"),
 )
 
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from scimind.config.model_settings import MODALITIES, intermediate_size
+from scimind.config.model_settings import ROUTING_FIELDS, intermediate_size
+from scimind.errors import ConfigError
+from scimind.modality import MODALITY_NAMES
+from scimind.model.settings import RoutingSettings
 
 _MODEL = "model.model_config"
 _TRAINING_MODES = ("finetune", "train")
@@ -33,8 +36,7 @@ def broken_rules(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[st
     model = tree.get("model", {}).get("model_config")
     if isinstance(model, Mapping):
         yield from _sizes(model)
-        yield from _experts(model)
-        yield from _modality_ranges(model)
+        yield from _routing(model)
         yield from _device(tree, model)
         yield from _parallel(tree, model)
         yield from _generation(tree, model)
@@ -60,57 +62,22 @@ def _sizes(model: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_MODEL}.max_position_embedding ({longest}) must be at least seq_length ({length}); raise it"
 
 
-def _experts(model: Mapping[str, Any]) -> Iterator[str]:
-    """Yields faults of the experts and of which of them each modality uses."""
-    experts, router = model.get("num_experts"), model.get("router")
-    if not experts:
+def _routing(model: Mapping[str, Any]) -> Iterator[str]:
+    """Yields faults of the experts, of which of them each modality uses, and of the ranges of token ids."""
+    sized = all(name in model for name in ("hidden_size", "multiple_of", "intermediate_size"))
+    try:
+        routing = RoutingSettings.create(
+            **{name: model[name] for name in ROUTING_FIELDS if name in model},
+            vocab_size=model.get("vocab_size"),
+            intermediate_size=intermediate_size(model) if sized else None,
+        )
+    except ConfigError as error:
+        yield from (f"{_MODEL}.{fault}" for fault in error.faults)
         return
-    if all(name in model for name in ("hidden_size", "multiple_of", "intermediate_size")):
-        neurons = intermediate_size(model)
-        if neurons % experts:
-            yield (
-                f"{_MODEL}.intermediate_size ({neurons}) must be a multiple of num_experts ({experts}); "
-                "change one of them"
-            )
-    if router == "modality" and "expert_sets" not in model:
-        yield f"{_MODEL}.expert_sets is missing; router modality needs the experts of each modality"
-    if router in ("activation", "learned") and "experts_per_token" not in model:
-        yield f"{_MODEL}.experts_per_token is missing; router {router} needs a number for each modality"
-    for section in ("expert_sets", "shared_experts"):
-        for modality, chosen in (model.get(section) or {}).items():
-            if chosen and (chosen[-1] >= experts or chosen[0] < 0):
-                wrong = chosen[0] if chosen[0] < 0 else chosen[-1]
-                yield f"{_MODEL}.{section}.{modality} names expert {wrong}; experts are 0 to {experts - 1}"
-            if section == "expert_sets" and not chosen:
-                yield f"{_MODEL}.{section}.{modality} is empty; name at least one expert"
-    shared = model.get("shared_experts") or {}
-    for modality, number in (model.get("experts_per_token") or {}).items():
-        where = f"{_MODEL}.experts_per_token.{modality} ({number})"
-        if number > experts:
-            yield f"{where} must be at most num_experts ({experts}); lower it"
-        if number == 0 and not shared.get(modality):
-            yield f"{where} leaves {modality} without experts; use at least 1 or name shared_experts"
-
-
-def _modality_ranges(model: Mapping[str, Any]) -> Iterator[str]:
-    """Yields faults of the ranges of token ids."""
-    vocabulary = model.get("vocab_size")
-    spans = [
-        (start, stop, modality)
-        for modality in MODALITIES[1:]
-        for start, stop in (model.get("modality_ranges") or {}).get(modality) or []
-    ]
-    for start, stop, modality in spans:
-        if vocabulary and stop > vocabulary:
-            where = f"{_MODEL}.modality_ranges.{modality} [{start}, {stop}]"
-            yield f"{where} must end at vocab_size ({vocabulary}) or before; raise vocab_size"
-    spans.sort()
-    for (start, stop, modality), (next_start, next_stop, other) in zip(spans, spans[1:], strict=False):
-        if next_start < stop:
-            yield (
-                f"{_MODEL}.modality_ranges.{modality} [{start}, {stop}] overlaps {other} [{next_start}, {next_stop}]; "
-                "a token has one modality"
-            )
+    for modality in MODALITY_NAMES:
+        if routing.active_experts(modality) == 0:
+            setting = "expert_sets" if routing.router == "modality" else "experts_per_token"
+            yield f"{_MODEL}.{setting}.{modality} leaves {modality} without experts; give it at least one"
 
 
 def _device(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:

@@ -29,8 +29,7 @@ _RUNNER_CONFIG = Section(
         "sink_size": Value(int, 1, low=1),
         "gradient_accumulation_steps": Value(int, 1, low=1),
         "stop_step": _WHOLE,
-        "initial_epoch": _WHOLE,
-        "initial_step": _WHOLE,
+        "max_steps": Value(int, low=1, nullable=True),  # ours: ends a training whatever the epochs are
     },
     always=True,
 )

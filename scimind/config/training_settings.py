@@ -119,6 +119,17 @@ RUNNER_WRAPPER = Typed(
 
 CALLBACK = Typed(
     {
+        "SciMindProgress": Section({"step_interval": _COUNT}),
+        "SciMindEvaluation": Section({"step_interval": _WHOLE, "epoch_interval": Value(int, low=-1)}),
+        "SciMindLossCurve": Section({"plot_interval": _COUNT}),
+        "SciMindCheckpoint": Section(
+            {
+                "save_checkpoint_steps": _WHOLE,
+                "keep_checkpoint_max": _COUNT,
+                "checkpoint_format": Value(str, choices=("ckpt", "safetensors")),
+                "save_optimizer": _FLAG,
+            }
+        ),
         "MFLossMonitor": Section({"per_print_times": _COUNT}),
         "CheckpointMonitor": Section(
             {
