@@ -219,7 +219,6 @@ SCHEMA = Section(
                 "padding": _TEXT,
                 "tokenizer": TOKENIZER,
             },
-            always=True,
         ),
         "optimizer": OPTIMIZER,
         "lr_schedule": LR_SCHEDULE,
