@@ -51,6 +51,6 @@ def _predict(config: RunConfig, args: argparse.Namespace) -> None:
         )
     if not target:
         raise SciMindError("no place for the answers; give --save_file FILE, such as predictions.jsonl or answers.txt")
-    from scimind.generate import predict
+    from scimind.generate.predict import predict
 
     predict(config, Path(source), Path(target), task=args.task, overwrite=args.overwrite)
