@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scimind.config.device_settings import DEVICES
+
 TASKS = ("smiles2text", "text2smiles")
 
 
@@ -40,7 +42,7 @@ _COMMON = (
     _Option(("--output_dir",), "output_dir", str, "folder for all that the run writes"),
     _Option(("--seed",), "seed", int, "seed of the run"),
     _Option(("--mode",), "context.mode", int, "0 graph, 1 pynative"),
-    _Option(("--device_target",), "context.device_target", str, "device to run on", ("CPU", "Ascend")),
+    _Option(("--device_target",), "context.device_target", str, "device to run on", DEVICES),
     _Option(("--device_id",), "context.device_id", int, "number of the device"),
     _Option(("--use_parallel",), "use_parallel", _boolean, "True to run on several devices, else False"),
 )

@@ -52,7 +52,7 @@ class Value:
     """One setting.
 
     Args:
-        kind: bool, int, float, str, dict (free form) or object (anything).
+        kind: bool, int, float, str, list or dict (free form), or object (anything).
         default: Filled in where the setting is missing; UNSET leaves it missing.
         low: Smallest number allowed.
         above: The number must be greater than this.
@@ -111,6 +111,7 @@ _KIND_NAMES = {
     float: "a number",
     str: "text",
     dict: "a section",
+    list: "a list",
     object: "a value",
 }
 

@@ -1,6 +1,6 @@
 """The schema of a whole configuration: MindFormers 1.9's sections and ours.
 
-Sections that no SciMind run reads, such as those for images or for MindFormers' own experts, are not settings here.
+Sections that no SciMind run can use, such as those for images, are not settings here.
 """
 
 from __future__ import annotations
@@ -8,126 +8,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scimind.config.data_settings import DATASET, DATASET_TASK, TOKENIZER
+from scimind.config.device_settings import CONTEXT, PARALLEL, PARALLEL_CONFIG, RECOMPUTE_CONFIG
 from scimind.config.model_settings import MODEL_CONFIG
 from scimind.config.schema import Items, Node, Section, Typed, Value
-from scimind.config.training_settings import CALLBACK, LR_SCHEDULE, OPTIMIZER, RUNNER_WRAPPER
+from scimind.config.training_settings import (
+    CALLBACK,
+    LR_SCHEDULE,
+    MOE_CONFIG,
+    MONITOR_CONFIG,
+    OPTIMIZER,
+    RUNNER_WRAPPER,
+    SWAP_CONFIG,
+)
 
 RUN_MODES = ("finetune", "train", "predict", "eval")
-DEVICES = ("CPU", "Ascend")
 
 _FLAG = Value(bool)
 _COUNT = Value(int, low=1)
 _WHOLE = Value(int, low=0)
 _TEXT = Value(str)
-_LAYERS = Value(bool, also=list)
 
 _RUNNER_CONFIG = Section(
     {
         "epochs": Value(int, 1, low=1),
         "batch_size": Value(int, 1, low=1),
-        "sink_mode": Value(bool, True),
+        "sink_mode": _FLAG,
         "sink_size": Value(int, 1, low=1),
         "gradient_accumulation_steps": Value(int, 1, low=1),
         "stop_step": _WHOLE,
         "max_steps": Value(int, low=1, nullable=True),  # ours: ends a training whatever the epochs are
     },
     always=True,
-)
-
-_CONTEXT = Section(
-    {
-        "mode": Value(int, 0, choices=(0, 1)),
-        "device_target": Value(str, "Ascend", choices=DEVICES),
-        "device_id": Value(int, 0, low=0),
-        "max_call_depth": _COUNT,
-        "max_device_memory": _TEXT,
-        "mempool_block_size": _TEXT,
-        "memory_optimize_level": Value(str, choices=("O0", "O1")),
-        "save_graphs": Value(bool, also=int),
-        "save_graphs_path": _TEXT,
-        "deterministic": Value(str, choices=("ON", "OFF")),
-        "ascend_config": Section(
-            {
-                "precision_mode": _TEXT,
-                "parallel_speed_up_json_path": _TEXT,
-                "jit_compile": _FLAG,
-                "atomic_clean_policy": _WHOLE,
-            }
-        ),
-        "jit_config": Section({"jit_level": Value(str, choices=("O0", "O1", "O2"))}),
-        "jit_syntax_level": Value(int, choices=(0, 1, 2)),
-        "enable_graph_kernel": _FLAG,
-        "graph_kernel_flags": _TEXT,
-        "runtime_num_threads": _COUNT,
-        "inter_op_parallel_num": _WHOLE,
-        "op_timeout": _WHOLE,
-        "pynative_synchronize": _FLAG,
-        "dataset_broadcast_opt_level": _WHOLE,
-        "affinity_cpu_list": Value(dict),
-        "affinity_config": Value(dict),
-    },
-    always=True,
-)
-
-_PARALLEL = Section(
-    {
-        "parallel_mode": Value(int, choices=(0, 1, 2, 3)),
-        "gradients_mean": _FLAG,
-        "gradient_fp32_sync": _FLAG,
-        "enable_alltoall": _FLAG,
-        "full_batch": _FLAG,
-        "dataset_strategy": Value(),
-        "search_mode": Value(str, choices=("sharding_propagation", "dynamic_programming", "recursive_programming")),
-        "enable_parallel_optimizer": _FLAG,
-        "parallel_optimizer_config": Section(
-            {
-                "gradient_accumulation_shard": _FLAG,
-                "parallel_optimizer_threshold": _WHOLE,
-                "optimizer_weight_shard_size": Value(int),
-            }
-        ),
-        "pipeline_config": Section({"pipeline_interleave": _FLAG, "pipeline_scheduler": _TEXT}),
-        "strategy_ckpt_save_file": _TEXT,
-        "strategy_ckpt_load_file": _TEXT,
-        "strategy_ckpt_config": Section({"save_file": _TEXT, "load_file": _TEXT, "only_trainable_params": _FLAG}),
-        "comm_fusion": Value(dict),
-        "loss_repeated_mean": _FLAG,
-        "device_num": _COUNT,
-        "global_rank": _WHOLE,
-    }
-)
-
-_PARALLEL_CONFIG = Section(
-    {
-        "data_parallel": Value(int, 1, low=1),
-        "model_parallel": Value(int, 1, low=1),
-        "context_parallel": Value(int, 1, low=1),
-        "expert_parallel": Value(int, 1, low=1, high=1),
-        "pipeline_stage": Value(int, 1, low=1),
-        "micro_batch_num": Value(int, 1, low=1),
-        "seq_split_num": _COUNT,
-        "use_seq_parallel": _FLAG,
-        "optimizer_shard": Value(bool, nullable=True),
-        "gradient_aggregation_group": _COUNT,
-        "vocab_emb_dp": _FLAG,
-        "context_parallel_algo": Value(str, choices=("colossalai_cp", "ulysses_cp", "hybrid_cp")),
-        "ulysses_degree_in_cp": _COUNT,
-        "mem_coeff": Value(float, above=0),
-    },
-    always=True,
-)
-
-_RECOMPUTE_CONFIG = Section(
-    {
-        "recompute": _LAYERS,
-        "select_recompute": _LAYERS,
-        "parallel_optimizer_comm_recompute": _FLAG,
-        "select_comm_recompute": _LAYERS,
-        "mp_comm_recompute": _FLAG,
-        "recompute_slice_activation": _FLAG,
-        "select_recompute_exclude": _LAYERS,
-        "select_comm_recompute_exclude": _LAYERS,
-    }
 )
 
 # Ours: how answers are generated. MindFormers keeps the first four in model_config, which is understood too.
@@ -196,10 +107,13 @@ SCHEMA = Section(
             {"type": Value(str, choices=("CausalLanguageModelingTrainer",)), "model_name": _TEXT}, required=("type",)
         ),
         "runner_config": _RUNNER_CONFIG,
-        "context": _CONTEXT,
-        "parallel": _PARALLEL,
-        "parallel_config": _PARALLEL_CONFIG,
-        "recompute_config": _RECOMPUTE_CONFIG,
+        "context": CONTEXT,
+        "parallel": PARALLEL,
+        "parallel_config": PARALLEL_CONFIG,
+        "recompute_config": RECOMPUTE_CONFIG,
+        "swap_config": SWAP_CONFIG,
+        "moe_config": MOE_CONFIG,
+        "monitor_config": MONITOR_CONFIG,
         "model": Section(
             {
                 "model_config": MODEL_CONFIG,

@@ -156,3 +156,58 @@ CALLBACK = Typed(
         "TrainCallBack": Section({"stop_step": _STEPS}),
     }
 )
+
+SWAP_CONFIG = Section(
+    {
+        "swap": _FLAG,
+        "layer_swap": Value(list, nullable=True),
+        "op_swap": Value(list, nullable=True),
+        "default_prefetch": _COUNT,
+    }
+)
+
+# MindFormers' own experts. A dense model's YAML often has the section; SciMind's experts are in model_config.
+MOE_CONFIG = Section(
+    {
+        "expert_num": Value(int, choices=(1,)),
+        "num_experts_chosen": Value(int, choices=(1,)),
+        "capacity_factor": _ABOVE_ZERO,
+        "aux_loss_factor": _RATE,
+    }
+)
+
+_FORMAT = Value(str, nullable=True, also=list)
+_TARGET = Items(Value(str), nullable=True)
+
+MONITOR_CONFIG = Section(
+    {
+        "monitor_on": _FLAG,
+        "dump_path": _TEXT,
+        "target": _TARGET,
+        "invert": _FLAG,
+        "step_interval": _COUNT,
+        "local_loss_format": _FORMAT,
+        "local_norm_format": _FORMAT,
+        "device_local_norm_format": _FORMAT,
+        "device_local_loss_format": _FORMAT,
+        "optimizer_state_format": _FORMAT,
+        "weight_state_format": _FORMAT,
+        "max_attention_logit_format": _FORMAT,
+        "throughput_baseline": Value(float, above=0, nullable=True),
+        "print_struct": _FLAG,
+        "check_for_global_norm": _FLAG,
+        "global_norm_spike_threshold": _ABOVE_ZERO,
+        "global_norm_spike_count_threshold": _COUNT,
+        "stable_rank_config": Section(
+            {
+                "format": _FORMAT,
+                "step_interval": _COUNT,
+                "target": _TARGET,
+                "do_aggregation": _FLAG,
+                "moe_show_mode": _TEXT,
+                "power_iteration_num": _COUNT,
+            }
+        ),
+        "health_checkpoint": Value(dict, nullable=True),
+    }
+)

@@ -92,6 +92,9 @@ def test_sections_that_mindformers_is_strict_about_have_its_keys() -> None:
     assert ours["runner_config"] == set(template.RunnerConfig.keys()) - {"num_classes"} | {"max_steps"}
     assert ours["parallel_config"] == set(template.ParallelConfig.keys())
     assert ours["recompute_config"] == set(template.RecomputeConfig.keys())
+    assert ours["swap_config"] == set(template.SwapConfig.keys())
+    assert ours["monitor_config"] == set(template.MonitorConfig.keys())
+    assert ours["moe_config"] < set(template.MoEConfig.keys())
     left_out = {
         *("use_legacy_format", "balanced_load", "reshard_worker_num", "pretrained_model_dir", "adapter_id"),
         *("profile_rank_ids", "profile_pipeline", "mstx", "exclude_cann_cpu", "postprocess_use_numpy"),
@@ -176,6 +179,7 @@ def test_unknown_key_is_named_in_full() -> None:
             [MODEL + "modality_ranges={smiles: [10, 20], protein: [15, 30]}"],
             "modality_ranges.protein [15, 30] overlaps",
         ),
+        (["--moe_config.expert_num=8"], "moe_config.expert_num (8) must be one of 1"),
         ([MODEL + "use_past=True"], "use_past (True) breaks training"),
         ([MODEL + "use_flash_attention=True"], "does not run on context.device_target CPU; set it to False"),
         (["--train_dataset.data_loader.dataset_dir="], "train_dataset.data_loader.dataset_dir is missing"),
