@@ -1,0 +1,123 @@
+"""MindRecord files: found and checked before anything heavy is done."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scimind.errors import DataError
+
+COLUMNS = ("input_ids", "labels")
+_NAME = re.compile(r"mindrecord\d*$")
+# A vocabulary that is too small shows at once; reading all of a large corpus would take minutes.
+_MOST_RECORDS_READ = 20_000
+
+
+@dataclass(frozen=True)
+class RecordSummary:
+    """What a data set holds.
+
+    Args:
+        records: Records in all files.
+        tokens: Length of a record, s + 1.
+        largest_id: The largest token id that was seen.
+    """
+
+    records: int
+    tokens: int
+    largest_id: int
+
+
+def find_records(path: str | Path, key: str) -> list[Path]:
+    """Returns the MindRecord files that a path means, sorted; MindFormers looks for them by the same rule.
+
+    Args:
+        path: A file or a folder, searched with its subfolders.
+        key: The setting that gave the path, named in errors.
+
+    Raises:
+        DataError: There are none.
+    """
+    given = Path(path).expanduser()
+    if not given.exists():
+        raise DataError(f"{key} ({path}) does not exist; make it with `scimind prepare`")
+    if given.is_file():
+        if not _NAME.search(given.name):
+            raise DataError(f"{key} ({path}) is not a MindRecord file; make one with `scimind prepare`")
+        files = [given]
+    else:
+        files = sorted(file for file in given.rglob("*") if file.is_file() and _NAME.search(file.name))
+        if not files:
+            raise DataError(f"{key} ({path}) holds no .mindrecord file; make one with `scimind prepare`")
+    for file in files:
+        if not file.with_name(file.name + ".db").is_file():
+            raise DataError(f"{key}: {file.name}.db is missing beside {file}; a MindRecord is both files, copy them together")
+    return files
+
+
+def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: int, batch_size: int = 1) -> RecordSummary:
+    """Reads a data set and checks that a model can be trained on it.
+
+    Args:
+        files: The MindRecord files.
+        key: The setting that gave them, named in errors.
+        seq_length: s; a record has s + 1 tokens.
+        vocab_size: Token ids must be below it.
+        batch_size: There must be as many records at least.
+
+    Returns:
+        What the data set holds.
+
+    Raises:
+        DataError: It is empty or broken, lacks a column, has another length, a token id that the model has no row for, or no
+            token of an answer at all.
+    """
+    from mindspore.dataset import MindDataset
+
+    where = files[0] if len(files) == 1 else files[0].parent
+    try:
+        data = MindDataset([str(file) for file in files], shuffle=False)
+        records = data.get_dataset_size()
+        columns = data.get_col_names()
+    except Exception as error:  # MindSpore raises RuntimeError or ValueError for a file that is cut or not one
+        reason = (str(error).strip().splitlines() or ["unknown"])[0][:120]
+        raise DataError(f"{key} cannot be read as MindRecord ({reason}); make it again with `scimind prepare`", where) from error
+    if records == 0:
+        raise DataError(f"{key} holds no record; make it again with `scimind prepare`", where)
+    lacking = [name for name in COLUMNS if name not in columns]
+    if lacking:
+        raise DataError(f"{key} has no column {' and '.join(lacking)} (it has {', '.join(columns)})", where)
+    if records < batch_size:
+        raise DataError(
+            f"{key} has {records} records, batch_size ({batch_size}) needs as many at least; lower runner_config.batch_size",
+            where,
+        )
+    tokens = largest = 0
+    answers = 0
+    data = MindDataset(
+        [str(file) for file in files], columns_list=list(COLUMNS), shuffle=False, num_samples=min(records, _MOST_RECORDS_READ)
+    )
+    for number, (input_ids, labels) in enumerate(data.create_tuple_iterator(num_epochs=1, output_numpy=True), start=1):
+        tokens = len(input_ids)
+        if tokens != seq_length + 1 or labels.shape != input_ids.shape:
+            raise DataError(
+                f"{key}: record {number} has {tokens} tokens and {len(labels)} labels, seq_length ({seq_length}) needs "
+                f"{seq_length + 1}; set model.model_config.seq_length to {tokens - 1} or prepare the data again",
+                where,
+            )
+        highest = int(max(np.max(input_ids), np.max(labels)))
+        if highest >= vocab_size or int(np.min(input_ids)) < 0:
+            wrong = highest if highest >= vocab_size else int(np.min(input_ids))
+            raise DataError(
+                f"{key}: record {number} has token id {wrong}, model.model_config.vocab_size ({vocab_size}) allows 0 to "
+                f"{vocab_size - 1}; use the tokenizer's vocab_size",
+                where,
+            )
+        largest = max(largest, highest)
+        answers += int(np.count_nonzero(labels[1:] >= 0))
+    if answers == 0:
+        raise DataError(f"{key} has no answer: every label is ignored; prepare the data again", where)
+    return RecordSummary(records, tokens, largest)
