@@ -72,7 +72,11 @@ class Console:
     def _open_bar(self, total: int, description: str, unit: str) -> tqdm | None:
         if not self.is_terminal:
             return None
-        self._bar = tqdm(total=total, desc=description, unit=unit, file=self._stream, dynamic_ncols=True, leave=True)
+        # tqdm's own speed and remaining time would count the compilation of the first step.
+        layout = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}s {elapsed}{postfix}"
+        self._bar = tqdm(
+            total=total, desc=description, unit=unit, file=self._stream, dynamic_ncols=True, leave=True, bar_format=layout
+        )
         return self._bar
 
     def _close_bar(self) -> None:

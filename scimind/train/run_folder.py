@@ -110,6 +110,13 @@ class RunFolder:
             path.rename(target / path.name)
         return target
 
+    def remove_empty_folders(self) -> None:
+        """Removes what MindFormers makes in every output folder, where it stayed empty."""
+        for name in ("strategy", "checkpoint"):
+            path = self.root / name
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
     def write_description(self, config: Mapping[str, Any]) -> None:
         """Writes `resolved_config.yaml` and `versions.json`.
 
