@@ -1,8 +1,8 @@
 """A quiet console: a run's chatter goes to a log file, what a person needs goes to the console.
 
-MindSpore writes to the process's standard error from C++, MindFormers prints and logs from Python, and both warn. A run is
-wrapped in `quiet_console`, which turns the whole process's standard output and error into the log file and keeps the console
-for the run's own lines and its progress bar.
+MindSpore writes to the process's standard error from C++, MindFormers prints and logs from Python, and both warn. A
+run is wrapped in `quiet_console`, which turns the whole process's standard output and error into the log file and keeps
+the console for the run's own lines and its progress bar.
 """
 
 from __future__ import annotations
@@ -58,6 +58,12 @@ class Console:
         if self._bar is not None:
             self._bar.refresh()
 
+    def interrupt(self, text: str) -> None:
+        """Writes one line from a signal handler, where streams, which may be in use, must not be touched."""
+        descriptor = None if self._silent else _descriptor(self._stream)
+        if descriptor is not None:
+            os.write(descriptor, f"\n{text}\n".encode())
+
     def progress(self, total: int, description: str = "", *, unit: str = "step", every: int = 10) -> Progress:
         """Returns a bar on a terminal; elsewhere a plain line every `every` units.
 
@@ -75,7 +81,13 @@ class Console:
         # tqdm's own speed and remaining time would count the compilation of the first step.
         layout = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}s {elapsed}{postfix}"
         self._bar = tqdm(
-            total=total, desc=description, unit=unit, file=self._stream, dynamic_ncols=True, leave=True, bar_format=layout
+            total=total,
+            desc=description,
+            unit=unit,
+            file=self._stream,
+            dynamic_ncols=True,
+            leave=True,
+            bar_format=layout,
         )
         return self._bar
 
@@ -130,8 +142,9 @@ class Progress:
 def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Console]:
     """Sends the process's standard output and error to a log file and yields the console.
 
-    Everything is put back on exit. When a fault of the program ends the block, the log's last lines and its path are shown; a
-    `SciMindError` and an interruption say themselves what there is to say. Inside another quiet console the outer one is used.
+    Everything is put back on exit. When a fault of the program ends the block, the log's last lines and its path are
+    shown; a `SciMindError` and an interruption say themselves what there is to say. Inside another quiet console the
+    outer one is used.
 
     Args:
         log_file: The log, made with its folder; a log that exists is continued.

@@ -236,7 +236,11 @@ class SciMindCheckpoint(Callback):
         scale = getattr(wrapper, "scale_sense", None)
         if scale is not None and hasattr(scale, "name"):
             state.append(scale)
-        training: dict[str, Any] = {"step": run.step, "epoch": run.step / run.steps_per_epoch, "loss": _json(run.records[-1].loss)}
+        training: dict[str, Any] = {
+            "step": run.step,
+            "epoch": run.step / run.steps_per_epoch,
+            "loss": _json(run.records[-1].loss),
+        }
         score = run.records[-1].evaluation
         if score is not None:
             training |= {"eval_loss": _json(score.loss), "eval_accuracy": _json(score.accuracy)}

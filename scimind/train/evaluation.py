@@ -83,7 +83,12 @@ class Evaluator:
         for input_ids, labels, count in self._batches():
             parts = self._cell(ms.Tensor(input_ids[:, :-1]), ms.Tensor(labels[:, 1:]))
             batch_loss, batch_right, batch_tokens = (float(part.asnumpy()) for part in parts)
-            loss, right, tokens, records = loss + batch_loss, right + batch_right, tokens + batch_tokens, records + count
+            loss, right, tokens, records = (
+                loss + batch_loss,
+                right + batch_right,
+                tokens + batch_tokens,
+                records + count,
+            )
             if is_stopped():
                 return None
         if tokens == 0:

@@ -29,7 +29,7 @@ def stops_on_signals(run: TrainingRun) -> Iterator[None]:
         if run.stop_signal is not None:
             raise KeyboardInterrupt
         run.stop_signal = number
-        run.console.print("interrupted: stopping after this step, with a checkpoint; once more stops at once")
+        run.console.interrupt("interrupted: stopping after this step, with a checkpoint; once more stops at once")
 
     # MindSpore takes Ctrl-C for itself when it runs a graph and turns it into SIGTERM, which arrives here all the same.
     before: dict[signal.Signals, Any] = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}

@@ -52,7 +52,9 @@ class LossTable:
             self._writer.writerow(row)
             self._file.flush()
         except OSError as error:
-            raise SciMindError(f"{self._path}: cannot be written ({error.strerror}); make room and start again") from error
+            raise SciMindError(
+                f"{self._path}: cannot be written ({error.strerror}); make room and start again"
+            ) from error
 
 
 def draw_loss_curve(records: Sequence[StepRecord], path: Path) -> None:

@@ -54,11 +54,15 @@ def find_records(path: str | Path, key: str) -> list[Path]:
             raise DataError(f"{key} ({path}) holds no .mindrecord file; make one with `scimind prepare`")
     for file in files:
         if not file.with_name(file.name + ".db").is_file():
-            raise DataError(f"{key}: {file.name}.db is missing beside {file}; a MindRecord is both files, copy them together")
+            raise DataError(
+                f"{key}: {file.name}.db is missing beside {file}; a MindRecord is both files, copy them together"
+            )
     return files
 
 
-def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: int, batch_size: int = 1) -> RecordSummary:
+def check_records(
+    files: list[Path], key: str, *, seq_length: int, vocab_size: int, batch_size: int = 1
+) -> RecordSummary:
     """Reads a data set and checks that a model can be trained on it.
 
     Args:
@@ -84,7 +88,9 @@ def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: i
         columns = data.get_col_names()
     except Exception as error:  # MindSpore raises RuntimeError or ValueError for a file that is cut or not one
         reason = (str(error).strip().splitlines() or ["unknown"])[0][:120]
-        raise DataError(f"{key} cannot be read as MindRecord ({reason}); make it again with `scimind prepare`", where) from error
+        raise DataError(
+            f"{key} cannot be read as MindRecord ({reason}); make it again with `scimind prepare`", where
+        ) from error
     if records == 0:
         raise DataError(f"{key} holds no record; make it again with `scimind prepare`", where)
     lacking = [name for name in COLUMNS if name not in columns]
@@ -98,7 +104,10 @@ def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: i
     tokens = largest = 0
     answers = 0
     data = MindDataset(
-        [str(file) for file in files], columns_list=list(COLUMNS), shuffle=False, num_samples=min(records, _MOST_RECORDS_READ)
+        [str(file) for file in files],
+        columns_list=list(COLUMNS),
+        shuffle=False,
+        num_samples=min(records, _MOST_RECORDS_READ),
     )
     for number, (input_ids, labels) in enumerate(data.create_tuple_iterator(num_epochs=1, output_numpy=True), start=1):
         tokens = len(input_ids)

@@ -84,7 +84,9 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
                 callback.finish()
         folder.remove_empty_folders()
         if run.last_checkpoint is not None and run.stop_signal is not None:
-            console.print(f"stopped at step {run.step} of {run.total_steps}; last good checkpoint: {run.last_checkpoint}")
+            console.print(
+                f"stopped at step {run.step} of {run.total_steps}; last good checkpoint: {run.last_checkpoint}"
+            )
     return _finish(run)
 
 
@@ -125,7 +127,9 @@ def _start(tree: dict[str, Any], seed: int) -> Any:
     return config
 
 
-def _build_network(config: Any, settings: TrainSettings, description: Mapping[str, Any], console: Console) -> ms.nn.Cell:
+def _build_network(
+    config: Any, settings: TrainSettings, description: Mapping[str, Any], console: Console
+) -> ms.nn.Cell:
     """Returns the network with its weights, random ones or the checkpoint's."""
     kind = settings.tree["model"]["arch"]["type"]
     if kind.startswith("SciMind"):

@@ -202,7 +202,9 @@ def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None
     model.pop("checkpoint_name_or_path", None)
     # A graph that does not compile is dumped; the current folder is not the place.
     tree["context"].setdefault("save_graphs_path", str(Path(settings.output_dir).resolve() / "log" / "graphs"))
-    wrapper = tree.setdefault("runner_wrapper", {"type": "MFTrainOneStepCell", "use_clip_grad": True, "scale_sense": 1.0})
+    wrapper = tree.setdefault(
+        "runner_wrapper", {"type": "MFTrainOneStepCell", "use_clip_grad": True, "scale_sense": 1.0}
+    )
     if wrapper.get("type") == "MFTrainOneStepCell":
         wrapper["type"] = "SciMindTrainOneStepCell"
     if steps_per_epoch is None:

@@ -93,7 +93,9 @@ def find_checkpoint(path: str | Path) -> Checkpoint:
     """
     given = Path(path).expanduser()
     if not given.exists():
-        raise CheckpointError(f"load_checkpoint ({path}) does not exist; give a file of weights or a run's output folder")
+        raise CheckpointError(
+            f"load_checkpoint ({path}) does not exist; give a file of weights or a run's output folder"
+        )
     if given.is_file():
         if given.suffix not in _SUFFIXES:
             raise CheckpointError(f"load_checkpoint ({path}) is neither a .ckpt nor a .safetensors file")
