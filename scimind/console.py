@@ -165,7 +165,7 @@ def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Con
     path = Path(log_file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        log = open(path, "a", buffering=1, encoding="utf-8", errors="replace")
+        log = open(path, "a", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115  # closed below
     except OSError as error:
         raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another output_dir") from error
     # MindFormers opens its own log files when it is imported, in ./output unless it is told where.

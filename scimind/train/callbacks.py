@@ -1,8 +1,8 @@
 """What happens beside the steps of a training: progress, evaluation, loss curve, checkpoints.
 
-MindFormers builds a callback from its entry under `callbacks` in the YAML; these take what they share, a `TrainingRun`, beside
-the entry's settings. They work in the order progress, evaluation, loss curve, checkpoint, so that a row of the loss table holds
-what was measured at its step.
+Each takes what all share, a `TrainingRun`, beside the settings of its entry under `callbacks` in the YAML. They work in
+the order progress, evaluation, loss curve, checkpoint, so that a row of the loss table holds what was measured at its
+step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_LOSSES_NOT_FINITE = 20
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
 class SciMindProgress(Callback):
-    """Shows step, loss, learning rate, speed and remaining time, and ends the run at its last step or when it is asked to.
+    """Shows step, loss, learning rate, speed and remaining time; ends the run at its last step or when it is asked to.
 
     Args:
         run: The training.
@@ -123,9 +123,9 @@ class SciMindEvaluation(Callback):
         run = self._run
         is_due = run.step >= run.total_steps
         # Compared by order, not by remainder: a data sink counts several steps at once.
-        if 0 < self._step_interval and run.step >= self._next_step:
+        if self._step_interval > 0 and run.step >= self._next_step:
             is_due, self._next_step = True, run.step - run.step % self._step_interval + self._step_interval
-        if 0 < self._epoch_interval and run.step >= self._next_epoch * run.steps_per_epoch:
+        if self._epoch_interval > 0 and run.step >= self._next_epoch * run.steps_per_epoch:
             is_due, self._next_epoch = True, self._next_epoch + self._epoch_interval
         if is_due:
             self._evaluate(run_context)
@@ -174,7 +174,7 @@ class SciMindLossCurve(Callback):
         """Writes the step's row."""
         if self._table is not None:
             self._table.add(self._run.records[-1])
-        if 0 < self._plot_interval and self._run.step >= self._next_plot:
+        if self._plot_interval > 0 and self._run.step >= self._next_plot:
             self._next_plot = self._run.step + self._plot_interval
             draw_loss_curve(self._run.records, self._run.folder.loss_plot)
 
@@ -217,7 +217,7 @@ class SciMindCheckpoint(Callback):
 
     def on_train_step_end(self, run_context: Any) -> None:
         """Writes a checkpoint at the intervals."""
-        if 0 < self._interval and self._run.step >= self._next_step:
+        if self._interval > 0 and self._run.step >= self._next_step:
             self._next_step = self._run.step - self._run.step % self._interval + self._interval
             self._save(run_context)
 

@@ -79,7 +79,8 @@ def complete_from_tokenizer(tree: dict[str, Any]) -> str | None:
     if not codec.vocab_size <= rows <= codec.vocab_size + _MOST_PADDING_ROWS:
         raise ConfigError(
             f"model.model_config.vocab_size ({rows}) is not the tokenizer's ({codec.vocab_size}, padded "
-            f"{codec.padded_vocab_size()}); set vocab_size to {codec.padded_vocab_size()} or give processor.tokenizer.vocab_file"
+            f"{codec.padded_vocab_size()}); set vocab_size to {codec.padded_vocab_size()} or give the model's "
+            "processor.tokenizer.vocab_file"
         )
     ranges = {name: [list(pair) for pair in pairs] for name, pairs in normalise_ranges(codec.modality_ranges).items()}
     given = model.get("modality_ranges")

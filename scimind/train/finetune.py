@@ -92,7 +92,7 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
         config: A run's configuration in MindFormers' schema, with `eval_dataset` and `load_checkpoint`.
 
     Returns:
-        loss (nats of an answer's token), perplexity, token_accuracy (0 to 1), tokens, records; also in `evaluation.json`.
+        loss (nats of an answer's token), perplexity, token_accuracy (0 to 1), tokens, records; `evaluation.json` too.
 
     Raises:
         SciMindError: A mistake in what was given.

@@ -76,8 +76,8 @@ def check_records(
         What the data set holds.
 
     Raises:
-        DataError: It is empty or broken, lacks a column, has another length, a token id that the model has no row for, or no
-            token of an answer at all.
+        DataError: It is empty or broken, lacks a column, has another length, a token id that the model has no row for,
+            or no token of an answer at all.
     """
     from mindspore.dataset import MindDataset
 
@@ -98,7 +98,7 @@ def check_records(
         raise DataError(f"{key} has no column {' and '.join(lacking)} (it has {', '.join(columns)})", where)
     if records < batch_size:
         raise DataError(
-            f"{key} has {records} records, batch_size ({batch_size}) needs as many at least; lower runner_config.batch_size",
+            f"{key} has {records} records, batch_size ({batch_size}) needs as many; lower runner_config.batch_size",
             where,
         )
     tokens = largest = 0
@@ -121,8 +121,8 @@ def check_records(
         if highest >= vocab_size or int(np.min(input_ids)) < 0:
             wrong = highest if highest >= vocab_size else int(np.min(input_ids))
             raise DataError(
-                f"{key}: record {number} has token id {wrong}, model.model_config.vocab_size ({vocab_size}) allows 0 to "
-                f"{vocab_size - 1}; use the tokenizer's vocab_size",
+                f"{key}: record {number} has token id {wrong}, model.model_config.vocab_size ({vocab_size}) allows 0 "
+                f"to {vocab_size - 1}; use the tokenizer's vocab_size",
                 where,
             )
         largest = max(largest, highest)

@@ -85,8 +85,8 @@ class RunFolder:
         free = shutil.disk_usage(folder.root).free
         if free < needed_bytes:
             raise SciMindError(
-                f"output_dir ({root}) has {free / 2**20:,.0f} MiB free, the run writes {needed_bytes / 2**20:,.0f} MiB; "
-                "make room or choose another with --output_dir"
+                f"output_dir ({root}) has {free / 2**20:,.0f} MiB free, the run writes "
+                f"{needed_bytes / 2**20:,.0f} MiB; make room or choose another with --output_dir"
             )
         return folder
 

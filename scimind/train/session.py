@@ -116,8 +116,8 @@ def _configure(tree: dict[str, Any]) -> Any:
 def _start(tree: dict[str, Any], seed: int) -> Any:
     """Sets device, mode, workers and seeds up, and returns MindFormers' configuration.
 
-    `tree` gets `device_num` and `local_rank` from it. MindFormers builds its context once in a process, so that a second run
-    keeps the first one's device and mode.
+    `tree` gets `device_num` and `local_rank` from it. MindFormers builds its context once in a process, so that a second
+    run keeps the first one's device and mode.
     """
     config = _configure(tree)
     context = build_context(MindFormerConfig(**tree))

@@ -149,8 +149,8 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True) -> Tra
             faults.append("runner_config.sink_mode (True) needs an Ascend device; set it to False")
         if not splits and (runner.get("gradient_accumulation_steps") or 1) > 1:
             faults.append(
-                f"runner_config.gradient_accumulation_steps ({runner['gradient_accumulation_steps']}) works in semi-automatic "
-                "parallel mode only; set it to 1 and raise batch_size"
+                f"runner_config.gradient_accumulation_steps ({runner['gradient_accumulation_steps']}) works in "
+                "semi-automatic parallel mode only; set it to 1 and raise batch_size"
             )
         if tree.get("resume_training"):
             faults.append("resume_training is not available; start from a checkpoint's weights with load_checkpoint")

@@ -23,8 +23,8 @@ def _has_overflow_tensor(gradient):  # type: ignore[no-untyped-def]  # compiled 
 class SciMindTrainOneStepCell(MFTrainOneStepCell):
     """MindFormers' training step with an overflow check for devices that have no status register.
 
-    On Ascend nothing changes. Elsewhere a step overflows when a gradient, after it was reduced over all devices, holds an
-    infinity or a NaN; the optimizer then leaves the weights as they are.
+    On Ascend nothing changes. Elsewhere a step overflows when a gradient, after it was reduced over all devices, holds
+    an infinity or a NaN; the optimizer then leaves the weights as they are.
 
     Args:
         network: The network that returns the loss.

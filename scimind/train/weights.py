@@ -1,4 +1,4 @@
-"""Weights and what describes them: found, checked strictly, loaded, and written so that a broken write leaves nothing behind.
+"""Weights and what describes them: found, checked strictly, loaded, and written whole or not at all.
 
 A checkpoint is a folder:
 
@@ -83,7 +83,8 @@ def find_checkpoint(path: str | Path) -> Checkpoint:
     """Finds the weights that a path means.
 
     Args:
-        path: A file of weights, a checkpoint's folder, a folder of checkpoints (the newest is meant), or a run's output folder.
+        path: A file of weights, a checkpoint's folder, a folder of checkpoints (the newest is meant), or a run's
+            output folder.
 
     Returns:
         The checkpoint.
@@ -144,7 +145,7 @@ def check_description(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> No
             faults.append(f"{key} is {_as_json(stated)}, the model's is {_as_json(wanted)}")
     if faults:
         raise CheckpointError(
-            f"{checkpoint.weights}: {'; '.join(faults)}; give the model_config and the tokenizer that the weights were made with"
+            f"{checkpoint.weights}: {'; '.join(faults)}; give the model_config and the tokenizer of the weights"
         )
 
 
