@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from scimind.errors import ConfigError
@@ -23,7 +24,6 @@ _SIZES = (
     "bos_token_id",
     "eos_token_id",
 )
-_ROUTING = ("num_experts", "router", "dispatch", "score", "experts_per_token", "shared_experts", "expert_sets")
 _MOST_PADDING_ROWS = 1024
 
 
@@ -42,7 +42,7 @@ def describe_model(tree: Mapping[str, Any], fingerprint: str | None = None) -> d
         "format": FORMAT,
         "vocab_size": model.get("vocab_size"),
         "modality_ranges": model.get("modality_ranges") or {},
-        "routing": {key: model[key] for key in _ROUTING if model.get(key) is not None},
+        "routing": _routing(model),
         "model": {
             "arch": tree["model"]["arch"]["type"],
             "type": model.get("type"),
@@ -53,6 +53,18 @@ def describe_model(tree: Mapping[str, Any], fingerprint: str | None = None) -> d
         "versions": versions(),
     }
     return dict(plain(described))
+
+
+def _routing(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a SciMind model's routing with all defaults, nothing for other models."""
+    if model.get("type") != "SciMindConfig":
+        return {}
+    from scimind.model.settings import RoutingSettings
+
+    names = [entry.name for entry in fields(RoutingSettings)]
+    given = {name: model[name] for name in names if model.get(name) is not None}
+    routing = RoutingSettings.create(**given, vocab_size=model.get("vocab_size")).to_dict()
+    return {name: value for name, value in routing.items() if name != "modality_ranges"}
 
 
 def complete_from_tokenizer(tree: dict[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,32 @@ def find_records(path: str | Path, key: str) -> list[Path]:
                 f"{key}: {file.name}.db is missing beside {file}; a MindRecord is both files, copy them together"
             )
     return files
+
+
+def check_tokenizer(files: list[Path], key: str, fingerprint: str | None) -> None:
+    """Compares the tokenizer that made a data set with the model's, where both are known.
+
+    Args:
+        files: The MindRecord files; a `.summary.json` that `scimind prepare` left beside them names the tokenizer.
+        key: The setting that gave them, named in errors.
+        fingerprint: The model's tokenizer's; None where it is not known.
+
+    Raises:
+        DataError: They differ: the ids would mean something else.
+    """
+    for file in files if fingerprint else []:
+        for summary in file.parent.glob("*.summary.json"):
+            try:
+                content = json.loads(summary.read_text(encoding="utf-8"))
+                made_with = content["tokenizer"]["fingerprint"] if file.name in content["files"] else fingerprint
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if made_with != fingerprint:
+                raise DataError(
+                    f"{key} was prepared with another tokenizer ({made_with}) than the model's ({fingerprint}); "
+                    "prepare it again, or give the tokenizer in processor.tokenizer",
+                    file,
+                )
 
 
 def check_records(

@@ -9,11 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 import mindspore as ms
-import numpy as np
-from mindformers import MindFormerConfig, Trainer, build_context
-from mindformers.core.parallel_config import build_parallel_config
-from mindformers.models import build_network
-from mindformers.tools.register.template import ConfigTemplate
+from mindformers import Trainer
 
 import scimind.train.step  # noqa: F401  # registers the training step with MindFormers
 from scimind.console import Console
@@ -24,17 +20,19 @@ from scimind.train.description import complete_from_tokenizer, describe_model
 from scimind.train.evaluation import Evaluator
 from scimind.train.finetune import FinetuneResult
 from scimind.train.interruption import stops_on_signals
-from scimind.train.records import check_records
+from scimind.train.network import build_model, configure, start
+from scimind.train.records import check_records, check_tokenizer
 from scimind.train.run_folder import RunFolder, plain, replace_text
 from scimind.train.settings import TrainSettings, mindformers_tree
 from scimind.train.state import EvaluationScore, TrainingRun
-from scimind.train.weights import check_description, find_checkpoint, load_weights
 
 
 def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:
     """Checks data and weights, trains, and returns how it went; see `scimind.train.finetune.finetune`."""
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
+    for key, files in (("train_dataset", settings.train_files), ("eval_dataset", settings.eval_files)):
+        check_tokenizer(files, key, fingerprint)
     records = check_records(
         settings.train_files,
         "train_dataset",
@@ -47,7 +45,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
             settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size
         )
     tree = mindformers_tree(settings)
-    mf_config = _start(tree, settings.seed)
+    mf_config = start(tree, settings.seed)
     workers = int(tree.get("device_num") or 1)
     steps_per_epoch = settings.steps_per_epoch(records, workers)
     if steps_per_epoch < 1:
@@ -55,7 +53,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
             f"train_dataset has {records} records, too few for one step of {workers} workers with batch_size "
             f"({settings.batch_size}); lower runner_config.batch_size"
         )
-    network = _build_network(mf_config, settings, description, console)
+    network = build_model(mf_config, settings.load_checkpoint, description, console, is_training=True)
     total = settings.total_steps(steps_per_epoch)
     run = TrainingRun(
         folder=folder,
@@ -74,7 +72,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     if settings.eval_files:
         evaluator = Evaluator(network, settings.eval_files, settings.batch_size, _pad(settings), settings.eval_limit)
     callbacks = _build_callbacks(run, settings, evaluator, description)
-    mf_config = _configure(mindformers_tree(settings, steps_per_epoch))
+    mf_config = configure(mindformers_tree(settings, steps_per_epoch))
     try:
         with stops_on_signals(run):
             Trainer(args=mf_config, model=network, callbacks=callbacks).finetune()
@@ -93,60 +91,14 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
 def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     """Scores a model on the evaluation data; see `scimind.train.finetune.evaluate`."""
     fingerprint = complete_from_tokenizer(settings.tree)
+    check_tokenizer(settings.eval_files, "eval_dataset", fingerprint)
     check_records(settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size)
-    mf_config = _start(mindformers_tree(settings), settings.seed)
-    network = _build_network(mf_config, settings, describe_model(settings.tree, fingerprint), console)
+    mf_config = start(mindformers_tree(settings), settings.seed)
+    network = build_model(mf_config, settings.load_checkpoint, describe_model(settings.tree, fingerprint), console)
     evaluator = Evaluator(network, settings.eval_files, settings.batch_size, _pad(settings), settings.eval_limit)
     score = evaluator.score()
     assert score is not None, "an evaluation that nobody can stop ends"
     return score
-
-
-def _configure(tree: dict[str, Any]) -> Any:
-    """Returns MindFormers' configuration with its defaults filled in, as it does for a YAML file."""
-    try:
-        ConfigTemplate.apply_template(tree)
-    except KeyError as error:
-        raise ConfigError(f"MindFormers refuses the configuration: {error.args[0]}") from error
-    config = MindFormerConfig(**tree)
-    build_parallel_config(config)
-    return config
-
-
-def _start(tree: dict[str, Any], seed: int) -> Any:
-    """Sets device, mode, workers and seeds up, and returns MindFormers' configuration.
-
-    `tree` gets `device_num` and `local_rank` from it. MindFormers builds its context once in a process, so that a second
-    run keeps the first one's device and mode.
-    """
-    config = _configure(tree)
-    context = build_context(MindFormerConfig(**tree))
-    tree["device_num"], tree["local_rank"] = context.device_num, context.rank_id
-    ms.set_seed(seed)
-    np.random.seed(seed)
-    return config
-
-
-def _build_network(
-    config: Any, settings: TrainSettings, description: Mapping[str, Any], console: Console
-) -> ms.nn.Cell:
-    """Returns the network with its weights, random ones or the checkpoint's."""
-    kind = settings.tree["model"]["arch"]["type"]
-    if kind.startswith("SciMind"):
-        import scimind.model  # noqa: F401  # registers the model with MindFormers
-    checkpoint = find_checkpoint(settings.load_checkpoint) if settings.load_checkpoint else None
-    if checkpoint is not None:
-        check_description(checkpoint, description)
-    network = build_network(
-        config.model, default_args={"parallel_config": config.parallel_config, "moe_config": config.moe_config}
-    )
-    size = sum(math.prod(parameter.shape) for parameter in network.get_parameters())
-    if checkpoint is None:
-        console.print(f"model: {kind}, {size:,} parameters, random weights")
-        return network
-    load_weights(network, checkpoint)
-    console.print(f"model: {kind}, {size:,} parameters, weights of {checkpoint.weights}")
-    return network
 
 
 def _build_callbacks(

@@ -109,12 +109,13 @@ class TrainSettings:
         return one * (int(checkpoint.get("keep_checkpoint_max", 2)) + 1)
 
 
-def read_settings(config: Mapping[str, Any], *, is_training: bool = True) -> TrainSettings:
+def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_data: bool = True) -> TrainSettings:
     """Reads a run's configuration.
 
     Args:
         config: A checked configuration in MindFormers' schema. Of its own, SciMind reads `runner_config.max_steps`.
         is_training: Whether a training is meant; else an evaluation.
+        needs_data: Whether data sets are read at all.
 
     Returns:
         The settings; `config` is left as it is.
@@ -154,7 +155,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True) -> Tra
             )
         if tree.get("resume_training"):
             faults.append("resume_training is not available; start from a checkpoint's weights with load_checkpoint")
-    wants_evaluation = not is_training or bool(tree.get("do_eval"))
+    wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
     for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
         if is_needed and not _paths(tree, key):
             faults.append(f"{key} is missing; give --{key} PATH, a MindRecord file or folder made by `scimind prepare`")

@@ -124,17 +124,33 @@ def step_folders(folder: Path) -> list[Path]:
     return [path for _, path in sorted(matches) if any((path / name).is_file() for name in _WEIGHTS)]
 
 
-def check_description(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> None:
+def routing_differences(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> list[str]:
+    """Returns how a checkpoint's routing differs from a model's; how it is computed (dispatch) makes no difference.
+
+    Args:
+        checkpoint: The checkpoint; one without a description differs in nothing.
+        expected: What `describe_model` says of the model.
+    """
+    there, here = checkpoint.description.get("routing") or {}, expected.get("routing") or {}
+    return [
+        f"routing.{key} is {_as_json(there[key])}, the model's is {_as_json(here[key])}"
+        for key in there
+        if key != "dispatch" and key in here and _as_json(there[key]) != _as_json(here[key])
+    ]
+
+
+def check_description(checkpoint: Checkpoint, expected: Mapping[str, Any], known_faults: Iterable[str] = ()) -> None:
     """Compares what a checkpoint says of itself with a model, before the weights are read.
 
     Args:
         checkpoint: The checkpoint; one without a description passes.
         expected: What `describe_model` says of the model.
+        known_faults: Differences that were found already.
 
     Raises:
         CheckpointError: A size, a modality's ids or the order of the neurons differs; all differences are listed.
     """
-    faults = []
+    faults = list(known_faults)
     there, here = checkpoint.description.get("model", {}), expected.get("model", {})
     for key in ("vocab_size", "hidden_size", "num_layers", "num_heads", "n_kv_heads", "intermediate_size"):
         if key in there and key in here and there[key] != here[key]:
