@@ -22,6 +22,7 @@ from tqdm import tqdm
 from scimind.errors import SciMindError
 
 _TAIL_LINES = 15
+_USUAL_COLUMNS = 80
 _active: Console | None = None
 _in_use = threading.Lock()
 
@@ -80,15 +81,9 @@ class Console:
             return None
         # tqdm's own speed and remaining time would count the compilation of the first step.
         layout = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}s {elapsed}{postfix}"
-        self._bar = tqdm(
-            total=total,
-            desc=description,
-            unit=unit,
-            file=self._stream,
-            dynamic_ncols=True,
-            leave=True,
-            bar_format=layout,
-        )
+        # Some terminals do not know their width; tqdm would draw nothing there.
+        width = {"dynamic_ncols": True} if _columns(self._stream) else {"ncols": _USUAL_COLUMNS}
+        self._bar = tqdm(total=total, desc=description, unit=unit, file=self._stream, bar_format=layout, **width)
         return self._bar
 
     def _close_bar(self) -> None:
@@ -239,6 +234,14 @@ def _descriptor(stream: Any) -> int | None:
         return int(stream.fileno())
     except (AttributeError, OSError, ValueError):
         return None
+
+
+def _columns(stream: TextIO) -> int:
+    """Returns the width of a terminal, 0 where it is not known."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 0
 
 
 def _show_tail(path: Path) -> None:

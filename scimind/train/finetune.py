@@ -79,7 +79,6 @@ def finetune(config: Mapping[str, Any]) -> FinetuneResult:
         settings.output_dir, "finetune", rank=rank, needed_bytes=settings.checkpoint_bytes() if rank == 0 else 0
     )
     with quiet_console(folder.log_file, silent=rank != 0) as console:
-        console.print(f"output folder: {folder.root}")
         from scimind.train.session import train
 
         return train(settings, config, folder, console)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,15 +111,10 @@ def check_records(
     from mindspore.dataset import MindDataset
 
     where = files[0] if len(files) == 1 else files[0].parent
-    try:
-        data = MindDataset([str(file) for file in files], shuffle=False)
-        records = data.get_dataset_size()
-        columns = data.get_col_names()
-    except Exception as error:  # MindSpore raises RuntimeError or ValueError for a file that is cut or not one
-        reason = (str(error).strip().splitlines() or ["unknown"])[0][:120]
-        raise DataError(
-            f"{key} cannot be read as MindRecord ({reason}); make it again with `scimind prepare`", where
-        ) from error
+    names = [str(file) for file in files]
+    with _unreadable_is_told(key, where):
+        data = MindDataset(names, shuffle=False)
+        records, columns = data.get_dataset_size(), data.get_col_names()
     if records == 0:
         raise DataError(f"{key} holds no record; make it again with `scimind prepare`", where)
     lacking = [name for name in COLUMNS if name not in columns]
@@ -128,32 +125,55 @@ def check_records(
             f"{key} has {records} records, batch_size ({batch_size}) needs as many; lower runner_config.batch_size",
             where,
         )
-    tokens = largest = 0
-    answers = 0
-    data = MindDataset(
-        [str(file) for file in files],
-        columns_list=list(COLUMNS),
-        shuffle=False,
-        num_samples=min(records, _MOST_RECORDS_READ),
-    )
-    for number, (input_ids, labels) in enumerate(data.create_tuple_iterator(num_epochs=1, output_numpy=True), start=1):
-        tokens = len(input_ids)
-        if tokens != seq_length + 1 or labels.shape != input_ids.shape:
-            raise DataError(
-                f"{key}: record {number} has {tokens} tokens and {len(labels)} labels, seq_length ({seq_length}) needs "
-                f"{seq_length + 1}; set model.model_config.seq_length to {tokens - 1} or prepare the data again",
-                where,
-            )
-        highest = int(max(np.max(input_ids), np.max(labels)))
-        if highest >= vocab_size or int(np.min(input_ids)) < 0:
-            wrong = highest if highest >= vocab_size else int(np.min(input_ids))
-            raise DataError(
-                f"{key}: record {number} has token id {wrong}, model.model_config.vocab_size ({vocab_size}) allows 0 "
-                f"to {vocab_size - 1}; use the tokenizer's vocab_size",
-                where,
-            )
-        largest = max(largest, highest)
-        answers += int(np.count_nonzero(labels[1:] >= 0))
+    tokens = largest = answers = 0
+    with _unreadable_is_told(key, where):
+        data = MindDataset(
+            names, columns_list=list(COLUMNS), shuffle=False, num_samples=min(records, _MOST_RECORDS_READ)
+        )
+        rows = data.create_tuple_iterator(num_epochs=1, output_numpy=True)
+        for number, (input_ids, labels) in enumerate(rows, start=1):
+            tokens = len(input_ids)
+            highest = int(max(np.max(input_ids), np.max(labels)))
+            fault = _fault_of_row(input_ids, labels, highest, seq_length, vocab_size)
+            if fault:
+                raise DataError(f"{key}: record {number} has {fault}", where)
+            largest = max(largest, highest)
+            answers += int(np.count_nonzero(labels[1:] >= 0))
     if answers == 0:
         raise DataError(f"{key} has no answer: every label is ignored; prepare the data again", where)
     return RecordSummary(records, tokens, largest)
+
+
+def _fault_of_row(
+    input_ids: np.ndarray, labels: np.ndarray, highest: int, seq_length: int, vocab_size: int
+) -> str | None:
+    """Returns what is wrong with a record and what to do, None for a good one."""
+    if len(input_ids) != seq_length + 1 or labels.shape != input_ids.shape:
+        return (
+            f"{len(input_ids)} tokens and {len(labels)} labels, seq_length ({seq_length}) needs {seq_length + 1}; set "
+            f"model.model_config.seq_length to {len(input_ids) - 1} or prepare the data again"
+        )
+    if highest >= vocab_size or int(np.min(input_ids)) < 0:
+        return (
+            f"token id {highest if highest >= vocab_size else int(np.min(input_ids))}, model.model_config.vocab_size "
+            f"({vocab_size}) allows 0 to {vocab_size - 1}; use the tokenizer's vocab_size"
+        )
+    return None
+
+
+@contextmanager
+def _unreadable_is_told(key: str, where: Path) -> Iterator[None]:
+    """Turns what MindSpore raises for a file that is cut, or not one of its own, into a DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (RuntimeError, ValueError, TypeError) as error:
+        lines = str(error).strip().splitlines()
+        reasons = (
+            [line.removeprefix("[ERROR] ") for line in lines if line.startswith("[ERROR]")] or lines or ["unknown"]
+        )
+        raise DataError(
+            f"{key} cannot be read as MindRecord ({reasons[0][:120].strip()}); make it again with `scimind prepare`",
+            where,
+        ) from error

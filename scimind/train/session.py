@@ -44,6 +44,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         check_records(
             settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size
         )
+    console.print(f"output folder: {folder.root}")
     tree = mindformers_tree(settings)
     mf_config = start(tree, settings.seed)
     workers = int(tree.get("device_num") or 1)
