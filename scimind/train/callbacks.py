@@ -20,7 +20,7 @@ from scimind.console import Progress
 from scimind.errors import SciMindError
 from scimind.train.evaluation import Evaluator
 from scimind.train.loss_curve import LossTable, draw_loss_curve
-from scimind.train.state import TrainingRun
+from scimind.train.state import StepRecord, TrainingRun
 from scimind.train.weights import save_checkpoint, step_folders
 
 _MOST_LOSSES_NOT_FINITE = 20
@@ -40,7 +40,7 @@ class SciMindProgress(Callback):
         self._run, self._step_interval = run, step_interval
         self._bar: Progress | None = None
         self._losses_not_finite = 0
-        self._first_steps_end = 0.0
+        self._first_record: StepRecord | None = None
         self._last_step = 0
 
     def on_train_begin(self, run_context: Any) -> None:
@@ -58,8 +58,8 @@ class SciMindProgress(Callback):
         done = int(cell.cur_step_num) - self._last_step
         self._last_step = int(cell.cur_step_num)
         record = run.add_step(self._last_step, loss, rate)
-        if self._first_steps_end == 0.0:  # the first step's compilation would spoil the speed
-            self._first_steps_end, self._steps_before = record.seconds, record.step
+        if self._first_record is None:  # its step compiles, which would spoil the speed
+            self._first_record = record
         self._check_loss(loss, record.step)
         if self._bar is not None:
             self._bar.advance(done, self._describe(loss, rate))
@@ -74,9 +74,9 @@ class SciMindProgress(Callback):
     def _describe(self, loss: float, rate: float) -> str:
         run = self._run
         text = f"loss {loss:.4f}  lr {rate:.2e}"
-        steps = run.step - self._steps_before
-        if steps > 0:
-            seconds_per_step = (run.seconds - self._first_steps_end) / steps
+        first = self._first_record
+        if first is not None and run.step > first.step:
+            seconds_per_step = (run.seconds - first.seconds) / (run.step - first.step)
             left = seconds_per_step * (run.total_steps - run.step)
             text += f"  {run.tokens_per_step / seconds_per_step:,.0f} tokens/s  {duration(left)} left"
         return text

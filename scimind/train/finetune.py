@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from scimind.console import quiet_console
-from scimind.train.run_folder import RunFolder, replace_text, worker_rank
-from scimind.train.settings import read_settings
+from scimind.train.run_folder import RunFolder, replace_text, worker
+from scimind.train.settings import TrainSettings, read_settings
 from scimind.train.state import EvaluationScore
 from scimind.train.weights import find_checkpoint
 
@@ -74,11 +74,8 @@ def finetune(config: Mapping[str, Any]) -> FinetuneResult:
     settings = read_settings(config)
     if settings.load_checkpoint:
         find_checkpoint(settings.load_checkpoint)
-    rank = worker_rank()
-    folder = RunFolder.create(
-        settings.output_dir, "finetune", rank=rank, needed_bytes=settings.checkpoint_bytes() if rank == 0 else 0
-    )
-    with quiet_console(folder.log_file, silent=rank != 0) as console:
+    folder = _create_folder(settings, "finetune")
+    with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
         from scimind.train.session import train
 
         return train(settings, config, folder, console)
@@ -99,9 +96,8 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
     settings = read_settings(config, is_training=False)
     if settings.load_checkpoint:
         find_checkpoint(settings.load_checkpoint)
-    rank = worker_rank()
-    folder = RunFolder.create(settings.output_dir, "eval", rank=rank)
-    with quiet_console(folder.log_file, silent=rank != 0) as console:
+    folder = _create_folder(settings, "eval")
+    with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
         from scimind.train.session import score_model
 
         score = score_model(settings, console)
@@ -112,10 +108,18 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
             "tokens": float(score.tokens),
             "records": float(score.records),
         }
-        if rank == 0:
+        if folder.is_reporter:
             replace_text(folder.root / "evaluation.json", json.dumps(result, indent=2) + "\n")
         console.print(
             f"loss {score.loss:.4f}, perplexity {score.perplexity:.3f}, token accuracy {score.accuracy:.4f} "
             f"({score.tokens} tokens of {score.records} records)"
         )
         return result
+
+
+def _create_folder(settings: TrainSettings, command: str) -> RunFolder:
+    """Returns the run's folder as this worker uses it."""
+    rank, size = worker()
+    is_reporter = rank == settings.reporting_rank(size)
+    needed = settings.checkpoint_bytes() if is_reporter else 0
+    return RunFolder.create(settings.output_dir, command, rank=rank, is_reporter=is_reporter, needed_bytes=needed)

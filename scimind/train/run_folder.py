@@ -28,17 +28,19 @@ class RunFolder:
     Args:
         root: The output folder.
         command: The verb that runs; it names the log.
-        rank: The worker's number; only worker 0 writes anything but its own log.
+        rank: The worker's number.
+        is_reporter: Whether this is the one worker that talks to a person and writes more than its own log.
     """
 
     root: Path
     command: str
     rank: int = 0
+    is_reporter: bool = True
 
     @property
     def log_file(self) -> Path:
         """The worker's log."""
-        suffix = "" if self.rank == 0 else f"_rank_{self.rank}"
+        suffix = "" if self.is_reporter else f"_rank_{self.rank}"
         return self.root / "log" / f"{self.command}{suffix}.log"
 
     @property
@@ -57,13 +59,16 @@ class RunFolder:
         return self.root / "loss.png"
 
     @classmethod
-    def create(cls, root: str | Path, command: str, *, rank: int = 0, needed_bytes: int = 0) -> RunFolder:
+    def create(
+        cls, root: str | Path, command: str, *, rank: int = 0, is_reporter: bool = True, needed_bytes: int = 0
+    ) -> RunFolder:
         """Makes the folder and proves that it can be written.
 
         Args:
             root: The output folder.
             command: The verb that runs.
             rank: The worker's number.
+            is_reporter: Whether this worker talks to a person.
             needed_bytes: What the run is going to write at least.
 
         Returns:
@@ -72,7 +77,7 @@ class RunFolder:
         Raises:
             SciMindError: The folder cannot be written or has too little room.
         """
-        folder = cls(Path(root).expanduser().resolve(), command, rank)
+        folder = cls(Path(root).expanduser().resolve(), command, rank, is_reporter)
         probe = folder.root / f".write-test-{os.getpid()}"
         try:
             (folder.root / "log").mkdir(parents=True, exist_ok=True)
@@ -159,6 +164,7 @@ def replace_text(path: Path, text: str) -> None:
     os.replace(temporary, path)
 
 
-def worker_rank() -> int:
-    """Returns this worker's number among all workers, 0 for a process that runs alone."""
-    return int(os.environ.get("RANK_ID", "0") or 0)
+def worker() -> tuple[int, int]:
+    """Returns this worker's number and how many there are, (0, 1) for a process that runs alone."""
+    size = os.environ.get("RANK_SIZE") or os.environ.get("MS_WORKER_NUM") or "1"
+    return int(os.environ.get("RANK_ID") or "0"), int(size)

@@ -64,7 +64,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         tokens_per_step=_tokens_per_step(settings, workers),
     )
     console.print(f"data: {records} records, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
-    if folder.rank == 0:
+    if folder.is_reporter:
         earlier = folder.set_earlier_run_aside()
         if earlier is not None:
             console.print(f"an earlier run's files are now in {earlier}")
@@ -105,9 +105,9 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
 def _build_callbacks(
     run: TrainingRun, settings: TrainSettings, evaluator: Evaluator | None, description: Mapping[str, Any]
 ) -> list[ms.train.Callback]:
-    """Returns SciMind's callbacks in the order in which they work; worker 0 alone writes files."""
+    """Returns SciMind's callbacks in the order in which they work; one worker alone writes files."""
     given: dict[str, dict[str, Any]] = {"SciMindProgress": {}, "SciMindEvaluation": {"evaluator": evaluator}}
-    if run.folder.rank == 0:
+    if run.folder.is_reporter:
         given |= {"SciMindLossCurve": {}, "SciMindCheckpoint": {"description": description}}
     built = []
     for kind, arguments in given.items():
@@ -148,7 +148,7 @@ def _finish(run: TrainingRun) -> FinetuneResult:
         seconds=run.seconds,
         stop_signal=run.stop_signal,
     )
-    if run.folder.rank == 0:
+    if run.folder.is_reporter:
         replace_text(run.folder.root / "result.json", json.dumps(plain(asdict(result)), indent=2) + "\n")
     if not result.is_interrupted and result.steps < result.total_steps:
         raise SciMindError(

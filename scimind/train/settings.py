@@ -96,14 +96,25 @@ class TrainSettings:
         """Returns the steps of the learning-rate schedule."""
         return self.max_steps if self.max_steps else self.epochs * steps_per_epoch
 
+    def reporting_rank(self, workers: int) -> int:
+        """Returns the number of the worker that reports: the first of a pipeline's last stage, which knows the loss.
+
+        Args:
+            workers: Processes that train together.
+        """
+        stages = int(self.tree.get("parallel_config", {}).get("pipeline_stage", 1)) if self.splits_tensors else 1
+        return workers // stages * (stages - 1)
+
     def checkpoint_bytes(self) -> int:
-        """Returns about how many bytes the checkpoints of a training take, all that are kept together."""
+        """Returns about how many bytes the checkpoints that `SciMindCheckpoint` keeps take together."""
+        if "SciMindCheckpoint" not in self.callbacks:
+            return 0
         model = self.model_config
         hidden = int(model.get("hidden_size", 4096))
         neurons = int(model.get("intermediate_size") or 8 * hidden // 3)
         layer = 4 * hidden * hidden + 3 * hidden * neurons
         weights = 2 * self.vocab_size * hidden + int(model.get("num_layers", 32)) * layer
-        checkpoint = self.callbacks.get("SciMindCheckpoint", {})
+        checkpoint = self.callbacks["SciMindCheckpoint"]
         width = 4 if model.get("param_init_type", "float32") == "float32" else 2
         one = weights * (width + (8 if checkpoint.get("save_optimizer", True) else 0))
         return one * (int(checkpoint.get("keep_checkpoint_max", 2)) + 1)
@@ -153,6 +164,8 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
                 f"runner_config.gradient_accumulation_steps ({runner['gradient_accumulation_steps']}) works in "
                 "semi-automatic parallel mode only; set it to 1 and raise batch_size"
             )
+        if splits and tree.get("do_eval") and tree.get("parallel_config", {}).get("pipeline_stage", 1) > 1:
+            faults.append("do_eval (True) does not work with a pipeline; set it to False")
         if tree.get("resume_training"):
             faults.append("resume_training is not available; start from a checkpoint's weights with load_checkpoint")
     wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
