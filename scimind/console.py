@@ -1,0 +1,251 @@
+"""A quiet console: a run's chatter goes to a log file, what a person needs goes to the console.
+
+MindSpore writes to the process's standard error from C++, MindFormers prints and logs from Python, and both warn. A
+run is wrapped in `quiet_console`, which turns the whole process's standard output and error into the log file and keeps
+the console for the run's own lines and its progress bar.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+from scimind.errors import SciMindError
+
+_TAIL_LINES = 15
+_USUAL_COLUMNS = 80
+_active: Console | None = None
+_in_use = threading.Lock()
+
+
+class Console:
+    """The lines that a person sees; they are copied to the log, in their place among the chatter.
+
+    Args:
+        stream: Where the lines go.
+        log: The log file; None where there is none.
+        silent: Shows nothing, such as on all workers but the first; the log still gets the lines.
+    """
+
+    def __init__(self, stream: TextIO, log: TextIO | None = None, *, silent: bool = False) -> None:
+        self._stream, self._log, self._silent = stream, log, silent
+        self._bar: tqdm | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person's terminal shows the lines, so that a bar can be redrawn in place."""
+        return not self._silent and self._stream.isatty()
+
+    def print(self, text: str = "") -> None:
+        """Writes one line, above the progress bar where there is one."""
+        if self._log is not None:
+            self._log.write(f"[scimind] {text}\n")
+            self._log.flush()
+        if self._silent:
+            return
+        if self._bar is not None:
+            self._bar.clear()
+        self._stream.write(text + "\n")
+        self._stream.flush()
+        if self._bar is not None:
+            self._bar.refresh()
+
+    def interrupt(self, text: str) -> None:
+        """Writes one line from a signal handler, where streams, which may be in use, must not be touched."""
+        descriptor = None if self._silent else _descriptor(self._stream)
+        if descriptor is not None:
+            os.write(descriptor, f"\n{text}\n".encode())
+
+    def progress(self, total: int, description: str = "", *, unit: str = "step", every: int = 10) -> Progress:
+        """Returns a bar on a terminal; elsewhere a plain line every `every` units.
+
+        Args:
+            total: Units until the end.
+            description: What is under way.
+            unit: What is counted.
+            every: Units between two plain lines; the first and the last are always written.
+        """
+        return Progress(self, total, description, unit, every)
+
+    def _open_bar(self, total: int, description: str, unit: str) -> tqdm | None:
+        if not self.is_terminal:
+            return None
+        # tqdm's own speed and remaining time would count the compilation of the first step.
+        layout = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}s {elapsed}{postfix}"
+        # Some terminals do not know their width; tqdm would draw nothing there.
+        width = {"dynamic_ncols": True} if _columns(self._stream) else {"ncols": _USUAL_COLUMNS}
+        self._bar = tqdm(total=total, desc=description, unit=unit, file=self._stream, bar_format=layout, **width)
+        return self._bar
+
+    def _close_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+class Progress:
+    """How far a run is; made by `Console.progress` and used as a context manager."""
+
+    def __init__(self, console: Console, total: int, description: str, unit: str, every: int) -> None:
+        self._console, self._total, self._description, self._unit = console, total, description, unit
+        self._every = max(1, every)
+        self._done = 0
+        self._start = time.monotonic()
+        self._bar = console._open_bar(total, description, unit)
+
+    def advance(self, units: int = 1, text: str = "") -> None:
+        """Counts `units` more, with `text` on what they gave."""
+        before, self._done = self._done, self._done + units
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(units)
+        elif before == 0 or self._done >= self._total or before // self._every != self._done // self._every:
+            width = len(str(self._total))
+            self._console.print(f"{self._description} {self._unit} {self._done:>{width}}/{self._total}  {text}".strip())
+
+    def remaining(self) -> float:
+        """Returns the seconds until the end at the mean speed so far, NaN before the first unit."""
+        if self._done == 0:
+            return float("nan")
+        return (time.monotonic() - self._start) / self._done * (self._total - self._done)
+
+    def close(self) -> None:
+        """Leaves the bar as it is."""
+        if self._bar is not None:
+            self._console._close_bar()
+            self._bar = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@contextmanager
+def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Console]:
+    """Sends the process's standard output and error to a log file and yields the console.
+
+    Everything is put back on exit. When a fault of the program ends the block, the log's last lines and its path are
+    shown; a `SciMindError` and an interruption say themselves what there is to say. Inside another quiet console the
+    outer one is used.
+
+    Args:
+        log_file: The log, made with its folder; a log that exists is continued.
+        silent: Keeps the console empty too, such as on all workers but the first.
+
+    Yields:
+        The console.
+
+    Raises:
+        SciMindError: The log cannot be written.
+    """
+    global _active
+    with _in_use:
+        outer = _active
+    if outer is not None:
+        yield outer
+        return
+    path = Path(log_file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = open(path, "a", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another output_dir") from error
+    # MindFormers opens its own log files when it is imported, in ./output unless it is told where.
+    os.environ.setdefault("LOG_MF_PATH", str(path.parent / "mindformers"))
+    redirection = _Redirection(log)
+    console = Console(redirection.console_stream, log, silent=silent)
+    _active = console
+    failed = True
+    try:
+        yield console
+        failed = False
+    except (SciMindError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        failed = False
+        raise
+    finally:
+        console._close_bar()
+        _active = None
+        redirection.undo()
+        log.close()
+        if failed and not silent:
+            _show_tail(path)
+
+
+class _Redirection:
+    """The process's file descriptors 1 and 2 and Python's streams, turned to a log until `undo`."""
+
+    def __init__(self, log: TextIO) -> None:
+        self._stdout, self._stderr = sys.stdout, sys.stderr
+        self._flush()
+        self._kept = {number: _duplicate(number) for number in (1, 2)}
+        # A notebook's or a test's standard output is an object of its own that does not end in descriptor 1.
+        own = self._kept[1] is None or _descriptor(self._stdout) != 1
+        self.console_stream: TextIO = (
+            self._stdout if own else os.fdopen(os.dup(self._kept[1] or 1), "w", encoding="utf-8", errors="replace")
+        )
+        self._opened_stream = not own
+        for number, kept in self._kept.items():
+            if kept is not None:
+                os.dup2(log.fileno(), number)
+        sys.stdout = sys.stderr = log
+
+    def undo(self) -> None:
+        """Puts everything back."""
+        self._flush()
+        sys.stdout, sys.stderr = self._stdout, self._stderr
+        for number, kept in self._kept.items():
+            if kept is not None:
+                os.dup2(kept, number)
+                os.close(kept)
+        if self._opened_stream:
+            self.console_stream.close()
+
+    @staticmethod
+    def _flush() -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(ValueError, OSError, AttributeError):
+                stream.flush()
+
+
+def _duplicate(number: int) -> int | None:
+    """Returns a copy of a file descriptor, or None where the process has none of that number."""
+    try:
+        return os.dup(number)
+    except OSError:
+        return None
+
+
+def _descriptor(stream: Any) -> int | None:
+    """Returns the file descriptor behind a stream, or None for one that has none."""
+    try:
+        return int(stream.fileno())
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _columns(stream: TextIO) -> int:
+    """Returns the width of a terminal, 0 where it is not known."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 0
+
+
+def _show_tail(path: Path) -> None:
+    """Writes the last lines of a log to standard error, and where the whole of it is."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+    sys.stderr.write("".join(f"  | {line[:300]}\n" for line in lines) + f"The run failed; its whole log is in {path}\n")
+    sys.stderr.flush()

@@ -1,0 +1,286 @@
+"""What happens beside the steps of a training: progress, evaluation, loss curve, checkpoints.
+
+Each takes what all share, a `TrainingRun`, beside the settings of its entry under `callbacks` in the YAML. They work in
+the order progress, evaluation, loss curve, checkpoint, so that a row of the loss table holds what was measured at its
+step.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
+from mindspore.train import Callback
+
+from scimind.console import Progress
+from scimind.errors import SciMindError
+from scimind.train.evaluation import Evaluator
+from scimind.train.loss_curve import LossTable, draw_loss_curve
+from scimind.train.state import StepRecord, TrainingRun
+from scimind.train.weights import save_checkpoint, step_folders
+
+_MOST_LOSSES_NOT_FINITE = 20
+
+
+@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
+class SciMindProgress(Callback):
+    """Shows step, loss, learning rate, speed and remaining time; ends the run at its last step or when it is asked to.
+
+    Args:
+        run: The training.
+        step_interval: Steps between two lines where there is no terminal.
+    """
+
+    def __init__(self, run: TrainingRun, step_interval: int = 10) -> None:
+        super().__init__()
+        self._run, self._step_interval = run, step_interval
+        self._bar: Progress | None = None
+        self._losses_not_finite = 0
+        self._first_record: StepRecord | None = None
+        self._last_step = 0
+
+    def on_train_begin(self, run_context: Any) -> None:
+        """Opens the bar."""
+        run = self._run
+        run.console.print(f"training {run.total_steps} steps; the first one compiles the model and takes longest")
+        self._bar = run.console.progress(run.total_steps, unit="step", every=self._step_interval)
+
+    def on_train_step_end(self, run_context: Any) -> None:
+        """Records the step, shows it, and stops the run where it ends."""
+        run, cell = self._run, run_context.original_args()
+        outputs = cell.net_outputs
+        loss = _scalar(outputs[0] if isinstance(outputs, (tuple, list)) else outputs)
+        rate = _scalar(outputs[3]) if isinstance(outputs, (tuple, list)) and len(outputs) > 3 else math.nan
+        done = int(cell.cur_step_num) - self._last_step
+        self._last_step = int(cell.cur_step_num)
+        record = run.add_step(self._last_step, loss, rate)
+        if self._first_record is None:  # its step compiles, which would spoil the speed
+            self._first_record = record
+        self._check_loss(loss, record.step)
+        if self._bar is not None:
+            self._bar.advance(done, self._describe(loss, rate))
+        if record.step >= run.total_steps or run.stop_signal is not None:
+            run_context.request_stop()
+
+    def on_train_end(self, run_context: Any) -> None:
+        """Closes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _describe(self, loss: float, rate: float) -> str:
+        run = self._run
+        text = f"loss {loss:.4f}  lr {rate:.2e}"
+        first = self._first_record
+        if first is not None and run.step > first.step:
+            seconds_per_step = (run.seconds - first.seconds) / (run.step - first.step)
+            left = seconds_per_step * (run.total_steps - run.step)
+            text += f"  {run.tokens_per_step / seconds_per_step:,.0f} tokens/s  {duration(left)} left"
+        return text
+
+    def _check_loss(self, loss: float, step: int) -> None:
+        if math.isfinite(loss):
+            self._losses_not_finite = 0
+            return
+        self._losses_not_finite += 1
+        if self._losses_not_finite == 1:
+            self._run.console.print(f"step {step}: the loss is {loss}")
+        if self._losses_not_finite >= _MOST_LOSSES_NOT_FINITE:
+            raise SciMindError(
+                f"the loss was not finite for {_MOST_LOSSES_NOT_FINITE} steps, up to step {step}; "
+                "lower lr_schedule.learning_rate or use a wider compute_dtype"
+            )
+
+
+@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
+class SciMindEvaluation(Callback):
+    """Scores the model on the evaluation data: before the first step, at intervals, and at the end.
+
+    Args:
+        run: The training.
+        evaluator: Scores the network; None evaluates nothing.
+        step_interval: Steps between two evaluations; 0 evaluates at both ends only.
+        epoch_interval: Epochs between two evaluations; 0 or below for none by epochs.
+    """
+
+    def __init__(
+        self, run: TrainingRun, evaluator: Evaluator | None, step_interval: int = 100, epoch_interval: int = -1
+    ) -> None:
+        super().__init__()
+        self._run, self._evaluator = run, evaluator
+        self._step_interval, self._epoch_interval = step_interval, epoch_interval
+        self._next_step, self._next_epoch = step_interval, epoch_interval
+
+    def on_train_begin(self, run_context: Any) -> None:
+        """Scores the model as it is given."""
+        self._evaluate(run_context)
+
+    def on_train_step_end(self, run_context: Any) -> None:
+        """Scores at the intervals and at the end."""
+        run = self._run
+        is_due = run.step >= run.total_steps
+        # Compared by order, not by remainder: a data sink counts several steps at once.
+        if self._step_interval > 0 and run.step >= self._next_step:
+            is_due, self._next_step = True, run.step - run.step % self._step_interval + self._step_interval
+        if self._epoch_interval > 0 and run.step >= self._next_epoch * run.steps_per_epoch:
+            is_due, self._next_epoch = True, self._next_epoch + self._epoch_interval
+        if is_due:
+            self._evaluate(run_context)
+
+    def _evaluate(self, run_context: Any) -> None:
+        run = self._run
+        if self._evaluator is None or run.stop_signal is not None:
+            return
+        try:
+            score = self._evaluator.score(lambda: run.stop_signal is not None)
+        finally:
+            run_context.original_args().train_network.set_train(True)
+        if score is None:
+            run_context.request_stop()
+            return
+        is_best = run.add_evaluation(score)
+        note = "  (best so far)" if is_best and run.step > 0 else ""
+        run.console.print(
+            f"evaluation at step {run.step}: loss {score.loss:.4f}, token accuracy {score.accuracy:.4f} "
+            f"on {score.records} records{note}"
+        )
+
+
+@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
+class SciMindLossCurve(Callback):
+    """Writes `loss.csv` as the run goes and draws `loss.png` at intervals and at the end.
+
+    Args:
+        run: The training.
+        plot_interval: Steps between two drawings.
+    """
+
+    def __init__(self, run: TrainingRun, plot_interval: int = 500) -> None:
+        super().__init__()
+        self._run, self._plot_interval = run, plot_interval
+        self._next_plot = plot_interval
+        self._table: LossTable | None = None
+
+    def on_train_begin(self, run_context: Any) -> None:
+        """Opens the table; an evaluation before the first step is its first row."""
+        self._table = LossTable(self._run.folder.loss_table)
+        for record in self._run.records:
+            self._table.add(record)
+
+    def on_train_step_end(self, run_context: Any) -> None:
+        """Writes the step's row."""
+        if self._table is not None:
+            self._table.add(self._run.records[-1])
+        if self._plot_interval > 0 and self._run.step >= self._next_plot:
+            self._next_plot = self._run.step + self._plot_interval
+            draw_loss_curve(self._run.records, self._run.folder.loss_plot)
+
+    def finish(self) -> None:
+        """Closes the table and draws the curve, however the run ended."""
+        if self._table is not None:
+            self._table.close()
+            draw_loss_curve(self._run.records, self._run.folder.loss_plot)
+            self._table = None
+
+
+@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
+class SciMindCheckpoint(Callback):
+    """Writes weights, optimizer and description at intervals and when the run ends, and removes the oldest.
+
+    Args:
+        run: The training.
+        description: What `scimind.json` says of the model.
+        save_checkpoint_steps: Steps between two checkpoints; 0 writes at the end only.
+        keep_checkpoint_max: Checkpoints to keep; the best evaluated one stays too.
+        checkpoint_format: "ckpt" or "safetensors".
+        save_optimizer: Whether the optimizer's state is written, which a run that continues will need.
+    """
+
+    def __init__(
+        self,
+        run: TrainingRun,
+        description: Mapping[str, Any],
+        save_checkpoint_steps: int = 1000,
+        keep_checkpoint_max: int = 2,
+        checkpoint_format: str = "ckpt",
+        save_optimizer: bool = True,
+    ) -> None:
+        super().__init__()
+        self._run, self._description = run, description
+        self._interval, self._keep = save_checkpoint_steps, max(1, keep_checkpoint_max)
+        self._kind, self._save_optimizer = checkpoint_format, save_optimizer
+        self._next_step = save_checkpoint_steps
+        self._saved_step = -1
+
+    def on_train_step_end(self, run_context: Any) -> None:
+        """Writes a checkpoint at the intervals."""
+        if self._interval > 0 and self._run.step >= self._next_step:
+            self._next_step = self._run.step - self._run.step % self._interval + self._interval
+            self._save(run_context)
+
+    def on_train_end(self, run_context: Any) -> None:
+        """Writes the last checkpoint, also of a run that was asked to stop."""
+        if self._run.step > self._saved_step and self._run.step > 0:
+            self._save(run_context)
+
+    def _save(self, run_context: Any) -> None:
+        run, wrapper = self._run, run_context.original_args().train_network
+        optimizer = wrapper.optimizer
+        of_optimizer = {parameter.name for parameter in optimizer.get_parameters()} - {
+            parameter.name for parameter in wrapper.network.get_parameters()
+        }
+        state = [parameter for parameter in optimizer.get_parameters() if parameter.name in of_optimizer]
+        scale = getattr(wrapper, "scale_sense", None)
+        if scale is not None and hasattr(scale, "name"):
+            state.append(scale)
+        training: dict[str, Any] = {
+            "step": run.step,
+            "epoch": run.step / run.steps_per_epoch,
+            "loss": _json(run.records[-1].loss),
+        }
+        score = run.records[-1].evaluation
+        if score is not None:
+            training |= {"eval_loss": _json(score.loss), "eval_accuracy": _json(score.accuracy)}
+        run.last_checkpoint = save_checkpoint(
+            run.folder.checkpoint,
+            run.step,
+            wrapper.network.get_parameters(),
+            state if self._save_optimizer else [],
+            {**self._description, "training": training},
+            kind=self._kind,
+        )
+        self._saved_step = run.step
+        run.console.print(f"checkpoint: {run.last_checkpoint}")
+        self._remove_oldest()
+
+    def _remove_oldest(self) -> None:
+        best = self._run.best.step if self._run.best is not None else -1
+        for folder in step_folders(self._run.folder.checkpoint)[: -self._keep]:
+            if folder.name != f"step_{best:06d}":
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as a person writes it: 42 s, 3:05, 2:10:00."""
+    if not math.isfinite(seconds):
+        return "?"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _scalar(value: Any) -> float:
+    """Returns a tensor of one element as a float."""
+    array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
+    return float(np.asarray(array, np.float64).reshape(-1)[0])
+
+
+def _json(value: float) -> float | None:
+    """Returns a float that JSON can hold, None for the others."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,104 @@
+"""What a checkpoint says of itself: everything its weights need to be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from scimind.errors import ConfigError
+from scimind.train.run_folder import plain, versions
+
+FORMAT = 1
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "num_layers",
+    "num_heads",
+    "n_kv_heads",
+    "intermediate_size",
+    "seq_length",
+    "rms_norm_eps",
+    "theta",
+    "pad_token_id",
+    "bos_token_id",
+    "eos_token_id",
+)
+_MOST_PADDING_ROWS = 1024
+
+
+def describe_model(tree: Mapping[str, Any], fingerprint: str | None = None) -> dict[str, Any]:
+    """Returns what `scimind.json` says of a model.
+
+    Args:
+        tree: The configuration that the model is built from.
+        fingerprint: The tokenizer's, None where it is not known.
+
+    Returns:
+        Sizes, modality ranges, routing, tokenizer and versions; JSON holds all of it.
+    """
+    model = tree["model"]["model_config"]
+    described: dict[str, Any] = {
+        "format": FORMAT,
+        "vocab_size": model.get("vocab_size"),
+        "modality_ranges": model.get("modality_ranges") or {},
+        "routing": _routing(model),
+        "model": {
+            "arch": tree["model"]["arch"]["type"],
+            "type": model.get("type"),
+            **{key: model[key] for key in _SIZES if model.get(key) is not None},
+        },
+        "tokenizer_fingerprint": fingerprint,
+        "neuron_order": model.get("neuron_order"),
+        "versions": versions(),
+    }
+    return dict(plain(described))
+
+
+def _routing(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a SciMind model's routing with all defaults, nothing for other models."""
+    if model.get("type") != "SciMindConfig":
+        return {}
+    from scimind.model.settings import RoutingSettings
+
+    names = [entry.name for entry in fields(RoutingSettings)]
+    given = {name: model[name] for name in names if model.get(name) is not None}
+    routing = RoutingSettings.create(**given, vocab_size=model.get("vocab_size")).to_dict()
+    return {name: value for name, value in routing.items() if name != "modality_ranges"}
+
+
+def complete_from_tokenizer(tree: dict[str, Any]) -> str | None:
+    """Fills `modality_ranges` in from the tokenizer, and checks that the vocabulary is the tokenizer's.
+
+    Args:
+        tree: A configuration; `model.model_config` is completed in place. Only a SciMind model has a tokenizer to ask.
+
+    Returns:
+        The tokenizer's fingerprint, None where the configuration names no tokenizer.
+
+    Raises:
+        ConfigError: The model's vocabulary or its modality ranges are not the tokenizer's.
+    """
+    tokenizer = (tree.get("processor") or {}).get("tokenizer")
+    model = tree["model"]["model_config"]
+    if not tokenizer or model.get("type") != "SciMindConfig":
+        return None
+    from scimind.modality import normalise_ranges
+    from scimind.tokenizer import TokenCodec
+
+    codec = TokenCodec(tokenizer.get("vocab_file"), extension=tokenizer.get("extension", True))
+    rows = int(model["vocab_size"])
+    if not codec.vocab_size <= rows <= codec.vocab_size + _MOST_PADDING_ROWS:
+        raise ConfigError(
+            f"model.model_config.vocab_size ({rows}) is not the tokenizer's ({codec.vocab_size}, padded "
+            f"{codec.padded_vocab_size()}); set vocab_size to {codec.padded_vocab_size()} or give the model's "
+            "processor.tokenizer.vocab_file"
+        )
+    ranges = {name: [list(pair) for pair in pairs] for name, pairs in normalise_ranges(codec.modality_ranges).items()}
+    given = model.get("modality_ranges")
+    if given and normalise_ranges(given) != normalise_ranges(ranges):
+        raise ConfigError(
+            f"model.model_config.modality_ranges ({given}) are not the tokenizer's ({ranges}); leave them out"
+        )
+    model["modality_ranges"] = ranges
+    return str(codec.fingerprint())

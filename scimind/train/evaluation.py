@@ -1,0 +1,109 @@
+"""The loss and the token accuracy of answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+
+from scimind.train.records import COLUMNS
+from scimind.train.state import EvaluationScore
+
+
+class AnswerScoreCell(nn.Cell):
+    """Scores one batch: a batch's logits are reduced to three numbers where they are made.
+
+    Args:
+        network: A causal language model that returns logits [b, s, v] first when it does not train.
+        pad_token_id: Input positions with this id count for nothing, as in MindFormers' loss.
+    """
+
+    def __init__(self, network: nn.Cell, pad_token_id: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.network = network
+        self.pad_token_id = pad_token_id
+        self.gather = ops.GatherD()
+        self.argmax = ops.Argmax(axis=-1, output_type=ms.int32)
+
+    def construct(self, input_ids, labels):  # type: ignore[no-untyped-def]  # compiled by MindSpore, which reads the source
+        """Returns the sum of losses, the right predictions and the count of answers' tokens, float32 [] each.
+
+        Args:
+            input_ids: Input tokens, int32 [b, s].
+            labels: The tokens that follow, int32 [b, s]; negative where the loss does not look.
+        """
+        output = self.network(input_ids)
+        logits = output[0] if isinstance(output, tuple) else output
+        logits = ops.cast(ops.reshape(logits, (-1, logits.shape[-1])), ms.float32)  # [b, s, v] -> [t, v]
+        labels = ops.reshape(labels, (-1, 1))  # [b, s] -> [t, 1]
+        is_answer = ops.logical_and(labels >= 0, ops.reshape(input_ids, (-1, 1)) != self.pad_token_id)
+        weight = ops.cast(is_answer, ms.float32)
+        target = ops.maximum(labels, 0)
+        largest = ops.ReduceMax(keep_dims=True)(logits, 1)
+        total = ops.ReduceSum(keep_dims=True)(ops.exp(logits - largest), 1)
+        losses = ops.log(total) + largest - self.gather(logits, 1, target)  # [t, 1]
+        is_right = ops.cast(ops.equal(ops.expand_dims(self.argmax(logits), 1), target), ms.float32)
+        return (losses * weight).sum(), (is_right * weight).sum(), weight.sum()
+
+
+class Evaluator:
+    """Scores a model on a data set, batch after batch.
+
+    Args:
+        network: A causal language model.
+        files: The MindRecord files.
+        batch_size: Records of a batch; the last one is filled up so that the graph's shapes stay.
+        pad_token_id: The tokenizer's padding.
+        limit: Reads at most this many records.
+    """
+
+    def __init__(
+        self, network: nn.Cell, files: list[Path], batch_size: int, pad_token_id: int = 0, limit: int | None = None
+    ) -> None:
+        self._network, self._files, self._batch_size, self._limit = network, files, batch_size, limit
+        self._cell = AnswerScoreCell(network, pad_token_id)
+
+    def score(self, is_stopped: Callable[[], bool] = lambda: False) -> EvaluationScore | None:
+        """Reads the whole data set.
+
+        Args:
+            is_stopped: Asked after each batch whether to give up.
+
+        Returns:
+            The score, NaN where no token of an answer was found; None where it was given up. The network is left in
+            evaluation mode.
+        """
+        self._cell.set_train(False)
+        loss, right, tokens, records = 0.0, 0.0, 0.0, 0
+        for input_ids, labels, count in self._batches():
+            parts = self._cell(ms.Tensor(input_ids[:, :-1]), ms.Tensor(labels[:, 1:]))
+            batch_loss, batch_right, batch_tokens = (float(part.asnumpy()) for part in parts)
+            loss, right, tokens, records = (
+                loss + batch_loss,
+                right + batch_right,
+                tokens + batch_tokens,
+                records + count,
+            )
+            if is_stopped():
+                return None
+        if tokens == 0:
+            return EvaluationScore(math.nan, math.nan, 0, records)
+        return EvaluationScore(loss / tokens, right / tokens, int(tokens), records)
+
+    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+        """Yields input_ids and labels, int32 [b, s + 1], and how many of the rows are records."""
+        from mindspore.dataset import MindDataset
+
+        settings: dict[str, Any] = {} if self._limit is None else {"num_samples": self._limit}
+        data = MindDataset([str(file) for file in self._files], columns_list=list(COLUMNS), shuffle=False, **settings)
+        for input_ids, labels in data.batch(self._batch_size).create_tuple_iterator(num_epochs=1, output_numpy=True):
+            count = len(input_ids)
+            missing = self._batch_size - count
+            input_ids = np.pad(input_ids.astype(np.int32), ((0, missing), (0, 0)))
+            labels = np.pad(labels.astype(np.int32), ((0, missing), (0, 0)), constant_values=-100)
+            yield input_ids, labels, count

@@ -1,0 +1,125 @@
+"""Finetuning and evaluation, from a configuration to a result. Loads MindSpore only when a run starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scimind.console import quiet_console
+from scimind.train.run_folder import RunFolder, replace_text, worker
+from scimind.train.settings import TrainSettings, read_settings
+from scimind.train.state import EvaluationScore
+from scimind.train.weights import find_checkpoint
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """How a finetuning went.
+
+    Args:
+        output_dir: The run's folder.
+        checkpoint: The last checkpoint, to be given to `predict`; None where none was written.
+        steps: Steps that were done.
+        total_steps: Steps that were meant.
+        first_loss: Loss of the first step; NaN where there was none.
+        last_loss: Loss of the last step.
+        first_evaluation: Score before the first step; None where nothing was evaluated.
+        last_evaluation: Score after the last step that was evaluated.
+        best_evaluation: The lowest loss of all evaluations.
+        best_step: Where that was.
+        seconds: How long the training took.
+        stop_signal: The signal that ended it early, None for a run that went to its end.
+    """
+
+    output_dir: Path
+    checkpoint: Path | None
+    steps: int
+    total_steps: int
+    first_loss: float
+    last_loss: float
+    first_evaluation: EvaluationScore | None
+    last_evaluation: EvaluationScore | None
+    best_evaluation: EvaluationScore | None
+    best_step: int | None
+    seconds: float
+    stop_signal: int | None
+
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal ended the run early."""
+        return self.stop_signal is not None
+
+    @property
+    def exit_status(self) -> int:
+        """0, or what a shell expects of a process that a signal ended."""
+        return 0 if self.stop_signal is None else 128 + self.stop_signal
+
+
+def finetune(config: Mapping[str, Any]) -> FinetuneResult:
+    """Trains a model on answers, through MindFormers' Trainer.
+
+    Args:
+        config: A run's configuration in MindFormers' schema.
+
+    Returns:
+        How it went. The output folder holds `checkpoint/step_…`, `loss.csv`, `loss.png`, `resolved_config.yaml`,
+        `versions.json`, `result.json` and the log.
+
+    Raises:
+        SciMindError: A mistake in what was given, told before anything heavy is done; or a disk that is full.
+    """
+    settings = read_settings(config)
+    if settings.load_checkpoint:
+        find_checkpoint(settings.load_checkpoint)
+    folder = _create_folder(settings, "finetune")
+    with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
+        from scimind.train.session import train
+
+        return train(settings, config, folder, console)
+
+
+def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
+    """Scores a model on the evaluation data.
+
+    Args:
+        config: A run's configuration in MindFormers' schema, with `eval_dataset` and `load_checkpoint`.
+
+    Returns:
+        loss (nats of an answer's token), perplexity, token_accuracy (0 to 1), tokens, records; `evaluation.json` too.
+
+    Raises:
+        SciMindError: A mistake in what was given.
+    """
+    settings = read_settings(config, is_training=False)
+    if settings.load_checkpoint:
+        find_checkpoint(settings.load_checkpoint)
+    folder = _create_folder(settings, "eval")
+    with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
+        from scimind.train.session import score_model
+
+        score = score_model(settings, console)
+        result = {
+            "loss": score.loss,
+            "perplexity": score.perplexity,
+            "token_accuracy": score.accuracy,
+            "tokens": float(score.tokens),
+            "records": float(score.records),
+        }
+        if folder.is_reporter:
+            replace_text(folder.root / "evaluation.json", json.dumps(result, indent=2) + "\n")
+        console.print(
+            f"loss {score.loss:.4f}, perplexity {score.perplexity:.3f}, token accuracy {score.accuracy:.4f} "
+            f"({score.tokens} tokens of {score.records} records)"
+        )
+        return result
+
+
+def _create_folder(settings: TrainSettings, command: str) -> RunFolder:
+    """Returns the run's folder as this worker uses it."""
+    rank, size = worker()
+    is_reporter = rank == settings.reporting_rank(size)
+    needed = settings.checkpoint_bytes() if is_reporter else 0
+    return RunFolder.create(settings.output_dir, command, rank=rank, is_reporter=is_reporter, needed_bytes=needed)

@@ -1,0 +1,179 @@
+"""MindRecord files: found and checked before anything heavy is done."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from scimind.errors import DataError
+
+COLUMNS = ("input_ids", "labels")
+_NAME = re.compile(r"mindrecord\d*$")
+# A vocabulary that is too small shows at once; reading all of a large corpus would take minutes.
+_MOST_RECORDS_READ = 20_000
+
+
+@dataclass(frozen=True)
+class RecordSummary:
+    """What a data set holds.
+
+    Args:
+        records: Records in all files.
+        tokens: Length of a record, s + 1.
+        largest_id: The largest token id that was seen.
+    """
+
+    records: int
+    tokens: int
+    largest_id: int
+
+
+def find_records(path: str | Path, key: str) -> list[Path]:
+    """Returns the MindRecord files that a path means, sorted; MindFormers looks for them by the same rule.
+
+    Args:
+        path: A file or a folder, searched with its subfolders.
+        key: The setting that gave the path, named in errors.
+
+    Raises:
+        DataError: There are none.
+    """
+    given = Path(path).expanduser()
+    if not given.exists():
+        raise DataError(f"{key} ({path}) does not exist; make it with `scimind prepare`")
+    if given.is_file():
+        if not _NAME.search(given.name):
+            raise DataError(f"{key} ({path}) is not a MindRecord file; make one with `scimind prepare`")
+        files = [given]
+    else:
+        files = sorted(file for file in given.rglob("*") if file.is_file() and _NAME.search(file.name))
+        if not files:
+            raise DataError(f"{key} ({path}) holds no .mindrecord file; make one with `scimind prepare`")
+    for file in files:
+        if not file.with_name(file.name + ".db").is_file():
+            raise DataError(
+                f"{key}: {file.name}.db is missing beside {file}; a MindRecord is both files, copy them together"
+            )
+    return files
+
+
+def check_tokenizer(files: list[Path], key: str, fingerprint: str | None) -> None:
+    """Compares the tokenizer that made a data set with the model's, where both are known.
+
+    Args:
+        files: The MindRecord files; a `.summary.json` that `scimind prepare` left beside them names the tokenizer.
+        key: The setting that gave them, named in errors.
+        fingerprint: The model's tokenizer's; None where it is not known.
+
+    Raises:
+        DataError: They differ: the ids would mean something else.
+    """
+    for file in files if fingerprint else []:
+        for summary in file.parent.glob("*.summary.json"):
+            try:
+                content = json.loads(summary.read_text(encoding="utf-8"))
+                made_with = content["tokenizer"]["fingerprint"] if file.name in content["files"] else fingerprint
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+            if made_with != fingerprint:
+                raise DataError(
+                    f"{key} was prepared with another tokenizer ({made_with}) than the model's ({fingerprint}); "
+                    "prepare it again, or give the tokenizer in processor.tokenizer",
+                    file,
+                )
+
+
+def check_records(
+    files: list[Path], key: str, *, seq_length: int, vocab_size: int, batch_size: int = 1
+) -> RecordSummary:
+    """Reads a data set and checks that a model can be trained on it.
+
+    Args:
+        files: The MindRecord files.
+        key: The setting that gave them, named in errors.
+        seq_length: s; a record has s + 1 tokens.
+        vocab_size: Token ids must be below it.
+        batch_size: There must be as many records at least.
+
+    Returns:
+        What the data set holds.
+
+    Raises:
+        DataError: It is empty or broken, lacks a column, has another length, a token id that the model has no row for,
+            or no token of an answer at all.
+    """
+    from mindspore.dataset import MindDataset
+
+    where = files[0] if len(files) == 1 else files[0].parent
+    names = [str(file) for file in files]
+    with _unreadable_is_told(key, where):
+        data = MindDataset(names, shuffle=False)
+        records, columns = data.get_dataset_size(), data.get_col_names()
+    if records == 0:
+        raise DataError(f"{key} holds no record; make it again with `scimind prepare`", where)
+    lacking = [name for name in COLUMNS if name not in columns]
+    if lacking:
+        raise DataError(f"{key} has no column {' and '.join(lacking)} (it has {', '.join(columns)})", where)
+    if records < batch_size:
+        raise DataError(
+            f"{key} has {records} records, batch_size ({batch_size}) needs as many; lower runner_config.batch_size",
+            where,
+        )
+    tokens = largest = answers = 0
+    with _unreadable_is_told(key, where):
+        data = MindDataset(
+            names, columns_list=list(COLUMNS), shuffle=False, num_samples=min(records, _MOST_RECORDS_READ)
+        )
+        rows = data.create_tuple_iterator(num_epochs=1, output_numpy=True)
+        for number, (input_ids, labels) in enumerate(rows, start=1):
+            tokens = len(input_ids)
+            highest = int(max(np.max(input_ids), np.max(labels)))
+            fault = _fault_of_row(input_ids, labels, highest, seq_length, vocab_size)
+            if fault:
+                raise DataError(f"{key}: record {number} has {fault}", where)
+            largest = max(largest, highest)
+            answers += int(np.count_nonzero(labels[1:] >= 0))
+    if answers == 0:
+        raise DataError(f"{key} has no answer: every label is ignored; prepare the data again", where)
+    return RecordSummary(records, tokens, largest)
+
+
+def _fault_of_row(
+    input_ids: np.ndarray, labels: np.ndarray, highest: int, seq_length: int, vocab_size: int
+) -> str | None:
+    """Returns what is wrong with a record and what to do, None for a good one."""
+    if len(input_ids) != seq_length + 1 or labels.shape != input_ids.shape:
+        return (
+            f"{len(input_ids)} tokens and {len(labels)} labels, seq_length ({seq_length}) needs {seq_length + 1}; set "
+            f"model.model_config.seq_length to {len(input_ids) - 1} or prepare the data again"
+        )
+    if highest >= vocab_size or int(np.min(input_ids)) < 0:
+        return (
+            f"token id {highest if highest >= vocab_size else int(np.min(input_ids))}, model.model_config.vocab_size "
+            f"({vocab_size}) allows 0 to {vocab_size - 1}; use the tokenizer's vocab_size"
+        )
+    return None
+
+
+@contextmanager
+def _unreadable_is_told(key: str, where: Path) -> Iterator[None]:
+    """Turns what MindSpore raises for a file that is cut, or not one of its own, into a DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (RuntimeError, ValueError, TypeError) as error:
+        lines = str(error).strip().splitlines()
+        reasons = (
+            [line.removeprefix("[ERROR] ") for line in lines if line.startswith("[ERROR]")] or lines or ["unknown"]
+        )
+        raise DataError(
+            f"{key} cannot be read as MindRecord ({reasons[0][:120].strip()}); make it again with `scimind prepare`",
+            where,
+        ) from error

@@ -1,0 +1,170 @@
+"""The output folder of a run, and what every run leaves there."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scimind.errors import SciMindError
+
+_OF_A_TRAINING = ("checkpoint", "loss.csv", "loss.png", "resolved_config.yaml", "versions.json", "result.json")
+_PACKAGES = ("scimind", "mindspore", "mindformers", "numpy", "sentencepiece", "rdkit")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names the files of a run.
+
+    Args:
+        root: The output folder.
+        command: The verb that runs; it names the log.
+        rank: The worker's number.
+        is_reporter: Whether this is the one worker that talks to a person and writes more than its own log.
+    """
+
+    root: Path
+    command: str
+    rank: int = 0
+    is_reporter: bool = True
+
+    @property
+    def log_file(self) -> Path:
+        """The worker's log."""
+        suffix = "" if self.is_reporter else f"_rank_{self.rank}"
+        return self.root / "log" / f"{self.command}{suffix}.log"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.root / "checkpoint"
+
+    @property
+    def loss_table(self) -> Path:
+        """The loss of each step."""
+        return self.root / "loss.csv"
+
+    @property
+    def loss_plot(self) -> Path:
+        """The loss curve."""
+        return self.root / "loss.png"
+
+    @classmethod
+    def create(
+        cls, root: str | Path, command: str, *, rank: int = 0, is_reporter: bool = True, needed_bytes: int = 0
+    ) -> RunFolder:
+        """Makes the folder and proves that it can be written.
+
+        Args:
+            root: The output folder.
+            command: The verb that runs.
+            rank: The worker's number.
+            is_reporter: Whether this worker talks to a person.
+            needed_bytes: What the run is going to write at least.
+
+        Returns:
+            The folder.
+
+        Raises:
+            SciMindError: The folder cannot be written or has too little room.
+        """
+        folder = cls(Path(root).expanduser().resolve(), command, rank, is_reporter)
+        probe = folder.root / f".write-test-{os.getpid()}"
+        try:
+            (folder.root / "log").mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"\0" * 4096)
+            probe.unlink()
+        except OSError as error:
+            raise SciMindError(
+                f"output_dir ({root}) cannot be written ({error.strerror}); choose another with --output_dir"
+            ) from error
+        free = shutil.disk_usage(folder.root).free
+        if free < needed_bytes:
+            raise SciMindError(
+                f"output_dir ({root}) has {free / 2**20:,.0f} MiB free, the run writes "
+                f"{needed_bytes / 2**20:,.0f} MiB; make room or choose another with --output_dir"
+            )
+        return folder
+
+    def set_earlier_run_aside(self) -> Path | None:
+        """Moves what an earlier training left in the folder to `earlier/1`, `earlier/2`, …
+
+        Returns:
+            Where it is now, or None where there was none.
+        """
+        found = [self.root / name for name in _OF_A_TRAINING if (self.root / name).exists()]
+        # MindFormers makes an empty checkpoint folder whenever it starts.
+        found = [path for path in found if not path.is_dir() or any(path.iterdir())]
+        if not found:
+            return None
+        number = 1
+        while (self.root / "earlier" / str(number)).exists():
+            number += 1
+        target = self.root / "earlier" / str(number)
+        target.mkdir(parents=True)
+        for path in found:
+            path.rename(target / path.name)
+        return target
+
+    def remove_empty_folders(self) -> None:
+        """Removes what MindFormers makes in every output folder, where it stayed empty."""
+        for name in ("strategy", "checkpoint"):
+            path = self.root / name
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+    def write_description(self, config: Mapping[str, Any]) -> None:
+        """Writes `resolved_config.yaml` and `versions.json`.
+
+        Args:
+            config: The configuration as the run uses it.
+        """
+        text = yaml.safe_dump(plain(config), sort_keys=False, allow_unicode=True)
+        replace_text(self.root / "resolved_config.yaml", text)
+        replace_text(self.root / "versions.json", json.dumps(versions() | {"command": sys.argv}, indent=2) + "\n")
+
+
+def plain(value: Any) -> Any:
+    """Returns a copy of a configuration in dicts, lists and plain values; anything else becomes its text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of Python, of the platform and of the packages that a result depends on."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    if "scimind" not in found:
+        import scimind
+
+        found["scimind"] = scimind.__version__
+    return found
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a text file so that a reader sees the old or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def worker() -> tuple[int, int]:
+    """Returns this worker's number and how many there are, (0, 1) for a process that runs alone."""
+    size = os.environ.get("RANK_SIZE") or os.environ.get("MS_WORKER_NUM") or "1"
+    return int(os.environ.get("RANK_ID") or "0"), int(size)

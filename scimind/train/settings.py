@@ -1,0 +1,278 @@
+"""A run's configuration, read for training: SciMind's own keys taken out, the rest handed to MindFormers.
+
+Nothing here loads MindSpore, so that a mistake in the settings is told at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scimind.errors import ConfigError
+from scimind.train.records import find_records
+from scimind.train.run_folder import plain
+
+_SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
+_CHECKPOINT_KEYS = ("save_checkpoint_steps", "keep_checkpoint_max", "checkpoint_format", "save_optimizer")
+_OWN_CALLBACKS = ("SciMindProgress", "SciMindEvaluation", "SciMindLossCurve", "SciMindCheckpoint")
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """What a training or an evaluation is told.
+
+    Args:
+        tree: The configuration as plain dicts, as MindFormers will get it.
+        output_dir: The output folder.
+        seed: Seed of weights, data order and dropout.
+        load_checkpoint: Path of the weights to start from; None starts from random ones.
+        batch_size: Records of a worker's step.
+        epochs: Passes over the data, where `max_steps` does not say otherwise.
+        max_steps: Steps of the run and of its learning-rate schedule; None follows `epochs`.
+        stop_step: Ends the run early and leaves the schedule as it is; None does not.
+        train_files: The training data; empty for an evaluation.
+        eval_files: The evaluation data; empty where none is done.
+        eval_limit: Reads at most this many records of it.
+        splits_tensors: Whether MindSpore splits tensors over devices (semi-automatic parallel mode).
+        callbacks: Settings of SciMind's own callbacks by type.
+    """
+
+    tree: dict[str, Any]
+    output_dir: str
+    seed: int
+    load_checkpoint: str | None
+    batch_size: int
+    epochs: int
+    max_steps: int | None
+    stop_step: int | None
+    train_files: list[Path]
+    eval_files: list[Path]
+    eval_limit: int | None
+    splits_tensors: bool
+    callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def model_config(self) -> dict[str, Any]:
+        """The section model.model_config."""
+        section: dict[str, Any] = self.tree["model"]["model_config"]
+        return section
+
+    @property
+    def seq_length(self) -> int:
+        """s, tokens of an input."""
+        return int(self.model_config["seq_length"])
+
+    @property
+    def vocab_size(self) -> int:
+        """v, rows of the embedding."""
+        return int(self.model_config["vocab_size"])
+
+    def steps_per_epoch(self, records: int, workers: int) -> int:
+        """Returns the steps of one pass over the training data.
+
+        Args:
+            records: Records of the training data.
+            workers: Processes that train together.
+        """
+        data = self.tree["train_dataset"]
+        limit = data["data_loader"].get("num_samples")
+        records = min(records, limit) if limit else records
+        if self.splits_tensors:
+            spread = self.tree.get("parallel_config", {})
+            runner = self.tree["runner_config"]
+            stages = spread.get("pipeline_stage", 1)
+            parts = spread.get("micro_batch_num", 1) if stages > 1 else runner.get("gradient_accumulation_steps", 1)
+            batch = self.batch_size * spread.get("data_parallel", 1) * parts
+            batch *= self.tree.get("micro_batch_interleave_num", 1) or 1
+        else:
+            records, batch = math.ceil(records / workers), self.batch_size
+        steps = records // batch if data.get("drop_remainder", True) else math.ceil(records / batch)
+        return steps * int(data.get("repeat", 1))
+
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Returns the steps of the learning-rate schedule."""
+        return self.max_steps if self.max_steps else self.epochs * steps_per_epoch
+
+    def reporting_rank(self, workers: int) -> int:
+        """Returns the number of the worker that reports: the first of a pipeline's last stage, which knows the loss.
+
+        Args:
+            workers: Processes that train together.
+        """
+        stages = int(self.tree.get("parallel_config", {}).get("pipeline_stage", 1)) if self.splits_tensors else 1
+        return workers // stages * (stages - 1)
+
+    def checkpoint_bytes(self) -> int:
+        """Returns about how many bytes the checkpoints that `SciMindCheckpoint` keeps take together."""
+        if "SciMindCheckpoint" not in self.callbacks:
+            return 0
+        model = self.model_config
+        hidden = int(model.get("hidden_size", 4096))
+        neurons = int(model.get("intermediate_size") or 8 * hidden // 3)
+        layer = 4 * hidden * hidden + 3 * hidden * neurons
+        weights = 2 * self.vocab_size * hidden + int(model.get("num_layers", 32)) * layer
+        checkpoint = self.callbacks["SciMindCheckpoint"]
+        width = 4 if model.get("param_init_type", "float32") == "float32" else 2
+        one = weights * (width + (8 if checkpoint.get("save_optimizer", True) else 0))
+        return one * (int(checkpoint.get("keep_checkpoint_max", 2)) + 1)
+
+
+def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_data: bool = True) -> TrainSettings:
+    """Reads a run's configuration.
+
+    Args:
+        config: A checked configuration in MindFormers' schema. Of its own, SciMind reads `runner_config.max_steps`.
+        is_training: Whether a training is meant; else an evaluation.
+        needs_data: Whether data sets are read at all.
+
+    Returns:
+        The settings; `config` is left as it is.
+
+    Raises:
+        ConfigError: Settings are missing or ask for what cannot be done; all faults at once.
+        DataError: A data set is not there.
+    """
+    tree = plain(config)
+    faults: list[str] = []
+    model = tree.get("model", {}).get("model_config")
+    for key in ("seq_length", "vocab_size", "type"):
+        if not isinstance(model, dict) or not model.get(key):
+            faults.append(f"model.model_config.{key} is missing; give it")
+    if not tree.get("model", {}).get("arch", {}).get("type"):
+        faults.append("model.arch.type is missing; give it, such as SciMindForCausalLM")
+    runner = tree.setdefault("runner_config", {})
+    context = tree.setdefault("context", {})
+    on_cpu = context.get("device_target") == "CPU"
+    splits = bool(tree.get("use_parallel")) and tree.get("parallel", {}).get("parallel_mode", 1) in _SEMI_AUTOMATIC
+    batch_size = runner.get("batch_size", 1)
+    numbers = {"batch_size": batch_size, "epochs": runner.get("epochs", 1)}
+    numbers |= {key: runner[key] for key in ("max_steps", "stop_step") if runner.get(key)}
+    for key, value in numbers.items():
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            faults.append(f"runner_config.{key} ({value}) must be a whole number above 0")
+    if is_training:
+        for section in ("optimizer", "lr_schedule"):
+            if not tree.get(section):
+                faults.append(f"{section} is missing; give it, configs/ has examples")
+        if on_cpu and runner.get("sink_mode"):
+            faults.append("runner_config.sink_mode (True) needs an Ascend device; set it to False")
+        if not splits and (runner.get("gradient_accumulation_steps") or 1) > 1:
+            faults.append(
+                f"runner_config.gradient_accumulation_steps ({runner['gradient_accumulation_steps']}) works in "
+                "semi-automatic parallel mode only; set it to 1 and raise batch_size"
+            )
+        if splits and tree.get("do_eval") and tree.get("parallel_config", {}).get("pipeline_stage", 1) > 1:
+            faults.append("do_eval (True) does not work with a pipeline; set it to False")
+        if tree.get("resume_training"):
+            faults.append("resume_training is not available; start from a checkpoint's weights with load_checkpoint")
+    wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
+    for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
+        if is_needed and not _paths(tree, key):
+            faults.append(f"{key} is missing; give --{key} PATH, a MindRecord file or folder made by `scimind prepare`")
+    if faults:
+        raise ConfigError(faults)
+    runner.setdefault("sink_mode", not on_cpu)
+    max_steps = runner.pop("max_steps", None) or None
+    files = {
+        key: [file for path in _paths(tree, key) for file in find_records(path, key)] if is_needed else []
+        for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation))
+    }
+    return TrainSettings(
+        tree=tree,
+        output_dir=str(tree.get("output_dir") or "./output"),
+        seed=int(tree.get("seed") or 0),
+        load_checkpoint=str(tree["load_checkpoint"]) if tree.get("load_checkpoint") else None,
+        batch_size=int(batch_size),
+        epochs=int(runner.get("epochs", 1)),
+        max_steps=max_steps,
+        stop_step=runner.get("stop_step") or None,
+        train_files=files["train_dataset"],
+        eval_files=files["eval_dataset"],
+        eval_limit=tree.get("eval_dataset", {}).get("data_loader", {}).get("num_samples"),
+        splits_tensors=splits,
+        callbacks=_take_callbacks(tree, splits) if is_training else {},
+    )
+
+
+def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None) -> dict[str, Any]:
+    """Returns the configuration that MindFormers gets: without what SciMind does itself.
+
+    Args:
+        settings: The settings.
+        steps_per_epoch: Steps of one pass over the training data; None for an evaluation.
+    """
+    tree = plain(settings.tree)
+    # SciMind evaluates and loads weights itself; MindFormers would be lenient about the latter.
+    for key in ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric", "generation", "data", "predict_data"):
+        tree.pop(key, None)
+    tree.update(do_eval=False, load_checkpoint="", resume_training=False, auto_trans_ckpt=False, seed=settings.seed)
+    tree["run_mode"] = "finetune"
+    tree.setdefault("trainer", {"type": "CausalLanguageModelingTrainer", "model_name": "scimind"})
+    model = tree["model"]["model_config"]
+    model.update(use_past=False, batch_size=settings.batch_size)
+    model.pop("checkpoint_name_or_path", None)
+    # A graph that does not compile is dumped; the current folder is not the place.
+    tree["context"].setdefault("save_graphs_path", str(Path(settings.output_dir).resolve() / "log" / "graphs"))
+    wrapper = tree.setdefault(
+        "runner_wrapper", {"type": "MFTrainOneStepCell", "use_clip_grad": True, "scale_sense": 1.0}
+    )
+    if wrapper.get("type") == "MFTrainOneStepCell":
+        wrapper["type"] = "SciMindTrainOneStepCell"
+    if steps_per_epoch is None:
+        return tree
+    total = settings.total_steps(steps_per_epoch)
+    tree["runner_config"]["epochs"] = math.ceil(total / steps_per_epoch)
+    if (tree["lr_schedule"].get("total_steps") or -1) < 0:
+        tree["lr_schedule"]["total_steps"] = total
+    data = tree["train_dataset"]
+    data.setdefault("input_columns", ["input_ids", "labels"])
+    data.setdefault("drop_remainder", True)
+    loader = data["data_loader"]
+    loader.pop("dataset_dir", None)
+    loader.setdefault("type", "MindDataset")
+    loader.setdefault("shuffle", True)
+    loader["dataset_files"] = [str(file) for file in settings.train_files]
+    task = tree.setdefault("train_dataset_task", {"type": "CausalLanguageModelDataset"})
+    task["dataset_config"] = data
+    return tree
+
+
+def _paths(tree: Mapping[str, Any], key: str) -> list[str]:
+    """Returns the paths of a data set, as MindFormers' two keys give them; the folder comes first."""
+    loader = tree.get(key, {}).get("data_loader", {}) if isinstance(tree.get(key), Mapping) else {}
+    given = loader.get("dataset_dir") or loader.get("dataset_files") or []
+    return [given] if isinstance(given, str) else [str(path) for path in given]
+
+
+def _take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict[str, Any]]:
+    """Takes SciMind's callbacks out of the configuration and returns their settings by type.
+
+    `CheckpointMonitor` writes weights in pieces where tensors are split, and stays; elsewhere its settings are
+    `SciMindCheckpoint`'s. The interval of `MFLossMonitor`, whose lines go to the log, is the console's too.
+    """
+    own: dict[str, dict[str, Any]] = {name: {} for name in _OWN_CALLBACKS}
+    own["SciMindEvaluation"] = {
+        "step_interval": int(tree.get("eval_step_interval") or 100),
+        "epoch_interval": int(tree.get("eval_epoch_interval") or -1),
+    }
+    left = []
+    for entry in tree.get("callbacks") or []:
+        kind, values = entry.get("type"), {key: value for key, value in entry.items() if key != "type"}
+        if kind == "CheckpointMonitor" and not splits_tensors:
+            own["SciMindCheckpoint"] = {
+                **{key: values[key] for key in _CHECKPOINT_KEYS if values.get(key) is not None},
+                **own["SciMindCheckpoint"],
+            }
+        elif kind in own:
+            own[kind].update(values)
+        else:
+            left.append(entry)
+        if kind == "MFLossMonitor" and values.get("per_print_times", 1) > 1:
+            own["SciMindProgress"].setdefault("step_interval", values["per_print_times"])
+    if splits_tensors:
+        del own["SciMindCheckpoint"]
+    tree["callbacks"] = left or [{"type": "MFLossMonitor", "per_print_times": 1}]
+    return own

@@ -1,0 +1,99 @@
+"""What the callbacks of a training share."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scimind.console import Console
+from scimind.train.run_folder import RunFolder
+
+
+@dataclass(frozen=True)
+class EvaluationScore:
+    """How well a model predicts answers.
+
+    Args:
+        loss: Mean cross entropy of an answer's token, in nats.
+        accuracy: Share of answers' tokens whose most probable prediction is right, 0 to 1.
+        tokens: Answers' tokens that were predicted.
+        records: Records that were read.
+    """
+
+    loss: float
+    accuracy: float
+    tokens: int
+    records: int
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss), infinite where that is too large for a float."""
+        return math.exp(self.loss) if self.loss < 700 else math.inf
+
+
+@dataclass
+class StepRecord:
+    """One row of the loss table; NaN and None stand for what was not measured."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    seconds: float
+    evaluation: EvaluationScore | None = None
+
+
+@dataclass
+class TrainingRun:
+    """The state of a training, read and written by its callbacks.
+
+    Args:
+        folder: Where the run writes.
+        console: What a person sees.
+        total_steps: Steps until the end.
+        steps_per_epoch: Steps in one pass over the data.
+        tokens_per_step: Tokens of a global batch, padding included.
+    """
+
+    folder: RunFolder
+    console: Console
+    total_steps: int
+    steps_per_epoch: int
+    tokens_per_step: int
+    start: float = field(default_factory=time.monotonic)
+    records: list[StepRecord] = field(default_factory=list)
+    best: StepRecord | None = None
+    last_checkpoint: Path | None = None
+    stop_signal: int | None = None
+
+    @property
+    def step(self) -> int:
+        """Steps that are done."""
+        return self.records[-1].step if self.records else 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self.start
+
+    def add_step(self, step: int, loss: float, learning_rate: float) -> StepRecord:
+        """Records a step that is done."""
+        record = StepRecord(step, step / self.steps_per_epoch, loss, learning_rate, self.seconds)
+        self.records.append(record)
+        return record
+
+    def add_evaluation(self, score: EvaluationScore) -> bool:
+        """Records an evaluation after the last step, or before the first.
+
+        Returns:
+            Whether it is the best so far.
+        """
+        if not self.records:
+            self.records.append(StepRecord(0, 0.0, math.nan, math.nan, self.seconds))
+        self.records[-1].evaluation = score
+        is_best = self.best is None or self.best.evaluation is None or score.loss < self.best.evaluation.loss
+        if is_best:
+            self.best = self.records[-1]
+        return is_best

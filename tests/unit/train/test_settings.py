@@ -1,0 +1,145 @@
+"""Settings of a training, read without MindSpore."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scimind.errors import ConfigError
+from scimind.train.settings import mindformers_tree, read_settings
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> dict[str, Any]:
+    for name in ("a.mindrecord", "b.mindrecord0", "b.mindrecord1"):
+        (tmp_path / name).write_bytes(b"")
+        (tmp_path / f"{name}.db").write_bytes(b"")
+    return {
+        "train_dataset": {"data_loader": {"type": "MindDataset", "dataset_dir": str(tmp_path)}},
+        "runner_config": {"epochs": 3, "batch_size": 4, "sink_mode": False},
+        "optimizer": {"type": "AdamW"},
+        "lr_schedule": {"type": "CosineWithWarmUpLR", "learning_rate": 1e-3, "total_steps": -1},
+        "context": {"mode": 0, "device_target": "CPU"},
+        "model": {
+            "arch": {"type": "LlamaForCausalLM"},
+            "model_config": {
+                "type": "LlamaConfig",
+                "seq_length": 8,
+                "vocab_size": 20,
+                "hidden_size": 4,
+                "num_layers": 2,
+            },
+        },
+    }
+
+
+def test_records_are_found_as_mindformers_finds_them(config: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    names = [file.name for file in read_settings(config).train_files]
+    assert names == ["a.mindrecord", "b.mindrecord0", "b.mindrecord1"]
+    config["train_dataset"]["data_loader"] = {"dataset_files": [str(tmp_path / "a.mindrecord")]}
+    assert [file.name for file in read_settings(config).train_files] == ["a.mindrecord"]
+
+
+@pytest.mark.parametrize(
+    ("drop", "repeat", "limit", "workers", "expected"),
+    [(True, 1, None, 1, 5), (False, 1, None, 1, 6), (True, 2, None, 1, 10), (True, 1, 9, 1, 2), (True, 1, None, 2, 2)],
+)
+def test_steps_of_an_epoch(
+    config: dict[str, Any], drop: bool, repeat: int, limit: int | None, workers: int, expected: int
+) -> None:
+    config["train_dataset"] |= {"drop_remainder": drop, "repeat": repeat}
+    config["train_dataset"]["data_loader"]["num_samples"] = limit
+    assert read_settings(config).steps_per_epoch(records=22, workers=workers) == expected
+
+
+def test_split_tensors_share_one_batch(config: dict[str, Any]) -> None:
+    config |= {"use_parallel": True, "parallel": {"parallel_mode": 1}, "context": {"device_target": "Ascend"}}
+    config["parallel_config"] = {"data_parallel": 2, "pipeline_stage": 4, "micro_batch_num": 8}
+    settings = read_settings(config)
+    assert settings.splits_tensors
+    assert settings.steps_per_epoch(records=640, workers=8) == 640 // (4 * 2 * 8)
+    assert settings.reporting_rank(8) == 6  # the first worker of the last of four stages
+    assert settings.checkpoint_bytes() == 0  # MindFormers writes them, each worker its part
+    config["do_eval"] = True
+    with pytest.raises(ConfigError, match="does not work with a pipeline"):
+        read_settings(config)
+
+
+def test_max_steps_sets_epochs_and_schedule(config: dict[str, Any]) -> None:
+    tree = mindformers_tree(read_settings(config), steps_per_epoch=5)
+    assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (3, 15)
+    config["runner_config"] |= {"max_steps": 12, "stop_step": 7}
+    settings = read_settings(config)
+    tree = mindformers_tree(settings, steps_per_epoch=5)
+    assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (3, 12)
+    assert "max_steps" not in tree["runner_config"]
+    assert settings.stop_step == 7
+    config["lr_schedule"]["total_steps"] = 100
+    assert mindformers_tree(read_settings(config), 5)["lr_schedule"]["total_steps"] == 100
+
+
+def test_mindformers_loads_and_evaluates_nothing_itself(config: dict[str, Any]) -> None:
+    config |= {"load_checkpoint": "", "auto_trans_ckpt": True, "runner_wrapper": {"type": "MFTrainOneStepCell"}}
+    before = copy.deepcopy(config)
+    tree = mindformers_tree(read_settings(config), 5)
+    assert config == before
+    assert tree["load_checkpoint"] == ""
+    assert not tree["auto_trans_ckpt"]
+    assert not tree["do_eval"]
+    assert "eval_dataset" not in tree
+    assert tree["runner_wrapper"]["type"] == "SciMindTrainOneStepCell"
+    assert tree["train_dataset_task"]["dataset_config"]["data_loader"]["dataset_files"]
+
+
+def test_callbacks_are_taken_over(config: dict[str, Any]) -> None:
+    config["callbacks"] = [
+        {"type": "MFLossMonitor", "per_print_times": 7},
+        {"type": "CheckpointMonitor", "save_checkpoint_steps": 50, "keep_checkpoint_max": 3, "prefix": "x"},
+        {"type": "SciMindLossCurve", "plot_interval": 9},
+        {"type": "ProfileMonitor"},
+    ]
+    config["eval_step_interval"] = 25
+    settings = read_settings(config)
+    assert settings.callbacks == {
+        "SciMindProgress": {"step_interval": 7},
+        "SciMindEvaluation": {"step_interval": 25, "epoch_interval": -1},
+        "SciMindLossCurve": {"plot_interval": 9},
+        "SciMindCheckpoint": {"save_checkpoint_steps": 50, "keep_checkpoint_max": 3},
+    }
+    assert [entry["type"] for entry in mindformers_tree(settings)["callbacks"]] == ["MFLossMonitor", "ProfileMonitor"]
+
+
+def test_room_for_checkpoints_is_counted(config: dict[str, Any]) -> None:
+    config["model"]["model_config"]["intermediate_size"] = 16
+    config["callbacks"] = [{"type": "SciMindCheckpoint", "keep_checkpoint_max": 1, "save_optimizer": False}]
+    weights = 2 * 20 * 4 + 2 * (4 * 4 * 4 + 3 * 4 * 16)
+    assert read_settings(config).checkpoint_bytes() == 2 * 4 * weights
+
+
+def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
+    config["runner_config"] |= {"sink_mode": True, "epochs": 0, "gradient_accumulation_steps": 2}
+    config |= {"resume_training": True, "do_eval": True, "optimizer": None}
+    del config["model"]["model_config"]["vocab_size"]
+    with pytest.raises(ConfigError) as caught:
+        read_settings(config)
+    for part in (
+        "sink_mode",
+        "epochs",
+        "gradient_accumulation",
+        "resume_training",
+        "eval_dataset",
+        "optimizer",
+        "vocab",
+    ):
+        assert any(part in fault for fault in caught.value.faults), part
+
+
+def test_reading_loads_no_mindspore() -> None:
+    program = "import sys, scimind.train, scimind.train.weights; sys.exit('mindspore' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[3]).returncode == 0

@@ -1,0 +1,82 @@
+"""The training step's overflow check and the score of answers, against numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import nn
+
+from scimind.train.evaluation import AnswerScoreCell
+from scimind.train.step import SciMindTrainOneStepCell
+
+
+class Loss(nn.Cell):
+    """A loss whose gradient is its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = ms.Parameter(ms.Tensor([1.0, 2.0], ms.float32), name="weight")
+        self.other = ms.Parameter(ms.Tensor([3.0], ms.float32), name="other")
+
+    def construct(self, x: Any) -> Any:
+        """Returns the loss."""
+        return (self.weight * x).sum() + self.other.sum()
+
+
+@pytest.mark.parametrize("mode", [ms.GRAPH_MODE, ms.PYNATIVE_MODE])
+@pytest.mark.parametrize(
+    ("gradient", "overflows"), [([0.5, 0.25], False), ([0.5, np.inf], True), ([np.nan, 0.25], True)]
+)
+def test_a_gradient_that_is_not_finite_changes_no_weight(mode: int, gradient: list[float], overflows: bool) -> None:
+    ms.set_context(mode=mode)
+    network = Loss()
+    step = SciMindTrainOneStepCell(network, nn.SGD(network.trainable_params(), learning_rate=1.0), scale_sense=4.0)
+    outputs = step.set_train()(ms.Tensor(gradient, ms.float32))
+    ms.set_context(mode=ms.GRAPH_MODE)
+    assert bool(outputs[1].asnumpy()) is overflows
+    expected = ([1.0, 2.0], [3.0]) if overflows else ([0.5, 1.75], [2.0])
+    np.testing.assert_allclose(network.weight.asnumpy(), expected[0])
+    np.testing.assert_allclose(network.other.asnumpy(), expected[1])
+
+
+class Fixed(nn.Cell):
+    """Logits that look up a table by the input token."""
+
+    def __init__(self, table: np.ndarray) -> None:
+        super().__init__()
+        self.table = ms.Tensor(table)
+
+    def construct(self, input_ids: Any) -> Any:
+        """Returns logits [b, s, v] and the input, as a causal language model does."""
+        return self.table[input_ids], input_ids
+
+
+def test_answers_are_scored_as_numpy_scores_them() -> None:
+    ms.set_context(mode=ms.GRAPH_MODE)
+    random = np.random.default_rng(0)
+    table = random.normal(0, 30, (11, 11)).astype(np.float32)  # large enough to overflow a plain exponential
+    input_ids = random.integers(0, 11, (4, 9)).astype(np.int32)
+    labels = random.integers(0, 11, (4, 9)).astype(np.int32)
+    labels[:, :3] = -100
+    logits = table.astype(np.float64)[input_ids]
+    counted = (labels >= 0) & (input_ids != 0)
+    log_sum = np.logaddexp.reduce(logits, axis=-1)
+    target = np.take_along_axis(logits, np.maximum(labels, 0)[..., None], axis=-1)[..., 0]
+    expected = (
+        ((log_sum - target) * counted).sum(),
+        ((logits.argmax(-1) == labels) & counted).sum(),
+        counted.sum(),
+    )
+
+    cell = AnswerScoreCell(Fixed(table), pad_token_id=0).set_train(False)
+    score = [float(part.asnumpy()) for part in cell(ms.Tensor(input_ids), ms.Tensor(labels))]
+    np.testing.assert_allclose(score, expected, rtol=1e-5)
+
+    # The twin: one label changed is another score.
+    labels[0, 5] = (labels[0, 5] + 1) % 11
+    input_ids[0, 5] = max(input_ids[0, 5], 1)
+    other = [float(part.asnumpy()) for part in cell(ms.Tensor(input_ids), ms.Tensor(labels))]
+    assert abs(other[0] - score[0]) > 1e-3
