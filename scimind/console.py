@@ -7,6 +7,7 @@ the console for the run's own lines and its progress bar.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -65,7 +66,9 @@ class Console:
         if descriptor is not None:
             os.write(descriptor, f"\n{text}\n".encode())
 
-    def progress(self, total: int, description: str = "", *, unit: str = "step", every: int = 10) -> Progress:
+    def progress(
+        self, total: int, description: str = "", *, unit: str = "step", every: int = 10, initial: int = 0
+    ) -> Progress:
         """Returns a bar on a terminal; elsewhere a plain line every `every` units.
 
         Args:
@@ -73,17 +76,20 @@ class Console:
             description: What is under way.
             unit: What is counted.
             every: Units between two plain lines; the first and the last are always written.
+            initial: Units that an earlier run has done.
         """
-        return Progress(self, total, description, unit, every)
+        return Progress(self, total, description, unit, every, initial)
 
-    def _open_bar(self, total: int, description: str, unit: str) -> tqdm | None:
+    def _open_bar(self, total: int, description: str, unit: str, initial: int) -> tqdm | None:
         if not self.is_terminal:
             return None
         # tqdm's own speed and remaining time would count the compilation of the first step.
         layout = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}s {elapsed}{postfix}"
         # Some terminals do not know their width; tqdm would draw nothing there.
         width = {"dynamic_ncols": True} if _columns(self._stream) else {"ncols": _USUAL_COLUMNS}
-        self._bar = tqdm(total=total, desc=description, unit=unit, file=self._stream, bar_format=layout, **width)
+        self._bar = tqdm(
+            total=total, initial=initial, desc=description, unit=unit, file=self._stream, bar_format=layout, **width
+        )
         return self._bar
 
     def _close_bar(self) -> None:
@@ -95,12 +101,12 @@ class Console:
 class Progress:
     """How far a run is; made by `Console.progress` and used as a context manager."""
 
-    def __init__(self, console: Console, total: int, description: str, unit: str, every: int) -> None:
+    def __init__(self, console: Console, total: int, description: str, unit: str, every: int, initial: int = 0) -> None:
         self._console, self._total, self._description, self._unit = console, total, description, unit
         self._every = max(1, every)
-        self._done = 0
+        self._initial = self._done = initial
         self._start = time.monotonic()
-        self._bar = console._open_bar(total, description, unit)
+        self._bar = console._open_bar(total, description, unit, initial)
 
     def advance(self, units: int = 1, text: str = "") -> None:
         """Counts `units` more, with `text` on what they gave."""
@@ -114,9 +120,15 @@ class Progress:
 
     def remaining(self) -> float:
         """Returns the seconds until the end at the mean speed so far, NaN before the first unit."""
-        if self._done == 0:
+        if self._done == self._initial:
             return float("nan")
-        return (time.monotonic() - self._start) / self._done * (self._total - self._done)
+        return (time.monotonic() - self._start) / (self._done - self._initial) * (self._total - self._done)
+
+    def show(self, text: str) -> None:
+        """Puts `text` beside a terminal's bar, between two counts; writes nothing elsewhere."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(0)
 
     def close(self) -> None:
         """Leaves the bar as it is."""
@@ -218,6 +230,18 @@ class _Redirection:
         for stream in (sys.stdout, sys.stderr):
             with suppress(ValueError, OSError, AttributeError):
                 stream.flush()
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as a person writes it: 42 s, 3:05, 2:10:00."""
+    if not math.isfinite(seconds):
+        return "?"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def _duplicate(number: int) -> int | None:

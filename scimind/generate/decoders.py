@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn
 from mindspore.ops import operations as P
 
+from scimind.console import Console
+from scimind.generate.settings import GenerationSettings
 from scimind.model import SciMindForCausalLM
 
 
@@ -87,3 +92,28 @@ class FullDecoder:
         """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
         self._ids[np.arange(len(ids)), positions] = ids
         return self._whole(Tensor(self._ids), Tensor(positions + 1, ms.int32)).asnumpy()
+
+
+def decoder_of(model: SciMindForCausalLM) -> CachedDecoder | FullDecoder:
+    """Returns the decoder for a model, with a cache where the model was built with `use_past`."""
+    return CachedDecoder(model) if model.use_past else FullDecoder(model)
+
+
+def load_decoder(
+    config: Mapping[str, Any], settings: GenerationSettings, console: Console | None = None
+) -> CachedDecoder | FullDecoder:
+    """Returns the decoder that a configuration describes, with its weights loaded.
+
+    Args:
+        config: A run's configuration; `model_config.use_past` chooses the decoder, `load_checkpoint` names the weights.
+        settings: How to generate; its `batch_size` is the model's.
+        console: Is told what was built.
+
+    Raises:
+        SciMindError: A mistake in the configuration, or weights that are not this model's.
+    """
+    from scimind.train.network import load_model
+
+    use_past = bool(config["model"]["model_config"].get("use_past", False))
+    model = load_model(config, use_past=use_past, batch_size=settings.batch_size, console=console)
+    return decoder_of(model)

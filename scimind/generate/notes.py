@@ -9,6 +9,7 @@ from typing import Any
 
 from scimind.errors import CheckpointError
 from scimind.generate.settings import GenerationSettings
+from scimind.train.weights import find_checkpoint
 
 _HASHED_WHOLE = 1 << 28  # bytes; larger files are sampled
 _SAMPLE = 1 << 20
@@ -25,28 +26,25 @@ def run_notes(settings: GenerationSettings, tokenizer: str, checkpoint: str | Pa
     notes: dict[str, Any] = asdict(settings)
     del notes["batch_size"]  # a run that ran out of memory may continue with a smaller one
     notes["tokenizer"] = tokenizer
-    notes["checkpoint"] = checkpoint_digest(checkpoint) if checkpoint else ""
+    notes["checkpoint"] = checkpoint_digest(find_checkpoint(checkpoint).weights) if checkpoint else ""
     return notes
 
 
-def checkpoint_digest(path: str | Path) -> str:
-    """Returns a short hash of a checkpoint's files: whole files up to 256 MB, samples and the time of change beyond.
+def checkpoint_digest(file: Path) -> str:
+    """Returns a short hash of a file of weights: of all of it up to 256 MB, of samples and the time of change beyond.
 
     Raises:
-        CheckpointError: There is no such file or folder, or it cannot be read.
+        CheckpointError: There is no such file, or it cannot be read.
     """
-    root = Path(path)
-    files = sorted(file for file in root.rglob("*") if file.is_file()) if root.is_dir() else [root]
     digest = hashlib.sha256()
     try:
-        for file in files:
-            facts = file.stat()
-            sampled = facts.st_size > _HASHED_WHOLE
-            digest.update(f"{file.relative_to(root)} {facts.st_size} {facts.st_mtime_ns if sampled else ''}\n".encode())
-            with file.open("rb") as stream:
-                for start in range(0, facts.st_size, facts.st_size // 64 if sampled else _SAMPLE):
-                    stream.seek(start)
-                    digest.update(stream.read(_SAMPLE))
+        facts = file.stat()
+        sampled = facts.st_size > _HASHED_WHOLE
+        digest.update(f"{facts.st_size} {facts.st_mtime_ns if sampled else ''}\n".encode())
+        with file.open("rb") as stream:
+            for start in range(0, facts.st_size, facts.st_size // 64 if sampled else _SAMPLE):
+                stream.seek(start)
+                digest.update(stream.read(_SAMPLE))
     except OSError as error:
-        raise CheckpointError(f"{path}: checkpoint cannot be read ({error.strerror}); check load_checkpoint") from error
+        raise CheckpointError(f"{file}: checkpoint cannot be read ({error.strerror}); check load_checkpoint") from error
     return digest.hexdigest()[:16]

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from scimind.console import Console, duration, quiet_console
+from scimind.errors import ConfigError
 from scimind.generate.decoding import Decoder, Generated, batch_buckets, bucket_for, generate_batch, prompt_fault
 from scimind.generate.notes import run_notes
 from scimind.generate.prompts import EncodedPrompt, Prompt, encode_prompts, read_prompts
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.writing import PredictionWriter, check_output
 from scimind.tokenizer import TokenCodec
+from scimind.train.run_folder import RunFolder
 
 WINDOW_BATCHES = 8
 _FAILURES_SHOWN = 5
-_REFRESH_SECONDS, _REFRESH_SECONDS_IN_A_LOG = 0.5, 30.0
 
 
 @dataclass
@@ -83,17 +83,34 @@ def predict(
     Raises:
         SciMindError: Settings, prompts, checkpoint or the prediction file are at fault.
     """
-    from scimind.generate.decoders import load_decoder
-
     # All that can be checked without the model comes before it, for it takes its time.
     settings = GenerationSettings.from_config(config)
+    codec = codec_of(config)
     prompts = read_prompts(input_path, task)
     check_output(output_path)
-    decoder = load_decoder(config)
-    run = run_notes(settings, decoder.codec.fingerprint(), config.get("load_checkpoint"))
-    summary = predict_file(decoder, decoder.codec, prompts, settings, input_path, output_path, run, overwrite=overwrite)
-    print(summary)
+    run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"))
+    folder = RunFolder.create(config.get("output_dir") or "output", "predict")
+    with quiet_console(folder.log_file) as console:
+        from scimind.generate.decoders import load_decoder
+
+        decoder = load_decoder(config, settings, console)
+        summary = predict_file(
+            decoder, codec, prompts, settings, input_path, output_path, run, overwrite=overwrite, console=console
+        )
+        console.print(str(summary))
     return summary
+
+
+def codec_of(config: Mapping[str, Any]) -> TokenCodec:
+    """Returns the tokenizer that a configuration names.
+
+    Raises:
+        ConfigError: It names none.
+    """
+    tokenizer = (config.get("processor") or {}).get("tokenizer")
+    if not tokenizer:
+        raise ConfigError("processor.tokenizer is missing; without it no prompt can be read")
+    return TokenCodec(tokenizer.get("vocab_file"), extension=tokenizer.get("extension", True))
 
 
 def predict_file(
@@ -106,6 +123,7 @@ def predict_file(
     run: Mapping[str, Any],
     *,
     overwrite: bool = False,
+    console: Console | None = None,
 ) -> PredictSummary:
     """Answers prompts into a file, continuing what an earlier run left.
 
@@ -118,23 +136,25 @@ def predict_file(
         output_path: The file of predictions.
         run: What the answers depend on, see `run_notes`.
         overwrite: Start over instead of continuing.
+        console: Shows the progress; standard error by default.
 
     Raises:
         DataError: A prompt cannot be encoded, or the prediction file is at fault.
     """
     encoded = encode_prompts(codec, prompts, input_path)
+    console = console or Console(sys.stderr)
     with PredictionWriter(output_path, [prompt.as_row() for prompt in encoded], run, overwrite) as writer:
         try:
-            summary = predict_prompts(decoder, codec, encoded, settings, writer)
+            summary = predict_prompts(decoder, codec, encoded, settings, writer, console)
         except KeyboardInterrupt:
             done = f"{writer.written} of {len(encoded)} predictions are in {writer.rows_path}"
-            print(f"Interrupted: {done}. Start the same command again to continue.", file=sys.stderr)
+            console.print(f"Interrupted: {done}. Start the same command again to continue.")
             raise
         writer.finish()
     for failure in summary.failures[:_FAILURES_SHOWN]:  # a text file has no room for them
-        print(failure, file=sys.stderr)
+        console.print(failure)
     if len(summary.failures) > _FAILURES_SHOWN:
-        print(f"… and {len(summary.failures) - _FAILURES_SHOWN} more", file=sys.stderr)
+        console.print(f"… and {len(summary.failures) - _FAILURES_SHOWN} more")
     return summary
 
 
@@ -144,6 +164,7 @@ def predict_prompts(
     prompts: Sequence[EncodedPrompt],
     settings: GenerationSettings,
     writer: PredictionWriter,
+    console: Console,
 ) -> PredictSummary:
     """Answers the prompts that a writer does not have yet, and hands them to it.
 
@@ -153,24 +174,19 @@ def predict_prompts(
         prompts: All prompts of the input.
         settings: How to generate.
         writer: Where the predictions go; its first `written` prompts are passed over.
+        console: Shows the progress.
     """
     summary = PredictSummary(writer.path, len(prompts), continued=writer.written)
     # One batch size for the whole run, decided by all prompts: a decoder compiles once, and a run that continues
     # computes with the same shapes as one that was never interrupted.
     batch_rows = bucket_for(min(len(prompts), settings.batch_size), batch_buckets(settings.batch_size))
-    interval = _REFRESH_SECONDS if sys.stderr.isatty() else _REFRESH_SECONDS_IN_A_LOG
     started = time.monotonic()
-    shown = [started]
-    with tqdm(total=len(prompts), initial=writer.written, unit="prompt", mininterval=interval, ncols=100) as bar:
 
-        def count(tokens: int) -> None:
-            summary.output_tokens += tokens
-            now = time.monotonic()
-            bar.set_postfix_str(f"{summary.output_tokens / max(now - started, 1e-9):.0f} tokens/s", refresh=False)
-            if now - shown[0] > interval:  # between two batches too: a batch of long answers takes its time
-                bar.refresh()
-                shown[0] = now
+    def count(tokens: int) -> None:
+        summary.output_tokens += tokens
+        progress.show(f"{summary.output_tokens / max(time.monotonic() - started, 1e-9):.0f} tokens/s")
 
+    with console.progress(len(prompts), "predict", unit="prompt", every=1, initial=writer.written) as progress:
         for batch in plan_batches([len(prompt.ids) for prompt in prompts], settings.batch_size, decoder.max_length):
             new = [index for index in batch if index >= summary.continued]
             if not new:
@@ -192,7 +208,8 @@ def predict_prompts(
                     if answer.message:
                         summary.failures.append(f"prompt {prompts[index].id}: {answer.message}")
             writer.flush()
-            bar.update(len(new))
+            speed = f"{summary.output_tokens / max(time.monotonic() - started, 1e-9):.0f} tokens/s"
+            progress.advance(len(new), f"{speed}, {duration(progress.remaining())} left")
     summary.seconds = time.monotonic() - started
     return summary
 

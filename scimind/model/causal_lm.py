@@ -6,8 +6,10 @@ from functools import partial
 from typing import Any
 
 import mindspore as ms
+import numpy as np
 from mindspore import Tensor
 
+from scimind.errors import ConfigError
 from scimind.model._mindformers import (
     LLamaDecodeLayer,
     LlamaForCausalLM,
@@ -185,3 +187,30 @@ class SciMindForCausalLM(LlamaForCausalLM):
         ):
             super().__init__(config)
         self.dispatch = dispatch
+
+    def generate(self, input_ids: Any, generation_config: Any = None, *args: Any, **kwargs: Any) -> list[np.ndarray]:
+        """Returns each prompt with its answer behind it.
+
+        On the CPU the answers come from `scimind.generate`, with a cache if the model was built with `use_past`; on
+        Ascend from MindFormers' own generation, which takes more arguments.
+
+        Args:
+            input_ids: Prompts: one list of ids, several of them, or an array [b, s] padded on the right.
+            generation_config: MindFormers' GenerationConfig; Ascend only.
+            *args: MindFormers' further arguments; Ascend only.
+            **kwargs: The fields of `scimind.generate.settings.GenerationSettings`, such as max_new_tokens, do_sample,
+                temperature, top_k, top_p and seed.
+
+        Returns:
+            One array of int32 ids per prompt; an answer's EOS is included.
+
+        Raises:
+            SciMindError: A setting is out of its range, or a prompt is empty or too long.
+        """
+        if ms.get_context("device_target") != "CPU":
+            return super().generate(input_ids, generation_config, *args, **kwargs)
+        if generation_config is not None or args:
+            raise ConfigError("generation_config is for Ascend; on the CPU give max_new_tokens and the like by name")
+        from scimind.generate.answers import generate_ids
+
+        return generate_ids(self, input_ids, **kwargs)

@@ -64,8 +64,9 @@ class SciMindConfig(LlamaConfig):
         ]
         if faults:
             raise ConfigError(faults)
-        if self.intermediate_size is None:
-            self.intermediate_size = _llama_neurons(self.hidden_size, self.ffn_dim_multiplier, self.multiple_of)
+        self.intermediate_size: int = self.intermediate_size or _llama_neurons(
+            self.hidden_size, self.ffn_dim_multiplier, self.multiple_of
+        )
         routing = RoutingSettings.create(
             num_experts=num_experts,
             router=router,
@@ -81,6 +82,12 @@ class SciMindConfig(LlamaConfig):
         # Plain attributes, as MindFormers writes a configuration to JSON attribute by attribute.
         for name, value in routing.to_dict().items():
             setattr(self, name, value)
+
+    @property
+    def real_vocab_size(self) -> int:
+        """Tokens that exist; the rows of the embedding behind them are padding. The added tokens come last."""
+        ends = [stop for spans in self.modality_ranges.values() for _, stop in spans]
+        return max(ends, default=self.vocab_size)
 
     @property
     def routing(self) -> RoutingSettings:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scimind.errors import SciMindError
 from scimind.generate.decoders import CachedDecoder, FullDecoder
 from tests.support import tolerances
 from tests.support.models import build, logits, some_ids, use_mode, weights_of
@@ -55,3 +56,30 @@ def test_full_decoder_gives_the_models_logits():
     ours = FullDecoder(model).prefill(ids, np.array([6, 4], np.int32))
     expected = logits(model, ids)
     np.testing.assert_allclose(ours, [expected[0, 5], expected[1, 3]], atol=tolerances.SAME_MATH, rtol=0)
+
+
+@pytest.mark.parametrize("use_past", [True, False])
+def test_generate_gives_prompt_and_answer(use_past):
+    use_mode("pynative")
+    model = build(use_past=use_past)
+    prompts = [[1, 5, 45, 46], [1, 9], [1, 50, 51, 8, 7]]
+    answered = model.generate(prompts, max_new_tokens=4)
+    assert len(answered) == 3
+    for prompt, ids in zip(prompts, answered, strict=True):
+        assert ids[: len(prompt)].tolist() == prompt
+        assert len(ids) == len(prompt) + 4 or ids[-1] == model.config.eos_token_id
+        assert ids.max() < model.config.real_vocab_size
+    padded = np.array([[1, 5, 45, 46, 0], [1, 9, 0, 0, 0], [1, 50, 51, 8, 7]])
+    assert [a.tolist() for a in model.generate(padded, max_new_tokens=4)] == [a.tolist() for a in answered]
+    assert model.generate(prompts[1], max_new_tokens=4)[0].tolist() == answered[1].tolist()
+
+
+def test_generate_names_what_is_wrong():
+    use_mode("pynative")
+    model = build()
+    with pytest.raises(SciMindError, match="max_new_tokens"):
+        model.generate([1, 2], max_new_tokens=-1)
+    with pytest.raises(SciMindError, match="top_kk"):
+        model.generate([1, 2], top_kk=1)
+    with pytest.raises(SciMindError, match="seq_length"):
+        model.generate([[1] * 16])
