@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to predictions on molecules that the model has not seen, on a CPU.
+# From nothing to predictions on molecules that the model has not seen, with scores, on a CPU.
 #
 #   bash scripts/quickstart.sh
 set -euo pipefail
@@ -7,34 +7,47 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh
 
 SAMPLE=LPM-24-data
-PREPARED=output/sample
-PREDICTIONS=output/nano_predict
+OUT=output/quickstart
+FINETUNE=configs/scimind_nano_finetune.yaml
+PREDICT=configs/scimind_nano_predict.yaml
 
 prepare() {
-    say "Prepare: the sample's conversations to token ids, in $PREPARED"
+    say "Prepare: the sample's conversations to token ids, in output/sample"
     local split
     for split in train test; do
-        scimind prepare --task conversation --name "$split" --seq_length 192 --overwrite \
-            --input "$SAMPLE/smiles2text/$split.json" "$SAMPLE/text2smiles/$split.json" --output "$PREPARED"
+        scimind prepare --task conversation --name "$split" --seq_length 160 --overwrite \
+            --input "$SAMPLE/smiles2text/$split.json" "$SAMPLE/text2smiles/$split.json" --output output/sample
     done
 }
 
 finetune() {
     say "Finetune: the nano model, in output/nano"
-    python run_scimind.py --config configs/scimind_nano_finetune.yaml --run_mode finetune
+    python run_scimind.py --config "$FINETUNE" --run_mode finetune
 }
 
+# score NAME CHECKPOINT: token accuracy of the answers and valid molecules, on records that were held out.
+score() {
+    say "Score: the $1 model on molecules that were held out, in $OUT/$1"
+    python run_scimind.py --config "$FINETUNE" --run_mode eval --load_checkpoint "$2" --output_dir "$OUT/$1"
+    predict text2smiles "$@"
+    scimind evaluate --task text2smiles --predictions "$OUT/$1/text2smiles.jsonl" --output "$OUT/$1/molecules.json"
+}
+
+# predict TASK NAME CHECKPOINT
 predict() {
-    local task
-    for task in smiles2text text2smiles; do
-        say "Predict: $task on molecules that were held out"
-        python run_scimind.py --config configs/scimind_nano_predict.yaml --run_mode predict --use_parallel False \
-            --predict_data "$SAMPLE/$task/test_prompts.txt" --save_file "$PREDICTIONS/$task.jsonl" --overwrite
-    done
+    python run_scimind.py --config "$PREDICT" --run_mode predict --use_parallel False --load_checkpoint "$3" \
+        --predict_data "$SAMPLE/$1/test.json" --save_file "$OUT/$2/$1.jsonl" --output_dir "$OUT/$2" --overwrite
 }
 
 use_environment
 prepare
+score untrained ""
 finetune
-predict
-say "Done. Predictions: $PREDICTIONS/smiles2text.jsonl and text2smiles.jsonl; loss curve and checkpoints: output/nano"
+score finetuned output/nano
+predict smiles2text finetuned output/nano
+python scripts/compare_scores.py "$OUT/untrained" "$OUT/finetuned"
+say "Done. Look at:
+   output/nano/loss.png                          the loss while training
+   output/nano/checkpoint                        the weights
+   $OUT/finetuned/smiles2text.jsonl   descriptions of molecules
+   $OUT/finetuned/text2smiles.jsonl   molecules from descriptions"

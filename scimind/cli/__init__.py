@@ -16,6 +16,7 @@ VERBS = {
     "prepare": "turn records into conversations and MindRecord files",
     "finetune": "train a model on prepared records",
     "predict": "answer prompts with a model",
+    "evaluate": "score a file of predictions",
     "check": "show a configuration, its parameters, work and memory, without loading a model",
 }
 

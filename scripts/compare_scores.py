@@ -1,0 +1,35 @@
+"""Prints the scores of several models side by side.
+
+    python scripts/compare_scores.py output/quickstart/untrained output/quickstart/finetuned
+
+Each folder holds `evaluation.json`, of `--run_mode eval`, and `molecules.json`, of `scimind evaluate`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+ROWS = (
+    ("loss of the answers' tokens", "evaluation.json", "loss"),
+    ("token accuracy of the answers", "evaluation.json", "token_accuracy"),
+    ("generated SMILES that RDKit parses", "molecules.json", "valid"),
+    ("generated SMILES that are the molecule", "molecules.json", "exact"),
+)
+
+
+def main(folders: list[str]) -> int:
+    """Prints one column per folder."""
+    if not folders:
+        print(__doc__, file=sys.stderr)
+        return 2
+    print(f"\n{'':<40}" + "".join(f"{Path(folder).name:>12}" for folder in folders))
+    for label, file, key in ROWS:
+        values = [json.loads((Path(folder) / file).read_text(encoding="utf-8"))[key] for folder in folders]
+        print(f"{label:<40}" + "".join(f"{value:>12.3f}" for value in values))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
