@@ -190,6 +190,8 @@ class SciMindLossCurve(Callback):
 class SciMindCheckpoint(Callback):
     """Writes weights, optimizer and description at intervals and when the run ends, and removes the oldest.
 
+    Weights whose loss is not finite are worth nothing, and are not written.
+
     Args:
         run: The training.
         description: What `scimind.json` says of the model.
@@ -228,6 +230,9 @@ class SciMindCheckpoint(Callback):
 
     def _save(self, run_context: Any) -> None:
         run, wrapper = self._run, run_context.original_args().train_network
+        if not math.isfinite(run.records[-1].loss):
+            run.console.print(f"step {run.step}: no checkpoint, the loss is {run.records[-1].loss}")
+            return
         optimizer = wrapper.optimizer
         of_optimizer = {parameter.name for parameter in optimizer.get_parameters()} - {
             parameter.name for parameter in wrapper.network.get_parameters()
