@@ -12,10 +12,10 @@ import mindspore as ms
 from mindformers import Trainer
 
 import scimind.train.step  # noqa: F401  # registers the training step with MindFormers
-from scimind.console import Console
+from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
-from scimind.train import callbacks as own_callbacks
-from scimind.train.callbacks import SciMindLossCurve, duration
+from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
+from scimind.train.checkpoints import SciMindCheckpoint
 from scimind.train.description import complete_from_tokenizer, describe_model
 from scimind.train.evaluation import Evaluator
 from scimind.train.finetune import FinetuneResult
@@ -115,17 +115,21 @@ def _build_callbacks(
     run: TrainingRun, settings: TrainSettings, evaluator: Evaluator | None, description: Mapping[str, Any]
 ) -> list[ms.train.Callback]:
     """Returns SciMind's callbacks in the order in which they work; one worker alone writes files."""
-    given: dict[str, dict[str, Any]] = {"SciMindProgress": {}, "SciMindEvaluation": {"evaluator": evaluator}}
+    kinds: list[tuple[type[ms.train.Callback], dict[str, Any]]] = [
+        (SciMindProgress, {}),
+        (SciMindEvaluation, {"evaluator": evaluator}),
+    ]
     if run.folder.is_reporter:
-        given |= {"SciMindLossCurve": {}, "SciMindCheckpoint": {"description": description}}
+        kinds += [(SciMindLossCurve, {}), (SciMindCheckpoint, {"description": description})]
     built = []
-    for kind, arguments in given.items():
-        if kind not in settings.callbacks:
+    for kind, arguments in kinds:
+        given = settings.callbacks.get(kind.__name__)
+        if given is None:
             continue
         try:
-            built.append(getattr(own_callbacks, kind)(run=run, **arguments, **settings.callbacks[kind]))
+            built.append(kind(run=run, **arguments, **given))
         except TypeError as error:
-            raise ConfigError(f"callbacks: {kind} does not take these settings ({error})") from error
+            raise ConfigError(f"callbacks: {kind.__name__} does not take these settings ({error})") from error
     return built
 
 
