@@ -185,7 +185,7 @@ class SciMindForCausalLM(LlamaForCausalLM):
             model=partial(SciMindModel, dispatch=dispatch),
             decode_layer=partial(SciMindDecodeLayer, routing=config.routing, dispatch=dispatch),
         ):
-            super().__init__(config)
+            super().__init__(config=config)
         self.dispatch = dispatch
 
     def generate(self, input_ids: Any, generation_config: Any = None, *args: Any, **kwargs: Any) -> list[np.ndarray]:

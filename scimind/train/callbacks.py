@@ -1,4 +1,4 @@
-"""What happens beside the steps of a training: progress, evaluation, loss curve, checkpoints.
+"""What happens beside the steps of a training: progress, evaluation, loss curve; `checkpoints` has the fourth.
 
 Each takes what all share, a `TrainingRun`, beside the settings of its entry under `callbacks` in the YAML. They work in
 the order progress, evaluation, loss curve, checkpoint, so that a row of the loss table holds what was measured at its
@@ -8,20 +8,17 @@ step.
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore.train import Callback
 
-from scimind.console import Progress
+from scimind.console import Progress, duration
 from scimind.errors import SciMindError
 from scimind.train.evaluation import Evaluator
 from scimind.train.loss_curve import LossTable, draw_loss_curve
 from scimind.train.state import StepRecord, TrainingRun
-from scimind.train.weights import save_checkpoint, step_folders
 
 _MOST_LOSSES_NOT_FINITE = 20
 
@@ -186,101 +183,7 @@ class SciMindLossCurve(Callback):
             self._table = None
 
 
-@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
-class SciMindCheckpoint(Callback):
-    """Writes weights, optimizer and description at intervals and when the run ends, and removes the oldest.
-
-    Args:
-        run: The training.
-        description: What `scimind.json` says of the model.
-        save_checkpoint_steps: Steps between two checkpoints; 0 writes at the end only.
-        keep_checkpoint_max: Checkpoints to keep; the best evaluated one stays too.
-        checkpoint_format: "ckpt" or "safetensors".
-        save_optimizer: Whether the optimizer's state is written, which a run that continues will need.
-    """
-
-    def __init__(
-        self,
-        run: TrainingRun,
-        description: Mapping[str, Any],
-        save_checkpoint_steps: int = 1000,
-        keep_checkpoint_max: int = 2,
-        checkpoint_format: str = "ckpt",
-        save_optimizer: bool = True,
-    ) -> None:
-        super().__init__()
-        self._run, self._description = run, description
-        self._interval, self._keep = save_checkpoint_steps, max(1, keep_checkpoint_max)
-        self._kind, self._save_optimizer = checkpoint_format, save_optimizer
-        self._next_step = save_checkpoint_steps
-        self._saved_step = -1
-
-    def on_train_step_end(self, run_context: Any) -> None:
-        """Writes a checkpoint at the intervals."""
-        if self._interval > 0 and self._run.step >= self._next_step:
-            self._next_step = self._run.step - self._run.step % self._interval + self._interval
-            self._save(run_context)
-
-    def on_train_end(self, run_context: Any) -> None:
-        """Writes the last checkpoint, also of a run that was asked to stop."""
-        if self._run.step > self._saved_step and self._run.step > 0:
-            self._save(run_context)
-
-    def _save(self, run_context: Any) -> None:
-        run, wrapper = self._run, run_context.original_args().train_network
-        optimizer = wrapper.optimizer
-        of_optimizer = {parameter.name for parameter in optimizer.get_parameters()} - {
-            parameter.name for parameter in wrapper.network.get_parameters()
-        }
-        state = [parameter for parameter in optimizer.get_parameters() if parameter.name in of_optimizer]
-        scale = getattr(wrapper, "scale_sense", None)
-        if scale is not None and hasattr(scale, "name"):
-            state.append(scale)
-        training: dict[str, Any] = {
-            "step": run.step,
-            "epoch": run.step / run.steps_per_epoch,
-            "loss": _json(run.records[-1].loss),
-        }
-        score = run.records[-1].evaluation
-        if score is not None:
-            training |= {"eval_loss": _json(score.loss), "eval_accuracy": _json(score.accuracy)}
-        run.last_checkpoint = save_checkpoint(
-            run.folder.checkpoint,
-            run.step,
-            wrapper.network.get_parameters(),
-            state if self._save_optimizer else [],
-            {**self._description, "training": training},
-            kind=self._kind,
-        )
-        self._saved_step = run.step
-        run.console.print(f"checkpoint: {run.last_checkpoint}")
-        self._remove_oldest()
-
-    def _remove_oldest(self) -> None:
-        best = self._run.best.step if self._run.best is not None else -1
-        for folder in step_folders(self._run.folder.checkpoint)[: -self._keep]:
-            if folder.name != f"step_{best:06d}":
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def duration(seconds: float) -> str:
-    """Returns a time as a person writes it: 42 s, 3:05, 2:10:00."""
-    if not math.isfinite(seconds):
-        return "?"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    hours, rest = divmod(whole, 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def _scalar(value: Any) -> float:
     """Returns a tensor of one element as a float."""
     array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
     return float(np.asarray(array, np.float64).reshape(-1)[0])
-
-
-def _json(value: float) -> float | None:
-    """Returns a float that JSON can hold, None for the others."""
-    return value if math.isfinite(value) else None

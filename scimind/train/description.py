@@ -49,7 +49,6 @@ def describe_model(tree: Mapping[str, Any], fingerprint: str | None = None) -> d
             **{key: model[key] for key in _SIZES if model.get(key) is not None},
         },
         "tokenizer_fingerprint": fingerprint,
-        "neuron_order": model.get("neuron_order"),
         "versions": versions(),
     }
     return dict(plain(described))

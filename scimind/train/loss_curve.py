@@ -30,16 +30,16 @@ class LossTable:
 
     def add(self, record: StepRecord) -> None:
         """Writes a row; it is in the file when this returns."""
-        score = record.evaluation
+        score, is_step = record.evaluation, record.step > 0
         self._write(
             (
                 str(record.step),
                 f"{record.epoch:.4f}",
-                _number(record.loss, ".6f"),
-                _number(score.loss, ".6f") if score else "",
-                _number(record.learning_rate, ".6e"),
+                f"{record.loss:.6f}" if is_step else "",
+                f"{score.loss:.6f}" if score else "",
+                f"{record.learning_rate:.6e}" if is_step else "",
                 f"{record.seconds:.2f}",
-                _number(score.accuracy, ".6f") if score else "",
+                f"{score.accuracy:.6f}" if score else "",
             )
         )
 
@@ -97,7 +97,3 @@ def _moving_mean(values: Sequence[float]) -> list[float]:
         total += value - (values[index - width] if index >= width else 0.0)
         means.append(total / min(index + 1, width))
     return means
-
-
-def _number(value: float, form: str) -> str:
-    return "" if math.isnan(value) else format(value, form)

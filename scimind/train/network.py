@@ -17,7 +17,7 @@ from scimind.console import Console
 from scimind.errors import ConfigError
 from scimind.train.description import complete_from_tokenizer, describe_model
 from scimind.train.settings import mindformers_tree, read_settings
-from scimind.train.weights import check_description, find_checkpoint, load_weights, routing_differences
+from scimind.train.weights import check_description, find_checkpoint, is_weight, load_weights, routing_differences
 
 
 def configure(tree: dict[str, Any]) -> Any:
@@ -91,7 +91,7 @@ def build_model(
         load_weights(network, checkpoint)
         weights = f"weights of {checkpoint.weights}"
     if console is not None:
-        size = sum(math.prod(parameter.shape) for parameter in network.get_parameters())
+        size = sum(math.prod(item.shape) for item in network.get_parameters() if is_weight(item.name))
         console.print(f"model: {kind}, {size:,} parameters, {weights}")
         for change in changes:
             console.print(f"note: the checkpoint's {change}")

@@ -40,7 +40,7 @@ class RunFolder:
     @property
     def log_file(self) -> Path:
         """The worker's log."""
-        suffix = "" if self.is_reporter else f"_rank_{self.rank}"
+        suffix = "" if self.is_reporter else "_scheduler" if self.rank < 0 else f"_rank_{self.rank}"
         return self.root / "log" / f"{self.command}{suffix}.log"
 
     @property
@@ -165,6 +165,12 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def worker() -> tuple[int, int]:
-    """Returns this worker's number and how many there are, (0, 1) for a process that runs alone."""
+    """Returns this worker's number and how many there are, (0, 1) for a process that runs alone.
+
+    msrun starts the same program once more as the scheduler, which waits where the workers meet and never gets further;
+    its number is -1.
+    """
+    if os.environ.get("MS_ROLE") == "MS_SCHED":
+        return -1, int(os.environ.get("MS_WORKER_NUM") or "1")
     size = os.environ.get("RANK_SIZE") or os.environ.get("MS_WORKER_NUM") or "1"
     return int(os.environ.get("RANK_ID") or "0"), int(size)

@@ -12,10 +12,10 @@ import mindspore as ms
 from mindformers import Trainer
 
 import scimind.train.step  # noqa: F401  # registers the training step with MindFormers
-from scimind.console import Console
+from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
-from scimind.train import callbacks as own_callbacks
-from scimind.train.callbacks import SciMindLossCurve, duration
+from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
+from scimind.train.checkpoints import SciMindCheckpoint
 from scimind.train.description import complete_from_tokenizer, describe_model
 from scimind.train.evaluation import Evaluator
 from scimind.train.finetune import FinetuneResult
@@ -25,6 +25,7 @@ from scimind.train.records import check_records, check_tokenizer
 from scimind.train.run_folder import RunFolder, plain, replace_text
 from scimind.train.settings import TrainSettings, mindformers_tree
 from scimind.train.state import EvaluationScore, TrainingRun
+from scimind.train.weights import find_checkpoint
 
 
 def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:
@@ -55,6 +56,8 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
             f"({settings.batch_size}); lower runner_config.batch_size"
         )
     network = build_model(mf_config, settings.load_checkpoint, description, console, is_training=True)
+    if settings.load_checkpoint:  # training does not move neurons
+        description["neuron_order"] = find_checkpoint(settings.load_checkpoint).description.get("neuron_order")
     total = settings.total_steps(steps_per_epoch)
     run = TrainingRun(
         folder=folder,
@@ -73,20 +76,26 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     if settings.eval_files:
         evaluator = Evaluator(network, settings.eval_files, settings.batch_size, _pad(settings), settings.eval_limit)
     callbacks = _build_callbacks(run, settings, evaluator, description)
-    mf_config = configure(mindformers_tree(settings, steps_per_epoch))
+    _run_trainer(run, configure(mindformers_tree(settings, steps_per_epoch)), network, callbacks)
+    return _finish(run)
+
+
+def _run_trainer(run: TrainingRun, mf_config: Any, network: ms.nn.Cell, callbacks: list[ms.train.Callback]) -> None:
+    """Runs MindFormers' Trainer; however it ends, the curve is drawn and the last good checkpoint named."""
+    reaches_end = False
     try:
         with stops_on_signals(run):
             Trainer(args=mf_config, model=network, callbacks=callbacks).finetune()
+        reaches_end = run.stop_signal is None
     finally:
         for callback in callbacks:
             if isinstance(callback, SciMindLossCurve):
                 callback.finish()
-        folder.remove_empty_folders()
-        if run.last_checkpoint is not None and run.stop_signal is not None:
-            console.print(
-                f"stopped at step {run.step} of {run.total_steps}; last good checkpoint: {run.last_checkpoint}"
-            )
-    return _finish(run)
+        if run.folder.is_reporter:
+            run.folder.remove_empty_folders()
+        if not reaches_end:
+            checkpoint = run.last_checkpoint or "none was written"
+            run.console.print(f"ended at step {run.step} of {run.total_steps}; last good checkpoint: {checkpoint}")
 
 
 def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
@@ -106,17 +115,21 @@ def _build_callbacks(
     run: TrainingRun, settings: TrainSettings, evaluator: Evaluator | None, description: Mapping[str, Any]
 ) -> list[ms.train.Callback]:
     """Returns SciMind's callbacks in the order in which they work; one worker alone writes files."""
-    given: dict[str, dict[str, Any]] = {"SciMindProgress": {}, "SciMindEvaluation": {"evaluator": evaluator}}
+    kinds: list[tuple[type[ms.train.Callback], dict[str, Any]]] = [
+        (SciMindProgress, {}),
+        (SciMindEvaluation, {"evaluator": evaluator}),
+    ]
     if run.folder.is_reporter:
-        given |= {"SciMindLossCurve": {}, "SciMindCheckpoint": {"description": description}}
+        kinds += [(SciMindLossCurve, {}), (SciMindCheckpoint, {"description": description})]
     built = []
-    for kind, arguments in given.items():
-        if kind not in settings.callbacks:
+    for kind, arguments in kinds:
+        given = settings.callbacks.get(kind.__name__)
+        if given is None:
             continue
         try:
-            built.append(getattr(own_callbacks, kind)(run=run, **arguments, **settings.callbacks[kind]))
+            built.append(kind(run=run, **arguments, **given))
         except TypeError as error:
-            raise ConfigError(f"callbacks: {kind} does not take these settings ({error})") from error
+            raise ConfigError(f"callbacks: {kind.__name__} does not take these settings ({error})") from error
     return built
 
 
@@ -149,7 +162,8 @@ def _finish(run: TrainingRun) -> FinetuneResult:
         stop_signal=run.stop_signal,
     )
     if run.folder.is_reporter:
-        replace_text(run.folder.root / "result.json", json.dumps(plain(asdict(result)), indent=2) + "\n")
+        values = {name: None if value != value else value for name, value in plain(asdict(result)).items()}  # no NaN
+        replace_text(run.folder.root / "result.json", json.dumps(values, indent=2) + "\n")
     if not result.is_interrupted and result.steps < result.total_steps:
         raise SciMindError(
             f"the data ended at step {result.steps} of {result.total_steps}; see the log {run.folder.log_file}"

@@ -159,7 +159,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
                 faults.append(f"{section} is missing; give it, configs/ has examples")
         if on_cpu and runner.get("sink_mode"):
             faults.append("runner_config.sink_mode (True) needs an Ascend device; set it to False")
-        if not splits and (runner.get("gradient_accumulation_steps") or 1) > 1:
+        if not splits and _accumulation(tree) > 1:
             faults.append(
                 f"runner_config.gradient_accumulation_steps ({runner['gradient_accumulation_steps']}) works in "
                 "semi-automatic parallel mode only; set it to 1 and raise batch_size"
@@ -214,6 +214,9 @@ def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None
     model = tree["model"]["model_config"]
     model.update(use_past=False, batch_size=settings.batch_size)
     model.pop("checkpoint_name_or_path", None)
+    if max(int(tree.get("parallel_config", {}).get("pipeline_stage") or 1), _accumulation(tree)) == 1:
+        # MindFormers sets this too, but only for a model that it builds itself; several workers cannot compile without.
+        model["disable_lazy_inline"] = True
     # A graph that does not compile is dumped; the current folder is not the place.
     tree["context"].setdefault("save_graphs_path", str(Path(settings.output_dir).resolve() / "log" / "graphs"))
     wrapper = tree.setdefault(
@@ -238,6 +241,10 @@ def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None
     task = tree.setdefault("train_dataset_task", {"type": "CausalLanguageModelDataset"})
     task["dataset_config"] = data
     return tree
+
+
+def _accumulation(tree: Mapping[str, Any]) -> int:
+    return int(tree["runner_config"].get("gradient_accumulation_steps") or 1)
 
 
 def _paths(tree: Mapping[str, Any], key: str) -> list[str]:

@@ -35,7 +35,7 @@ class EvaluationScore:
 
 @dataclass
 class StepRecord:
-    """One row of the loss table; NaN and None stand for what was not measured."""
+    """One row of the loss table; step 0, before the first, has an evaluation only and NaN for the rest."""
 
     step: int
     epoch: float

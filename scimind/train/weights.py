@@ -148,14 +148,14 @@ def check_description(checkpoint: Checkpoint, expected: Mapping[str, Any], known
         known_faults: Differences that were found already.
 
     Raises:
-        CheckpointError: A size, a modality's ids or the order of the neurons differs; all differences are listed.
+        CheckpointError: A size, a modality's ids or the tokenizer differs; all differences are listed.
     """
     faults = list(known_faults)
     there, here = checkpoint.description.get("model", {}), expected.get("model", {})
     for key in ("vocab_size", "hidden_size", "num_layers", "num_heads", "n_kv_heads", "intermediate_size"):
         if key in there and key in here and there[key] != here[key]:
             faults.append(f"{key} is {there[key]}, the model's is {here[key]}")
-    for key in ("modality_ranges", "neuron_order", "tokenizer_fingerprint"):
+    for key in ("modality_ranges", "tokenizer_fingerprint"):
         stated, wanted = checkpoint.description.get(key), expected.get(key)
         if stated and wanted and _as_json(stated) != _as_json(wanted):
             faults.append(f"{key} is {_as_json(stated)}, the model's is {_as_json(wanted)}")
@@ -267,6 +267,8 @@ def _as_json(value: Any) -> str:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 

@@ -318,3 +318,14 @@ def test_an_interrupted_run_names_its_checkpoint_and_draws_the_curve(data: Path,
     assert len(losses(tmp_path / "out")) == int(last.name.split("_")[1])
     # Nothing is left in the folder that the run was started from.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "out"]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_kept(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    config = make_config(data, tmp_path / "out", lr_schedule__learning_rate=1e30, do_eval=False)
+    with pytest.raises(SciMindError, match="not finite for 20 steps, .* lower lr_schedule.learning_rate"):
+        finetune(config)
+    assert "last good checkpoint: none was written" in capfd.readouterr().out
+    assert read_table(tmp_path / "out")[-1]["loss"] == "nan"
+    assert (tmp_path / "out" / "loss.png").exists()

@@ -93,6 +93,7 @@ def test_mindformers_loads_and_evaluates_nothing_itself(config: dict[str, Any]) 
     assert not tree["auto_trans_ckpt"]
     assert not tree["do_eval"]
     assert "eval_dataset" not in tree
+    assert tree["model"]["model_config"]["disable_lazy_inline"]
     assert tree["runner_wrapper"]["type"] == "SciMindTrainOneStepCell"
     assert tree["train_dataset_task"]["dataset_config"]["data_loader"]["dataset_files"]
 
