@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scimind.errors import SciMindError
 
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
     parser.add_argument("--task", required=True, choices=["text2smiles"], help="what the model was asked for")

@@ -36,7 +36,7 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
     elif config.run_mode in ("finetune", "train"):
         from scimind.train import finetune
 
-        finetune(config)
+        return finetune(config).exit_status
     else:
         raise SciMindError(f"{args.config}: run_mode is missing; give --run_mode finetune, predict or eval")
     return 0

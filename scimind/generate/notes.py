@@ -7,9 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from scimind.checkpoint.finding import find_checkpoint
 from scimind.errors import CheckpointError
 from scimind.generate.settings import GenerationSettings
-from scimind.train.weights import find_checkpoint
 
 _HASHED_WHOLE = 1 << 28  # bytes; larger files are sampled
 _SAMPLE = 1 << 20

@@ -17,8 +17,8 @@ from scimind.generate.notes import run_notes
 from scimind.generate.prompts import EncodedPrompt, Prompt, encode_prompts, read_prompts
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.writing import PredictionWriter, check_output
+from scimind.run_folder import RunFolder
 from scimind.tokenizer import TokenCodec
-from scimind.train.run_folder import RunFolder
 
 WINDOW_BATCHES = 8
 _FAILURES_SHOWN = 5

@@ -10,8 +10,9 @@ from typing import Any
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore.train import Callback
 
+from scimind.checkpoint.finding import step_folders
+from scimind.checkpoint.weights import save_checkpoint
 from scimind.train.state import TrainingRun
-from scimind.train.weights import save_checkpoint, step_folders
 
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.checkpoint.finding import find_checkpoint
 from scimind.console import quiet_console
-from scimind.train.run_folder import RunFolder, replace_text, worker
+from scimind.run_folder import RunFolder, replace_text, worker
 from scimind.train.settings import TrainSettings, read_settings
 from scimind.train.state import EvaluationScore
-from scimind.train.weights import find_checkpoint
 
 
 @dataclass(frozen=True)

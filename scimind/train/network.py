@@ -13,11 +13,17 @@ from mindformers.core.parallel_config import build_parallel_config
 from mindformers.models import build_network
 from mindformers.tools.register.template import ConfigTemplate
 
+from scimind.checkpoint.description import (
+    check_description,
+    complete_from_tokenizer,
+    describe_model,
+    routing_differences,
+)
+from scimind.checkpoint.finding import find_checkpoint
+from scimind.checkpoint.weights import is_weight, load_weights
 from scimind.console import Console
 from scimind.errors import ConfigError
-from scimind.train.description import complete_from_tokenizer, describe_model
 from scimind.train.settings import mindformers_tree, read_settings
-from scimind.train.weights import check_description, find_checkpoint, is_weight, load_weights, routing_differences
 
 
 def configure(tree: dict[str, Any]) -> Any:

@@ -12,20 +12,20 @@ import mindspore as ms
 from mindformers import Trainer
 
 import scimind.train.step  # noqa: F401  # registers the training step with MindFormers
+from scimind.checkpoint.description import complete_from_tokenizer, describe_model
+from scimind.checkpoint.finding import find_checkpoint
 from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
+from scimind.run_folder import RunFolder, plain, replace_text
 from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
 from scimind.train.checkpoints import SciMindCheckpoint
-from scimind.train.description import complete_from_tokenizer, describe_model
 from scimind.train.evaluation import Evaluator
 from scimind.train.finetune import FinetuneResult
 from scimind.train.interruption import stops_on_signals
 from scimind.train.network import build_model, configure, start
 from scimind.train.records import check_records, check_tokenizer
-from scimind.train.run_folder import RunFolder, plain, replace_text
 from scimind.train.settings import TrainSettings, mindformers_tree
 from scimind.train.state import EvaluationScore, TrainingRun
-from scimind.train.weights import find_checkpoint
 
 
 def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:

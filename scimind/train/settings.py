@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from scimind.errors import ConfigError
+from scimind.run_folder import plain
 from scimind.train.records import find_records
-from scimind.train.run_folder import plain
 
 _SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
 _CHECKPOINT_KEYS = ("save_checkpoint_steps", "keep_checkpoint_max", "checkpoint_format", "save_optimizer")

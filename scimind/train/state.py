@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scimind.console import Console
-from scimind.train.run_folder import RunFolder
+from scimind.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

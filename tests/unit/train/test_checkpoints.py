@@ -10,12 +10,12 @@ import mindspore as ms
 import pytest
 from mindspore import nn
 
+from scimind.checkpoint.finding import find_checkpoint, step_folders
 from scimind.console import quiet_console
+from scimind.run_folder import RunFolder
 from scimind.train.checkpoints import SciMindCheckpoint
-from scimind.train.run_folder import RunFolder
 from scimind.train.state import EvaluationScore, TrainingRun
 from scimind.train.step import SciMindTrainOneStepCell
-from scimind.train.weights import find_checkpoint, step_folders
 
 
 def test_the_newest_and_the_best_stay(tmp_path: Path) -> None:

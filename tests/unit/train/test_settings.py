@@ -142,5 +142,5 @@ def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
 
 
 def test_reading_loads_no_mindspore() -> None:
-    program = "import sys, scimind.train, scimind.train.weights; sys.exit('mindspore' in sys.modules)"
+    program = "import sys, scimind.train, scimind.checkpoint.weights; sys.exit('mindspore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[3]).returncode == 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from scimind.errors import ConfigError
-from scimind.train.run_folder import plain, versions
+from scimind.checkpoint.finding import Checkpoint
+from scimind.errors import CheckpointError, ConfigError
+from scimind.run_folder import plain, versions
 
 FORMAT = 1
 _SIZES = (
@@ -101,3 +103,48 @@ def complete_from_tokenizer(tree: dict[str, Any]) -> str | None:
         )
     model["modality_ranges"] = ranges
     return str(codec.fingerprint())
+
+
+def routing_differences(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> list[str]:
+    """Returns how a checkpoint's routing differs from a model's; how it is computed (dispatch) makes no difference.
+
+    Args:
+        checkpoint: The checkpoint; one without a description differs in nothing.
+        expected: What `describe_model` says of the model.
+    """
+    there, here = checkpoint.description.get("routing") or {}, expected.get("routing") or {}
+    return [
+        f"routing.{key} is {_as_json(there[key])}, the model's is {_as_json(here[key])}"
+        for key in there
+        if key != "dispatch" and key in here and _as_json(there[key]) != _as_json(here[key])
+    ]
+
+
+def check_description(checkpoint: Checkpoint, expected: Mapping[str, Any], known_faults: Iterable[str] = ()) -> None:
+    """Compares what a checkpoint says of itself with a model, before the weights are read.
+
+    Args:
+        checkpoint: The checkpoint; one without a description passes.
+        expected: What `describe_model` says of the model.
+        known_faults: Differences that were found already.
+
+    Raises:
+        CheckpointError: A size, a modality's ids or the tokenizer differs; all differences are listed.
+    """
+    faults = list(known_faults)
+    there, here = checkpoint.description.get("model", {}), expected.get("model", {})
+    for key in ("vocab_size", "hidden_size", "num_layers", "num_heads", "n_kv_heads", "intermediate_size"):
+        if key in there and key in here and there[key] != here[key]:
+            faults.append(f"{key} is {there[key]}, the model's is {here[key]}")
+    for key in ("modality_ranges", "tokenizer_fingerprint"):
+        stated, wanted = checkpoint.description.get(key), expected.get(key)
+        if stated and wanted and _as_json(stated) != _as_json(wanted):
+            faults.append(f"{key} is {_as_json(stated)}, the model's is {_as_json(wanted)}")
+    if faults:
+        raise CheckpointError(
+            f"{checkpoint.weights}: {'; '.join(faults)}; give the model_config and the tokenizer of the weights"
+        )
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)

@@ -1,12 +1,4 @@
-"""Weights and what describes them: found, checked strictly, loaded, and written whole or not at all.
-
-A checkpoint is a folder:
-
-    step_000300/
-        model.ckpt          the weights
-        optimizer.ckpt      moments and step of the optimizer, where they are kept
-        scimind.json        what the weights need to be used
-"""
+"""Weights, read strictly and written so that a broken write leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -14,16 +6,12 @@ import json
 import re
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.checkpoint.finding import DESCRIPTION, Checkpoint
 from scimind.errors import CheckpointError, SciMindError
 
-DESCRIPTION = "scimind.json"
-_WEIGHTS = ("model.ckpt", "model.safetensors")
-_SUFFIXES = (".ckpt", ".safetensors")
-_STEP_FOLDER = re.compile(r"step_(\d+)")
 # MindFormers' own checkpoints hold these beside the weights.
 _TRAINING_STATE = re.compile(
     r"(adam_[mv]|exp_avg|exp_avg_sq|moments?|accu_grads)\..+|"
@@ -61,108 +49,9 @@ class WeightMismatchError(CheckpointError):
         super().__init__(f"{path}: does not fit the model: {'; '.join(part for part in parts if part)}; {advice}")
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint that was found.
-
-    Args:
-        weights: The file of the weights.
-        description: What `scimind.json` beside it says; empty where there is none.
-    """
-
-    weights: Path
-    description: Mapping[str, Any]
-
-
 def is_weight(name: str) -> bool:
     """Whether a parameter is a weight; the caches of decoding are not."""
     return not any("cache" in part for part in name.split("."))
-
-
-def find_checkpoint(path: str | Path) -> Checkpoint:
-    """Finds the weights that a path means.
-
-    Args:
-        path: A file of weights, a checkpoint's folder, a folder of checkpoints (the newest is meant), or a run's
-            output folder.
-
-    Returns:
-        The checkpoint.
-
-    Raises:
-        CheckpointError: There is no such path, no weights in it, or more than one file that could be meant.
-    """
-    given = Path(path).expanduser()
-    if not given.exists():
-        raise CheckpointError(
-            f"load_checkpoint ({path}) does not exist; give a file of weights or a run's output folder"
-        )
-    if given.is_file():
-        if given.suffix not in _SUFFIXES:
-            raise CheckpointError(f"load_checkpoint ({path}) is neither a .ckpt nor a .safetensors file")
-        return _described(given)
-    for name in _WEIGHTS:
-        if (given / name).is_file():
-            return _described(given / name)
-    steps = step_folders(given)
-    if steps:
-        return find_checkpoint(steps[-1])
-    if (given / "checkpoint").is_dir():
-        return find_checkpoint(given / "checkpoint")
-    files = sorted(file for file in given.iterdir() if file.suffix in _SUFFIXES)
-    if len(files) == 1:
-        return _described(files[0])
-    found = f"{len(files)} files of weights" if files else "no weights"
-    raise CheckpointError(f"load_checkpoint ({path}) holds {found}; give the file that is meant")
-
-
-def step_folders(folder: Path) -> list[Path]:
-    """Returns the complete checkpoints of a folder, oldest first."""
-    if not folder.is_dir():
-        return []
-    matches = [(int(match[1]), path) for path in folder.iterdir() if (match := _STEP_FOLDER.fullmatch(path.name))]
-    return [path for _, path in sorted(matches) if any((path / name).is_file() for name in _WEIGHTS)]
-
-
-def routing_differences(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> list[str]:
-    """Returns how a checkpoint's routing differs from a model's; how it is computed (dispatch) makes no difference.
-
-    Args:
-        checkpoint: The checkpoint; one without a description differs in nothing.
-        expected: What `describe_model` says of the model.
-    """
-    there, here = checkpoint.description.get("routing") or {}, expected.get("routing") or {}
-    return [
-        f"routing.{key} is {_as_json(there[key])}, the model's is {_as_json(here[key])}"
-        for key in there
-        if key != "dispatch" and key in here and _as_json(there[key]) != _as_json(here[key])
-    ]
-
-
-def check_description(checkpoint: Checkpoint, expected: Mapping[str, Any], known_faults: Iterable[str] = ()) -> None:
-    """Compares what a checkpoint says of itself with a model, before the weights are read.
-
-    Args:
-        checkpoint: The checkpoint; one without a description passes.
-        expected: What `describe_model` says of the model.
-        known_faults: Differences that were found already.
-
-    Raises:
-        CheckpointError: A size, a modality's ids or the tokenizer differs; all differences are listed.
-    """
-    faults = list(known_faults)
-    there, here = checkpoint.description.get("model", {}), expected.get("model", {})
-    for key in ("vocab_size", "hidden_size", "num_layers", "num_heads", "n_kv_heads", "intermediate_size"):
-        if key in there and key in here and there[key] != here[key]:
-            faults.append(f"{key} is {there[key]}, the model's is {here[key]}")
-    for key in ("modality_ranges", "tokenizer_fingerprint"):
-        stated, wanted = checkpoint.description.get(key), expected.get(key)
-        if stated and wanted and _as_json(stated) != _as_json(wanted):
-            faults.append(f"{key} is {_as_json(stated)}, the model's is {_as_json(wanted)}")
-    if faults:
-        raise CheckpointError(
-            f"{checkpoint.weights}: {'; '.join(faults)}; give the model_config and the tokenizer of the weights"
-        )
 
 
 def load_weights(network: Any, checkpoint: Checkpoint) -> None:
@@ -246,24 +135,6 @@ def save_checkpoint(
             f"{target}: the checkpoint cannot be written ({_first_line(error)}); make room or choose another output_dir"
         ) from error
     return target
-
-
-def _described(weights: Path) -> Checkpoint:
-    """Returns the checkpoint of a file, with the description beside it."""
-    description = weights.parent / DESCRIPTION
-    if not description.is_file():
-        return Checkpoint(weights, {})
-    try:
-        content = json.loads(description.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{description}: cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{description}: must be a JSON object")
-    return Checkpoint(weights, content)
-
-
-def _as_json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
 
 
 def _first_line(error: BaseException) -> str:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from scimind.errors import SciMindError
+from scimind.run_folder import RunFolder, worker
 from scimind.train.loss_curve import LossTable, draw_loss_curve
-from scimind.train.run_folder import RunFolder, worker
 from scimind.train.state import EvaluationScore, StepRecord
 
 

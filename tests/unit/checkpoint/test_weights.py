@@ -10,17 +10,10 @@ import mindspore as ms
 import numpy as np
 import pytest
 
+from scimind.checkpoint.description import check_description, routing_differences
+from scimind.checkpoint.finding import Checkpoint, find_checkpoint, step_folders
+from scimind.checkpoint.weights import WeightMismatchError, load_weights, save_checkpoint
 from scimind.errors import CheckpointError, SciMindError
-from scimind.train.weights import (
-    Checkpoint,
-    WeightMismatchError,
-    check_description,
-    find_checkpoint,
-    load_weights,
-    routing_differences,
-    save_checkpoint,
-    step_folders,
-)
 
 
 class Network(ms.nn.Cell):

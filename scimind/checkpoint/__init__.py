@@ -1,0 +1,1 @@
+"""Weights on disk: found, described, checked, read and written."""

@@ -1,0 +1,97 @@
+"""Checkpoints on disk, found by what a user gives.
+
+A checkpoint is a folder:
+
+    step_000300/
+        model.ckpt          the weights
+        optimizer.ckpt      moments and step of the optimizer, where they are kept
+        scimind.json        what the weights need to be used
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scimind.errors import CheckpointError
+
+DESCRIPTION = "scimind.json"
+_WEIGHTS = ("model.ckpt", "model.safetensors")
+_SUFFIXES = (".ckpt", ".safetensors")
+_STEP_FOLDER = re.compile(r"step_(\d+)")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was found.
+
+    Args:
+        weights: The file of the weights.
+        description: What `scimind.json` beside it says; empty where there is none.
+    """
+
+    weights: Path
+    description: Mapping[str, Any]
+
+
+def find_checkpoint(path: str | Path) -> Checkpoint:
+    """Finds the weights that a path means.
+
+    Args:
+        path: A file of weights, a checkpoint's folder, a folder of checkpoints (the newest is meant), or a run's
+            output folder.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        CheckpointError: There is no such path, no weights in it, or more than one file that could be meant.
+    """
+    given = Path(path).expanduser()
+    if not given.exists():
+        raise CheckpointError(
+            f"load_checkpoint ({path}) does not exist; give a file of weights or a run's output folder"
+        )
+    if given.is_file():
+        if given.suffix not in _SUFFIXES:
+            raise CheckpointError(f"load_checkpoint ({path}) is neither a .ckpt nor a .safetensors file")
+        return _described(given)
+    for name in _WEIGHTS:
+        if (given / name).is_file():
+            return _described(given / name)
+    steps = step_folders(given)
+    if steps:
+        return find_checkpoint(steps[-1])
+    if (given / "checkpoint").is_dir():
+        return find_checkpoint(given / "checkpoint")
+    files = sorted(file for file in given.iterdir() if file.suffix in _SUFFIXES)
+    if len(files) == 1:
+        return _described(files[0])
+    found = f"{len(files)} files of weights" if files else "no weights"
+    raise CheckpointError(f"load_checkpoint ({path}) holds {found}; give the file that is meant")
+
+
+def step_folders(folder: Path) -> list[Path]:
+    """Returns the complete checkpoints of a folder, oldest first."""
+    if not folder.is_dir():
+        return []
+    matches = [(int(match[1]), path) for path in folder.iterdir() if (match := _STEP_FOLDER.fullmatch(path.name))]
+    return [path for _, path in sorted(matches) if any((path / name).is_file() for name in _WEIGHTS)]
+
+
+def _described(weights: Path) -> Checkpoint:
+    """Returns the checkpoint of a file, with the description beside it."""
+    description = weights.parent / DESCRIPTION
+    if not description.is_file():
+        return Checkpoint(weights, {})
+    try:
+        content = json.loads(description.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{description}: cannot be read ({error})") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{description}: must be a JSON object")
+    return Checkpoint(weights, content)
