@@ -1,0 +1,179 @@
+"""The commands as a user types them: from a file of molecules to answers, and what happens to bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scimind.cli import main as scimind
+from scimind.cli.original import main as run_scimind
+from tests.support.shared import ROOT
+
+FINETUNE, PREDICT = str(ROOT / "configs/scimind_nano_finetune.yaml"), str(ROOT / "configs/scimind_nano_predict.yaml")
+SMALLER = ["--model.model_config.num_layers=1", "--model.model_config.hidden_size=32", "--generation.batch_size=4"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with prepared records and a model that was trained on them for a few steps, by commands."""
+    folder = tmp_path_factory.mktemp("run")
+    records = json.loads((ROOT / "LPM-24-data/smiles2text/train.json").read_text())[:64]
+    (folder / "records.json").write_text(json.dumps(records))
+    prepare = ["prepare", "--task", "conversation", "--input", str(folder / "records.json"), "--seq_length", "160"]
+    assert scimind([*prepare, "--output", str(folder / "data"), "--name", "train"]) == 0
+    data = f"--train_dataset={folder}/data/train.mindrecord"
+    command = [FINETUNE, "--run_mode", "finetune", data, "--output_dir", str(folder / "out"), "--do_eval=False"]
+    done = subprocess.run(
+        [sys.executable, "run_scimind.py", "--config", *command, "--runner_config.max_steps=6", *SMALLER],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) < 20, "the console shows what a person needs"
+    return folder
+
+
+def predict_command(run: Path, source: Path, target: Path, *more: str) -> list[str]:
+    flags = ["--use_parallel", "False", "--device_id", "0", "--load_checkpoint", str(run / "out")]
+    files = ["--predict_data", str(source), "--save_file", str(target), "--output_dir", str(run / "predict")]
+    return [
+        "--config",
+        PREDICT,
+        "--run_mode",
+        "predict",
+        *files,
+        *flags,
+        "--generation.max_new_tokens=6",
+        *SMALLER,
+        *more,
+    ]
+
+
+def test_the_originals_command_answers_every_prompt(run, tmp_path):
+    source, target = tmp_path / "prompts.txt", tmp_path / "answers.txt"
+    lines = (ROOT / "LPM-24-data/smiles2text/test_prompts.txt").read_text().splitlines()[:5]
+    source.write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "run_scimind.py", *predict_command(run, source, target)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert len(target.read_text().splitlines()) == 5
+
+
+def test_a_prompt_that_is_too_long_is_reported_and_the_rest_goes_on(run, tmp_path):
+    source, target = tmp_path / "molecules.txt", tmp_path / "answers.jsonl"
+    source.write_text("\n".join(["CCO", "C" * 300, "CCN"]) + "\n")
+    assert run_scimind(predict_command(run, source, target, "--task", "smiles2text")) == 0
+    rows = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [row["finish_reason"] == "error" for row in rows] == [False, True, False]
+    assert "seq_length (160)" in rows[1]["message"]
+
+
+def test_cached_and_full_decoding_give_the_same_file(run, tmp_path):
+    source = tmp_path / "molecules.txt"
+    source.write_text("CCO\nc1ccccc1\nCC(=O)O\nC/C=C\\C\nCCN\n")
+    outputs = []
+    for use_past in ("True", "False"):
+        target = tmp_path / f"{use_past}.txt"
+        past = f"--model.model_config.use_past={use_past}"
+        assert run_scimind(predict_command(run, source, target, "--task", "smiles2text", past)) == 0
+        outputs.append(target.read_text())
+    assert outputs[0] == outputs[1]
+    assert outputs[0].strip()
+
+
+def fails(capsys: pytest.CaptureFixture[str], status: int) -> str:
+    """Returns the one line of a command that ended with status 2."""
+    captured = capsys.readouterr()
+    assert status == 2
+    lines = [line for line in captured.err.splitlines() if "error:" in line]
+    assert len(lines) == 1, captured.err
+    assert "Traceback" not in captured.err
+    return lines[0]
+
+
+CONVERSATION = {"id": "1", "conversation": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}
+BAD_RECORDS = {
+    "missing file": (None, "records.json"),
+    "empty file": ("", "empty"),
+    "broken JSON": ('[\n{"id": "1",\n"conversation": }\n]', "records.json:3"),
+    "no answer": (json.dumps([{**CONVERSATION, "conversation": CONVERSATION["conversation"][:1]}]), "answer"),
+    "unknown character": (json.dumps([CONVERSATION]).replace('"q"', '"<smiles>CC?</smiles>"'), "'?'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("prepare", name) for name in BAD_RECORDS] + [("predict", name) for name in BAD_RECORDS if name != "no answer"],
+)
+def test_bad_records_end_in_one_line(command, name, run, tmp_path, capsys):
+    content, told = BAD_RECORDS[name]
+    source = tmp_path / "records.json"
+    if content is not None:
+        source.write_text(content)
+    capsys.readouterr()
+    if command == "prepare":
+        status = scimind(["prepare", "--task", "conversation", "--input", str(source), "--output", str(tmp_path / "o")])
+    else:
+        status = run_scimind(predict_command(run, source, tmp_path / "x.jsonl"))
+    line = fails(capsys, status)
+    assert told in line
+    assert str(source) in line
+    assert not (tmp_path / "x.jsonl").exists()
+
+
+BAD_SETTINGS = {
+    "unknown key": (["--model.model_config.hiden_size=64"], "hidden_size"),
+    "checkpoint of another size": (["--model.model_config.hidden_size=64"], "hidden_size"),
+    "vocabulary of another size": (["--model.model_config.vocab_size=4096"], "vocab_size (4096)"),
+    "negative length": (["--generation.max_new_tokens=-1"], "max_new_tokens"),
+    "negative sequence": (["--model.model_config.seq_length=-1"], "seq_length"),
+    "no checkpoint there": (["--load_checkpoint", "none.ckpt"], "none.ckpt"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_bad_settings_end_in_one_line(name, run, tmp_path, capsys):
+    more, told = BAD_SETTINGS[name]
+    source = tmp_path / "molecules.txt"
+    source.write_text("CCO\n")
+    capsys.readouterr()
+    status = run_scimind(predict_command(run, source, tmp_path / "x.jsonl", "--task", "smiles2text", *more))
+    assert told in fails(capsys, status)
+
+
+@pytest.mark.parametrize("command", ["prepare", "finetune", "predict"])
+def test_a_folder_that_cannot_be_written_ends_in_one_line(command, run, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    inside = tmp_path / "file" / "inside"  # no folder can be made in a file, for root neither
+    source = tmp_path / "molecules.txt"
+    source.write_text("CCO\n")
+    capsys.readouterr()
+    if command == "prepare":
+        records = str(run / "records.json")
+        status = scimind(["prepare", "--task", "conversation", "--input", records, "--output", str(inside)])
+    elif command == "finetune":
+        data = ["--train_dataset", str(run / "data/train.mindrecord"), "--do_eval=False"]
+        status = run_scimind(["--config", FINETUNE, "--run_mode", "finetune", *data, "--output_dir", str(inside)])
+    else:
+        status = run_scimind(predict_command(run, source, inside / "x.jsonl", "--task", "smiles2text"))
+    assert str(tmp_path / "file") in fails(capsys, status)
+
+
+def test_too_little_room_is_told_before_training(run, tmp_path, capsys, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
+    capsys.readouterr()
+    data = ["--train_dataset", str(run / "data/train.mindrecord"), "--do_eval=False"]
+    status = run_scimind(["--config", FINETUNE, "--run_mode", "finetune", *data, "--output_dir", str(tmp_path / "o")])
+    assert "free" in fails(capsys, status)
+
+
+def test_a_negative_length_is_refused_by_prepare(run, tmp_path, capsys):
+    prepare = ["prepare", "--task", "conversation", "--input", str(run / "records.json"), "--output", str(tmp_path)]
+    assert "-5" in fails(capsys, scimind([*prepare, "--seq_length=-5"]))
