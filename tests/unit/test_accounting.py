@@ -102,9 +102,9 @@ def test_memory_of_training_on_one_device() -> None:
     needed = accounting.memory(config)
     parameters = sum(accounting.parameters(ModelShape.of(config.model_config)).values())
     assert (needed.weights, needed.gradients, needed.optimizer) == (4 * parameters, 4 * parameters, 8 * parameters)
-    # 192 tokens: 4 layers of (8 x 128 + 4 x 512) numbers and two score matrices for 4 heads, logits and their gradient.
-    layer = 192 * 4 * (8 * 128 + 4 * 512) + 2 * 4 * 192 * 192 * 4
-    assert needed.activations == 4 * layer + 2 * 4 * 192 * 2112
+    # 160 tokens: 4 layers of (8 x 128 + 4 x 512) numbers and two score matrices for 4 heads, logits and their gradient.
+    layer = 160 * 4 * (8 * 128 + 4 * 512) + 2 * 4 * 160 * 160 * 4
+    assert needed.activations == 4 * layer + 2 * 4 * 160 * 2112
     assert needed.total == 16 * parameters + needed.activations
 
 
@@ -120,6 +120,6 @@ def test_memory_of_predicting_is_weights_and_cache() -> None:
     config = load_config(CONFIGS / "scimind_nano_predict.yaml", ["--generation.batch_size=2"])
     needed = accounting.memory(config)
     assert (needed.gradients, needed.optimizer) == (0, 0)
-    assert needed.activations == 2 * 4 * 2 * 192 * 128 * 4
+    assert needed.activations == 2 * 4 * 2 * 160 * 128 * 4
     without = load_config(CONFIGS / "scimind_nano_predict.yaml", ["--model.model_config.use_past=False"])
     assert accounting.memory(without).activations == 0

@@ -32,7 +32,7 @@ def test_costs_of_the_nano_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.split() == ["total", "1,590,400"] for line in lines)
     assert any(line.startswith("smiles") and "8/16" in line and "0.50 dense" in line for line in lines)
     assert "1 x CPU" in lines
-    assert "global batch 32 records, up to 6,144 tokens a step" in lines
+    assert "global batch 16 records, up to 2,560 tokens a step" in lines
     assert any(line.startswith("optimizer") for line in lines)
 
 
