@@ -1,0 +1,203 @@
+"""A Llama's sizes: from Hugging Face's config.json, from the shapes of its weights, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from scimind.errors import CheckpointError
+
+# What config.json may say only so, for our Llama has nothing else.
+_FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "sliding_window": None}
+_DEFAULT_ROTARY = (None, "default")
+
+
+@dataclass(frozen=True)
+class ModelSizes:
+    """Everything about a Llama that its weights do not say, or say only by their shapes.
+
+    Args:
+        vocab_size: v, rows of the embedding.
+        hidden_size: d.
+        num_layers: Decoder layers.
+        num_heads: Heads of the queries.
+        n_kv_heads: Heads of keys and values.
+        intermediate_size: h, neurons of a feed-forward.
+        seq_length: Longest sequence.
+        rms_norm_eps: Added to a norm's mean square.
+        theta: Base of the rotary embedding.
+        tie_word_embeddings: Whether the embedding is the output matrix too.
+        bos_token_id: Id of the beginning.
+        eos_token_id: Id of the end.
+        pad_token_id: Id of the padding.
+    """
+
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    n_kv_heads: int
+    intermediate_size: int
+    seq_length: int = 2048
+    rms_norm_eps: float = 1e-5
+    theta: float = 10000.0
+    tie_word_embeddings: bool = False
+    bos_token_id: int = 1
+    eos_token_id: int = 2
+    pad_token_id: int = 0
+
+    def to_model_config(self) -> dict[str, Any]:
+        """Returns the sizes under the names of `model.model_config`."""
+        return asdict(self)
+
+
+def read_config_json(file: Path) -> ModelSizes:
+    """Returns the sizes of a Hugging Face Llama.
+
+    Args:
+        file: Its config.json.
+
+    Raises:
+        CheckpointError: The file cannot be read, or the model is no Llama of the kind that we have; all reasons.
+    """
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        assert isinstance(config, dict)
+    except (OSError, ValueError, AssertionError) as error:
+        raise CheckpointError(f"{file}: cannot be read ({error}); give a folder of save_pretrained") from error
+    if config.get("model_type") != "llama":
+        raise CheckpointError(f"{file}: model_type is {config.get('model_type')!r}; only a llama can be converted")
+    rotary = config.get("rope_parameters") or {}
+    scaling = config.get("rope_scaling") or rotary
+    faults = [
+        f"{key} ({config[key]!r}) must be {json.dumps(value)}"
+        for key, value in _FIXED.items()
+        if config.get(key, value) != value
+    ]
+    if scaling.get("rope_type", scaling.get("type")) not in _DEFAULT_ROTARY:
+        faults.append(f"rope_scaling ({json.dumps(scaling)}) is not supported; only unscaled rotary embeddings are")
+    try:
+        heads = int(config["num_attention_heads"])
+        sizes = ModelSizes(
+            vocab_size=int(config["vocab_size"]),
+            hidden_size=int(config["hidden_size"]),
+            num_layers=int(config["num_hidden_layers"]),
+            num_heads=heads,
+            n_kv_heads=int(config.get("num_key_value_heads") or heads),
+            intermediate_size=int(config["intermediate_size"]),
+            seq_length=int(config.get("max_position_embeddings", 2048)),
+            rms_norm_eps=float(config.get("rms_norm_eps", 1e-6)),
+            theta=float(config.get("rope_theta") or rotary.get("rope_theta") or 10000.0),
+            tie_word_embeddings=bool(config.get("tie_word_embeddings", False)),
+            bos_token_id=_one(config.get("bos_token_id"), 1),
+            eos_token_id=_one(config.get("eos_token_id"), 2),
+            pad_token_id=max(0, _one(config.get("pad_token_id"), 0)),
+        )
+    except KeyError as error:
+        raise CheckpointError(f"{file}: {error.args[0]} is missing; give a folder of save_pretrained") from error
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{file}: a size is no number ({error})") from error
+    faults += _head_faults(sizes)
+    if (config.get("head_dim") or sizes.hidden_size // sizes.num_heads) * sizes.num_heads != sizes.hidden_size:
+        faults.append(f"head_dim ({config['head_dim']}) must be hidden_size / num_attention_heads")
+    if faults:
+        raise CheckpointError(f"{file}: {'; '.join(faults)}; such a Llama cannot be converted")
+    return sizes
+
+
+def write_config_json(file: Path, sizes: ModelSizes, dtype: str) -> None:
+    """Writes the config.json with which plain transformers loads the weights.
+
+    Args:
+        file: The new file.
+        sizes: The model's.
+        dtype: "float32", "float16" or "bfloat16".
+    """
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": sizes.vocab_size,
+        "hidden_size": sizes.hidden_size,
+        "num_hidden_layers": sizes.num_layers,
+        "num_attention_heads": sizes.num_heads,
+        "num_key_value_heads": sizes.n_kv_heads,
+        "head_dim": sizes.hidden_size // sizes.num_heads,
+        "intermediate_size": sizes.intermediate_size,
+        "max_position_embeddings": sizes.seq_length,
+        "rms_norm_eps": sizes.rms_norm_eps,
+        "rope_theta": sizes.theta,
+        "rope_scaling": None,
+        "tie_word_embeddings": sizes.tie_word_embeddings,
+        "hidden_act": "silu",
+        "attention_bias": False,
+        "mlp_bias": False,
+        "bos_token_id": sizes.bos_token_id,
+        "eos_token_id": sizes.eos_token_id,
+        "torch_dtype": dtype,
+        "use_cache": True,
+    }
+    file.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def sizes_from_shapes(
+    shapes: Mapping[str, tuple[int, ...]], num_heads: int | None, given: Mapping[str, Any], where: Path
+) -> ModelSizes:
+    """Returns the sizes of weights under MindFormers' names.
+
+    Args:
+        shapes: The shape of each weight.
+        num_heads: Heads, which no shape says; None where `given` has them.
+        given: Further settings by the names of `model.model_config`; what shapes say wins.
+        where: The file, for errors.
+
+    Raises:
+        CheckpointError: A weight is missing without which there are no sizes, or the heads do not fit.
+    """
+    try:
+        rows, hidden = shapes["model.tok_embeddings.embedding_weight"]
+        neurons, _ = shapes["model.layers.0.feed_forward.w1.weight"]
+        keys, _ = shapes["model.layers.0.attention.wk.weight"]
+    except (KeyError, ValueError) as error:
+        raise CheckpointError(f"{where}: is no Llama of MindFormers ({error} is missing or misshapen)") from error
+    layers = {int(name.split(".")[2]) for name in shapes if name.startswith("model.layers.")}
+    heads = num_heads or given.get("num_heads")
+    if not heads:
+        raise CheckpointError(f"{where}: does not say how many heads it has; give --num-heads or --config")
+    if hidden % heads or keys % (hidden // heads):
+        raise CheckpointError(f"{where}: {heads} heads do not fit hidden_size {hidden} and {keys} rows of wk")
+    names = {entry.name for entry in fields(ModelSizes)}
+    rest = {key: value for key, value in given.items() if key in names and value is not None}
+    rest |= {
+        "vocab_size": rows,
+        "hidden_size": hidden,
+        "num_layers": max(layers) + 1,
+        "num_heads": heads,
+        "n_kv_heads": keys // (hidden // heads),
+        "intermediate_size": neurons,
+        "tie_word_embeddings": "lm_head.weight" not in shapes,
+    }
+    return ModelSizes(**rest)
+
+
+def _head_faults(sizes: ModelSizes) -> list[str]:
+    faults = []
+    if sizes.hidden_size % sizes.num_heads:
+        faults.append(f"hidden_size ({sizes.hidden_size}) must be a multiple of its heads ({sizes.num_heads})")
+    if sizes.num_heads % sizes.n_kv_heads:
+        faults.append(f"num_key_value_heads ({sizes.n_kv_heads}) must divide num_attention_heads ({sizes.num_heads})")
+    if min(sizes.hidden_size, sizes.num_layers, sizes.intermediate_size, sizes.vocab_size) < 1 or math.isnan(
+        sizes.theta
+    ):
+        faults.append("a size is not positive")
+    return faults
+
+
+def _one(value: Any, default: int) -> int:
+    """Returns a token's id; of several ids the first."""
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return default if value is None else int(value)

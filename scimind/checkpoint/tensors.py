@@ -1,0 +1,163 @@
+"""Tensors in files of weights, described by the files' headers and read piece by piece.
+
+Nothing here interprets numbers: a tensor is read and written as the bytes that it is, so that float32, float16 and
+bfloat16 pass unchanged, and numpy, which has no bfloat16, sees whole words of the same width.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scimind.errors import CheckpointError
+
+CHUNK = 1 << 25  # bytes that are in memory at a time where a tensor is only copied
+
+# The names of safetensors, with the bytes of a number.
+WIDTHS = {
+    **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "BOOL": 1},
+    **{f"{sign}{bits}": bits // 8 for sign in "IU" for bits in (8, 16, 32, 64)},
+}
+FLOATS = ("F32", "F16", "BF16")
+_WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Where a tensor's bytes are.
+
+    Args:
+        name: Its name in the file.
+        dtype: A key of `WIDTHS`.
+        shape: Its shape; empty for a single number.
+        file: The file.
+        spans: Offset and length of each part, in order.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    file: Path
+    spans: tuple[tuple[int, int], ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the shape and the type ask for."""
+        return math.prod(self.shape) * WIDTHS[self.dtype]
+
+    def check(self) -> None:
+        """Checks that the parts have the bytes that the shape asks for.
+
+        Raises:
+            CheckpointError: They have more or fewer.
+        """
+        there = sum(length for _, length in self.spans)
+        if there != self.nbytes:
+            raise CheckpointError(
+                f"{self.file}: {self.name} has {there} bytes, {self.dtype} {list(self.shape)} needs {self.nbytes}; "
+                "the file is damaged, fetch it again"
+            )
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yields the bytes from `start` to `stop`, at most `CHUNK` at a time.
+
+        Raises:
+            CheckpointError: The file cannot be read, or ends too early.
+        """
+        stop = self.nbytes if stop is None else stop
+        position = 0
+        try:
+            with self.file.open("rb") as stream:
+                for offset, length in self.spans:
+                    first, last = max(start - position, 0), min(stop - position, length)
+                    position += length
+                    if first >= last:
+                        continue
+                    stream.seek(offset + first)
+                    for begin in range(first, last, CHUNK):
+                        piece = stream.read(min(CHUNK, last - begin))
+                        if len(piece) != min(CHUNK, last - begin):
+                            raise CheckpointError(f"{self.file}: ends within {self.name}; fetch the file again")
+                        yield piece
+        except OSError as error:
+            raise CheckpointError(f"{self.file}: cannot be read ({error.strerror})") from error
+
+    def words(self, first: int = 0, last: int | None = None) -> NDArray[np.unsignedinteger]:
+        """Returns rows `first` … `last` as unsigned integers of the numbers' width, [rows, …]; all of it by default."""
+        if not self.shape:
+            return np.frombuffer(b"".join(self.chunks()), _WORDS[WIDTHS[self.dtype]]).reshape(())
+        last = self.shape[0] if last is None else last
+        row = self.nbytes // max(1, self.shape[0])
+        found = np.empty((last - first) * row, np.uint8)
+        position = 0
+        for piece in self.chunks(first * row, last * row):
+            found[position : position + len(piece)] = np.frombuffer(piece, np.uint8)
+            position += len(piece)
+        return found.view(_WORDS[WIDTHS[self.dtype]]).reshape(last - first, *self.shape[1:])
+
+    def numbers(self, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
+        """Returns rows as float32, exactly for the three types of `FLOATS`."""
+        return to_float32(self.words(first, last), self.dtype)
+
+
+@dataclass(frozen=True)
+class NewTensor:
+    """A tensor that is going to be written.
+
+    Args:
+        name: Its name in the new file.
+        dtype: A key of `WIDTHS`.
+        shape: Its shape.
+        pieces: Gives its bytes, part by part; iterated once.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    pieces: Iterable[bytes | memoryview]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the shape and the type ask for."""
+        return math.prod(self.shape) * WIDTHS[self.dtype]
+
+
+def to_float32(words: NDArray[np.unsignedinteger], dtype: str) -> NDArray[np.float32]:
+    """Returns the numbers that words stand for as float32; float64 is rounded.
+
+    Args:
+        words: As `StoredTensor.words` gives them, any shape.
+        dtype: "F32", "F16", "BF16" or "F64".
+
+    Raises:
+        CheckpointError: Another type.
+    """
+    if dtype == "BF16":
+        return (words.astype(np.uint32) << 16).view(np.float32)
+    if dtype not in ("F16", "F32", "F64"):
+        raise CheckpointError(f"a weight has type {dtype}; weights are {', '.join(FLOATS)}")
+    return words.view({"F16": np.float16, "F32": np.float32, "F64": np.float64}[dtype]).astype(np.float32)
+
+
+def from_float32(numbers: NDArray[np.float32], dtype: str) -> NDArray[np.unsignedinteger]:
+    """Returns the words of numbers, rounded to the nearest, to even at a tie.
+
+    Args:
+        numbers: Finite numbers, any shape.
+        dtype: "F32", "F16" or "BF16".
+    """
+    if dtype == "BF16":
+        bits = np.ascontiguousarray(numbers, np.float32).view(np.uint32).astype(np.uint64)
+        return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    kind = {"F16": np.float16, "F32": np.float32}[dtype]
+    return np.ascontiguousarray(numbers.astype(kind)).view(_WORDS[WIDTHS[dtype]])
+
+
+def bytes_of(words: NDArray[np.unsignedinteger]) -> memoryview:
+    """Returns the bytes of an array, without a copy where it is contiguous."""
+    return memoryview(np.ascontiguousarray(words).reshape(-1).view(np.uint8))
