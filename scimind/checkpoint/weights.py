@@ -13,7 +13,7 @@ from scimind.checkpoint.finding import DESCRIPTION, Checkpoint
 from scimind.errors import CheckpointError, SciMindError
 
 # MindFormers' own checkpoints hold these beside the weights.
-_TRAINING_STATE = re.compile(
+TRAINING_STATE = re.compile(
     r"(adam_[mv]|exp_avg|exp_avg_sq|moments?|accu_grads)\..+|"
     r"global_step|epoch_num|step_num|loss_scale|scale_sense|learning_rate|current_iterator_step|last_overflow_iterator_step"
 )
@@ -28,6 +28,7 @@ class WeightMismatchError(CheckpointError):
         missing: Names that the model has and the file lacks.
         unexpected: Names that the file has and the model lacks.
         misshapen: Name, shape in the file, shape in the model.
+        advice: What to do; empty for what helps where a model is loaded.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class WeightMismatchError(CheckpointError):
         missing: list[str],
         unexpected: list[str],
         misshapen: list[tuple[str, tuple[int, ...], tuple[int, ...]]],
+        advice: str = "",
     ) -> None:
         self.missing, self.unexpected, self.misshapen = missing, unexpected, misshapen
         parts = [
@@ -43,9 +45,12 @@ class WeightMismatchError(CheckpointError):
             _listed("missing", missing),
             _listed("unexpected", unexpected),
         ]
-        advice = "give the model_config that the weights were made with"
-        if any(name.startswith("model.embed_tokens") or ".self_attn." in name for name in unexpected):
-            advice = "these are Hugging Face's names; convert the checkpoint first"
+        if advice:
+            pass
+        elif any(name.startswith("model.embed_tokens") or ".self_attn." in name for name in unexpected):
+            advice = "these are Hugging Face's names; convert the checkpoint first (scimind convert)"
+        else:
+            advice = "give the model_config that the weights were made with"
         super().__init__(f"{path}: does not fit the model: {'; '.join(part for part in parts if part)}; {advice}")
 
 
@@ -73,7 +78,7 @@ def load_weights(network: Any, checkpoint: Checkpoint) -> None:
         stored = ms.load_checkpoint(str(path), format=kind)
     except Exception as error:  # MindSpore raises ValueError, RuntimeError and others for a file that is cut or not one
         raise CheckpointError(f"{path}: cannot be read as a checkpoint ({_first_line(error)})") from error
-    weights = {name: value for name, value in stored.items() if not _TRAINING_STATE.fullmatch(name) and is_weight(name)}
+    weights = {name: value for name, value in stored.items() if not TRAINING_STATE.fullmatch(name) and is_weight(name)}
     wanted = {parameter.name: parameter for parameter in network.get_parameters() if is_weight(parameter.name)}
     missing = [name for name in wanted if name not in weights]
     unexpected = [name for name in weights if name not in wanted]
