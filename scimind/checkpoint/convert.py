@@ -200,7 +200,9 @@ def _codec(source: Source, options: ConvertOptions) -> tuple[TokenCodec | None, 
         return TokenCodec(place / "tokenizer.model", extension=default), [f"tokenizer: {place / 'tokenizer.model'}"]
     if options.to == "hf" or source.kind == "scimind":
         return None, ["no tokenizer beside the weights: none is written"]
-    raise SciMindError(f"{place}: holds no tokenizer.model; give --tokenizer, a SentencePiece model or a folder of ours")
+    raise SciMindError(
+        f"{place}: holds no tokenizer.model; give --tokenizer, a SentencePiece model or a folder of ours"
+    )
 
 
 def _routing(source: Source, options: ConvertOptions, settings: Mapping[str, Any]) -> RoutingSettings:
@@ -262,9 +264,7 @@ def _orders(
     return orders, [f"neurons are put into the experts' order of {folder}"], order_hash(composed)
 
 
-def _kept(
-    orders: list[NDArray[np.int64]] | None, source: Source, options: ConvertOptions
-) -> NDArray[np.int32] | None:
+def _kept(orders: list[NDArray[np.int64]] | None, source: Source, options: ConvertOptions) -> NDArray[np.int32] | None:
     """Returns where each neuron stood at first [layers, h], to be kept beside the weights; None where that is here."""
     if options.to == "hf":
         return None
@@ -279,9 +279,7 @@ def _kept(
     return np.stack([old[new] for old, new in zip(before, orders, strict=True)]).astype(np.int32)
 
 
-def _vocabulary(
-    source: Source, codec: TokenCodec | None, options: ConvertOptions, notes: list[str]
-) -> VocabularyPlan:
+def _vocabulary(source: Source, codec: TokenCodec | None, options: ConvertOptions, notes: list[str]) -> VocabularyPlan:
     """Returns how the vocabulary grows."""
     rows = source.sizes.vocab_size
     if codec is None:
@@ -331,8 +329,7 @@ def _losses(source: Source, routing: RoutingSettings, options: ConvertOptions) -
     lost = [
         f"{modality} {routing.active_experts(modality)} of {every} experts"
         for modality in MODALITY_NAMES
-        if not uses_all(routing, modality)
-        and (modality == "text" or routing.modality_ranges.get(modality))
+        if not uses_all(routing, modality) and (modality == "text" or routing.modality_ranges.get(modality))
     ]
     parts = [f"its routing (router {routing.router}; {', '.join(lost)})"] if lost else []
     parts += [f"its gates ({len(source.gates)} weights of a learned router)"] if source.gates else []

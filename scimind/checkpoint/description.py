@@ -25,6 +25,7 @@ _SIZES = (
     "pad_token_id",
     "bos_token_id",
     "eos_token_id",
+    "tie_word_embeddings",
 )
 _MOST_PADDING_ROWS = 1024
 

@@ -19,7 +19,6 @@ from scimind.checkpoint.weights import TRAINING_STATE, WeightMismatchError
 from scimind.errors import CheckpointError
 
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
-ORDER_FILE = "neuron_order.npy"
 _INDEX = "model.safetensors.index.json"
 _ORIGINAL_ROWS = (32066, 32098)
 _HEAD_SIZE = 128  # of every published model of the original's
