@@ -23,8 +23,10 @@ from scimind.errors import CheckpointError, SciMindError
 from scimind.modality import MODALITY_NAMES
 from scimind.model.settings import RoutingSettings
 from scimind.tokenizer import TokenCodec
+from scimind.tokenizer.alphabet import added_tokens, modality_ranges
 from scimind.tokenizer.storage import SETTINGS_NAME
 
+ORIGINAL_PIECES = 32000  # of Llama-2's vocabulary, which every original model has
 # The original's: a text token uses the 14 most active of 16 experts, any other token 2.
 ORIGINAL_ROUTING = {
     "num_experts": 16,
@@ -44,7 +46,7 @@ class ConvertOptions:
     Args:
         kind: "hf", "mindformers", "scimind-v0" or "scimind"; None guesses it.
         to: "scimind" or "hf".
-        partition: Folder with each neuron's expert; None keeps the neurons' order (scimind-v0 looks beside the weights).
+        partition: Folder with each neuron's expert; None keeps their order (scimind-v0: looks beside the weights).
         tokenizer: Tokenizer folder or SentencePiece model; None looks beside the weights.
         extension: Whether SMILES gets the characters that the published tokenizer lacks; None for what fits.
         vocab_multiple: What the number of rows is a multiple of.
@@ -124,7 +126,11 @@ def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
         vocabulary = _vocabulary(source, codec, options, notes)
     rows = vocabulary.rows
     sizes = replace(source.sizes, vocab_size=rows)
-    if codec is not None and rows >= codec.vocab_size:
+    if codec is None and source.kind == "scimind-v0":
+        routing = replace_ranges(routing, modality_ranges(ORIGINAL_PIECES, False), rows)
+    elif rows < vocabulary.old_rows:
+        routing = replace_ranges(routing, {}, rows)
+    elif codec is not None and rows >= codec.vocab_size:
         routing = replace_ranges(routing, codec.modality_ranges, rows)
     description = _describe(source, sizes, routing, codec, order_name, vocabulary)
     ours_to_theirs = {ours: theirs for theirs, ours in hugging_face_names(sizes.num_layers).items()}
@@ -195,10 +201,11 @@ def _codec(source: Source, options: ConvertOptions) -> tuple[TokenCodec | None, 
             codec = TokenCodec(codec.model_file, extension=options.extension)
         return codec, [f"tokenizer: {place}"]
     if options.tokenizer is not None and not place.is_dir():
-        return TokenCodec(place, extension=default), []
+        return TokenCodec(place, extension=default), [f"tokenizer: {place}"]
     if (place / "tokenizer.model").is_file():
         return TokenCodec(place / "tokenizer.model", extension=default), [f"tokenizer: {place / 'tokenizer.model'}"]
-    if options.to == "hf" or source.kind == "scimind":
+    complete = source.kind == "scimind-v0" and source.sizes.vocab_size == ORIGINAL_PIECES + len(added_tokens(False))
+    if options.to == "hf" or source.kind == "scimind" or complete:
         return None, ["no tokenizer beside the weights: none is written"]
     raise SciMindError(
         f"{place}: holds no tokenizer.model; give --tokenizer, a SentencePiece model or a folder of ours"
@@ -283,7 +290,13 @@ def _vocabulary(source: Source, codec: TokenCodec | None, options: ConvertOption
     """Returns how the vocabulary grows."""
     rows = source.sizes.vocab_size
     if codec is None:
-        return VocabularyPlan(rows, rows, rows, ())
+        padded = -(-rows // options.vocab_multiple) * options.vocab_multiple if source.kind == "scimind-v0" else rows
+        return VocabularyPlan(rows, rows, padded, ())
+    if source.kind == "scimind-v0" and codec.base_size != ORIGINAL_PIECES:
+        raise CheckpointError(
+            f"{source.folder}: the tokenizer has {codec.base_size} pieces, an original model's has {ORIGINAL_PIECES}; "
+            "give Llama-2's tokenizer.model with --tokenizer"
+        )
     ours = bool(source.description) or (source.folder / SETTINGS_NAME).is_file() or source.kind == "scimind-v0"
     if rows > codec.base_size and not ours:
         raise CheckpointError(
@@ -370,6 +383,8 @@ def _describe(
     described["neuron_order"] = neuron_order
     described["original_rows"] = source.description.get("original_rows") or vocabulary.old_rows
     described["converted_from"] = source.kind
+    if vocabulary.rows < vocabulary.old_rows:  # a plain Llama again: it has no tokens to route by
+        described |= {"routing": {}, "modality_ranges": {}, "tokenizer_fingerprint": None}
     return json.loads(json.dumps(described))
 
 

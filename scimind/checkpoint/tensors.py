@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,11 @@ WIDTHS = {
     **{f"{sign}{bits}": bits // 8 for sign in "IU" for bits in (8, 16, 32, 64)},
 }
 FLOATS = ("F32", "F16", "BF16")
+_NUMPY = {
+    **{"F64": np.float64, "F32": np.float32, "F16": np.float16, "BOOL": np.bool_},
+    **{"I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64},
+    **{"U8": np.uint8, "U16": np.uint16, "U32": np.uint32, "U64": np.uint64},
+}
 _WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 
@@ -100,6 +106,10 @@ class StoredTensor:
             position += len(piece)
         return found.view(_WORDS[WIDTHS[self.dtype]]).reshape(last - first, *self.shape[1:])
 
+    def values(self) -> NDArray[Any]:
+        """Returns the tensor in numpy's type of the same name; there is none for bfloat16, see `numbers`."""
+        return self.words().view(_NUMPY[self.dtype])
+
     def numbers(self, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
         """Returns rows as float32, exactly for the three types of `FLOATS`."""
         return to_float32(self.words(first, last), self.dtype)
@@ -160,4 +170,4 @@ def from_float32(numbers: NDArray[np.float32], dtype: str) -> NDArray[np.unsigne
 
 def bytes_of(words: NDArray[np.unsignedinteger]) -> memoryview:
     """Returns the bytes of an array, without a copy where it is contiguous."""
-    return memoryview(np.ascontiguousarray(words).reshape(-1).view(np.uint8))
+    return np.ascontiguousarray(words).reshape(-1).view(np.uint8).data

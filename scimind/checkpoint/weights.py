@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from scimind.checkpoint.finding import DESCRIPTION, Checkpoint
+from scimind.checkpoint.mindspore_file import read_index
+from scimind.checkpoint.safetensors_file import checksum, read_header
 from scimind.errors import CheckpointError, SciMindError
 
 # MindFormers' own checkpoints hold these beside the weights.
@@ -62,36 +64,41 @@ def is_weight(name: str) -> bool:
 def load_weights(network: Any, checkpoint: Checkpoint) -> None:
     """Loads weights into a network, all of them or none.
 
+    Names and shapes come from the file's header, and then one weight at a time is in memory twice.
+
     Args:
         network: A MindSpore cell; its parameters keep their types.
         checkpoint: What `find_checkpoint` found.
 
     Raises:
-        CheckpointError: The file cannot be read.
+        CheckpointError: The file cannot be read, or a weight is not the one whose checksum the description has.
         WeightMismatchError: A weight is missing, unexpected or misshapen.
     """
     import mindspore as ms
 
     path = checkpoint.weights
-    kind = "safetensors" if path.suffix == ".safetensors" else "ckpt"
-    try:
-        stored = ms.load_checkpoint(str(path), format=kind)
-    except Exception as error:  # MindSpore raises ValueError, RuntimeError and others for a file that is cut or not one
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({_first_line(error)})") from error
+    stored = read_header(path) if path.suffix == ".safetensors" else read_index(path)
     weights = {name: value for name, value in stored.items() if not TRAINING_STATE.fullmatch(name) and is_weight(name)}
     wanted = {parameter.name: parameter for parameter in network.get_parameters() if is_weight(parameter.name)}
     missing = [name for name in wanted if name not in weights]
     unexpected = [name for name in weights if name not in wanted]
     misshapen = [
-        (name, tuple(weights[name].shape), tuple(wanted[name].shape))
+        (name, weights[name].shape, tuple(wanted[name].shape))
         for name in wanted
-        if name in weights and tuple(weights[name].shape) != tuple(wanted[name].shape)
+        if name in weights and weights[name].shape != tuple(wanted[name].shape)
     ]
     if missing or unexpected or misshapen:
         raise WeightMismatchError(path, missing, unexpected, misshapen)
+    sums = checkpoint.description.get("checksums") or {}
+    changed = [name for name in wanted if name in sums and checksum(weights[name]) != sums[name]]
+    if changed:
+        raise CheckpointError(
+            f"{path}: {_listed('changed since they were written', changed)}; fetch the file again, or remove "
+            f"checksums from {DESCRIPTION} if they were changed on purpose"
+        )
     for name, parameter in wanted.items():
-        # The copy matters: set_data shares memory, and a training step would write into the loaded array's.
-        parameter.set_data(ms.Tensor(weights[name].asnumpy().copy()).astype(parameter.dtype))
+        tensor = ms.Tensor(weights[name].numbers() if weights[name].dtype == "BF16" else weights[name].values())
+        parameter.set_data(tensor.astype(parameter.dtype))
 
 
 def save_checkpoint(

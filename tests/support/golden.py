@@ -21,15 +21,15 @@ SHARED = {
 
 @dataclass
 class GoldenCase:
-    """One reference file with its weights drawn again, neurons in expert order."""
+    """One reference file with its weights drawn again."""
 
     arrays: dict[str, np.ndarray]
     meta: dict[str, Any]
     weights: dict[str, np.ndarray]
 
 
-def golden_case(variant: str) -> GoldenCase:
-    """Returns the case `intended` or `released`."""
+def golden_case(variant: str, *, expert_order: bool = True) -> GoldenCase:
+    """Returns the case `intended` or `released`, with neurons in the experts' order or in the original's own."""
     stored = np.load(shared_file(f"golden/dev_{variant}.npz"))
     meta = json.loads(str(stored["meta"]))
     d, h, v = meta["dim"], meta["intermediate"], meta["vocab"]
@@ -45,7 +45,7 @@ def golden_case(variant: str) -> GoldenCase:
         shape = (v, d) if "embedding" in name or "lm_head" in name else shape
         scale = 1.0 if "embedding" in name else 1 / np.sqrt(shape[-1])
         weights[name] = (state.standard_normal(shape) * scale).astype(np.float32)
-    for layer, of_neuron in enumerate(experts):
+    for layer, of_neuron in enumerate(experts if expert_order else []):
         order = np.argsort(of_neuron, kind="stable")
         prefix = f"model.layers.{layer}.feed_forward."
         weights[prefix + "w1.weight"] = weights[prefix + "w1.weight"][order]
