@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-_ROUTERS = ("activation", "modality")
+from scimind.model.settings import ROUTERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--config", metavar="CONFIG", help="run configuration whose model_config has the routing, and missing sizes")
     add("--num-heads", "--num_heads", type=int, metavar="N", help="attention heads, where the input does not say")
     add("--num-experts", "--num_experts", type=int, metavar="E", help="number of experts")
-    add("--router", choices=_ROUTERS, help="what chooses the experts")
+    add("--router", choices=ROUTERS, help="what chooses the experts")
     for name, what in (
         ("experts-per-token", "activation: experts that a token uses, such as text=14,smiles=2"),
         ("shared-experts", "activation: experts that are always used, such as text=10,smiles=0..13"),

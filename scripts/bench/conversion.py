@@ -2,9 +2,9 @@
 
     python scripts/bench/conversion.py [--form hf|ckpt] [--layers 2] [--tokenizer FILE] [--folder DIR]
 
-A layer takes 0.4 GB and the two matrices of the vocabulary 0.5 GB, and the disk holds all of it twice until the end. The
-form `hf` has as many rows as the tokenizer has pieces: give Llama-2's for its 32,000, the built-in one has 2,000. The form
-`ckpt` is the original's: one file of MindSpore with 32,098 rows, and patterns, by which every neuron moves.
+A layer takes 0.4 GB and the two matrices of the vocabulary 0.5 GB, and the disk holds all of it twice until the end.
+The form `hf` has as many rows as the tokenizer has pieces: Llama-2's has 32,000, the built-in one 2,000.
+The form `ckpt` is the original's: one file of MindSpore with 32,098 rows, and patterns, by which every neuron moves.
 """
 
 from __future__ import annotations

@@ -54,7 +54,9 @@ def test_llamas_that_are_not_ours_are_refused(tmp_path: Path, change: dict[str, 
 
 
 def test_sizes_of_older_and_newer_forms(tmp_path: Path) -> None:
-    config = {key: value for key, value in numpy_llama.SIZES.items() if key not in ("num_key_value_heads", "rope_theta")}
+    config = {
+        key: value for key, value in numpy_llama.SIZES.items() if key not in ("num_key_value_heads", "rope_theta")
+    }
     config |= {"rope_parameters": {"rope_type": "default", "rope_theta": 1e6}, "eos_token_id": [2, 7]}
     (tmp_path / "config.json").write_text(json.dumps(config))
     sizes = read_config_json(tmp_path / "config.json")
