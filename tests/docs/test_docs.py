@@ -72,7 +72,7 @@ def test_command_parses_and_its_settings_load(words: list[str]) -> None:
         assert "usage: scimind" in cli.build_parser().format_help()
         return
     args = original.parse(arguments) if program == "run_scimind.py" else cli.parse(arguments)
-    if hasattr(args, "config"):
+    if getattr(args, "config", None):
         load_config(ROOT / args.config, overrides_of(args))
 
 
