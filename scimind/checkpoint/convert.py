@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -103,7 +104,8 @@ class Conversion:
 
 
 def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
-    """Checks everything that headers and descriptions tell, and returns what would be done. Reads no weights.
+    """Checks everything that headers and descriptions tell, and returns what would be done. Reads no weights, but
+    where a partition says of which it was made, and where a tied output matrix has to be the embedding.
 
     Args:
         path: A folder or a file of weights.
@@ -240,7 +242,7 @@ def _orders(
     source: Source, options: ConvertOptions, routing: RoutingSettings
 ) -> tuple[list[NDArray[np.int64]] | None, list[str], str | None]:
     """Returns each layer's permutation, None for none; notes; and the name of the order that results."""
-    from scimind.experts.partition import neuron_order, order_hash, read_partition
+    from scimind.experts.partition import neuron_order, order_hash, read_description, read_partition
 
     sizes = source.sizes
     stated = source.description.get("neuron_order")
@@ -266,9 +268,25 @@ def _orders(
             "that it was tuned from"
         )
     labels = read_partition(folder, sizes.num_layers, sizes.intermediate_size, routing.num_experts)
+    stated_weights = read_description(folder).get("fingerprint")
+    if stated_weights and not options.changed_weights and stated_weights != feed_forward_fingerprint(source):
+        raise CheckpointError(
+            f"{folder}: was made from other weights than {source.folder}'s; build it again, or add --changed-weights "
+            "if it is meant for these too"
+        )
     orders = [neuron_order(of_layer) for of_layer in labels]
     composed = orders if before is None else [old[new] for old, new in zip(before, orders, strict=True)]
     return orders, [f"neurons are put into the experts' order of {folder}"], order_hash(composed)
+
+
+def feed_forward_fingerprint(source: Source) -> str:
+    """Returns the hash that `partition.json` has of the weights it was made from: of all layers' w1 and w3 as stored."""
+    digest = hashlib.sha256()
+    for layer in range(source.sizes.num_layers):
+        for part in ("w1", "w3"):
+            for piece in source.tensors[f"model.layers.{layer}.feed_forward.{part}.weight"].chunks():
+                digest.update(piece)
+    return digest.hexdigest()[:16]
 
 
 def _kept(orders: list[NDArray[np.int64]] | None, source: Source, options: ConvertOptions) -> NDArray[np.int32] | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from scimind.checkpoint.convert import ConvertOptions, plan_conversion, run_conversion
+from scimind.checkpoint.convert import ConvertOptions, feed_forward_fingerprint, plan_conversion, run_conversion
 from scimind.checkpoint.safetensors_file import read_header, write_file
 from scimind.checkpoint.sizes import read_config_json
 from scimind.checkpoint.source import read_source
@@ -171,6 +171,19 @@ def test_neurons_move_twice_and_go_back(tmp_path: Path) -> None:
     np.save(again / "neuron_order.npy", np.load(ours / "neuron_order.npy"))
     with pytest.raises(CheckpointError, match="not the neuron order of these weights"):
         plan_conversion(again, ConvertOptions(to="hf", allow_loss=True))
+
+
+def test_a_partition_of_other_weights_is_refused(tmp_path: Path) -> None:
+    _, folder = llama(tmp_path / "hf")
+    partition(tmp_path / "parts", 1)
+    options = ConvertOptions(partition=tmp_path / "parts")
+    for fingerprint, message in ((feed_forward_fingerprint(read_source(folder)), None), ("0" * 16, "other weights")):
+        (tmp_path / "parts" / "partition.json").write_text(json.dumps({"fingerprint": fingerprint}))
+        if message is None:
+            plan_conversion(folder, options)
+            continue
+        with pytest.raises(CheckpointError, match=message):
+            plan_conversion(folder, options)
 
 
 def test_an_export_that_loses_the_routing_says_so(tmp_path: Path) -> None:
