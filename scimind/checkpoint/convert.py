@@ -280,7 +280,7 @@ def _orders(
 
 
 def feed_forward_fingerprint(source: Source) -> str:
-    """Returns the hash that `partition.json` has of the weights it was made from: of all layers' w1 and w3 as stored."""
+    """Returns the hash that `partition.json` has of its weights: of all layers' w1 and w3 as stored."""
     digest = hashlib.sha256()
     for layer in range(source.sizes.num_layers):
         for part in ("w1", "w3"):
