@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from scimind import LOG_FOLDER
 from scimind.errors import SciMindError
 
 _TAIL_LINES = 15
@@ -175,8 +176,8 @@ def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Con
         log = open(path, "a", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115  # closed below
     except OSError as error:
         raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another output_dir") from error
-    # MindFormers opens its own log files when it is imported, in ./output unless it is told where.
-    os.environ.setdefault("LOG_MF_PATH", str(path.parent / "mindformers"))
+    if os.environ.get("LOG_MF_PATH", LOG_FOLDER) == LOG_FOLDER:  # nobody has chosen a place
+        os.environ["LOG_MF_PATH"] = str(path.parent / "mindformers")
     redirection = _Redirection(log)
     console = Console(redirection.console_stream, log, silent=silent)
     _active = console

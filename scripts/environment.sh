@@ -58,8 +58,6 @@ use_environment() {
     fi
     # shellcheck disable=SC1091
     source "$ENVIRONMENT/bin/activate"
-    # MindFormers writes its log into the current folder otherwise.
-    export LOG_MF_PATH="${LOG_MF_PATH:-${TMPDIR:-/tmp}/scimind-log-$(id -u)}"
 }
 
 _install() {
