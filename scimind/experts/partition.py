@@ -179,6 +179,24 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     return content
 
 
+def check_made_from(folder: str | Path, fingerprint: str) -> None:
+    """Checks that a partition was made from these weights; one that does not say so passes.
+
+    Args:
+        folder: The partition.
+        fingerprint: What `NeuronWeights.fingerprint` says of the weights.
+
+    Raises:
+        DataError: It was made from others, whose neurons mean something else.
+    """
+    stated = read_description(folder).get("fingerprint")
+    if stated and stated != fingerprint:
+        raise DataError(
+            f"was made from other weights ({stated}) than the checkpoint's ({fingerprint}); build it again",
+            Path(folder) / DESCRIPTION,
+        )
+
+
 def write_partition(
     folder: str | Path,
     layers: Sequence[ArrayLike],
