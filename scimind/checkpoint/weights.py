@@ -46,6 +46,10 @@ class WeightMismatchError(CheckpointError):
         advice = "give the model_config that the weights were made with"
         if any(name.startswith("model.embed_tokens") or ".self_attn." in name for name in unexpected):
             advice = "these are Hugging Face's names; convert the checkpoint first"
+        if missing and all(is_gate(name) for name in missing) and not unexpected + misshapen:
+            advice = "it has no gates for router learned; make them with `scimind experts tune`"
+        if unexpected and all(is_gate(name) for name in unexpected) and not missing + misshapen:
+            advice = "its gates are of router learned; set model.model_config.router to learned"
         super().__init__(f"{path}: does not fit the model: {'; '.join(part for part in parts if part)}; {advice}")
 
 
@@ -54,12 +58,21 @@ def is_weight(name: str) -> bool:
     return not any("cache" in part for part in name.split("."))
 
 
-def load_weights(network: Any, checkpoint: Checkpoint) -> None:
+def is_gate(name: str) -> bool:
+    """Whether a parameter is a gate of router `learned`."""
+    return name.endswith(".feed_forward.gate.weight")
+
+
+def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool = False) -> list[str]:
     """Loads weights into a network, all of them or none.
 
     Args:
         network: A MindSpore cell; its parameters keep their types.
         checkpoint: What `find_checkpoint` found.
+        may_lack_gates: Lets the network's gates be missing; they stay as they are.
+
+    Returns:
+        The gates that were missing, none unless they may be.
 
     Raises:
         CheckpointError: The file cannot be read.
@@ -82,11 +95,16 @@ def load_weights(network: Any, checkpoint: Checkpoint) -> None:
         for name in wanted
         if name in weights and tuple(weights[name].shape) != tuple(wanted[name].shape)
     ]
+    lacking = [name for name in missing if may_lack_gates and is_gate(name)]
+    missing = [name for name in missing if name not in lacking]
     if missing or unexpected or misshapen:
         raise WeightMismatchError(path, missing, unexpected, misshapen)
     for name, parameter in wanted.items():
+        if name in lacking:
+            continue
         # The copy matters: set_data shares memory, and a training step would write into the loaded array's.
         parameter.set_data(ms.Tensor(weights[name].asnumpy().copy()).astype(parameter.dtype))
+    return lacking
 
 
 def save_checkpoint(

@@ -14,6 +14,7 @@ from scimind.cli.guard import guarded
 # `--section.name=value` and finds these in `args.overrides`.
 VERBS = {
     "prepare": "turn records into conversations and MindRecord files",
+    "experts": "tune the routers that choose experts",
     "finetune": "train a model on prepared records",
     "predict": "answer prompts with a model",
     "evaluate": "score a file of predictions",

@@ -165,8 +165,7 @@ class SciMindModel(LlamaModel):
             mask = self.casual_mask(tokens)
         if attention_mask is not None:
             mask = self.cast(attention_mask, ms.uint8)
-        h = self.tok_embeddings(tokens) if input_embeds is None else input_embeds
-        h = self.reshape(self.cast(h, self.dtype), (b, s, self.hidden_size))  # [b, s, d]
+        h = self.embed(tokens, input_embeds)
         plan = self.planner(tokens)
         cache_inputs = (batch_valid_length, block_tables, slot_mapping, q_seq_lens, actual_seq_len)
         if not self.has_balance:
@@ -180,6 +179,12 @@ class SciMindModel(LlamaModel):
         if self.training:
             return self.norm_out(h), balance / self.num_layers
         return self.norm_out(h)
+
+    def embed(self, tokens: Tensor, input_embeds: Tensor) -> Tensor:
+        """Returns the first layer's input [b, s, d]: the embeddings of `tokens` [b, s], or `input_embeds`."""
+        b, s = self.shape(tokens)
+        h = self.tok_embeddings(tokens) if input_embeds is None else input_embeds
+        return self.reshape(self.cast(h, self.dtype), (b, s, self.hidden_size))
 
 
 @MindFormerRegister.register(MindFormerModuleType.MODELS)

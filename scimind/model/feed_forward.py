@@ -45,7 +45,7 @@ class RoutedFeedForward(LlamaFeedForward):
             self.selector = ActivationSelector(routing, data, model)
         else:
             std = kwargs.get("init_method_std", 0.01)
-            self.gate = Gate(routing, self.dim, kwargs.get("param_init_type", mstype.float32), std, data)
+            self.gate = Gate(routing, self.dim, std, data)
         self.has_balance = routing.has_balance
         if self.has_balance:
             self.balance = LoadBalance(routing.num_experts, data)

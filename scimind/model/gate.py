@@ -24,32 +24,30 @@ class Gate(nn.Cell):
     The sigmoid, and not a softmax, because each expert is in or out by itself: p(t, i) is the probability that token t
     uses expert i, which is what `scimind experts tune` makes it.
 
-    The parameter is `weight` [e, d]; as part of a feed-forward it is `model.layers.{i}.feed_forward.gate.weight`, which
-    follows Llama's `feed_forward.w1.weight` and the `gate.weight` [e, d] of published mixtures of experts (Mixtral,
-    DeepSeek), so that it is not taken for Llama's `gate_proj`, which is w1.
+    The parameter is `weight` [e, d], float32 whatever the model's type. As part of a feed-forward it is
+    `model.layers.{i}.feed_forward.gate.weight`: beside Llama's `feed_forward.w1.weight`, and named as the `gate.weight`
+    [e, d] of published mixtures of experts (Mixtral, DeepSeek) is; Hugging Face's `gate_proj` is w1.
 
     Args:
         routing: The settings.
         dim: d.
-        param_init_type: Type of the parameter.
         init_method_std: Standard deviation of its random values.
         data_parallel: Ways in which tokens are split.
 
-    Source: straight-through estimator: Bengio, Léonard, Courville 2013, arXiv:1308.3432, section 2.3. Scores in float32
-    whatever the model's type: Fedus, Zoph, Shazeer 2022 (Switch Transformer), section 2.4.
+    Source: straight-through estimator: Bengio, Léonard, Courville 2013, arXiv:1308.3432. Scores in float32 whatever
+    the model's type: Fedus, Zoph, Shazeer 2022 (Switch Transformer), section 2.4.
     """
 
     def __init__(
         self,
         routing: RoutingSettings,
         dim: int,
-        param_init_type: mstype = mstype.float32,
         init_method_std: float = 0.01,
         data_parallel: int = 1,
     ) -> None:
         super().__init__()
         shape = (routing.num_experts, dim)
-        self.weight = Parameter(initializer(Normal(init_method_std), shape, param_init_type), name="weight")
+        self.weight = Parameter(initializer(Normal(init_method_std), shape, mstype.float32), name="weight")
         self.top = TopExperts(routing.num_experts, data_parallel)
         self.product = P.MatMul(transpose_b=True)
         self.cast = P.Cast()
