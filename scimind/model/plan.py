@@ -18,7 +18,8 @@ def chosen_dispatch(routing: RoutingSettings, device_target: str) -> str:
     """Returns "masked" or "grouped": what `dispatch: auto` means here.
 
     Grouped dispatch has shapes that depend on the tokens. MindSpore's CPU runs them; Ascend, and tensors that are split
-    over devices, want static ones. With router `activation` it saves one product of three, which the gathers cost.
+    over devices, want static ones. With router `activation` it saves one product of three, which the gathers cost; with
+    router `learned`, which gathers for each expert, it pays for large hidden sizes only, where one asks for it.
     """
     if splits_tensors():
         return "masked"
