@@ -47,13 +47,20 @@ class WeightMismatchError(CheckpointError):
             _listed("missing", missing),
             _listed("unexpected", unexpected),
         ]
-        if advice:
-            pass
-        elif any(name.startswith("model.embed_tokens") or ".self_attn." in name for name in unexpected):
-            advice = "these are Hugging Face's names; convert the checkpoint first (scimind convert)"
-        else:
-            advice = "give the model_config that the weights were made with"
+        if not advice:
+            advice = _advice(missing, unexpected, bool(misshapen))
         super().__init__(f"{path}: does not fit the model: {'; '.join(part for part in parts if part)}; {advice}")
+
+
+def _advice(missing: list[str], unexpected: list[str], is_misshapen: bool) -> str:
+    """Returns what to do about weights that do not fit."""
+    if any(name.startswith("model.embed_tokens") or ".self_attn." in name for name in unexpected):
+        return "these are Hugging Face's names; convert the checkpoint first (scimind convert)"
+    if missing and all(is_gate(name) for name in missing) and not unexpected and not is_misshapen:
+        return "it has no gates for router learned; make them with `scimind experts tune`"
+    if unexpected and all(is_gate(name) for name in unexpected) and not missing and not is_misshapen:
+        return "its gates are of router learned; set model.model_config.router to learned"
+    return "give the model_config that the weights were made with"
 
 
 def is_weight(name: str) -> bool:
@@ -61,7 +68,12 @@ def is_weight(name: str) -> bool:
     return not any("cache" in part for part in name.split("."))
 
 
-def load_weights(network: Any, checkpoint: Checkpoint) -> None:
+def is_gate(name: str) -> bool:
+    """Whether a parameter is a gate of router `learned`."""
+    return name.endswith(".feed_forward.gate.weight")
+
+
+def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool = False) -> list[str]:
     """Loads weights into a network, all of them or none.
 
     Names and shapes come from the file's header, and then one weight at a time is in memory twice.
@@ -69,6 +81,10 @@ def load_weights(network: Any, checkpoint: Checkpoint) -> None:
     Args:
         network: A MindSpore cell; its parameters keep their types.
         checkpoint: What `find_checkpoint` found.
+        may_lack_gates: Lets the network's gates be missing; they stay as they are.
+
+    Returns:
+        The gates that were missing, none unless they may be.
 
     Raises:
         CheckpointError: The file cannot be read, or a weight is not the one whose checksum the description has.
@@ -87,18 +103,23 @@ def load_weights(network: Any, checkpoint: Checkpoint) -> None:
         for name in wanted
         if name in weights and weights[name].shape != tuple(wanted[name].shape)
     ]
+    lacking = [name for name in missing if may_lack_gates and is_gate(name)]
+    missing = [name for name in missing if name not in lacking]
     if missing or unexpected or misshapen:
         raise WeightMismatchError(path, missing, unexpected, misshapen)
     sums = checkpoint.description.get("checksums") or {}
-    changed = [name for name in wanted if name in sums and checksum(weights[name]) != sums[name]]
+    changed = [name for name in wanted if name in sums and name in weights and checksum(weights[name]) != sums[name]]
     if changed:
         raise CheckpointError(
             f"{path}: {_listed('changed since they were written', changed)}; fetch the file again, or remove "
             f"checksums from {DESCRIPTION} if they were changed on purpose"
         )
     for name, parameter in wanted.items():
+        if name in lacking:
+            continue
         tensor = ms.Tensor(weights[name].numbers() if weights[name].dtype == "BF16" else weights[name].values())
         parameter.set_data(tensor.astype(parameter.dtype))
+    return lacking
 
 
 def save_checkpoint(

@@ -15,7 +15,7 @@ from scimind.cli.guard import guarded
 VERBS = {
     "prepare": "turn records into conversations and MindRecord files",
     "convert": "turn a checkpoint of another form into one of SciMind, or back",
-    "experts": "divide neurons into experts, choose them for modalities, measure them",
+    "experts": "divide neurons into experts, choose them for modalities, tune routers, measure",
     "finetune": "train a model on prepared records",
     "predict": "answer prompts with a model",
     "evaluate": "score a file of predictions",

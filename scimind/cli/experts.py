@@ -1,4 +1,4 @@
-"""`scimind experts`: divide the neurons into experts, choose them for modalities, measure them."""
+"""`scimind experts`: divide the neurons into experts, choose them for modalities, tune their routers, measure them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ SUB_VERBS = {
     "build": "divide each layer's neurons into experts of the same size",
     "assign": "choose each modality's experts, and number them so that they are one run",
     "report": "measure a partition",
+    "tune": "tune the gates of router learned on domain data",
 }
 
 

@@ -160,6 +160,7 @@ ROUTING_FIELDS: dict[str, Node] = {
     "shared_experts": _per_modality(Experts()),
     "expert_sets": _per_modality(Experts()),
     "modality_ranges": Section({name: Ranges() for name in MODALITY_NAMES[1:]}),
+    "balance_weight": Value(float, 0.0, low=0),
 }
 
 # Arguments of the class that LlamaConfig extends, which a LlamaConfig accepts too.

@@ -54,6 +54,7 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
             param_init_type=kwargs["param_init_type"],
             init_method_std=kwargs["init_method_std"],
         )
+        self.has_balance = routing.has_balance
         if splits_tensors():
             self.feed_forward.shard(parallel)
             if parallel.use_seq_parallel:
@@ -69,8 +70,8 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
                 compute_dtype=kwargs["compute_dtype"],
             )
 
-    def construct(self, x: Tensor, freqs_cis: tuple, mask: Tensor, plan: tuple, cache_inputs: tuple) -> Tensor:
-        """Returns the layer's output [b, s, d].
+    def construct(self, x: Tensor, freqs_cis: tuple, mask: Tensor, plan: tuple, cache_inputs: tuple) -> Any:
+        """Returns the layer's output [b, s, d]; with a load balance, that and the balance float32 [].
 
         Args:
             x: Input [b, s, d].
@@ -79,6 +80,14 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
             plan: The step's routing plan.
             cache_inputs: batch_valid_length, block_tables, slot_mapping, q_seq_lens and actual_seq_len.
         """
+        h = self.attend(x, freqs_cis, mask, cache_inputs)
+        change = self.feed_forward(self.ffn_norm(h), plan)
+        if self.has_balance:
+            return self.add_residual(h, change[0]), change[1]
+        return self.add_residual(h, change)
+
+    def attend(self, x: Tensor, freqs_cis: tuple, mask: Tensor, cache_inputs: tuple) -> Tensor:
+        """Returns x [b, s, d] with the attention's output added; arguments as in `construct`."""
         batch_valid_length, block_tables, slot_mapping, q_seq_lens, actual_seq_len = cache_inputs
         h = self.attention(
             self.attention_norm(x),
@@ -91,10 +100,9 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
             q_seq_lens,
             actual_seq_len=actual_seq_len,
         )
-        h = self._add(x, h)
-        return self._add(h, self.feed_forward(self.ffn_norm(h), plan))
+        return self.add_residual(x, h)
 
-    def _add(self, residual: Tensor, change: Tensor) -> Tensor:
+    def add_residual(self, residual: Tensor, change: Tensor) -> Tensor:
         """Returns the sum, taken in the residual's type."""
         if not self.residual_cast_flag:
             return self.add(residual, change)
@@ -118,7 +126,10 @@ class SciMindModel(LlamaModel):
             dispatch,
             config.compute_dtype,
             config.parallel_config.data_parallel,
+            config.pad_token_id,
         )
+        self.has_balance = config.routing.has_balance
+        self.zero = Tensor(0.0, ms.float32)
         # In graph mode the base takes the mask at its full length; this makes it cut the mask to the batch's.
         self.casual_mask.is_pynative = self.casual_mask.is_pynative or not splits_tensors()
 
@@ -137,8 +148,11 @@ class SciMindModel(LlamaModel):
         q_seq_lens: Tensor = None,
         seq_range: Tensor = None,
         actual_seq_len: Tensor = None,
-    ) -> Tensor:
-        """Returns hidden states [b, s, d] of `tokens` [b, s]; arguments as in LlamaModel.construct."""
+    ) -> Any:
+        """Returns hidden states [b, s, d] of `tokens` [b, s]; arguments as in LlamaModel.construct.
+
+        In training mode and with a load balance it returns them and the layers' mean balance, float32 [].
+        """
         b, s = self.shape(tokens)
         mask = None
         if self.use_past and not self.is_first_iteration:
@@ -151,13 +165,26 @@ class SciMindModel(LlamaModel):
             mask = self.casual_mask(tokens)
         if attention_mask is not None:
             mask = self.cast(attention_mask, ms.uint8)
-        h = self.tok_embeddings(tokens) if input_embeds is None else input_embeds
-        h = self.reshape(self.cast(h, self.dtype), (b, s, self.hidden_size))  # [b, s, d]
+        h = self.embed(tokens, input_embeds)
         plan = self.planner(tokens)
         cache_inputs = (batch_valid_length, block_tables, slot_mapping, q_seq_lens, actual_seq_len)
+        if not self.has_balance:
+            for i in range(self.num_layers):
+                h = self.layers[i](h, freqs_cis, mask, plan, cache_inputs)
+            return self.norm_out(h)
+        balance = self.zero
         for i in range(self.num_layers):
-            h = self.layers[i](h, freqs_cis, mask, plan, cache_inputs)
+            h, of_layer = self.layers[i](h, freqs_cis, mask, plan, cache_inputs)
+            balance = balance + of_layer
+        if self.training:
+            return self.norm_out(h), balance / self.num_layers
         return self.norm_out(h)
+
+    def embed(self, tokens: Tensor, input_embeds: Tensor) -> Tensor:
+        """Returns the first layer's input [b, s, d]: the embeddings of `tokens` [b, s], or `input_embeds`."""
+        b, s = self.shape(tokens)
+        h = self.tok_embeddings(tokens) if input_embeds is None else input_embeds
+        return self.reshape(self.cast(h, self.dtype), (b, s, self.hidden_size))
 
 
 @MindFormerRegister.register(MindFormerModuleType.MODELS)
@@ -168,7 +195,9 @@ class SciMindForCausalLM(LlamaForCausalLM):
     MindFormers' Llama does. In training mode, with `input_ids` and `labels` [b, s+1], it returns the mean loss over
     positions whose input is not padding and whose label is not −100.
 
-    Parameter names are Llama's; a dense checkpoint loads unchanged.
+    Parameter names are Llama's; a dense checkpoint loads unchanged. Router `learned` adds one gate a layer,
+    `model.layers.{i}.feed_forward.gate.weight` [e, d]; with a `balance_weight` its training loss is the answers' loss
+    plus that weight times the layers' mean load balance.
 
     Args:
         config: The configuration.
@@ -187,6 +216,69 @@ class SciMindForCausalLM(LlamaForCausalLM):
         ):
             super().__init__(config=config)
         self.dispatch = dispatch
+        self.balance_weight = config.routing.balance_weight
+
+    def construct(
+        self,
+        input_ids: Tensor,
+        labels: Tensor = None,
+        input_position: Tensor = None,
+        position_ids: Tensor = None,
+        attention_mask: Tensor = None,
+        input_embeds: Tensor = None,
+        init_reset: Tensor = None,
+        batch_valid_length: Tensor = None,
+        batch_index: Tensor = None,
+        zactivate_len: Tensor = None,
+        block_tables: Tensor = None,
+        slot_mapping: Tensor = None,
+        prefix_keys_values: Tensor = None,
+        llm_boost_inputs: Tensor = None,
+        q_seq_lens: Tensor = None,
+        loss_mask: Tensor = None,
+        gather_index: Tensor = None,
+        seq_range: Tensor = None,
+        actual_seq_len: Tensor = None,
+    ) -> Any:
+        """Returns what the class says; arguments as in LlamaForCausalLM.construct."""
+        if self.training and self.balance_weight > 0:
+            return self._balanced_loss(input_ids, labels, loss_mask)
+        return super().construct(
+            input_ids,
+            labels,
+            input_position,
+            position_ids,
+            attention_mask,
+            input_embeds,
+            init_reset,
+            batch_valid_length,
+            batch_index,
+            zactivate_len,
+            block_tables,
+            slot_mapping,
+            prefix_keys_values,
+            llm_boost_inputs,
+            q_seq_lens,
+            loss_mask,
+            gather_index,
+            seq_range,
+            actual_seq_len,
+        )
+
+    def _balanced_loss(self, input_ids: Tensor, labels: Tensor, loss_mask: Tensor) -> Tensor:
+        """Returns the training loss with the load balance; `input_ids` and `labels` [b, s+1], `loss_mask` too."""
+        b, s = self.shape(input_ids)
+        tokens = self.slice(input_ids, (0, 0), (b, s - 1), (1, 1))
+        targets = self.slice(input_ids if labels is None else labels, (0, 1), (b, s), (1, 1))
+        if loss_mask is not None:
+            mask = self.slice(loss_mask, (0, 0), (b, s - 1), (1, 1))
+        else:
+            mask = self.cast(self.not_equal(tokens, self.pad_token_id), ms.float32)
+            mask = self.mul(mask, self.cast(self.not_equal(targets, self.ignore_token_id), ms.float32))
+        h, balance = self.model(tokens)
+        logits = self.cast(self.reshape(self.lm_head(h), (-1, self.vocab_size)), ms.float32)  # [t, v]
+        loss = self.loss(logits, self.reshape(targets, (-1,)), self.reshape(mask, (-1,)))
+        return loss + self.balance_weight * balance
 
     def generate(self, input_ids: Any, generation_config: Any = None, *args: Any, **kwargs: Any) -> list[np.ndarray]:
         """Returns each prompt with its answer behind it.

@@ -28,13 +28,14 @@ class SciMindConfig(LlamaConfig):
 
     Args:
         num_experts: e; must divide the feed-forward's `intermediate_size`.
-        router: "modality" or "activation".
+        router: "modality", "activation" or "learned".
         dispatch: "auto", "masked" or "grouped".
         score: "sum", "abs" or "square".
         experts_per_token: k for each modality.
         shared_experts: Experts that a modality always uses.
         expert_sets: Experts of each modality for router "modality".
         modality_ranges: Ranges of token ids of each modality, `TokenCodec.modality_ranges`.
+        balance_weight: Weight of the load balance in the training loss of router "learned".
         **kwargs: LlamaConfig's arguments.
 
     Raises:
@@ -54,6 +55,7 @@ class SciMindConfig(LlamaConfig):
         shared_experts: Mapping[str, Sequence[Any]] | None = None,
         expert_sets: Mapping[str, Sequence[Any]] | None = None,
         modality_ranges: ModalityRanges | None = None,
+        balance_weight: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,6 +66,12 @@ class SciMindConfig(LlamaConfig):
         ]
         if faults:
             raise ConfigError(faults)
+        if balance_weight and self.parallel_config.pipeline_stage > 1:
+            raise ConfigError(f"balance_weight ({balance_weight}) does not work with a pipeline; set it to 0")
+        if balance_weight and self.calculate_per_token_loss:
+            raise ConfigError(
+                f"balance_weight ({balance_weight}) does not work with calculate_per_token_loss; set one of them to 0"
+            )
         self.intermediate_size: int = self.intermediate_size or _llama_neurons(
             self.hidden_size, self.ffn_dim_multiplier, self.multiple_of
         )
@@ -76,6 +84,7 @@ class SciMindConfig(LlamaConfig):
             shared_experts=shared_experts,
             expert_sets=expert_sets,
             modality_ranges=modality_ranges,
+            balance_weight=balance_weight,
             vocab_size=self.vocab_size,
             intermediate_size=self.intermediate_size,
         )

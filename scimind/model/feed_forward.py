@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.model._mindformers import LlamaFeedForward, LlamaSiLU
+from scimind.model.gate import Gate, LoadBalance
 from scimind.model.plan import Positions, expert_groups
+from scimind.model.selection import ActivationSelector
 from scimind.model.settings import RoutingSettings, runs
 
 
@@ -34,36 +35,81 @@ class RoutedFeedForward(LlamaFeedForward):
     def __init__(self, *, routing: RoutingSettings, dispatch: str, parallel_config: Any, **kwargs: Any) -> None:
         super().__init__(parallel_config=parallel_config, **kwargs)
         self.neurons = (-1, routing.num_experts, self.hidden_dim // routing.num_experts)  # [t, e, f]
-        self.by_modality = routing.router == "modality"
+        self.router = routing.router
         self.grouped = dispatch == "grouped"
-        if self.by_modality:
-            sets = [chosen for chosen, _ in expert_groups(routing)] if self.grouped else []
-            self.groups = nn.CellList([ExpertGroup(self.neurons[2], runs(chosen), self.dtype) for chosen in sets])
+        data, model = parallel_config.data_parallel, parallel_config.model_parallel
+        sets = [[(e, e + 1)] for e in range(routing.num_experts)]
+        if self.router == "modality":
+            sets = [runs(chosen) for chosen, _ in expert_groups(routing)]
+        elif self.router == "activation":
+            self.selector = ActivationSelector(routing, data, model)
         else:
-            self.selector = ActivationSelector(routing, parallel_config.data_parallel, parallel_config.model_parallel)
-            sums = [ExpertGroup(self.neurons[2], [(e, e + 1)], self.dtype) for e in range(routing.num_experts)]
-            self.groups = nn.CellList(sums if self.grouped else [])
+            std = kwargs.get("init_method_std", 0.01)
+            self.gate = Gate(routing, self.dim, std, data)
+        self.has_balance = routing.has_balance
+        if self.has_balance:
+            self.balance = LoadBalance(routing.num_experts, data)
+        sets = sets if self.grouped else []
+        self.groups = nn.CellList([ExpertGroup(self.neurons[2], chosen, self.dtype) for chosen in sets])
         self.num_groups = len(self.groups)
         self.mask = P.Mul()
+        self.only = P.Mul()
+        self.weigh = P.Add()
         self.expand = P.Reshape()
         self.zeros = P.Zeros()
         self.positions = Positions()
         self.rows = P.Concat(0)
 
-    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
-        """Returns y [b, s, d] for x [b, s, d] and the step's plan."""
-        shape = x.shape
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Any:
+        """Returns y [b, s, d] for x [b, s, d] and the step's plan; with a load balance (y, balance float32 [])."""
         x = self.cast(x, self.dtype)
-        if self.by_modality and self.grouped:
-            return self.reshape(self._by_group(self.reshape(x, (-1, self.dim)), plan), shape)
-        u = self.mul(self.w3(x), self.w1(x))  # [b, s, h]
-        experts = self.reshape(u, self.neurons)  # [b, s, h] -> [t, e, f]
-        active = plan[0] if self.by_modality else self.selector(experts, plan[0], plan[1])  # [t, e]
+        if self.router == "learned":
+            return self._learned(x, plan)
+        if self.router == "modality":
+            if self.grouped:
+                return self.reshape(self._by_group(self.reshape(x, (-1, self.dim)), plan), x.shape)
+            return self.masked_output(self.neuron_outputs(x), plan[0], x.shape)
+        experts = self.neuron_outputs(x)
+        active = self.selector(experts, plan[0], plan[1])  # [t, e]
         if self.grouped:
-            return self.reshape(self._by_expert(experts, active), shape)
-        active = self.expand(self.cast(active, self.dtype), (-1, self.neurons[1], 1))  # [t, e] -> [t, e, 1]
-        u = self.reshape(self.mask(experts, active), u.shape)  # [t, e, f] -> [b, s, h]
+            return self.reshape(self._by_expert(experts, active), x.shape)
+        return self.masked_output(experts, active, x.shape)
+
+    def neuron_outputs(self, x: Tensor) -> Tensor:
+        """Returns u [t, e, f] of all neurons for x [b, s, d]."""
+        return self.reshape(self.mul(self.w3(x), self.w1(x)), self.neurons)  # [b, s, h] -> [t, e, f]
+
+    def masked_output(self, experts: Tensor, weight: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Returns y of `shape` [b, s, d] from u [t, e, f] and the weight of each expert [t, e], 0 where not active."""
+        weight = self.expand(self.cast(weight, self.dtype), (-1, self.neurons[1], 1))  # [t, e] -> [t, e, 1]
+        u = self.reshape(self.mask(experts, weight), (*shape[:-1], self.hidden_dim))  # [t, e, f] -> [b, s, h]
         return self.w2(u)
+
+    def _learned(self, x: Tensor, plan: tuple[Tensor, ...]) -> Any:
+        """Returns y [b, s, d]: the gate chooses before u is computed; with a load balance (y, balance)."""
+        flat = self.reshape(x, (-1, self.dim))  # [b, s, d] -> [t, d]
+        score, active, through = self.gate(flat, plan[0], plan[1])
+        if self.grouped:
+            y = self.reshape(self._by_chosen(flat, active, through), x.shape)
+        else:
+            active_weight = self.cast(active, mstype.float32)
+            # The second product keeps experts that are not chosen at 0 without a gradient.
+            weight = self.weigh(active_weight, self.only(through, active_weight))
+            y = self.masked_output(self.neuron_outputs(x), weight, x.shape)
+        if self.has_balance:
+            return y, self.balance(score, active, plan[2])
+        return y
+
+    def _by_chosen(self, x: Tensor, active: Tensor, through: Tensor) -> Tensor:
+        """Returns y [t, d]: each expert's rows of the weights for the tokens that chose it alone."""
+        x = self._with_padding_row(x)
+        weight = self._with_padding_row(self.cast(through + 1.0, self.dtype))  # [t + 1, e]
+        y = self.zeros(x.shape, self.dtype)
+        for i in range(self.num_groups):
+            positions = self.positions(active[:, i])
+            w1, w3, w2 = self.w1.weight, self.w3.weight, self.w2.weight
+            y = self.groups[i].from_input(y, x, positions, w1, w3, w2, weight[:, i : i + 1])
+        return y[:-1]
 
     def _by_group(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
         """Returns y [t, d]: each group's tokens through its experts' rows of the weights alone."""
@@ -95,69 +141,8 @@ class RoutedFeedForward(LlamaFeedForward):
                 f"num_experts ({self.neurons[1]}) must be a multiple of parallel_config.model_parallel ({model})"
             )
         self.mask.shard(((data, model, 1), (data, model, 1)))
-
-
-class ActivationSelector(nn.Cell):
-    """Chooses each token's k experts of the highest score, and its shared ones. Has no parameters and no gradient.
-
-    Args:
-        routing: The settings.
-        data_parallel: Ways in which tokens are split.
-        model_parallel: Ways in which neurons are split.
-    """
-
-    def __init__(self, routing: RoutingSettings, data_parallel: int = 1, model_parallel: int = 1) -> None:
-        super().__init__()
-        self.kind = routing.score
-        e = routing.num_experts
-        self.rows, self.columns = (-1, e, 1), (-1, 1, e)
-        # [1, e, e]: 1 where the column's expert comes before the row's, to which a tie goes.
-        self.before = Tensor(np.tril(np.ones((1, e, e)), -1), mstype.bool_)
-        self.cast = P.Cast()
-        self.reshape = P.Reshape()
-        self.stop_gradient = P.StopGradient()
-        self.absolute = P.Abs()
-        self.square = P.Square()
-        self.sum = P.ReduceSum()
-        self.count = P.ReduceSum()
-        self.greater = P.Greater()
-        self.equal = P.Equal()
-        self.tie = P.LogicalAnd()
-        self.beats = P.LogicalOr()
-        self.less = P.Less()
-        self.either = P.LogicalOr()
-        data, model = data_parallel, model_parallel
-        self.absolute.shard(((data, model, 1),))
-        self.square.shard(((data, model, 1),))
-        self.sum.shard(((data, model, 1),))
-        for pairwise in (self.greater, self.equal):
-            pairwise.shard(((data, 1, 1), (data, 1, 1)))
-        self.tie.shard(((data, 1, 1), (1, 1, 1)))
-        self.beats.shard(((data, 1, 1), (data, 1, 1)))
-        self.count.shard(((data, 1, 1),))
-        self.less.shard(((data, 1), (data, 1)))
-        self.either.shard(((data, 1), (data, 1)))
-
-    def construct(self, experts: Tensor, k: Tensor, shared: Tensor) -> Tensor:
-        """Returns the active experts [t, e] bool.
-
-        Args:
-            experts: u [t, e, f].
-            k: Experts per token [t, 1] int32.
-            shared: Experts that a token uses in any case [t, e] bool.
-        """
-        u = self.cast(self.stop_gradient(experts), mstype.float32)
-        if self.kind == "abs":
-            u = self.absolute(u)
-        elif self.kind == "square":
-            u = self.square(u)
-        score = self.sum(u, -1)  # [t, e, f] -> [t, e]
-        mine, other = self.reshape(score, self.rows), self.reshape(score, self.columns)  # [t, e, 1], [t, 1, e]
-        # An expert's rank is the number of those that beat it: a comparison of all pairs needs no sort, has a static
-        # shape, and sends a tie to the lower expert on every device.
-        beaten = self.beats(self.greater(other, mine), self.tie(self.equal(other, mine), self.before))  # [t, e, e]
-        rank = self.count(self.cast(beaten, mstype.float32), -1)  # [t, e, e] -> [t, e]
-        return self.either(self.less(rank, self.cast(k, mstype.float32)), shared)
+        for operator in (self.only, self.weigh):
+            operator.shard(((data, 1), (data, 1)))
 
 
 class ExpertGroup(nn.Cell):
@@ -180,12 +165,28 @@ class ExpertGroup(nn.Cell):
         self.column = P.ExpandDims()
         self.put = P.TensorScatterAdd()
 
-    def from_input(self, y: Tensor, x: Tensor, positions: Tensor, w1: Tensor, w3: Tensor, w2: Tensor) -> Tensor:
-        """Returns y [t, d] with the group's output added for the tokens at `positions` [n]; x is [t, d]."""
+    def from_input(
+        self, y: Tensor, x: Tensor, positions: Tensor, w1: Tensor, w3: Tensor, w2: Tensor, weight: Any = None
+    ) -> Tensor:
+        """Returns y [t, d] with the group's output added for the tokens at `positions` [n].
+
+        Args:
+            y: [t, d].
+            x: Input [t, d].
+            positions: [n] int32.
+            w1: [h, d].
+            w3: [h, d].
+            w2: [d, h].
+            weight: What each token's output is multiplied by [t, 1]; None for nothing.
+        """
         x = self.gather(x, positions, 0)  # [t, d] -> [n, d]
+        if weight is not None:
+            weight = self.gather(weight, positions, 0)  # [t, 1] -> [n, 1]
         for first, last in self.spans:
             gate = self.silu(self.product(x, self.cast(w1[first:last], self.dtype)))
             u = gate * self.product(x, self.cast(w3[first:last], self.dtype))  # [n, span]
+            if weight is not None:
+                u = u * weight
             out = self.product(u, self.cast(w2[:, first:last], self.dtype))  # [n, d]
             y = self.put(y, self.column(positions, 1), out)
         return y

@@ -18,7 +18,8 @@ def chosen_dispatch(routing: RoutingSettings, device_target: str) -> str:
     """Returns "masked" or "grouped": what `dispatch: auto` means here.
 
     Grouped dispatch has shapes that depend on the tokens. MindSpore's CPU runs them; Ascend, and tensors that are split
-    over devices, want static ones. With router `activation` it saves one product of three, which the gathers cost.
+    over devices, want static ones. With router `activation` it saves one product of three, which the gathers cost; with
+    router `learned`, which gathers for each expert, it pays for large hidden sizes only, where one asks for it.
     """
     if splits_tensors():
         return "masked"
@@ -34,7 +35,8 @@ class RoutingPlanner(nn.Cell):
 
     - modality, masked: (`active` [t, e] compute type, 1 where a token uses an expert)
     - modality, grouped: for each of `expert_groups` its tokens' `positions` [n + 1] int32, see `Positions`
-    - activation, both: (`k` [t, 1] int32, `shared` [t, e] bool)
+    - activation and learned, both: (`k` [t, 1] int32, `shared` [t, e] bool), and with a load balance `member`
+      [t, modalities] float32, 1 where a token that is not padding is of a modality
 
     A modality is looked up from the *input* token at each position; nothing else decides it.
 
@@ -44,10 +46,17 @@ class RoutingPlanner(nn.Cell):
         dispatch: "masked" or "grouped", see `chosen_dispatch`.
         compute_dtype: Type of `active`.
         data_parallel: Ways in which the batch is split.
+        pad_token_id: Padding, which the load balance leaves out.
     """
 
     def __init__(
-        self, routing: RoutingSettings, vocab_size: int, dispatch: str, compute_dtype: mstype, data_parallel: int = 1
+        self,
+        routing: RoutingSettings,
+        vocab_size: int,
+        dispatch: str,
+        compute_dtype: mstype,
+        data_parallel: int = 1,
+        pad_token_id: int = 0,
     ) -> None:
         super().__init__()
         self.by_modality = routing.router == "modality"
@@ -71,8 +80,14 @@ class RoutingPlanner(nn.Cell):
             k = np.array([routing.experts_per_token[m] for m in MODALITY_NAMES])
             self.table = Tensor(experts[modality].astype(np.float32), mstype.float32)  # [v, e]
             self.k_table = Tensor(k[modality][:, None], mstype.int32)  # [v, 1]
+        self.has_balance = routing.has_balance
+        if self.has_balance:
+            member = np.eye(len(MODALITY_NAMES), dtype=np.float32)[modality]
+            member[pad_token_id] = 0
+            self.member_table = Tensor(member)  # [v, modalities]
         self.gather = P.Gather()
         self.gather_k = P.Gather()
+        self.gather_member = P.Gather()
         self.flatten = P.Reshape()
         self.equal = P.Equal()
         self.positions = Positions()
@@ -80,6 +95,7 @@ class RoutingPlanner(nn.Cell):
         if splits_tensors():
             self.gather.shard(((1, 1), (data_parallel,)))
             self.gather_k.shard(((1, 1), (data_parallel,)))
+            self.gather_member.shard(((1, 1), (data_parallel,)))
             self.greater.shard(((data_parallel, 1), ()))
 
     def construct(self, tokens: Tensor) -> tuple[Tensor, ...]:
@@ -93,7 +109,10 @@ class RoutingPlanner(nn.Cell):
             return plan
         if self.by_modality:
             return (rows,)
-        return (self.gather_k(self.k_table, ids, 0), self.greater(rows, 0.5))
+        plan = (self.gather_k(self.k_table, ids, 0), self.greater(rows, 0.5))
+        if self.has_balance:
+            plan += (self.gather_member(self.member_table, ids, 0),)
+        return plan
 
 
 class Positions(nn.Cell):

@@ -10,7 +10,7 @@ from typing import Any
 from scimind.errors import ConfigError
 from scimind.modality import MODALITY_NAMES, ModalityRanges, normalise_ranges
 
-ROUTERS = ("activation", "modality")
+ROUTERS = ("activation", "modality", "learned")
 DISPATCHES = ("auto", "masked", "grouped")
 SCORES = ("sum", "abs", "square")
 
@@ -25,13 +25,17 @@ class RoutingSettings:
 
     Args:
         num_experts: e, the number of equal, contiguous parts of a feed-forward's neurons.
-        router: "activation" takes the top-k experts by their activation; "modality" a fixed set for each modality.
+        router: "activation" takes the top-k experts by their activation, "learned" by a small gate's score; "modality"
+            a fixed set for each modality.
         dispatch: "masked" computes all neurons and masks, "grouped" computes what is active, "auto" chooses.
-        score: How an expert's neurons u make its score: "sum" of u, of |u| ("abs"), or of u² ("square").
-        experts_per_token: k for each modality, 0 … e. Router "activation".
-        shared_experts: Experts that every token of a modality uses beside its top-k. Router "activation".
+        score: How an expert's neurons u make its score: "sum" of u, of |u| ("abs"), or of u² ("square"). Router
+            "activation".
+        experts_per_token: k for each modality, 0 … e. Routers "activation" and "learned".
+        shared_experts: Experts that every token of a modality uses beside its top-k. The same routers.
         expert_sets: The experts of each modality. Router "modality".
         modality_ranges: Half-open ranges of token ids for each modality but text.
+        balance_weight: Weight in the training loss of the load balance, see `scimind.model.gate.LoadBalance`; 0 leaves
+            it out. Router "learned".
     """
 
     num_experts: int
@@ -42,6 +46,7 @@ class RoutingSettings:
     shared_experts: Mapping[str, tuple[int, ...]]
     expert_sets: Mapping[str, tuple[int, ...]]
     modality_ranges: Mapping[str, list[tuple[int, int]]]
+    balance_weight: float = 0.0
 
     @classmethod
     def create(
@@ -55,16 +60,17 @@ class RoutingSettings:
         shared_experts: Mapping[str, Sequence[Any]] | None = None,
         expert_sets: Mapping[str, Sequence[Any]] | None = None,
         modality_ranges: ModalityRanges | None = None,
+        balance_weight: float = 0.0,
         vocab_size: int | None = None,
         intermediate_size: int | None = None,
     ) -> RoutingSettings:
         """Returns checked settings.
 
         Defaults: text takes the first half of the experts and the other modalities the second (router "modality"); text
-        takes 7/8 of the experts and the others 1/8 (router "activation", the original's 14 and 2 of 16).
+        takes 7/8 of the experts and the others 1/8 (the other routers, the original's 14 and 2 of 16).
 
         Args:
-            num_experts: See the class, as all down to `modality_ranges`. Expert lists may hold spans: "0..13".
+            num_experts: See the class, as all down to `balance_weight`. Expert lists may hold spans: "0..13".
             router: See the class.
             dispatch: See the class.
             score: See the class.
@@ -72,6 +78,7 @@ class RoutingSettings:
             shared_experts: See the class.
             expert_sets: See the class.
             modality_ranges: See the class. None: no token but text.
+            balance_weight: See the class.
             vocab_size: v, to check `modality_ranges`; not checked if None.
             intermediate_size: h, must be a multiple of `num_experts`; not checked if None.
 
@@ -93,6 +100,10 @@ class RoutingSettings:
                 f"intermediate_size ({intermediate_size}) must be a multiple of num_experts ({num_experts}); "
                 "change one of them"
             )
+        if isinstance(balance_weight, bool) or not isinstance(balance_weight, (int, float)) or not balance_weight >= 0:
+            faults.append(f"balance_weight ({balance_weight!r}) must be a number of at least 0")
+        elif balance_weight and router != "learned":
+            faults.append(f"balance_weight ({balance_weight}) works with router learned only; set it to 0")
         half = num_experts // 2
         default_sets = {m: range(half) if m == "text" and half else range(half, num_experts) for m in MODALITY_NAMES}
         eighth = max(1, num_experts // 8)
@@ -115,13 +126,19 @@ class RoutingSettings:
             faults.append(str(error))
         if faults:
             raise ConfigError(faults)
-        return cls(num_experts, router, dispatch, score, per_token, shared, sets, ranges)
+        weight = float(balance_weight)
+        return cls(num_experts, router, dispatch, score, per_token, shared, sets, ranges, weight)
 
     def active_experts(self, modality: str) -> int:
         """Returns how many experts a token of `modality` computes in the last product, at most."""
         if self.router == "modality":
             return len(self.expert_sets[modality])
         return min(self.num_experts, self.experts_per_token[modality] + len(self.shared_experts[modality]))
+
+    @property
+    def has_balance(self) -> bool:
+        """Whether the training loss has a term for the load balance."""
+        return self.balance_weight > 0
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the settings as plain lists and numbers, fit for YAML and JSON and for `create`."""
@@ -134,6 +151,7 @@ class RoutingSettings:
             "shared_experts": {m: list(v) for m, v in self.shared_experts.items()},
             "expert_sets": {m: list(v) for m, v in self.expert_sets.items()},
             "modality_ranges": {m: [list(span) for span in v] for m, v in self.modality_ranges.items()},
+            "balance_weight": self.balance_weight,
         }
 
 

@@ -57,12 +57,13 @@ class LossTable:
             ) from error
 
 
-def draw_loss_curve(records: Sequence[StepRecord], path: Path) -> None:
+def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "loss of an answer's token (nats)") -> None:
     """Draws `loss.png`: the loss of each step, its moving mean, and the loss of evaluations.
 
     Args:
         records: The run so far; fewer than two steps draw what there is.
         path: The image; it is replaced when the new one is whole.
+        label: What the loss is of.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -79,7 +80,7 @@ def draw_loss_curve(records: Sequence[StepRecord], path: Path) -> None:
     if evaluated:
         axes.plot(*zip(*evaluated, strict=True), color="tab:orange", marker="o", markersize=4, label="evaluation")
     axes.set_xlabel("step")
-    axes.set_ylabel("loss of an answer's token (nats)")
+    axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     if trained or evaluated:

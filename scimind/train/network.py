@@ -69,6 +69,7 @@ def build_model(
     console: Console | None = None,
     *,
     is_training: bool = False,
+    new_gates: list[str] | None = None,
 ) -> ms.nn.Cell:
     """Returns a network with its weights, random ones or a checkpoint's.
 
@@ -78,6 +79,7 @@ def build_model(
         description: What `describe_model` says of the model.
         console: Is told what was built.
         is_training: Lets the routing differ from the checkpoint's, which a training can mend and nothing else can.
+        new_gates: Lets the checkpoint lack the gates of router `learned`, and gets the names of those that it lacks.
 
     Raises:
         CheckpointError: The weights are not this model's.
@@ -94,7 +96,9 @@ def build_model(
     )
     weights = "random weights"
     if checkpoint is not None:
-        load_weights(network, checkpoint)
+        lacking = load_weights(network, checkpoint, may_lack_gates=new_gates is not None)
+        if new_gates is not None:
+            new_gates.extend(lacking)
         weights = f"weights of {checkpoint.weights}"
     if console is not None:
         size = sum(math.prod(item.shape) for item in network.get_parameters() if is_weight(item.name))

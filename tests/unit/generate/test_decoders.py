@@ -10,17 +10,17 @@ from tests.support.models import build, logits, some_ids, use_mode, weights_of
 
 
 def decode(decoder, prompts: np.ndarray, lengths: np.ndarray, steps: int):
-    """Returns greedy tokens [b, steps] and the logits that chose them [steps, b, v]."""
+    """Returns greedy tokens [b, steps], never padding, and the logits that chose them [steps, b, v]."""
     scores, tokens = [decoder.prefill(prompts, lengths)], []
     for i in range(steps):
-        tokens.append(scores[-1].argmax(-1).astype(np.int32))
+        tokens.append(scores[-1][:, 1:].argmax(-1).astype(np.int32) + 1)
         scores.append(decoder.step(tokens[-1], lengths + i))
     return np.stack(tokens, 1), np.stack(scores)
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
 @pytest.mark.parametrize("n_kv_heads", [None, 2], ids=["multi-head", "grouped-query"])
-@pytest.mark.parametrize("router", ["modality", "activation"])
+@pytest.mark.parametrize("router", ["modality", "activation", "learned"])
 def test_cached_decoding_equals_full_decoding(router, n_kv_heads, mode):
     use_mode(mode)
     settings = {"router": router, "n_kv_heads": n_kv_heads, "batch_size": 3}

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from mindformers.models.llama import LlamaConfig, LlamaForCausalLM
 
+from scimind.errors import ConfigError
 from tests.support import tolerances
 from tests.support.models import CPU_TYPES, SMALL, build, logits, loss, some_ids, use_mode, weights_of
 
 ALL = {"router": "activation", "experts_per_token": dict.fromkeys(("text", "smiles", "nucleotide", "protein"), 8)}
+ALL_LEARNED = {**ALL, "router": "learned"}
 ALL_SETS = {"router": "modality", "expert_sets": dict.fromkeys(("text", "smiles", "nucleotide", "protein"), ["0..7"])}
 
 
@@ -24,7 +26,7 @@ def dense(weights, **settings):
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
 @pytest.mark.parametrize("dispatch", ["masked", "grouped"])
-@pytest.mark.parametrize("routing", [ALL, ALL_SETS], ids=["activation", "modality"])
+@pytest.mark.parametrize("routing", [ALL, ALL_SETS, ALL_LEARNED], ids=["activation", "modality", "learned"])
 @pytest.mark.parametrize("n_kv_heads", [None, 2], ids=["multi-head", "grouped-query"])
 def test_all_experts_equal_the_dense_llama(routing, dispatch, mode, n_kv_heads):
     use_mode(mode)
@@ -69,3 +71,33 @@ def test_loss_counts_answers_only():
     picked = np.take_along_axis(log_p, ids[:, 1:, None], -1)[..., 0]
     assert abs(loss(model, ids, labels) + picked[:, 9:].mean()) < tolerances.NUMPY
     assert abs(loss(model, ids, ids) + picked.mean()) < tolerances.NUMPY
+
+
+def test_a_gate_is_the_one_parameter_more():
+    use_mode("pynative")
+    names = {p.name: p.shape for p in build(router="learned").get_parameters()}
+    gates = {f"model.layers.{i}.feed_forward.gate.weight": (8, 32) for i in range(2)}
+    assert names == {p.name: p.shape for p in build().get_parameters()} | gates
+
+
+@pytest.mark.parametrize("mode", ["graph", "pynative"])
+@pytest.mark.parametrize("dispatch", ["masked", "grouped"])
+def test_the_load_balance_is_added_to_the_loss(dispatch, mode):
+    use_mode(mode)
+    plain = build(router="learned", dispatch=dispatch)
+    balanced = build(weights_of(plain), router="learned", dispatch=dispatch, balance_weight=0.5)
+    ids = some_ids((2, 17))
+    labels = ids.copy()
+    labels[:, :5] = -100
+    np.testing.assert_array_equal(logits(balanced, ids[:, :16]), logits(plain, ids[:, :16]))
+    more = loss(balanced, ids, labels) - loss(plain, ids, labels)
+    assert 0.5 * 0.8 < more < 0.5 * 8  # about 1 for even use, at most e
+    balanced.model.set_train(True)
+    hidden, balance = balanced.model(ms.Tensor(ids[:, :16]))
+    assert hidden.shape == (2, 16, 32)
+    assert abs(more - 0.5 * balance.asnumpy().item()) < tolerances.SAME_MATH
+
+
+def test_what_a_load_balance_does_not_go_with_is_refused():
+    with pytest.raises(ConfigError, match="calculate_per_token_loss"):
+        build(router="learned", balance_weight=0.1, calculate_per_token_loss=True)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from mindformers.modules.transformer import TransformerOpParallelConfig
 
-from scimind.model.feed_forward import ActivationSelector, RoutedFeedForward
+from scimind.model.feed_forward import RoutedFeedForward
 from scimind.model.plan import RoutingPlanner
+from scimind.model.selection import ActivationSelector
 from scimind.model.settings import RoutingSettings
 from tests.support import tolerances
 from tests.support.models import RANGES, some_ids, use_mode
@@ -21,6 +22,12 @@ SETTINGS = {
     "square": {"router": "activation", "score": "square", "experts_per_token": {"text": 5, "smiles": 2}},
     "shared": {
         "router": "activation",
+        "experts_per_token": {"text": 3, "smiles": 2, "nucleotide": 0, "protein": 1},
+        "shared_experts": {"text": [7], "smiles": [0, 1], "nucleotide": [3], "protein": []},
+    },
+    "learned": {"router": "learned", "experts_per_token": {"text": 5, "smiles": 2, "nucleotide": 1, "protein": 0}},
+    "learned and shared": {
+        "router": "learned",
         "experts_per_token": {"text": 3, "smiles": 2, "nucleotide": 0, "protein": 1},
         "shared_experts": {"text": [7], "smiles": [0, 1], "nucleotide": [3], "protein": []},
     },
@@ -71,7 +78,8 @@ def run(name, dispatch, ids, x):
 def twin(layer, routing, ids, x):
     weights = [getattr(layer, w).weight.asnumpy() for w in ("w1", "w3", "w2")]
     settings = {**routing.to_dict(), "modality_ranges": RANGES}
-    y, used = feed_forward(x.reshape(-1, D), ids.reshape(-1), *weights, settings)
+    gate = layer.gate.weight.asnumpy() if routing.router == "learned" else None
+    y, used = feed_forward(x.reshape(-1, D), ids.reshape(-1), *weights, settings, gate)
     return y.reshape(x.shape), used
 
 
@@ -100,7 +108,7 @@ def test_another_expert_set_is_noticed():
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
 @pytest.mark.parametrize("token", [10, 45], ids=["only text", "only SMILES"])
-@pytest.mark.parametrize("name", ["modality", "shared"])
+@pytest.mark.parametrize("name", ["modality", "shared", "learned"])
 def test_a_modality_without_tokens_is_allowed(name, token, mode):
     use_mode(mode)
     ids, x = np.full((1, 6), token, np.int32), np.random.default_rng(1).standard_normal((1, 6, D)).astype(np.float32)
@@ -110,7 +118,7 @@ def test_a_modality_without_tokens_is_allowed(name, token, mode):
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
 @pytest.mark.parametrize("ids", [some_ids((2, 8)), np.full((2, 8), 10, np.int32)], ids=["mixed", "only text"])
-@pytest.mark.parametrize("name", ["modality", "shared"])
+@pytest.mark.parametrize("name", ["modality", "shared", "learned"])
 def test_gradients_of_both_forms_agree(name, ids, mode):
     use_mode(mode)
     x = np.random.default_rng(2).standard_normal((2, 8, D)).astype(np.float32)
@@ -118,6 +126,7 @@ def test_gradients_of_both_forms_agree(name, ids, mode):
     for dispatch in ("masked", "grouped"):
         layer, planner, _ = layer_and_planner(name, dispatch)
         weights = [layer.w1.weight, layer.w3.weight, layer.w2.weight]
+        weights += [layer.gate.weight] if name == "learned" else []
         of_x, of_weights = ms.grad(SumOfSquares(layer, planner), 0, weights)(ms.Tensor(x), ms.Tensor(ids))
         gradients[dispatch] = [g.asnumpy() for g in (of_x, *of_weights)]
     for masked, grouped in zip(gradients["masked"], gradients["grouped"], strict=True):

@@ -44,6 +44,8 @@ def test_counts_active_experts():
         ({"expert_sets": [1, 2]}, "expert_sets ([1, 2]) must give a value for each modality"),
         ({"intermediate_size": 100}, "intermediate_size (100) must be a multiple of num_experts (16)"),
         ({"num_experts": 0}, "num_experts (0)"),
+        ({"router": "learned", "balance_weight": -1}, "balance_weight (-1) must be a number of at least 0"),
+        ({"router": "activation", "balance_weight": 0.1}, "balance_weight (0.1) works with router learned only"),
         ({"modality_ranges": RANGES, "vocab_size": 60}, "60"),
     ],
 )

@@ -1,0 +1,253 @@
+"""Gates tuned on domain data, with the model frozen, towards the experts that router `activation` picks."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scimind.console import Console, duration, quiet_console
+from scimind.errors import ConfigError, SciMindError
+from scimind.experts.tuning_report import Agreement, TuneResult
+from scimind.modality import MODALITY_NAMES
+from scimind.run_folder import RunFolder, plain, replace_text
+from scimind.train.records import COLUMNS, check_records, check_tokenizer, find_records
+
+_MOST_HELD_OUT = 256
+# A gate's step changes a score by about learning rate · hidden size, which is what must not depend on the model.
+_STEP_OF_A_SCORE = 4.0
+
+
+@dataclass(frozen=True)
+class TuneSettings:
+    """How gates are tuned.
+
+    Args:
+        steps: Steps of the optimizer, at least 1.
+        batch_size: Records of a step, at least 1.
+        learning_rate: Adam's, above 0, falling to 0 along a cosine; None for 4 / hidden_size.
+        load_balance: Weight of the load balance of each modality, at least 0.
+
+    Raises:
+        ConfigError: With every fault that was found.
+    """
+
+    steps: int = 300
+    batch_size: int = 16
+    learning_rate: float | None = None
+    load_balance: float = 0.0
+
+    def __post_init__(self) -> None:
+        faults = [
+            f"--{name} ({value}) must be at least 1"
+            for name, value in (("steps", self.steps), ("batch-size", self.batch_size))
+            if value < 1
+        ]
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            faults.append(f"--learning-rate ({self.learning_rate}) must be above 0")
+        if not 0 <= self.load_balance < math.inf:
+            faults.append(f"--load-balance ({self.load_balance}) must be at least 0")
+        if faults:
+            raise ConfigError(faults)
+
+
+def tune(
+    config: Mapping[str, Any],
+    data: Sequence[str | Path],
+    output: str | Path,
+    settings: TuneSettings | None = None,
+    *,
+    eval_data: Sequence[str | Path] = (),
+) -> TuneResult:
+    """Tunes a gate for each layer of a model and writes the model with them.
+
+    The model runs with router `activation`; each gate sees its layer's input there. Gates of the checkpoint are tuned
+    further; where it has none, a gate starts as the mean of each expert's rows of w3. Nothing but gates changes.
+
+    Args:
+        config: A run's configuration; `load_checkpoint` names the weights. Its router makes no difference, its
+            `experts_per_token`, `shared_experts` and `score` do.
+        data: MindRecord files or folders of domain data; answers and prompts count alike.
+        output: The output folder.
+        settings: How to tune.
+        eval_data: Held-out MindRecord files or folders; empty sets a tenth of `data` aside.
+
+    Returns:
+        How it went. The folder holds `checkpoint/step_…`, `loss.csv`, `loss.png`, `tuning.json`, `tuning.txt`,
+        `resolved_config.yaml`, `versions.json` and the log.
+
+    Raises:
+        SciMindError: A mistake in what was given.
+    """
+    settings = settings or TuneSettings()
+    if not config.get("load_checkpoint"):
+        raise ConfigError("no weights to tune gates for; give --load_checkpoint PATH")
+    files = [file for path in data for file in find_records(path, "--data")]
+    eval_files = [file for path in eval_data for file in find_records(path, "--eval-data")]
+    if not files:
+        raise ConfigError("no data to tune on; give --data FILE, made by `scimind prepare`")
+    folder = RunFolder.create(output, "tune")
+    with quiet_console(folder.log_file) as console:
+        return _tune(config, files, eval_files, settings, folder, console)
+
+
+def _tune(
+    config: Mapping[str, Any],
+    files: list[Path],
+    eval_files: list[Path],
+    settings: TuneSettings,
+    folder: RunFolder,
+    console: Console,
+) -> TuneResult:
+    """Builds the model, tunes and writes; see `tune`."""
+    from scimind.checkpoint.description import complete_from_tokenizer, describe_model
+    from scimind.checkpoint.weights import save_checkpoint
+    from scimind.experts.tuning_model import GateTuner, load_for_tuning
+    from scimind.train.settings import read_settings
+
+    started = time.monotonic()
+    tree = plain(config)
+    model = tree["model"]["model_config"]
+    model.update(router="learned", balance_weight=0.0)
+    read = read_settings(tree, is_training=False, needs_data=False)
+    fingerprint = complete_from_tokenizer(read.tree)
+    for key, found in (("--data", files), ("--eval-data", eval_files)):
+        if found:
+            check_tokenizer(found, key, fingerprint)
+            check_records(found, key, seq_length=read.seq_length, vocab_size=read.vocab_size)
+    console.print(f"output folder: {folder.root}")
+    description = describe_model(read.tree, fingerprint)
+    network, source = load_for_tuning(read, description, settings.batch_size, console)
+    train_records, held_out = _records(files, eval_files, settings, read.seed)
+    console.print(f"data: {len(train_records[0])} records to tune on, {len(held_out[0])} held out")
+
+    rate = settings.learning_rate or _STEP_OF_A_SCORE / int(network.config.hidden_size)
+    rates = [rate * 0.5 * (1 + math.cos(math.pi * step / settings.steps)) for step in range(settings.steps)]
+    tuner = GateTuner(network, rates, settings.load_balance, settings.batch_size)
+    before = tuner.agreement(*held_out)
+    activation_loss = tuner.activation_loss(*held_out)
+    losses = _run_steps(tuner, train_records[0], rates, read.seed, folder, console)
+    after = tuner.agreement(*held_out)
+
+    routing = dict(description["routing"])
+    description.update(
+        neuron_order=source.description.get("neuron_order"),
+        training={**(source.description.get("training") or {}), "gates": {"steps": settings.steps, "loss": losses[-1]}},
+    )
+    checkpoint = save_checkpoint(
+        folder.checkpoint, settings.steps, network.get_parameters(), [], description, kind=_kind(source.weights)
+    )
+    use = {name: routing[name] for name in ("num_experts", "router", "dispatch", "experts_per_token", "shared_experts")}
+    result = TuneResult(
+        output_dir=folder.root,
+        checkpoint=checkpoint,
+        before=before,
+        after=after,
+        activation_loss=activation_loss,
+        held_out=len(held_out[0]),
+        model_config=use,
+        losses=losses,
+        seconds=time.monotonic() - started,
+    )
+    folder.write_description({**tree, "load_checkpoint": str(checkpoint)})
+    replace_text(folder.root / "tuning.json", json.dumps(result.to_dict(), indent=2) + "\n")
+    replace_text(folder.root / "tuning.txt", result.table() + "\n")
+    folder.remove_empty_folders()
+    console.print(result.table())
+    console.print(f"done: {settings.steps} steps in {duration(result.seconds)}")
+    console.print(f"checkpoint: {checkpoint}")
+    return result
+
+
+def _run_steps(
+    tuner: Any, records: np.ndarray, rates: Sequence[float], seed: int, folder: RunFolder, console: Console
+) -> list[float]:
+    """Tunes; returns the loss of each step and writes the loss curve."""
+    from scimind.train.loss_curve import LossTable, draw_loss_curve
+    from scimind.train.state import StepRecord
+
+    earlier = folder.set_earlier_run_aside()
+    if earlier is not None:
+        console.print(f"an earlier run's files are now in {earlier}")
+    rows: list[StepRecord] = []
+    start = time.monotonic()
+    table = LossTable(folder.loss_table)
+    order = _batches(len(records), tuner.batch_size, len(rates), seed)
+    try:
+        with console.progress(len(rates), "tune", every=max(1, len(rates) // 10)) as progress:
+            for step, chosen in enumerate(order, start=1):
+                loss = tuner.step(records[chosen])
+                if not math.isfinite(loss):
+                    raise SciMindError(f"the loss is {loss} at step {step}; lower --learning-rate")
+                epoch = step * tuner.batch_size / len(records)
+                rows.append(StepRecord(step, epoch, loss, rates[step - 1], time.monotonic() - start))
+                table.add(rows[-1])
+                progress.advance(1, f"loss {loss:.4f}")
+    finally:
+        table.close()
+        draw_loss_curve(rows, folder.loss_plot, "loss of the gates")
+    return [row.loss for row in rows]
+
+
+def _batches(records: int, batch_size: int, steps: int, seed: int) -> list[np.ndarray]:
+    """Returns the records of each step: all of them in a new order, again and again."""
+    random = np.random.default_rng(seed)
+    rounds = math.ceil(steps * batch_size / records)
+    order = np.concatenate([random.permutation(records) for _ in range(rounds)])
+    return [order[i * batch_size : (i + 1) * batch_size] for i in range(steps)]
+
+
+def _records(
+    files: list[Path], eval_files: list[Path], settings: TuneSettings, seed: int
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Returns input_ids and labels [n, s + 1] to tune on, and those that are held out; no more than are needed."""
+    needed = settings.steps * settings.batch_size
+    if eval_files:
+        return _read(files, needed, seed), _read(eval_files, _MOST_HELD_OUT, None)
+    ids, labels = _read(files, needed + _MOST_HELD_OUT, seed)
+    if len(ids) < 2:
+        raise ConfigError("--data has one record, none can be held out; give more, or --eval-data")
+    held = min(_MOST_HELD_OUT, max(1, len(ids) // 10))
+    return (ids[held:], labels[held:]), (ids[:held], labels[:held])
+
+
+def _read(files: list[Path], most: int, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Returns input_ids and labels, int32 [n, s + 1]; a random choice, or the first ones where there is no seed."""
+    from mindspore.dataset import MindDataset
+    from mindspore.dataset import config as dataset_config
+
+    if seed is not None:
+        dataset_config.set_seed(seed)
+    names = [str(file) for file in files]
+    # A data set that is asked for more than it has gives records twice, and held-out ones would be among the others.
+    most = min(most, MindDataset(names, shuffle=False).get_dataset_size())
+    data = MindDataset(names, columns_list=list(COLUMNS), shuffle=seed is not None, num_samples=most)
+    rows = list(data.create_tuple_iterator(num_epochs=1, output_numpy=True))
+    return np.stack([row[0] for row in rows]).astype(np.int32), np.stack([row[1] for row in rows]).astype(np.int32)
+
+
+def _kind(weights: Path) -> str:
+    """Returns the format of a file of weights, which the result keeps."""
+    return "safetensors" if weights.suffix == ".safetensors" else "ckpt"
+
+
+def agreement_of(both: np.ndarray, wanted: np.ndarray, gate_loss: float, answer_loss: float) -> Agreement:
+    """Returns the agreement that counts mean.
+
+    Args:
+        both: Experts that gates and activation pick [layers, modalities].
+        wanted: Experts that activation picks [layers, modalities].
+        gate_loss: See `Agreement`.
+        answer_loss: See `Agreement`.
+    """
+    recall = [
+        {name: float(b / w) if w else math.nan for name, b, w in zip(MODALITY_NAMES, *layer, strict=True)}
+        for layer in zip(both, wanted, strict=True)
+    ]
+    return Agreement(recall, gate_loss, answer_loss)

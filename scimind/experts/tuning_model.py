@@ -1,0 +1,130 @@
+"""The model while its gates are tuned: loaded with new gates where it has none, stepped and measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn
+
+from scimind.checkpoint.finding import Checkpoint, find_checkpoint
+from scimind.console import Console
+from scimind.experts.tuning import agreement_of
+from scimind.experts.tuning_cells import ActivationModel, ActivationPass, GateAgreement, GateLoss, Membership
+from scimind.experts.tuning_report import Agreement
+from scimind.train.evaluation import AnswerScoreCell
+from scimind.train.network import build_model, start
+from scimind.train.settings import TrainSettings, mindformers_tree
+
+
+def load_for_tuning(
+    settings: TrainSettings, description: Mapping[str, Any], batch_size: int, console: Console
+) -> tuple[Any, Checkpoint]:
+    """Returns a model with router `learned`, its weights loaded and its gates initialised, and its checkpoint.
+
+    Args:
+        settings: The run; `load_checkpoint` names the weights.
+        description: What `describe_model` says of the model.
+        batch_size: Rows of a batch.
+        console: Is told what was built.
+
+    Raises:
+        CheckpointError: The weights are not this model's.
+    """
+    tree = mindformers_tree(settings)
+    tree["model"]["model_config"].update(batch_size=batch_size)
+    lacking: list[str] = []
+    network = build_model(
+        start(tree, settings.seed), settings.load_checkpoint, description, console, is_training=True, new_gates=lacking
+    )
+    network.set_train(False)
+    start_gates(network, lacking)
+    if lacking:
+        console.print(f"gates: {len(lacking)} new ones, started from each expert's mean row of w3")
+    assert settings.load_checkpoint is not None, "checked by the caller"
+    return network, find_checkpoint(settings.load_checkpoint)
+
+
+def start_gates(network: nn.Cell, names: Sequence[str]) -> None:
+    """Sets gates to the mean of each expert's rows of w3.
+
+    The direction in which an expert's neurons respond on the whole: of w1, w3, zeros and random values the one that
+    agrees best with activation before any tuning. After it all are equal.
+
+    Args:
+        network: The model; changed in place.
+        names: Parameters of the gates that are set.
+    """
+    for layer in network.model.layers:
+        gate, w3 = layer.feed_forward.gate.weight, layer.feed_forward.w3.weight
+        if gate.name in names:
+            rows = w3.asnumpy().astype(np.float32)
+            mean = rows.reshape(gate.shape[0], -1, gate.shape[1]).mean(1)  # [h, d] -> [e, f, d] -> [e, d]
+            gate.set_data(ms.Tensor(mean, gate.dtype))
+
+
+class GateTuner:
+    """Steps gates and measures them; the rest of the model stays as it is.
+
+    Args:
+        network: A SciMindForCausalLM with router `learned`.
+        learning_rates: Adam's, one a step.
+        load_balance: Weight of the load balance.
+        batch_size: Rows of a batch.
+    """
+
+    def __init__(self, network: nn.Cell, learning_rates: Sequence[float], load_balance: float, batch_size: int) -> None:
+        self.batch_size = batch_size
+        run = ActivationPass(network)
+        loss = GateLoss(run, Membership(network), load_balance)
+        gates = [layer.feed_forward.gate.weight for layer in network.model.layers]
+        optimizer = nn.Adam(gates, learning_rate=list(learning_rates))
+        self._step = nn.TrainOneStepCell(loss, optimizer)
+        self._step.set_train(False)
+        self._agreement = GateAgreement(loss)
+        pad = int(network.config.pad_token_id)
+        self._pad = pad
+        self._learned = AnswerScoreCell(network, pad)
+        self._activation = AnswerScoreCell(ActivationModel(run), pad)
+
+    def step(self, records: np.ndarray) -> float:
+        """Takes one step on input_ids [batch_size, s + 1] and returns the loss before it."""
+        return float(self._step(ms.Tensor(records[:, :-1])).asnumpy())
+
+    def agreement(self, input_ids: np.ndarray, labels: np.ndarray) -> Agreement:
+        """Returns how the gates compare with activation on records [n, s + 1]."""
+        both: Any = 0.0
+        wanted: Any = 0.0
+        loss, rows = 0.0, 0
+        for ids, _, count in self._batches(input_ids, labels):
+            parts = [part.asnumpy().astype(np.float64) for part in self._agreement(ms.Tensor(ids[:, :-1]))]
+            both, wanted = both + parts[0], wanted + parts[1]
+            loss, rows = loss + float(parts[2]) * count, rows + count
+        return agreement_of(both, wanted, loss / rows, self._score(self._learned, input_ids, labels))
+
+    def activation_loss(self, input_ids: np.ndarray, labels: np.ndarray) -> float:
+        """Returns the cross entropy of an answer's token with router `activation`, NaN for no answers."""
+        return self._score(self._activation, input_ids, labels)
+
+    def _score(self, cell: AnswerScoreCell, input_ids: np.ndarray, labels: np.ndarray) -> float:
+        cell.set_train(False)
+        loss, tokens = 0.0, 0.0
+        for ids, of_batch, _ in self._batches(input_ids, labels):
+            parts = cell(ms.Tensor(ids[:, :-1]), ms.Tensor(of_batch[:, 1:]))
+            loss, tokens = loss + float(parts[0].asnumpy()), tokens + float(parts[2].asnumpy())
+        return loss / tokens if tokens else float("nan")
+
+    def _batches(self, input_ids: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+        """Yields batches of one shape, the last one filled up with padding, and how many rows are records."""
+        for first in range(0, len(input_ids), self.batch_size):
+            ids = input_ids[first : first + self.batch_size]
+            of_batch = labels[first : first + self.batch_size]
+            count = len(ids)
+            missing = ((0, self.batch_size - count), (0, 0))
+            yield (
+                np.pad(ids, missing, constant_values=self._pad),
+                np.pad(of_batch, missing, constant_values=-100),
+                count,
+            )
