@@ -136,10 +136,12 @@ class ActivationReader:
         freqs_cis, mask, plan = model.freqs_mgr(ids.shape[1]), model.casual_mask(tokens), model.planner(tokens)
         h = model.cast(model.tok_embeddings(tokens), model.dtype)  # [b, s, d]
         for layer in model.layers:
-            h = layer._add(h, layer.attention(layer.attention_norm(h), freqs_cis, mask))
+            h = layer.attend(h, freqs_cis, mask, (None, None, None, None, None))
             x = layer.ffn_norm(h)
             feed_forward = layer.feed_forward
-            inner = feed_forward.cast(x, feed_forward.dtype)
-            u = feed_forward.mul(feed_forward.w3(inner), feed_forward.w1(inner))  # [b, s, h]
-            h = layer._add(h, feed_forward(x, plan) if self._routed else feed_forward.w2(u))
+            u = feed_forward.mul(feed_forward.w3(x), feed_forward.w1(x))  # [b, s, h]
+            change = feed_forward(x, plan) if self._routed else feed_forward.w2(u)
+            if self._routed and layer.has_balance:
+                change = change[0]
+            h = layer.add_residual(h, change)
             yield x.astype(ms.float32).asnumpy(), u.astype(ms.float32).asnumpy()
