@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from scimind.checkpoint.finding import DESCRIPTION
 from scimind.checkpoint.names import EMBEDDING, HEAD, hugging_face_names
-from scimind.checkpoint.neurons import inverse, is_of_neurons, permuted, read_order
+from scimind.checkpoint.neurons import feed_forward_fingerprint, inverse, is_of_neurons, permuted, read_order
 from scimind.checkpoint.sizes import ModelSizes
 from scimind.checkpoint.source import Source, read_source
 from scimind.checkpoint.target import Target, write_target
@@ -269,7 +268,11 @@ def _orders(
         )
     labels = read_partition(folder, sizes.num_layers, sizes.intermediate_size, routing.num_experts)
     stated_weights = read_description(folder).get("fingerprint")
-    if stated_weights and not options.changed_weights and stated_weights != feed_forward_fingerprint(source):
+    if (
+        stated_weights
+        and not options.changed_weights
+        and stated_weights != feed_forward_fingerprint(source.tensors, source.sizes.num_layers)
+    ):
         raise CheckpointError(
             f"{folder}: was made from other weights than {source.folder}'s; build it again, or add --changed-weights "
             "if it is meant for these too"
@@ -277,16 +280,6 @@ def _orders(
     orders = [neuron_order(of_layer) for of_layer in labels]
     composed = orders if before is None else [old[new] for old, new in zip(before, orders, strict=True)]
     return orders, [f"neurons are put into the experts' order of {folder}"], order_hash(composed)
-
-
-def feed_forward_fingerprint(source: Source) -> str:
-    """Returns the hash that `partition.json` has of its weights: of all layers' w1 and w3 as stored."""
-    digest = hashlib.sha256()
-    for layer in range(source.sizes.num_layers):
-        for part in ("w1", "w3"):
-            for piece in source.tensors[f"model.layers.{layer}.feed_forward.{part}.weight"].chunks():
-                digest.update(piece)
-    return digest.hexdigest()[:16]
 
 
 def _kept(orders: list[NDArray[np.int64]] | None, source: Source, options: ConvertOptions) -> NDArray[np.int32] | None:

@@ -5,7 +5,8 @@ A neuron is a row of w1 and w3 and a column of w2. Moving it in all three change
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,16 @@ def permuted(stored: StoredTensor, order: NDArray[np.int64]) -> Iterator[memoryv
     whole = stored.words()
     for first in range(0, len(order), rows):
         yield bytes_of(whole[order[first : first + rows]])
+
+
+def feed_forward_fingerprint(tensors: Mapping[str, StoredTensor], num_layers: int) -> str:
+    """Returns a hash of all layers' w1 and w3 as they are stored, in this order: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for layer in range(num_layers):
+        for part in ("w1", "w3"):
+            for chunk in tensors[f"model.layers.{layer}.feed_forward.{part}.weight"].chunks():
+                digest.update(chunk)
+    return digest.hexdigest()[:16]
 
 
 def stored_is_output(name: str) -> bool:

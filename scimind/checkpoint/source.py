@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from scimind.checkpoint.files import read_tensors
 from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint
-from scimind.checkpoint.mindspore_file import read_index
 from scimind.checkpoint.names import COMPUTED, EMBEDDING, HEAD, expected_shapes, hugging_face_names
 from scimind.checkpoint.safetensors_file import checksum, read_header
 from scimind.checkpoint.sizes import ModelSizes, read_config_json, sizes_from_shapes
@@ -115,8 +115,7 @@ def _read_files(path: Path) -> tuple[dict[str, StoredTensor], Path, dict[str, An
             f"{path}: holds pytorch_model.bin; save it as safetensors first (transformers' save_pretrained does)"
         )
     checkpoint = find_checkpoint(path)
-    read = read_header if checkpoint.weights.suffix == ".safetensors" else read_index
-    return read(checkpoint.weights), checkpoint.weights, dict(checkpoint.description)
+    return read_tensors(checkpoint.weights), checkpoint.weights, dict(checkpoint.description)
 
 
 def _read_shards(index: Path) -> dict[str, StoredTensor]:

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from scimind.checkpoint.files import read_tensors
 from scimind.checkpoint.finding import DESCRIPTION, Checkpoint
-from scimind.checkpoint.mindspore_file import read_index
-from scimind.checkpoint.safetensors_file import checksum, read_header
+from scimind.checkpoint.safetensors_file import checksum
 from scimind.errors import CheckpointError, SciMindError
 
 # MindFormers' own checkpoints hold these beside the weights.
@@ -93,7 +93,7 @@ def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool =
     import mindspore as ms
 
     path = checkpoint.weights
-    stored = read_header(path) if path.suffix == ".safetensors" else read_index(path)
+    stored = read_tensors(path)
     weights = {name: value for name, value in stored.items() if not TRAINING_STATE.fullmatch(name) and is_weight(name)}
     wanted = {parameter.name: parameter for parameter in network.get_parameters() if is_weight(parameter.name)}
     missing = [name for name in wanted if name not in weights]

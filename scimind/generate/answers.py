@@ -36,6 +36,7 @@ def generate_ids(model: SciMindForCausalLM, input_ids: Any, **settings: Any) -> 
             checked,
             eos_id=config.eos_token_id,
             vocab_size=config.real_vocab_size,
+            pad_id=config.pad_token_id,
             streams=range(start, start + len(batch)),
         )
         for number, (prompt, answer) in enumerate(zip(batch, answers, strict=True), start):

@@ -115,6 +115,7 @@ def generate_batch(
     *,
     eos_id: int,
     vocab_size: int,
+    pad_id: int | None = None,
     streams: Sequence[int] | None = None,
     rows: int | None = None,
     on_step: Callable[[int], None] | None = None,
@@ -128,6 +129,8 @@ def generate_batch(
         settings: Greedy or sampled, longest answer. Its `batch_size` bounds the number of prompts.
         eos_id: The token that ends an answer.
         vocab_size: Number of real tokens; the padding rows behind them are never generated.
+        pad_id: Padding, which no answer holds: attention does not look at it, so that it would be read differently
+            with a cache and without. None where every token may be generated.
         streams: Number of each prompt's random stream; its place in the batch by default.
         rows: Rows to run the decoder with, at least the number of prompts; a power of two by default.
         on_step: Called after each step with the number of tokens that were generated in it.
@@ -167,6 +170,7 @@ def generate_batch(
             settings,
             vocab_size=vocab_size,
             generators=[generators[row] for row in going],
+            never=() if pad_id is None else (pad_id,),
             histories=[[*prompts[live[row]], *answers[live[row]].ids] for row in going]
             if settings.repetition_penalty != 1.0
             else (),

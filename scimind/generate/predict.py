@@ -197,6 +197,7 @@ def predict_prompts(
                 settings,
                 eos_id=codec.eos_id,
                 vocab_size=codec.vocab_size,
+                pad_id=codec.pad_id,
                 streams=batch,
                 rows=batch_rows,
                 on_step=count,

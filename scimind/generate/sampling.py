@@ -30,6 +30,7 @@ def next_tokens(
     vocab_size: int,
     generators: Sequence[np.random.Generator] = (),
     histories: Sequence[Sequence[int]] = (),
+    never: Sequence[int] = (),
 ) -> NDArray[np.int32]:
     """Returns the next token of each row.
 
@@ -39,6 +40,7 @@ def next_tokens(
         vocab_size: Number of real tokens; columns from here on are never chosen.
         generators: One per row; each row takes one number a step. Needed only for sampling.
         histories: Ids of each row's prompt and answer so far. Needed only for a repetition penalty.
+        never: Tokens that are never chosen.
 
     Returns:
         int32 [b]; -1 where a row has no finite largest logit, so that the caller can report that row.
@@ -46,6 +48,7 @@ def next_tokens(
     scores = np.array(logits[:, :vocab_size], dtype=np.float64)
     usable = np.isfinite(scores.max(axis=1))  # NaN and +inf show in the maximum; a lone -inf is a masked token
     scores[~usable] = 0.0
+    scores[:, list(never)] = -np.inf
     if settings.repetition_penalty != 1.0:
         for row, history in zip(scores, histories, strict=True):
             penalise_repetition(row, history, settings.repetition_penalty)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from scimind.checkpoint.convert import ConvertOptions, feed_forward_fingerprint, plan_conversion, run_conversion
+from scimind.checkpoint.convert import ConvertOptions, plan_conversion, run_conversion
+from scimind.checkpoint.neurons import feed_forward_fingerprint
 from scimind.checkpoint.safetensors_file import read_header, write_file
 from scimind.checkpoint.sizes import read_config_json
 from scimind.checkpoint.source import read_source
@@ -177,7 +178,9 @@ def test_a_partition_of_other_weights_is_refused(tmp_path: Path) -> None:
     _, folder = llama(tmp_path / "hf")
     partition(tmp_path / "parts", 1)
     options = ConvertOptions(partition=tmp_path / "parts")
-    for fingerprint, message in ((feed_forward_fingerprint(read_source(folder)), None), ("0" * 16, "other weights")):
+    source = read_source(folder)
+    made_from = feed_forward_fingerprint(source.tensors, source.sizes.num_layers)
+    for fingerprint, message in ((made_from, None), ("0" * 16, "other weights")):
         (tmp_path / "parts" / "partition.json").write_text(json.dumps({"fingerprint": fingerprint}))
         if message is None:
             plan_conversion(folder, options)

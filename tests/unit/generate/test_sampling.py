@@ -116,3 +116,14 @@ def test_streams_of_prompts_and_seeds_differ_and_repeat():
     assert (first == prompt_generator(0, 1).random(4)).all()
     assert (first != prompt_generator(0, 2).random(4)).all()
     assert (first != prompt_generator(1, 0).random(4)).all()
+
+
+def test_what_may_never_be_chosen_is_not():
+    logits = np.array([[9.0, 1.0, 2.0]])
+    assert next_tokens(logits, GenerationSettings(), vocab_size=3, never=[0])[0] == 2
+    sampled = GenerationSettings(do_sample=True, temperature=5.0)
+    chosen = {
+        int(next_tokens(logits, sampled, vocab_size=3, generators=[prompt_generator(0, n)], never=[0])[0])
+        for n in range(60)
+    }
+    assert chosen == {1, 2}
