@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,69 +13,26 @@ from numpy.typing import NDArray
 
 from scimind.checkpoint.finding import DESCRIPTION
 from scimind.checkpoint.names import EMBEDDING, HEAD, hugging_face_names
-from scimind.checkpoint.neurons import feed_forward_fingerprint, inverse, is_of_neurons, permuted, read_order
+from scimind.checkpoint.neurons import is_of_neurons, permuted
+from scimind.checkpoint.options import ConvertOptions
+from scimind.checkpoint.orders import kept_order, neuron_orders
+from scimind.checkpoint.routing import (
+    export_losses,
+    replace_ranges,
+    routing_of,
+)
 from scimind.checkpoint.sizes import ModelSizes
 from scimind.checkpoint.source import Source, read_source
 from scimind.checkpoint.target import Target, write_target
 from scimind.checkpoint.tensors import NewTensor, StoredTensor
 from scimind.checkpoint.vocabulary import VocabularyPlan, extended_rows, plan_vocabulary
 from scimind.errors import CheckpointError, SciMindError
-from scimind.modality import MODALITY_NAMES
 from scimind.model.settings import RoutingSettings
 from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.alphabet import added_tokens, modality_ranges
 from scimind.tokenizer.storage import SETTINGS_NAME
 
 ORIGINAL_PIECES = 32000  # of Llama-2's vocabulary, which every original model has
-# The original's: a text token uses the 14 most active of 16 experts, any other token 2.
-ORIGINAL_ROUTING = {
-    "num_experts": 16,
-    "router": "activation",
-    "score": "sum",
-    "experts_per_token": {"text": 14, "smiles": 2, "nucleotide": 2, "protein": 2},
-}
-# What its released code adds by mistake: the first experts of an all-zero score.
-_REST = ["0..13"]
-RELEASED_SHARED = {"text": [10, 11], "smiles": _REST, "nucleotide": _REST, "protein": _REST}
-
-
-@dataclass(frozen=True)
-class ConvertOptions:
-    """How a checkpoint is converted.
-
-    Args:
-        kind: "hf", "mindformers", "scimind-v0" or "scimind"; None guesses it.
-        to: "scimind" or "hf".
-        partition: Folder with each neuron's expert; None keeps their order (scimind-v0: looks beside the weights).
-        tokenizer: Tokenizer folder or SentencePiece model; None looks beside the weights.
-        extension: Whether SMILES gets the characters that the published tokenizer lacks; None for what fits.
-        vocab_multiple: What the number of rows is a multiple of.
-        new_rows: "pieces" or "mean".
-        settings: `model.model_config` of a configuration: routing, and sizes that the weights do not say.
-        routing: Routing settings of single flags; they win over `settings`.
-        released_routing: Adds the shared experts of the original's released code.
-        num_heads: Heads, for weights that do not say.
-        allow_loss: Exports a model whose routing plain transformers cannot follow.
-        original_vocabulary: Exports only the rows that the weights had before they were converted.
-        changed_weights: Does not compare weights with their checksums.
-        shard_bytes: Largest file of an export.
-    """
-
-    kind: str | None = None
-    to: str = "scimind"
-    partition: Path | None = None
-    tokenizer: Path | None = None
-    extension: bool | None = None
-    vocab_multiple: int = 64
-    new_rows: str = "pieces"
-    settings: Mapping[str, Any] | None = None
-    routing: Mapping[str, Any] | None = None
-    released_routing: bool = False
-    num_heads: int | None = None
-    allow_loss: bool = False
-    original_vocabulary: bool = False
-    changed_weights: bool = False
-    shard_bytes: int = 5 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -117,12 +74,12 @@ def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
     source = read_source(Path(path), options.kind, num_heads=options.num_heads, settings=settings)
     codec, codec_note = _codec(source, options)
     notes = [*source.notes, *codec_note]
-    routing = _routing(source, options, settings)
-    orders, order_note, order_name = _orders(source, options, routing)
+    routing = routing_of(source, options, settings)
+    orders, order_note, order_name = neuron_orders(source, options, routing)
     notes += order_note
     if options.to == "hf":
         vocabulary = _cut(source, options, notes)
-        notes += _losses(source, routing, options)
+        notes += export_losses(source, routing, options)
     else:
         vocabulary = _vocabulary(source, codec, options, notes)
     rows = vocabulary.rows
@@ -142,7 +99,7 @@ def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
             new = replace(new, name=ours_to_theirs[name])
         tensors.append(new)
         mapping.append((stored.name, new.name, new.dtype, str(list(stored.shape)), str(list(new.shape)), done))
-    target = Target(options.to, tuple(tensors), sizes, description, codec, _kept(orders, source, options))
+    target = Target(options.to, tuple(tensors), sizes, description, codec, kept_order(orders, source, options))
     return Conversion(source, target, tuple(mapping), tuple(notes))
 
 
@@ -187,11 +144,6 @@ def _after_check(source: Source, name: str, pieces: Iterable[bytes | memoryview]
     yield from pieces
 
 
-def replace_ranges(routing: RoutingSettings, ranges: Mapping[str, Any], vocab_size: int) -> RoutingSettings:
-    """Returns the routing with a tokenizer's modality ranges."""
-    return RoutingSettings.create(**{**routing.to_dict(), "modality_ranges": ranges}, vocab_size=vocab_size)
-
-
 def _codec(source: Source, options: ConvertOptions) -> tuple[TokenCodec | None, list[str]]:
     """Returns the tokenizer of the result, and how it was found."""
     place = options.tokenizer or source.folder
@@ -211,90 +163,6 @@ def _codec(source: Source, options: ConvertOptions) -> tuple[TokenCodec | None, 
     raise SciMindError(
         f"{place}: holds no tokenizer.model; give --tokenizer, a SentencePiece model or a folder of ours"
     )
-
-
-def _routing(source: Source, options: ConvertOptions, settings: Mapping[str, Any]) -> RoutingSettings:
-    """Returns the routing of the result: of flags, a configuration, the checkpoint, or by default, in that order."""
-    names = [name for name in RoutingSettings.__dataclass_fields__ if name != "modality_ranges"]
-    chosen: dict[str, Any] = dict(ORIGINAL_ROUTING) if source.kind == "scimind-v0" else {}
-    chosen |= {key: value for key, value in (source.description.get("routing") or {}).items() if key in names}
-    chosen |= {key: settings[key] for key in names if settings.get(key) is not None}
-    chosen |= {key: value for key, value in (options.routing or {}).items() if value is not None}
-    if options.released_routing:
-        chosen["shared_experts"] = RELEASED_SHARED
-    if options.partition is not None and "num_experts" not in chosen:
-        from scimind.experts.partition import read_description
-
-        stated = read_description(options.partition).get("num_experts")
-        if stated is not None:
-            chosen["num_experts"] = stated
-    ranges = source.description.get("modality_ranges") or {}
-    return RoutingSettings.create(
-        **chosen,
-        modality_ranges=ranges,
-        vocab_size=source.sizes.vocab_size,
-        intermediate_size=source.sizes.intermediate_size,
-    )
-
-
-def _orders(
-    source: Source, options: ConvertOptions, routing: RoutingSettings
-) -> tuple[list[NDArray[np.int64]] | None, list[str], str | None]:
-    """Returns each layer's permutation, None for none; notes; and the name of the order that results."""
-    from scimind.experts.partition import neuron_order, order_hash, read_description, read_partition
-
-    sizes = source.sizes
-    stated = source.description.get("neuron_order")
-    before = read_order(source.folder, sizes.num_layers, sizes.intermediate_size, stated)
-    if options.to == "hf" and options.partition is None:
-        if before is not None:
-            return [inverse(order) for order in before], ["neurons go back to the order that they had at first"], None
-        note = ["neurons stay in the experts' order, which changes no output"] if stated else []
-        return None, note, stated
-    folder = options.partition
-    if folder is None and source.kind == "scimind-v0":
-        folder = source.folder
-    if folder is None:
-        return None, [], stated
-    if not (folder / "patterns_0.npy").is_file() and source.kind == "scimind-v0":
-        raise CheckpointError(
-            f"{folder}: holds no patterns_0.npy, and an original checkpoint is of no use without its experts; "
-            "give --partition, the folder with patterns_0.npy …"
-        )
-    if source.gates:
-        raise CheckpointError(
-            f"{source.folder}: has a learned router, whose experts a new partition would replace; convert the weights "
-            "that it was tuned from"
-        )
-    labels = read_partition(folder, sizes.num_layers, sizes.intermediate_size, routing.num_experts)
-    stated_weights = read_description(folder).get("fingerprint")
-    if (
-        stated_weights
-        and not options.changed_weights
-        and stated_weights != feed_forward_fingerprint(source.tensors, source.sizes.num_layers)
-    ):
-        raise CheckpointError(
-            f"{folder}: was made from other weights than {source.folder}'s; build it again, or add --changed-weights "
-            "if it is meant for these too"
-        )
-    orders = [neuron_order(of_layer) for of_layer in labels]
-    composed = orders if before is None else [old[new] for old, new in zip(before, orders, strict=True)]
-    return orders, [f"neurons are put into the experts' order of {folder}"], order_hash(composed)
-
-
-def _kept(orders: list[NDArray[np.int64]] | None, source: Source, options: ConvertOptions) -> NDArray[np.int32] | None:
-    """Returns where each neuron stood at first [layers, h], to be kept beside the weights; None where that is here."""
-    if options.to == "hf":
-        return None
-    sizes = source.sizes
-    stated = source.description.get("neuron_order")
-    before = read_order(source.folder, sizes.num_layers, sizes.intermediate_size, stated)
-    if orders is None:
-        return None if before is None else np.stack(before).astype(np.int32)
-    if before is None:
-        # What went before is not known where a partition was applied already.
-        return None if stated else np.stack(orders).astype(np.int32)
-    return np.stack([old[new] for old, new in zip(before, orders, strict=True)]).astype(np.int32)
 
 
 def _vocabulary(source: Source, codec: TokenCodec | None, options: ConvertOptions, notes: list[str]) -> VocabularyPlan:
@@ -339,41 +207,6 @@ def _cut(source: Source, options: ConvertOptions, notes: list[str]) -> Vocabular
         raise CheckpointError(f"{source.folder}: {DESCRIPTION} does not say original_rows; export all rows")
     notes.append(f"vocabulary: the first {kept} of {rows} rows")
     return VocabularyPlan(rows, kept, kept, ())
-
-
-def _losses(source: Source, routing: RoutingSettings, options: ConvertOptions) -> list[str]:
-    """Returns what plain transformers, where every token uses every neuron, does not do.
-
-    Raises:
-        CheckpointError: It loses something, and that was not allowed.
-    """
-    if not source.description.get("routing"):
-        return []
-    every = routing.num_experts
-    lost = [
-        f"{modality} {routing.active_experts(modality)} of {every} experts"
-        for modality in MODALITY_NAMES
-        if not uses_all(routing, modality) and (modality == "text" or routing.modality_ranges.get(modality))
-    ]
-    parts = [f"its routing (router {routing.router}; {', '.join(lost)})"] if lost else []
-    parts += [f"its gates ({len(source.gates)} weights of a learned router)"] if source.gates else []
-    if not parts:
-        return []
-    text = f"plain transformers uses every expert for every token: the export loses {' and '.join(parts)}"
-    if not options.allow_loss:
-        raise CheckpointError(
-            f"{source.folder}: {text}, so that its outputs differ; add --allow-loss if you want that, for example to "
-            "finetune it as a dense model"
-        )
-    return [text]
-
-
-def uses_all(routing: RoutingSettings, modality: str) -> bool:
-    """Whether a modality's tokens use every expert, so that their feed-forward is the dense one."""
-    every = routing.num_experts
-    if routing.router == "modality":
-        return len(routing.expert_sets[modality]) == every
-    return routing.experts_per_token[modality] == every or len(routing.shared_experts[modality]) == every
 
 
 def _describe(

@@ -94,7 +94,8 @@ def run(args: argparse.Namespace) -> int:
     import sys
     import time
 
-    from scimind.checkpoint.convert import ConvertOptions, plan_conversion, run_conversion
+    from scimind.checkpoint.convert import plan_conversion, run_conversion
+    from scimind.checkpoint.options import ConvertOptions
     from scimind.checkpoint.target import PREDICT, check_output
     from scimind.console import Console, duration
     from scimind.errors import SciMindError

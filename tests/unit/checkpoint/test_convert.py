@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from scimind.checkpoint.convert import ConvertOptions, plan_conversion, run_conversion
+from scimind.checkpoint.convert import plan_conversion, run_conversion
 from scimind.checkpoint.neurons import feed_forward_fingerprint
+from scimind.checkpoint.options import ConvertOptions
 from scimind.checkpoint.safetensors_file import read_header, write_file
 from scimind.checkpoint.sizes import read_config_json
 from scimind.checkpoint.source import read_source
