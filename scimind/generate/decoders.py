@@ -11,6 +11,7 @@ from mindspore import Tensor, nn
 from mindspore.ops import operations as P
 
 from scimind.console import Console
+from scimind.errors import ConfigError
 from scimind.generate.settings import GenerationSettings
 from scimind.model import SciMindForCausalLM
 
@@ -32,20 +33,66 @@ class _LastLogits(nn.Cell):
         self.reshape = P.Reshape()
         self.cast = P.Cast()
 
-    def construct(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Returns logits for ids [b, s] and lengths [b], which count cached tokens too."""
+    def construct(
+        self, ids: Tensor, lengths: Tensor, block_tables: Tensor = None, slot_mapping: Tensor = None
+    ) -> Tensor:
+        """Returns logits for ids [b, s] and lengths [b], which count cached tokens too; the rest see `CachePlaces`."""
         b, s = ids.shape
-        h = self.reshape(self.model(ids, None, lengths), (b * s, self.hidden_size))  # [b, s, d] -> [t, d]
+        h = self.model(ids, None, lengths, None, None, block_tables, slot_mapping)
+        h = self.reshape(h, (b * s, self.hidden_size))  # [b, s, d] -> [t, d]
         if not self.one_token:
             h = self.gather(h, ms.ops.arange(0, b * s, s, dtype=ms.int32) + lengths - 1, 0)  # [t, d] -> [b, d]
         return self.cast(self.lm_head(h), ms.float32)
+
+
+class CachePlaces:
+    """Where a batch's keys and values stand in the blocks of PagedAttention: row i has blocks i·n … (i + 1)·n.
+
+    A fixed place for every row needs no bookkeeping from step to step. The CPU's cache has fixed places of its own and
+    takes no notice. Not run on Ascend; written after MindFormers' BlockTables.
+
+    Args:
+        config: The model's configuration.
+
+    Raises:
+        ConfigError: `num_blocks` is too small for `batch_size` sequences of `seq_length`.
+    """
+
+    def __init__(self, config: Any) -> None:
+        self.size = config.block_size
+        self.blocks = blocks_of_a_row(config.seq_length, config.block_size)
+        needed = config.batch_size * self.blocks
+        if ms.get_context("device_target") != "CPU" and config.num_blocks < needed:
+            raise ConfigError(
+                f"num_blocks ({config.num_blocks}) is too small for batch_size ({config.batch_size}) sequences of "
+                f"seq_length ({config.seq_length}); set it to {needed}"
+            )
+
+    def tables(self, rows: int) -> np.ndarray:
+        """Returns the blocks of each row, int32 [b, n]."""
+        return np.arange(rows * self.blocks, dtype=np.int32).reshape(rows, self.blocks)
+
+    def slots(self, positions: np.ndarray, used: np.ndarray) -> np.ndarray:
+        """Returns the slot of each token, int32 [b·s]; −1 for padding, which is not stored.
+
+        Args:
+            positions: Position of each token in its row [b, s].
+            used: Whether it is a token and not padding, bool [b, s].
+        """
+        first = np.arange(len(positions))[:, None] * self.blocks * self.size
+        return np.where(used, first + positions, -1).astype(np.int32).reshape(-1)
+
+
+def blocks_of_a_row(seq_length: int, block_size: int) -> int:
+    """Returns how many blocks of PagedAttention hold one sequence."""
+    return -(-seq_length // block_size)
 
 
 class CachedDecoder:
     """Decodes with keys and values kept from step to step; `use_past: True`.
 
     Args:
-        model: A model built with `use_past=True` on the CPU. Its `batch_size` and `seq_length` bound a batch.
+        model: A model built with `use_past=True`. Its `batch_size` and `seq_length` bound a batch.
     """
 
     def __init__(self, model: SciMindForCausalLM) -> None:
@@ -54,16 +101,24 @@ class CachedDecoder:
         self.max_length = model.config.seq_length
         self.batch_size = model.config.batch_size
         self._whole, self._one = _LastLogits(model, one_token=False), _LastLogits(model, one_token=True)
+        self._places = CachePlaces(model.config)
 
     def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; empties the cache."""
         self.model.add_flags_custom(is_first_iteration=True)
-        return self._whole(Tensor(ids, ms.int32), Tensor(lengths, ms.int32)).asnumpy()
+        positions = np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+        return self._run(self._whole, ids, lengths, positions, positions < lengths[:, None])
 
     def step(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
         self.model.add_flags_custom(is_first_iteration=False)
-        return self._one(Tensor(ids[:, None], ms.int32), Tensor(positions + 1, ms.int32)).asnumpy()
+        return self._run(self._one, ids[:, None], positions + 1, positions[:, None], np.array(True))
+
+    def _run(
+        self, cell: _LastLogits, ids: np.ndarray, lengths: np.ndarray, positions: np.ndarray, used: np.ndarray
+    ) -> np.ndarray:
+        tables, slots = self._places.tables(len(ids)), self._places.slots(positions, used)
+        return cell(Tensor(ids, ms.int32), Tensor(lengths, ms.int32), Tensor(tables), Tensor(slots)).asnumpy()
 
 
 class FullDecoder:

@@ -125,7 +125,10 @@ def load_model(
     settings = read_settings(config, is_training=False, needs_data=False)
     fingerprint = complete_from_tokenizer(settings.tree)
     tree = mindformers_tree(settings)
-    tree["model"]["model_config"].update(use_past=use_past, batch_size=batch_size)
+    model_config = tree["model"]["model_config"]
+    # A place in PagedAttention's blocks for each row; blocks_of_a_row's rule, with MindFormers' default size.
+    blocks = batch_size * -(-int(model_config["seq_length"]) // int(model_config.get("block_size") or 16))
+    model_config.update(use_past=use_past, batch_size=batch_size, num_blocks=blocks)
     network = build_model(
         start(tree, settings.seed), settings.load_checkpoint, describe_model(settings.tree, fingerprint), console
     )
