@@ -12,8 +12,10 @@ from mindspore.ops import operations as P
 
 from scimind.console import Console
 from scimind.errors import ConfigError
+from scimind.generate.cached import CachedDecoder
 from scimind.generate.settings import GenerationSettings
 from scimind.model import SciMindForCausalLM
+from scimind.model._mindformers import runs_on_cpu
 
 
 class _LastLogits(nn.Cell):
@@ -48,8 +50,8 @@ class _LastLogits(nn.Cell):
 class CachePlaces:
     """Where a batch's keys and values stand in the blocks of PagedAttention: row i has blocks i·n … (i + 1)·n.
 
-    A fixed place for every row needs no bookkeeping from step to step. The CPU's cache has fixed places of its own and
-    takes no notice. Not run on Ascend; written after MindFormers' BlockTables.
+    A fixed place for every row needs no bookkeeping from step to step. Not run on Ascend; written after MindFormers'
+    BlockTables.
 
     Args:
         config: The model's configuration.
@@ -88,8 +90,8 @@ def blocks_of_a_row(seq_length: int, block_size: int) -> int:
     return -(-seq_length // block_size)
 
 
-class CachedDecoder:
-    """Decodes with keys and values kept from step to step; `use_past: True`.
+class PagedDecoder:
+    """Decodes with keys and values kept by PagedAttention, which Ascend has; `use_past: True`.
 
     Args:
         model: A model built with `use_past=True`. Its `batch_size` and `seq_length` bound a batch.
@@ -122,10 +124,10 @@ class CachedDecoder:
 
 
 class FullDecoder:
-    """Decodes by computing the whole sequence at every step; `use_past: False`. The reference for `CachedDecoder`.
+    """Decodes by computing the whole sequence at every step; `use_past: False`. The reference for the others.
 
     Args:
-        model: A model built with `use_past=False`. Its `batch_size` and `seq_length` bound a batch.
+        model: A model built with `use_past=False`, or any on a CPU. Its `batch_size` and `seq_length` bound a batch.
     """
 
     def __init__(self, model: SciMindForCausalLM) -> None:
@@ -149,14 +151,21 @@ class FullDecoder:
         return self._whole(Tensor(self._ids), Tensor(positions + 1, ms.int32)).asnumpy()
 
 
-def decoder_of(model: SciMindForCausalLM) -> CachedDecoder | FullDecoder:
-    """Returns the decoder for a model, with a cache where the model was built with `use_past`."""
-    return CachedDecoder(model) if model.use_past else FullDecoder(model)
+def decoder_of(model: SciMindForCausalLM) -> CachedDecoder | PagedDecoder | FullDecoder:
+    """Returns the decoder for a model in memory: with a cache on a CPU, and where the model was built with `use_past`.
+
+    On a CPU it stays with the model, so that its graphs serve every later call.
+    """
+    if runs_on_cpu():
+        if not hasattr(model, "cached_decoder"):
+            model.cached_decoder = CachedDecoder(model)
+        return model.cached_decoder
+    return PagedDecoder(model) if model.use_past else FullDecoder(model)
 
 
 def load_decoder(
     config: Mapping[str, Any], settings: GenerationSettings, console: Console | None = None
-) -> CachedDecoder | FullDecoder:
+) -> CachedDecoder | PagedDecoder | FullDecoder:
     """Returns the decoder that a configuration describes, with its weights loaded.
 
     Args:
@@ -171,4 +180,4 @@ def load_decoder(
 
     use_past = bool(config["model"]["model_config"].get("use_past", False))
     model = load_model(config, use_past=use_past, batch_size=settings.batch_size, console=console)
-    return decoder_of(model)
+    return decoder_of(model) if use_past else FullDecoder(model)

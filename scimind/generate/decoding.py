@@ -7,64 +7,17 @@ A decoder sees few different shapes, so that a graph that was compiled once is u
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scimind.errors import ConfigError
-from scimind.generate.sampling import next_tokens, prompt_generator
+from scimind.generate.batch import Generated, Row, RunningBatch
+from scimind.generate.protocols import Decoder
+from scimind.generate.sampling import prompt_generator
 from scimind.generate.settings import GenerationSettings
 
-FinishReason = Literal["stop", "length", "error"]
 SMALLEST_LENGTH = 32
-
-
-class Decoder(Protocol):
-    """What generation asks of a model. One batch at a time: a `prefill` forgets the batch before it."""
-
-    @property
-    def max_length(self) -> int:
-        """Positions that a prompt and its answer share."""
-
-    def prefill(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.floating]:
-        """Reads a batch of prompts.
-
-        Args:
-            ids: [b, s], right-padded with 0.
-            lengths: [b], tokens of each row, 1 … s.
-
-        Returns:
-            Logits [b, v] at each row's last token, that is at position `lengths - 1`.
-        """
-
-    def step(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.floating]:
-        """Reads one more token of each row.
-
-        Args:
-            ids: [b], the token that stands at `positions`.
-            positions: [b], from 0. A row that has finished keeps asking at one and the same position; its logits are
-                not used.
-
-        Returns:
-            Logits [b, v] at `positions`.
-        """
-
-
-@dataclass
-class Generated:
-    """An answer.
-
-    Attributes:
-        ids: Its tokens, without EOS.
-        finish_reason: "stop" at EOS, "length" at `max_new_tokens` or at the model's last position, "error" otherwise.
-        message: What went wrong; empty unless the reason is "error".
-    """
-
-    ids: list[int] = field(default_factory=list)
-    finish_reason: FinishReason = "length"
-    message: str = ""
 
 
 def length_buckets(max_length: int, smallest: int = SMALLEST_LENGTH) -> tuple[int, ...]:
@@ -118,6 +71,7 @@ def generate_batch(
     pad_id: int | None = None,
     streams: Sequence[int] | None = None,
     rows: int | None = None,
+    shrink_to: Sequence[int] = (),
     on_step: Callable[[int], None] | None = None,
 ) -> list[Generated]:
     """Answers a batch of prompts.
@@ -133,7 +87,9 @@ def generate_batch(
             with a cache and without. None where every token may be generated.
         streams: Number of each prompt's random stream; its place in the batch by default.
         rows: Rows to run the decoder with, at least the number of prompts; a power of two by default.
-        on_step: Called after each step with the number of tokens that were generated in it.
+        shrink_to: Numbers of rows, rising, to which the batch may shrink as rows finish. Each may cost a graph.
+        on_step: Called after each step, or several that the decoder makes at once, with the number of tokens that were
+            generated in them.
 
     Returns:
         One answer per prompt, in the same order.
@@ -157,35 +113,26 @@ def generate_batch(
 
     ids, lengths = pad_prompts([prompts[index] for index in live], rows, length_buckets(decoder.max_length))
     numbers = range(len(prompts)) if streams is None else streams
-    generators = [prompt_generator(settings.seed, numbers[index]) for index in live]
-    limits = [min(settings.max_new_tokens, decoder.max_length - len(prompts[index])) for index in live]
-    active = np.arange(rows) < len(live)  # [b]
-    positions = lengths - 1  # [b], where each row's newest token stands
-    newest = ids[np.arange(rows), positions]  # [b]
-    logits = decoder.prefill(ids, lengths)  # [b, v]
-    while True:
-        going = np.flatnonzero(active)
-        chosen = next_tokens(
-            np.asarray(logits)[going],
-            settings,
-            vocab_size=vocab_size,
-            generators=[generators[row] for row in going],
-            never=() if pad_id is None else (pad_id,),
-            histories=[[*prompts[live[row]], *answers[live[row]].ids] for row in going]
-            if settings.repetition_penalty != 1.0
-            else (),
+    going = [
+        Row(
+            prompt=prompts[index],
+            answer=answers[index],
+            limit=min(settings.max_new_tokens, decoder.max_length - len(prompts[index])),
+            generator=prompt_generator(settings.seed, numbers[index]),
         )
-        for row, token in zip(going, chosen, strict=True):
-            answer = answers[live[row]]
-            active[row] = _add(answer, int(token), eos_id, limits[row])
-            if active[row]:
-                newest[row] = token
-                positions[row] += 1
-        if on_step is not None:
-            on_step(len(going))
-        if not active.any():
-            return answers
-        logits = decoder.step(newest.copy(), positions.copy())  # a decoder may keep what it is given
+        for index in live
+    ]
+    batch = RunningBatch(
+        decoder,
+        going,
+        settings,
+        eos_id=eos_id,
+        vocab_size=vocab_size,
+        never=() if pad_id is None else (pad_id,),
+        shrink_to=shrink_to,
+    )
+    batch.run(ids, lengths, on_step)
+    return answers
 
 
 def pad_prompts(
@@ -207,26 +154,3 @@ def pad_prompts(
     for row, prompt in zip(ids, padded, strict=True):
         row[: len(prompt)] = prompt
     return ids, counts
-
-
-def _add(answer: Generated, token: int, eos_id: int, limit: int) -> bool:
-    """Adds a token to an answer.
-
-    Args:
-        answer: Changed in place.
-        token: The token, or -1 for none.
-        eos_id: The token that ends an answer.
-        limit: Longest answer, at least 1.
-
-    Returns:
-        Whether the answer goes on.
-    """
-    if token < 0:
-        answer.finish_reason = "error"
-        answer.message = "the model's logits are not finite numbers; check its weights and its compute type"
-        return False
-    if token == eos_id:
-        answer.finish_reason = "stop"
-        return False
-    answer.ids.append(token)
-    return len(answer.ids) < limit

@@ -12,9 +12,11 @@ from typing import Any
 
 from scimind.console import Console, duration, quiet_console
 from scimind.errors import ConfigError
-from scimind.generate.decoding import Decoder, Generated, batch_buckets, bucket_for, generate_batch, prompt_fault
+from scimind.generate.batch import Generated
+from scimind.generate.decoding import batch_buckets, bucket_for, generate_batch, prompt_fault
 from scimind.generate.notes import run_notes
 from scimind.generate.prompts import EncodedPrompt, Prompt, encode_prompts, read_prompts
+from scimind.generate.protocols import Decoder
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.writing import PredictionWriter, check_output
 from scimind.run_folder import RunFolder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import partial
 from typing import Any
 
@@ -17,9 +18,9 @@ from scimind.model._mindformers import (
     MindFormerModuleType,
     MindFormerRegister,
     built_from,
+    runs_on_cpu,
     splits_tensors,
 )
-from scimind.model.cache import StaticCacheAttention
 from scimind.model.config import SciMindConfig
 from scimind.model.feed_forward import RoutedFeedForward
 from scimind.model.plan import RoutingPlanner, chosen_dispatch
@@ -60,15 +61,6 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
             if parallel.use_seq_parallel:
                 data, model = parallel.data_parallel * parallel.context_parallel, parallel.model_parallel
                 self.feed_forward.w2.shard(((data, model), (1, model)), out_strategy_matmul=((data * model, 1),))
-        if self.use_past and ms.get_context("device_target") == "CPU":
-            self.attention.infer_attention = StaticCacheAttention(
-                num_heads=kwargs["n_heads"],
-                num_kv_heads=kwargs["n_kv_heads"] or kwargs["n_heads"],
-                head_dim=self.head_dim,
-                batch_size=kwargs["batch_size"],
-                seq_length=seq_length,
-                compute_dtype=kwargs["compute_dtype"],
-            )
 
     def construct(self, x: Tensor, freqs_cis: tuple, mask: Tensor, plan: tuple, cache_inputs: tuple) -> Any:
         """Returns the layer's output [b, s, d]; with a load balance, that and the balance float32 [].
@@ -209,6 +201,10 @@ class SciMindForCausalLM(LlamaForCausalLM):
     base_model_prefix = "scimind"
 
     def __init__(self, config: SciMindConfig) -> None:
+        if config.use_past and runs_on_cpu():
+            # MindFormers' cache is Ascend's; `scimind.model.cpu.decoding` has one of its own for any model.
+            config = copy.copy(config)
+            config.use_past = False
         dispatch = chosen_dispatch(config.routing, ms.get_context("device_target"))
         with built_from(
             model=partial(SciMindModel, dispatch=dispatch),
@@ -283,8 +279,8 @@ class SciMindForCausalLM(LlamaForCausalLM):
     def generate(self, input_ids: Any, generation_config: Any = None, *args: Any, **kwargs: Any) -> list[np.ndarray]:
         """Returns each prompt with its answer behind it.
 
-        On the CPU the answers come from `scimind.generate`, with a cache if the model was built with `use_past`; on
-        Ascend from MindFormers' own generation, which takes more arguments.
+        On the CPU the answers come from `scimind.generate`; on Ascend from MindFormers' own generation, which takes
+        more arguments.
 
         Args:
             input_ids: Prompts: one list of ids, several of them, or an array [b, s] padded on the right.

@@ -1,0 +1,1 @@
+"""Llama's parts in plain operators: what a CPU computes fastest."""

@@ -1,0 +1,166 @@
+"""The routed feed-forward of one token a row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn
+from mindspore.common import dtype as mstype
+from mindspore.ops import operations as P
+
+from scimind.modality import MODALITY_NAMES, modality_table
+from scimind.model._mindformers import LlamaSiLU
+from scimind.model.cpu.decoding.parts import DecodingParts
+from scimind.model.plan import expert_groups
+from scimind.model.settings import RoutingSettings
+
+
+class StepPlanner(nn.Cell):
+    """Makes a step's routing plan from its tokens.
+
+    Router `modality`: (`active` [h, b], 1 where a token uses a neuron), or nothing where every neuron that is computed
+    is used. The other routers: the model's own plan.
+
+    Args:
+        routing: The settings.
+        planner: The model's planner.
+        vocab_size: v.
+        neurons: h.
+        group: The group of experts (see `expert_groups`) that every token of the step uses; None if they differ.
+        dtype: Type of `active`.
+    """
+
+    def __init__(
+        self,
+        *,
+        routing: RoutingSettings,
+        planner: nn.Cell,
+        vocab_size: int,
+        neurons: int,
+        group: int | None,
+        dtype: mstype,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.planner = planner
+        self.by_modality = routing.router == "modality"
+        groups = [chosen for chosen, _ in expert_groups(routing)]
+        self.uses_all = group is not None or all(len(chosen) == routing.num_experts for chosen in groups)
+        active = np.zeros((routing.num_experts, len(groups)))
+        for number, chosen in enumerate(groups):
+            active[list(chosen), number] = 1
+        self.active = Tensor(np.repeat(active, neurons // routing.num_experts, 0), dtype)  # [h, groups]
+        self.group_of = Tensor(group_table(routing, vocab_size), mstype.int32)  # [v]
+        self.gather = P.Gather()
+        self.reshape = P.Reshape()
+
+    def construct(self, ids: Tensor) -> tuple[Tensor, ...]:
+        """Returns the plan of ids [b] int32."""
+        if not self.by_modality:
+            return self.planner(self.reshape(ids, (-1, 1)))
+        if self.uses_all:
+            return ()
+        return (self.gather(self.active, self.gather(self.group_of, ids, 0), 1),)
+
+
+class StepFeedForward(nn.Cell):
+    """The routed feed-forward with the tokens in columns: for few of them the CPU multiplies so faster.
+
+        u = silu(W1 · xᵀ) ⊙ (W3 · xᵀ) ⊙ active             [h, b]
+        y = (W2 · u)ᵀ                                      [b, d]
+
+    Args:
+        feed_forward: The layer's; its parameters are shared.
+        routing: The settings.
+        group: The group of experts that every token of the step uses; None if they differ. A group has its part of the
+            weights, which must be read before each batch, see `read`, since a graph that cuts copies them every time.
+    """
+
+    def __init__(self, feed_forward: Any, routing: RoutingSettings, group: int | None) -> None:
+        super().__init__(auto_prefix=False)
+        self.feed_forward = feed_forward
+        self.router = routing.router
+        self.dtype = feed_forward.dtype
+        neurons = feed_forward.hidden_dim
+        size = neurons // routing.num_experts
+        self.is_part = group is not None
+        if group is not None:
+            chosen = expert_groups(routing)[group][0]
+            self.neurons = np.concatenate([np.arange(size) + expert * size for expert in chosen])
+            shape = (len(self.neurons), feed_forward.dim)
+            zeros = [np.zeros(shape), np.zeros(shape), np.zeros(shape[::-1])]
+            self.w1, self.w3, self.w2 = (
+                Parameter(Tensor(zero, self.dtype), name=name, requires_grad=False)
+                for zero, name in zip(zeros, ("w1_part", "w3_part", "w2_part"), strict=True)
+            )
+        self.experts = (-1, routing.num_experts, size)
+        self.spread = Tensor(np.repeat(np.eye(routing.num_experts), size, 0), self.dtype)  # [h, e]
+        self.silu = LlamaSiLU()
+        self.columns = P.MatMul(transpose_b=True)
+        self.product = P.MatMul()
+        self.transpose = P.Transpose()
+        self.reshape = P.Reshape()
+        self.cast = P.Cast()
+
+    def read(self) -> None:
+        """Reads the group's part of the weights."""
+        whole = self.feed_forward
+        for part, weight, axis in ((self.w1, whole.w1, 0), (self.w3, whole.w3, 0), (self.w2, whole.w2, 1)):
+            part.set_data(Tensor(weight.weight.asnumpy().take(self.neurons, axis), self.dtype))
+
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
+        """Returns y [b, d] of x [b, d] and the step's plan."""
+        x = self.cast(x, self.dtype)
+        if self.is_part:
+            w1, w3, w2 = self.w1, self.w3, self.w2
+        else:
+            whole = self.feed_forward
+            w1, w3, w2 = whole.w1.weight, whole.w3.weight, whole.w2.weight
+        u = self.silu(self.columns(self.cast(w1, self.dtype), x)) * self.columns(self.cast(w3, self.dtype), x)  # [h, b]
+        if self.router != "modality":
+            u = u * self._chosen(x, u, plan)
+        elif len(plan) == 1:
+            u = u * plan[0]
+        return self.transpose(self.product(self.cast(w2, self.dtype), u), (1, 0))
+
+    def _chosen(self, x: Tensor, u: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
+        """Returns the active neurons [h, b] of routers `activation` and `learned`."""
+        if self.router == "activation":
+            experts = self.reshape(self.transpose(u, (1, 0)), self.experts)  # [h, b] -> [b, e, f]
+            active = self.feed_forward.selector(experts, plan[0], plan[1])
+        else:
+            gate = self.feed_forward.gate
+            active = gate.top(gate.score(x), plan[0], plan[1])
+        return self.columns(self.spread, self.cast(active, self.dtype))  # [b, e] -> [h, b]
+
+
+class StepExperts(nn.Cell):
+    """A step's planner, and the feed-forward of each layer.
+
+    Args:
+        parts: The model's.
+        group: The group of experts that every token of the step uses, see `StepFeedForward`; None if they differ.
+    """
+
+    def __init__(self, parts: DecodingParts, group: int | None = None) -> None:
+        super().__init__(auto_prefix=False)
+        feed_forwards = [layer.layer.feed_forward for layer in parts.layers]
+        self.planner = StepPlanner(
+            routing=parts.routing,
+            planner=parts.planner,
+            vocab_size=parts.vocab_size,
+            neurons=feed_forwards[0].hidden_dim,
+            group=group,
+            dtype=parts.dtype,
+        )
+        self.layers = nn.CellList(
+            [StepFeedForward(feed_forward, parts.routing, group) for feed_forward in feed_forwards], auto_prefix=False
+        )
+
+
+def group_table(routing: RoutingSettings, vocab_size: int) -> np.ndarray:
+    """Returns the group of experts (see `expert_groups`) that each token uses with router `modality`, int32 [v]."""
+    of_modality = [routing.expert_sets[modality] for modality in MODALITY_NAMES]
+    groups = [chosen for chosen, _ in expert_groups(routing)]
+    numbers = np.array([groups.index(tuple(chosen)) for chosen in of_modality], np.int32)
+    return numbers[modality_table(vocab_size, routing.modality_ranges)]

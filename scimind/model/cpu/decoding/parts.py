@@ -1,0 +1,57 @@
+"""The model's parts that decoding uses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mindspore import Tensor, nn
+from mindspore.common import dtype as mstype
+from mindspore.ops import operations as P
+
+from scimind.model.cpu.decoding.layer import DecodingLayer
+from scimind.model.cpu.decoding.rotary import Rotary
+
+
+class DecodingParts(nn.Cell):
+    """What the networks of prompts and steps share: the model's parameters, positions, first and last operators.
+
+    Args:
+        model: A SciMindForCausalLM.
+    """
+
+    def __init__(self, model: Any) -> None:
+        super().__init__(auto_prefix=False)
+        config, base = model.config, model.model
+        self.routing = config.routing
+        self.dtype = config.compute_dtype
+        self.vocab_size, self.real_vocab_size = config.vocab_size, config.real_vocab_size
+        self.num_heads = config.num_heads
+        self.num_kv_heads = config.n_kv_heads or config.num_heads
+        self.head_dim = config.hidden_size // config.num_heads
+        frequencies = base.freqs_mgr
+        self.rotary = Rotary(
+            frequencies.freqs_cos.asnumpy(),
+            frequencies.freqs_sin.asnumpy(),
+            self.num_heads,
+            self.num_kv_heads,
+            self.dtype,
+        )
+        self.layers = nn.CellList([DecodingLayer(layer, self.rotary) for layer in base.layers], auto_prefix=False)
+        self.planner = base.planner
+        self.norm_out = base.norm_out
+        self.embedding, self.head = base.tok_embeddings, model.lm_head
+        self.gather = P.Gather()
+        self.product = P.MatMul(transpose_b=True)
+        self.cast = P.Cast()
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Returns embeddings [t, d] of ids [t]."""
+        return self.cast(self.gather(self.embedding.embedding_weight, ids, 0), self.dtype)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Returns float32 logits [v, b] of the last layer's output x [b, d].
+
+        The weight is the left factor: for few rows the CPU multiplies in this order faster.
+        """
+        weight = self.cast(self.head.weight, self.dtype)
+        return self.cast(self.product(weight, self.norm_out(x)), mstype.float32)

@@ -1,0 +1,73 @@
+"""Whole prompts: the logits after each, and the keys and values of all their tokens."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn, ops
+from mindspore.common import dtype as mstype
+from mindspore.ops import operations as P
+
+from scimind.model.cpu.decoding.parts import DecodingParts
+
+
+class PromptNetwork(nn.Cell):
+    """Reads prompts that are padded on the right.
+
+    Args:
+        parts: The model's.
+    """
+
+    def __init__(self, parts: DecodingParts) -> None:
+        super().__init__(auto_prefix=False)
+        self.parts = parts
+        self.head_dim, self.num_heads, self.num_kv_heads = parts.head_dim, parts.num_heads, parts.num_kv_heads
+        self.has_balance = parts.routing.has_balance
+        self.gather = P.Gather()
+        self.reshape = P.Reshape()
+        self.transpose = P.Transpose()
+        self.scores = P.BatchMatMul(transpose_b=True)
+        self.values = P.BatchMatMul()
+        self.add_mask = P.BiasAdd()
+        self.softmax = P.Softmax()
+        self.cast = P.Cast()
+        self.tile = P.Tile()
+
+    def construct(self, ids: Tensor, lengths: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Returns logits float32 [b, v] after each prompt, and keys and values of each layer [b·n_kv, s, p] in turn.
+
+        Args:
+            ids: [b, s] int32.
+            lengths: Tokens of each prompt [b] int32.
+            mask: What is added to the scores of r heads [r·s·s] float32.
+        """
+        b, s = ids.shape
+        parts = self.parts
+        x = parts.embed(self.reshape(ids, (-1,)))  # [t, d]
+        tables = parts.rotary(self.tile(ops.arange(0, s, dtype=mstype.int32), (b,)))
+        plan = parts.planner(ids)
+        kept: tuple[Tensor, ...] = ()
+        for layer in parts.layers:
+            q, k, v = layer.project(x, tables)
+            q, k, v = self._split(q, b, self.num_heads), self._split(k, b, -1), self._split(v, b, -1)
+            kept += (k, v)
+            x, h = layer.attended(x, self._attend(q, k, v, mask, b))
+            change = layer.layer.feed_forward(self.reshape(h, (b, s, -1)), plan)
+            if self.has_balance:
+                change = change[0]
+            x = layer.layer.add_residual(x, self.reshape(change, x.shape))
+        last = self.gather(x, ops.arange(0, b * s, s, dtype=mstype.int32) + lengths - 1, 0)  # [t, d] -> [b, d]
+        return self.transpose(parts.logits(last), (1, 0)), kept
+
+    def _split(self, x: Tensor, b: int, heads: int) -> Tensor:
+        """Returns x [t, heads·p] as [b·n_kv, r·s, p], where r is 1 for keys and values."""
+        x = self.transpose(self.reshape(x, (b, x.shape[0] // b, heads, self.head_dim)), (0, 2, 1, 3))
+        return self.reshape(x, (b * self.num_kv_heads, -1, self.head_dim))
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, b: int) -> Tensor:
+        """Returns the attention's output [t, n·p]; q is already divided by √p."""
+        rows, s, _ = k.shape
+        scores = self.cast(self.scores(q, k), mstype.float32)  # [b·n_kv, r·s, s]
+        scores = self.add_mask(self.reshape(scores, (rows, -1)), mask)
+        probabilities = self.cast(self.softmax(self.reshape(scores, (-1, s))), v.dtype)  # [b·n·s, s]
+        out = self.values(self.reshape(probabilities, (rows, -1, s)), v)  # [b·n_kv, r·s, p]
+        out = self.transpose(self.reshape(out, (b, self.num_heads, s, self.head_dim)), (0, 2, 1, 3))
+        return self.reshape(out, (b * s, -1))

@@ -1,0 +1,178 @@
+"""One more token a row, or several in one call."""
+
+from __future__ import annotations
+
+import numpy as np
+from mindspore import Parameter, ParameterTuple, Tensor, nn
+from mindspore.common import dtype as mstype
+from mindspore.ops import operations as P
+
+from scimind.model.cpu.decoding.experts import StepExperts
+from scimind.model.cpu.decoding.parts import DecodingParts
+
+HIDDEN = -1e9  # added to the scores of positions that a row may not look at
+
+
+class KeyValueCache(nn.Cell):
+    """Keys and values of the tokens so far, for a batch and a length that stay as they are.
+
+    Args:
+        num_layers: Layers.
+        shape: [b·n_kv, l, p].
+        dtype: Type of keys and values.
+    """
+
+    def __init__(self, num_layers: int, shape: tuple[int, int, int], dtype: mstype) -> None:
+        super().__init__(auto_prefix=False)
+        self.shape = shape
+        self.keys = ParameterTuple([self._zeros(f"key_cache.{i}", dtype) for i in range(num_layers)])
+        self.values = ParameterTuple([self._zeros(f"value_cache.{i}", dtype) for i in range(num_layers)])
+
+    def _zeros(self, name: str, dtype: mstype) -> Parameter:
+        return Parameter(Tensor(np.zeros(self.shape), dtype), name=name, requires_grad=False)
+
+
+class Step(nn.Cell):
+    """Reads one token of each row and keeps its keys and values.
+
+    Args:
+        parts: The model's.
+        cache: Keys and values.
+        rows: b.
+        experts: The feed-forward of each layer.
+    """
+
+    def __init__(self, parts: DecodingParts, cache: KeyValueCache, rows: int, experts: StepExperts) -> None:
+        super().__init__(auto_prefix=False)
+        self.parts, self.cache = parts, cache
+        self.num_layers = len(parts.layers)
+        self.kv_heads, self.head_dim = parts.num_kv_heads, parts.head_dim
+        self.length = cache.shape[1]
+        self.experts = experts
+        self.cache_rows = Tensor(np.arange(rows * self.kv_heads)[:, None], mstype.int32)
+        self.row_of = Tensor(np.repeat(np.arange(rows), self.kv_heads), mstype.int32)
+        self.row_of_head = Tensor(np.repeat(np.arange(rows), parts.num_heads), mstype.int32)
+        self.columns = Tensor(np.arange(self.length)[None], mstype.int32)
+        self.gather = P.Gather()
+        self.reshape = P.Reshape()
+        self.concat = P.Concat(-1)
+        self.update = P.ScatterNdUpdate()
+        self.scores = P.BatchMatMul(transpose_b=True)
+        self.values = P.BatchMatMul()
+        self.softmax = P.Softmax()
+        self.cast = P.Cast()
+
+    def construct(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Returns float32 logits [v, b] for ids [b] at positions [b] int32."""
+        parts = self.parts
+        x = parts.embed(ids)  # [b, d]
+        tables = parts.rotary(positions)
+        plan = self.experts.planner(ids)
+        places = self.concat((self.cache_rows, self.reshape(self.gather(positions, self.row_of, 0), (-1, 1))))
+        behind = self.cast(self.columns > self.reshape(positions, (-1, 1)), mstype.float32) * HIDDEN  # [b, l]
+        hidden = self.gather(behind, self.row_of_head, 0)  # [b·n, l]
+        for i in range(self.num_layers):
+            layer = parts.layers[i]
+            q, k, v = layer.project(x, tables)
+            keys = self.update(self.cache.keys[i], places, self.reshape(k, (-1, self.head_dim)))
+            values = self.update(self.cache.values[i], places, self.reshape(v, (-1, self.head_dim)))
+            x, h = layer.attended(x, self._attend(q, keys, values, hidden))
+            x = layer.layer.add_residual(x, self.experts.layers[i](h, plan))
+        return parts.logits(x)
+
+    def _attend(self, q: Tensor, keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
+        """Returns the attention's output [b, n·p] of q [b, n·p] over the cache [b·n_kv, l, p]."""
+        rows = keys.shape[0]
+        scores = self.scores(self.reshape(q, (rows, -1, self.head_dim)), keys)  # [b·n_kv, r, l]
+        scores = self.cast(self.reshape(scores, (-1, self.length)), mstype.float32) + hidden
+        probabilities = self.cast(self.softmax(scores), values.dtype)  # [b·n, l]
+        out = self.values(self.reshape(probabilities, (rows, -1, self.length)), values)  # [b·n_kv, r, p]
+        return self.reshape(out, q.shape)
+
+
+class OneStep(nn.Cell):
+    """One step, for whoever chooses the token from the logits.
+
+    Args:
+        step: The step.
+    """
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(auto_prefix=False)
+        self.step = step
+        self.transpose = P.Transpose()
+
+    def construct(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Returns float32 logits [b, v] for ids [b] at positions [b] int32."""
+        return self.transpose(self.step(ids, positions), (1, 0))
+
+
+class GreedySteps(nn.Cell):
+    """Several steps in one call, each with the most likely token of the one before it.
+
+    Args:
+        step: The step.
+        rows: b.
+        most: Most steps of a call.
+        others: 1 for tokens at which the call ends, float32 [v]; None for none.
+    """
+
+    def __init__(self, step: Step, rows: int, most: int, others: np.ndarray | None = None) -> None:
+        super().__init__(auto_prefix=False)
+        self.step = step
+        self.tokens = Parameter(Tensor(np.zeros((most, rows)), mstype.int32), name="tokens", requires_grad=False)
+        self.ends = others is not None
+        self.others = Tensor(np.zeros(1) if others is None else others, mstype.float32)
+        self.ones = Tensor(np.ones((1, step.parts.vocab_size)), mstype.float32)
+        self.gather = P.Gather()
+        self.reshape = P.Reshape()
+        self.cast = P.Cast()
+        self.put = P.ScatterNdUpdate()
+        self.argmax = P.Argmax(0, mstype.int32)  # the lower id wins a tie
+        self.total = P.MatMul()
+        self.sum = P.ReduceSum()
+        self.is_finite = P.IsFinite()
+
+    def construct(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        alive: Tensor,
+        banned: Tensor,
+        eos_id: Tensor,
+        steps: Tensor,
+        fewest: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Returns tokens int32 [most, b], -1 where the logits are not finite, and how many steps were made, int32 [1].
+
+        It ends after `steps` steps, or earlier where as few rows go on as `fewest`, or at one of `others`. What a row
+        has behind its EOS means nothing.
+
+        Args:
+            ids: Newest token of each row [b] int32.
+            positions: Where it stands [b] int32.
+            alive: 1 for a row that goes on, else 0 [b] int32.
+            banned: Added to the logits [v, 1] float32; a large negative number for tokens that are never generated.
+            eos_id: int32 [].
+            steps: At least 1 and at most `most`, int32 [1].
+            fewest: int32 [].
+        """
+        done = steps * 0
+        going = done < steps
+        while going:
+            logits = self.step(ids, positions) + banned  # [v, b]
+            token = self.argmax(logits)
+            # One sum for each row shows whether any of its logits is not finite.
+            found = self.cast(self.is_finite(self.reshape(self.total(self.ones, logits), (-1,))), mstype.int32)
+            token = token * found + found - 1
+            self.put(self.tokens, self.reshape(done, (1, 1)), self.reshape(token, (1, -1)))
+            positions = positions + alive
+            alive = alive * found * self.cast(token != eos_id, mstype.int32)
+            ids = token * alive
+            done = done + 1
+            goes_on = self.cast(done < steps, mstype.int32) * self.cast(self.sum(alive) > fewest, mstype.int32)
+            if self.ends:
+                met = self.sum(self.gather(self.others, ids, 0) * self.cast(alive, mstype.float32))
+                goes_on = goes_on * self.cast(met < 0.5, mstype.int32)
+            going = goes_on > 0
+        return self.tokens + 0, done
