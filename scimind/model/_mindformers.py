@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import mindspore as ms
 from mindformers.models.llama import llama as _llama
 from mindformers.models.llama.llama import LlamaForCausalLM, LlamaModel
 from mindformers.models.llama.llama_config import LlamaConfig
@@ -29,6 +30,7 @@ __all__ = [
     "MindFormerModuleType",
     "MindFormerRegister",
     "built_from",
+    "runs_on_cpu",
     "splits_tensors",
 ]
 
@@ -54,3 +56,8 @@ def built_from(model: Callable[..., Any], decode_layer: Callable[..., Any]) -> I
 def splits_tensors() -> bool:
     """Returns whether MindSpore splits tensors over devices (semi-automatic or automatic parallel mode)."""
     return _get_parallel_mode() in (ParallelMode.AUTO_PARALLEL, ParallelMode.SEMI_AUTO_PARALLEL)
+
+
+def runs_on_cpu() -> bool:
+    """Returns whether operators run on the CPU, with whole tensors: where `scimind.model.cpu` computes."""
+    return ms.get_context("device_target") == "CPU" and not splits_tensors()
