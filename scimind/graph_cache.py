@@ -1,18 +1,20 @@
 """Compiled graphs kept from process to process, so that the same work starts at once the second time.
 
 MindSpore can keep the graphs that it compiles, but it finds them by their number in the process and looks at nothing
-but the scripts: another configuration would load a wrong graph. Here each graph has a folder of its own, named by a
-hash of all that decides it: configuration, shapes of its inputs, versions and source. A folder appears whole or not at
-all and has checksums; a damaged one is deleted and the graph compiled again.
+but the scripts: another configuration would load a wrong graph. Here each graph is stored under a hash of all that
+decides it (configuration, shapes of its inputs, versions and source) and laid where MindSpore looks, in a folder of this
+process, just before it is compiled. What is stored appears whole or not at all and has checksums.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -23,6 +25,7 @@ from typing import Any
 from scimind.run_folder import plain, replace_text, worker
 
 _SEAL = "checksums.json"
+_PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
 _KEPT = 32
 # What a graph does not depend on.
 _ELSEWHERE = ("output_dir", "callbacks", "train_dataset", "train_dataset_task", "resume_training", "load_checkpoint")
@@ -60,30 +63,78 @@ def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
     if key is None or "MS_COMPILER_CACHE_ENABLE" in os.environ:
         yield
         return
-    folder = cache_folder() / _hash(key, *parts, worker())
-    staging = folder.with_name(f"{folder.name}.{os.getpid()}")
     try:
-        if folder.exists() and not _is_sealed(folder):
-            shutil.rmtree(folder)
-        used = folder if folder.exists() else staging
-        used.mkdir(parents=True, exist_ok=True)
+        place = _Place.of_process()
+        store = cache_folder() / _hash(key, *parts, worker())
+        store.parent.mkdir(parents=True, exist_ok=True)
+        place.lay(store)
     except OSError:
         yield
         return
-    os.environ.update(MS_COMPILER_CACHE_ENABLE="1", MS_COMPILER_CACHE_PATH=str(used))
+    os.environ.update(MS_COMPILER_CACHE_ENABLE="1", MS_COMPILER_CACHE_PATH=str(place.root))
     try:
         yield
-    except BaseException:
-        shutil.rmtree(used, ignore_errors=True)
-        raise
     finally:
         del os.environ["MS_COMPILER_CACHE_ENABLE"], os.environ["MS_COMPILER_CACHE_PATH"]
     with suppress(OSError):  # no room, or another process was faster: the graph is compiled, which is what counts
-        _seal(used)
-        if used == staging:
-            staging.rename(folder)
-        _drop_oldest(folder.parent)
-    shutil.rmtree(staging, ignore_errors=True)
+        place.take(store)
+        _drop_oldest(store.parent)
+
+
+class _Place:
+    """The folder where MindSpore looks for graphs and writes them: one in a process, its first is its last.
+
+    Args:
+        root: An empty folder.
+    """
+
+    _only: _Place | None = None
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.next_number = 0
+
+    @classmethod
+    def of_process(cls) -> _Place:
+        """Returns the place, made when it is first asked for."""
+        if cls._only is None:
+            folder = tempfile.mkdtemp(prefix="scimind_graphs_")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            cls._only = cls(Path(folder))
+        return cls._only
+
+    def lay(self, store: Path) -> None:
+        """Puts the stored graph, where there is one, under the number that MindSpore asks for next."""
+        for file in self._files():
+            if file.suffix == _SUFFIX:  # the hash of the scripts stays: MindSpore writes it once in a process
+                file.unlink()
+        if not _is_sealed(store):
+            shutil.rmtree(store, ignore_errors=True)
+            return
+        for file in store.rglob("*"):
+            if file.is_file() and file.name != _SEAL:
+                name = f"{_PREFIX}{self.next_number}{_SUFFIX}" if file.suffix == _SUFFIX else file.name
+                target = self.root / file.relative_to(store).with_name(name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+
+    def take(self, store: Path) -> None:
+        """Stores the graph that lies here now, or notes that the stored one was used."""
+        graphs = [file for file in self._files() if file.suffix == _SUFFIX]
+        self.next_number = max(int(file.stem.removeprefix(_PREFIX)) for file in graphs) + 1 if graphs else 0
+        if store.exists():
+            os.utime(store / _SEAL)
+            return
+        staging = store.with_name(f"{store.name}.{os.getpid()}")
+        shutil.copytree(self.root, staging)
+        replace_text(staging / _SEAL, json.dumps(_checksums(staging)))
+        try:
+            staging.rename(store)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        return [file for file in self.root.rglob("*") if file.is_file()]
 
 
 class KeptGraph:
@@ -119,11 +170,6 @@ def _hash(*parts: Any) -> str:
 def _checksums(folder: Path) -> dict[str, str]:
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
     return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
-def _seal(folder: Path) -> None:
-    """Notes the checksums of a folder's files, and that it was used now."""
-    replace_text(folder / _SEAL, json.dumps(_checksums(folder)))
 
 
 def _is_sealed(folder: Path) -> bool:

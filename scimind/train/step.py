@@ -76,6 +76,7 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
         if not overflow:
             loss = ops.depend(loss, self.optimizer(gradients))
         return loss, overflow, self.scale_sense, learning_rate, norm if self.use_clip_grad else None
+
     def start_overflow_check(self, pre_cond, compute_input):  # type: ignore[no-untyped-def]
         """Clears the status register where there is one; returns its state and `compute_input`."""
         if self.has_status_register:

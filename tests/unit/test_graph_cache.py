@@ -43,9 +43,7 @@ def results(folder: Path, *items: str) -> tuple[list[str], int]:
     program = folder / "program.py"  # MindSpore reads the source from its file
     program.write_text(PROGRAM)
     environment = {**os.environ, "SCIMIND_CACHE_DIR": str(folder), "GLOG_v": "2"}
-    run = subprocess.run(
-        [sys.executable, program, *items], env=environment, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run([sys.executable, program, *items], env=environment, capture_output=True, text=True, check=True)
     return run.stdout.splitlines(), run.stderr.count("Use the compilation cache")
 
 
@@ -53,8 +51,9 @@ def test_a_graph_is_used_again_by_the_same_work_only(tmp_path: Path) -> None:
     assert results(tmp_path, "2x4", "3x4") == (["4 2.0", "4 3.0"], 0)
     assert results(tmp_path, "2x4", "3x4") == (["4 2.0", "4 3.0"], 2)
     # Another order, another factor and another shape: each right, whatever is found.
-    assert results(tmp_path, "3x4", "2x4")[0] == ["4 3.0", "4 2.0"]
+    assert results(tmp_path, "3x4", "2x4") == (["4 3.0", "4 2.0"], 2)
     assert results(tmp_path, "5x4", "2x7") == (["4 5.0", "7 2.0"], 0)
+    assert results(tmp_path, "6x4", "2x4", "7x4", "2x7")[0] == ["4 6.0", "4 2.0", "4 7.0", "7 2.0"]
 
 
 def test_a_damaged_graph_is_compiled_again(tmp_path: Path) -> None:
