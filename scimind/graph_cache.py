@@ -2,8 +2,9 @@
 
 MindSpore can keep the graphs that it compiles, but it finds them by their number in the process and looks at nothing
 but the scripts: another configuration would load a wrong graph. Here each graph is stored under a hash of all that
-decides it (configuration, shapes of its inputs, versions and source) and laid where MindSpore looks, in a folder of this
-process, just before it is compiled. What is stored appears whole or not at all and has checksums.
+decides it (configuration, shapes of its inputs, versions and source) and laid where MindSpore looks, in a folder of
+this process, just before it is compiled. What is stored appears whole or not at all and has checksums. Once a process
+has compiled a graph that was not there, MindSpore compiles those that follow as well.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
