@@ -12,7 +12,7 @@ from typing import Any
 
 from scimind.config.schema import INVALID, UNSET, Items, Node, Section, Value, show
 from scimind.modality import MODALITY_NAMES
-from scimind.model.settings import DISPATCHES, ROUTERS, SCORES
+from scimind.model.settings import DISPATCHES, KERNELS, ROUTERS, SCORES
 
 _DTYPES = ("float32", "float16", "bfloat16")
 _SPAN = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*")
@@ -161,6 +161,7 @@ ROUTING_FIELDS: dict[str, Node] = {
     "expert_sets": _per_modality(Experts()),
     "modality_ranges": Section({name: Ranges() for name in MODALITY_NAMES[1:]}),
     "balance_weight": Value(float, 0.0, low=0),
+    "kernels": Value(str, "auto", choices=KERNELS),
 }
 
 # Arguments of the class that LlamaConfig extends, which a LlamaConfig accepts too.

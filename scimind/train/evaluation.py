@@ -11,11 +11,12 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from scimind.graph_cache import KeptGraph
 from scimind.train.records import COLUMNS
 from scimind.train.state import EvaluationScore
 
 
-class AnswerScoreCell(nn.Cell):
+class AnswerScoreCell(KeptGraph, nn.Cell):
     """Scores one batch: a batch's logits are reduced to three numbers where they are made.
 
     Args:
@@ -26,6 +27,7 @@ class AnswerScoreCell(nn.Cell):
     def __init__(self, network: nn.Cell, pad_token_id: int) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
+        self.graph_key = getattr(network, "graph_key", None)
         self.pad_token_id = pad_token_id
         self.gather = ops.GatherD()
         self.argmax = ops.Argmax(axis=-1, output_type=ms.int32)

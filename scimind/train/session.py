@@ -11,11 +11,13 @@ from typing import Any
 import mindspore as ms
 from mindformers import Trainer
 
-import scimind.train.step  # noqa: F401  # registers the training step with MindFormers
+import scimind.train.optimizer
+import scimind.train.step  # noqa: F401  # both register with MindFormers
 from scimind.checkpoint.description import complete_from_tokenizer, describe_model
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
+from scimind.graph_cache import graph_key
 from scimind.run_folder import RunFolder, plain, replace_text
 from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
 from scimind.train.checkpoints import SciMindCheckpoint
@@ -72,6 +74,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         if earlier is not None:
             console.print(f"an earlier run's files are now in {earlier}")
         folder.write_description({**config, "model": settings.tree["model"]})
+    network.graph_key = graph_key(mindformers_tree(settings, steps_per_epoch))
     evaluator = None
     if settings.eval_files:
         evaluator = Evaluator(network, settings.eval_files, settings.batch_size, _pad(settings), settings.eval_limit)
@@ -103,8 +106,10 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     fingerprint = complete_from_tokenizer(settings.tree)
     check_tokenizer(settings.eval_files, "eval_dataset", fingerprint)
     check_records(settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size)
-    mf_config = start(mindformers_tree(settings), settings.seed)
+    tree = mindformers_tree(settings)
+    mf_config = start(tree, settings.seed)
     network = build_model(mf_config, settings.load_checkpoint, describe_model(settings.tree, fingerprint), console)
+    network.graph_key = graph_key(tree)
     evaluator = Evaluator(network, settings.eval_files, settings.batch_size, _pad(settings), settings.eval_limit)
     score = evaluator.score()
     assert score is not None, "an evaluation that nobody can stop ends"
