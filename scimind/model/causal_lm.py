@@ -22,6 +22,7 @@ from scimind.model._mindformers import (
 from scimind.model.cache import StaticCacheAttention
 from scimind.model.config import SciMindConfig
 from scimind.model.feed_forward import RoutedFeedForward
+from scimind.model.packing import SegmentMask
 from scimind.model.plan import RoutingPlanner, chosen_dispatch
 from scimind.model.settings import RoutingSettings
 
@@ -132,6 +133,8 @@ class SciMindModel(LlamaModel):
         self.zero = Tensor(0.0, ms.float32)
         # In graph mode the base takes the mask at its full length; this makes it cut the mask to the batch's.
         self.casual_mask.is_pynative = self.casual_mask.is_pynative or not splits_tensors()
+        if config.packed and not config.use_past:  # a prompt is one record
+            self.casual_mask = SegmentMask(self.casual_mask, config.bos_token_id, config.parallel_config.data_parallel)
 
     def construct(
         self,

@@ -36,6 +36,8 @@ class SciMindConfig(LlamaConfig):
         expert_sets: Experts of each modality for router "modality".
         modality_ranges: Ranges of token ids of each modality, `TokenCodec.modality_ranges`.
         balance_weight: Weight of the load balance in the training loss of router "learned".
+        packed: Whether a row may hold several records, each beginning with BOS, which attention keeps apart. Rows of
+            one record give the same either way.
         **kwargs: LlamaConfig's arguments.
 
     Raises:
@@ -56,6 +58,7 @@ class SciMindConfig(LlamaConfig):
         expert_sets: Mapping[str, Sequence[Any]] | None = None,
         modality_ranges: ModalityRanges | None = None,
         balance_weight: float = 0.0,
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -72,6 +75,9 @@ class SciMindConfig(LlamaConfig):
             raise ConfigError(
                 f"balance_weight ({balance_weight}) does not work with calculate_per_token_loss; set one of them to 0"
             )
+        if packed and self.use_attn_mask_compression:
+            raise ConfigError("packed (True) does not work with use_attn_mask_compression; set one of them to False")
+        self.packed = packed
         self.intermediate_size: int = self.intermediate_size or _llama_neurons(
             self.hidden_size, self.ffn_dim_multiplier, self.multiple_of
         )
