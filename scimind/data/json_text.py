@@ -12,7 +12,7 @@ from scimind.data.files import lines_of
 from scimind.errors import DataError
 
 _SPACE = re.compile(r"\s*")
-# An error so close to the end of what was read may be a value that goes on in the next block.
+# An error, or the end of a number, so close to the end of what was read may come from a value that goes on behind it.
 _LONGEST_CUT = 16
 
 
@@ -101,7 +101,7 @@ class _Window:
             except RecursionError as error:
                 raise self.broken(self.position, "nested too deeply") from error
             else:
-                if end < len(self.text) or not self._grow():  # a number may go on
+                if len(self.text) - end > _LONGEST_CUT or not self._grow():  # a number may go on
                     self.position = end
                     return value
 

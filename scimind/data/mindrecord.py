@@ -73,9 +73,7 @@ class MindRecordWriter:
             return
         try:
             if self._writer is None:
-                from mindspore.mindrecord import FileWriter
-
-                self._writer = FileWriter(str(self.path), shard_num=1)
+                self._writer = _load_writer()(str(self.path), shard_num=1)
                 # MindSpore's own sizes make a file of 50 MB of a single row.
                 self._writer.set_header_size(_HEADER_BYTES)
                 self._writer.set_page_size(max(_PAGE_BYTES, 1 << (16 * self.width - 1).bit_length()))
@@ -102,6 +100,21 @@ class MindRecordWriter:
         lines = [line.removeprefix("[ERROR] ") for line in str(error).splitlines() if line.startswith("[ERROR] ")]
         reason = lines[0] if lines else str(error).split("\n")[0]
         return cannot_write(name, reason.removeprefix("[Internal ERROR] ").rstrip("."))
+
+
+def _load_writer() -> Any:
+    """Returns MindSpore's FileWriter.
+
+    Raises:
+        KeyboardInterrupt: The user stopped it; MindSpore's modules make an ImportError of that.
+    """
+    try:
+        from mindspore.mindrecord import FileWriter
+    except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    return FileWriter
 
 
 def count_records(path: Path) -> int:
