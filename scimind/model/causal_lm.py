@@ -7,7 +7,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from scimind.errors import ConfigError
 from scimind.model._mindformers import (
@@ -134,7 +134,8 @@ class SciMindModel(LlamaModel):
         # In graph mode the base takes the mask at its full length; this makes it cut the mask to the batch's.
         self.casual_mask.is_pynative = self.casual_mask.is_pynative or not splits_tensors()
         if config.packed and not config.use_past:  # a prompt is one record
-            self.casual_mask = SegmentMask(self.casual_mask, config.bos_token_id, config.parallel_config.data_parallel)
+            ways = config.parallel_config.data_parallel
+            self.casual_mask: nn.Cell = SegmentMask(self.casual_mask, config.bos_token_id, ways)
 
     def construct(
         self,
