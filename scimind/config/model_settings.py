@@ -164,6 +164,9 @@ ROUTING_FIELDS: dict[str, Node] = {
     "kernels": Value(str, "auto", choices=KERNELS),
 }
 
+# Whether a row holds several records, see `scimind prepare --pack`.
+PACKING_FIELDS: dict[str, Node] = {"packed": _flag(False)}
+
 # Arguments of the class that LlamaConfig extends, which a LlamaConfig accepts too.
 _BASE_FIELDS: dict[str, Node] = {
     "name_or_path": Value(str),
@@ -174,7 +177,13 @@ _BASE_FIELDS: dict[str, Node] = {
 }
 
 MODEL_CONFIG = Section(
-    {"type": Value(str, "SciMindConfig", choices=("SciMindConfig",)), **LLAMA_FIELDS, **ROUTING_FIELDS, **_BASE_FIELDS},
+    {
+        "type": Value(str, "SciMindConfig", choices=("SciMindConfig",)),
+        **LLAMA_FIELDS,
+        **ROUTING_FIELDS,
+        **PACKING_FIELDS,
+        **_BASE_FIELDS,
+    },
 )
 
 

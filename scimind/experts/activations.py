@@ -69,7 +69,7 @@ class ActivationReader:
     ) -> None:
         from scimind.checkpoint.description import complete_from_tokenizer
         from scimind.train.network import load_model
-        from scimind.train.records import check_tokenizer
+        from scimind.train.records import check_preparation
 
         model = config.model_config
         if model["type"] != "SciMindConfig":
@@ -78,7 +78,7 @@ class ActivationReader:
         self.files = [file for path in data for file in find_records(path, "--data")]
         tree = config.to_dict()
         fingerprint = complete_from_tokenizer(tree)
-        check_tokenizer(self.files, "--data", fingerprint)
+        check_preparation(self.files, "--data", fingerprint, packed=bool(model.get("packed")))
         vocab_size = int(model["vocab_size"])
         summary = check_records(self.files, "--data", seq_length=self.seq_length, vocab_size=vocab_size)
         self.records = np.random.default_rng(seed).permutation(summary.records)

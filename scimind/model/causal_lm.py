@@ -7,7 +7,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from scimind.errors import ConfigError
 from scimind.model._mindformers import (
@@ -27,6 +27,7 @@ from scimind.model.cpu.norm import RootMeanSquareNorm
 from scimind.model.cpu.rotary import RotaryTables
 from scimind.model.feed_forward import RoutedFeedForward
 from scimind.model.kernels import chosen_kernels
+from scimind.model.packing import SegmentMask
 from scimind.model.plan import RoutingPlanner, chosen_dispatch
 from scimind.model.settings import RoutingSettings
 
@@ -177,6 +178,9 @@ class SciMindModel(LlamaModel):
         self.zero = Tensor(0.0, ms.float32)
         # In graph mode the base takes the mask at its full length; this makes it cut the mask to the batch's.
         self.casual_mask.is_pynative = self.casual_mask.is_pynative or not splits_tensors()
+        if config.packed and not config.use_past:  # a prompt is one record
+            ways = config.parallel_config.data_parallel
+            self.casual_mask: nn.Cell = SegmentMask(self.casual_mask, config.bos_token_id, ways)
 
     def construct(
         self,

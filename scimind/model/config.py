@@ -38,6 +38,8 @@ class SciMindConfig(LlamaConfig):
         balance_weight: Weight of the load balance in the training loss of router "learned".
         kernels: "auto", "mindformers" or "cpu": what attention, norms and loss are computed with. "auto" takes
             `scimind.model.cpu` on a CPU in float32, and MindFormers' elsewhere.
+        packed: Whether a row may hold several records, each beginning with BOS, which attention keeps apart. Rows of
+            one record give the same either way.
         **kwargs: LlamaConfig's arguments.
 
     Raises:
@@ -59,6 +61,7 @@ class SciMindConfig(LlamaConfig):
         modality_ranges: ModalityRanges | None = None,
         balance_weight: float = 0.0,
         kernels: str = "auto",
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -78,6 +81,9 @@ class SciMindConfig(LlamaConfig):
             raise ConfigError(
                 f"balance_weight ({balance_weight}) does not work with calculate_per_token_loss; set one of them to 0"
             )
+        if packed and self.use_attn_mask_compression:
+            raise ConfigError("packed (True) does not work with use_attn_mask_compression; set one of them to False")
+        self.packed = packed
         self.intermediate_size: int = self.intermediate_size or _llama_neurons(
             self.hidden_size, self.ffn_dim_multiplier, self.multiple_of
         )

@@ -70,6 +70,11 @@ class TrainSettings:
         """v, rows of the embedding."""
         return int(self.model_config["vocab_size"])
 
+    @property
+    def packed(self) -> bool:
+        """Whether the model keeps the records of a row apart."""
+        return bool(self.model_config.get("packed"))
+
     def steps_per_epoch(self, records: int, workers: int) -> int:
         """Returns the steps of one pass over the training data.
 
