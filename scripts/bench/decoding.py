@@ -33,27 +33,33 @@ PROMPT, ANSWER = 64, 128
 
 
 def pairs(*, smoke: bool) -> Iterator[Pair]:
-    """Yields one row and sixteen against transformers, one row routed, and one row against no cache."""
+    """Yields one row and sixteen, dense and routed, against transformers' dense model."""
+    for rows, at_least in ((1, 1.5), (2 if smoke else 16, 1.2)):
+        given, details = _given(smoke, rows)
+        work = f"decoding, batch {rows}"
+        torch = Side("PyTorch, dense", TorchDecoding, given, "torch")
+        ours = Side("SciMind, dense", SciMindDecoding, {**given, "routing": DENSE})
+        yield Pair(work, ours, torch, at_least, details={**details, "routing": DENSE})
+        routed = Side("SciMind, routed", SciMindDecoding, {**given, "routing": ROUTED})
+        checked = routed, Side("PyTorch, routed by masks", TorchDecoding, {**given, "routing": ROUTED}, "torch")
+        yield Pair(work, routed, torch, checked=checked, details={**details, "routing": ROUTED})
+
+
+def cache_pairs(*, smoke: bool) -> Iterator[Pair]:
+    """Yields one row with a cache against the same without."""
+    given, details = _given(smoke, 1)
+    given |= {"routing": DENSE}
+    ours = Side("SciMind, with cache", SciMindDecoding, given)
+    theirs = Side("SciMind, without cache", SciMindDecoding, {**given, "use_past": False})
+    yield Pair("decoding, batch 1", ours, theirs, 10.0, details={**details, "routing": DENSE})
+
+
+def _given(smoke: bool, rows: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Returns the arguments of all sides, and the same for the record."""
     prompt, answer = (4, 6) if smoke else (PROMPT, ANSWER)
     sizes = replace(SMOKE if smoke else SIZES, seq_length=prompt + answer)
-    for rows, at_least in ((1, 1.5), (2 if smoke else 16, 1.2)):
-        given = {"sizes": sizes, "rows": rows, "prompt": prompt}
-        details = {**sizes.to_model_config(), "batch_size": rows, "prompt": prompt, "answer": answer}
-        ours = Side("SciMind, dense", SciMindDecoding, {**given, "routing": DENSE, "use_past": True})
-        theirs = Side("PyTorch, dense", TorchDecoding, given, "torch")
-        work = f"decoding, batch {rows}"
-        yield Pair(work, ours, theirs, at_least, details={**details, "routing": DENSE})
-        routed = Side("SciMind, routed", SciMindDecoding, {**given, "routing": ROUTED, "use_past": True})
-        reference = Side("PyTorch, routed by masks", TorchDecoding, {**given, "routing": ROUTED}, "torch")
-        yield Pair(work, routed, theirs, None, checked=(routed, reference), details={**details, "routing": ROUTED})
-    given = {"sizes": sizes, "rows": 1, "prompt": prompt, "routing": DENSE}
-    yield Pair(
-        "decoding, batch 1",
-        Side("SciMind, with cache", SciMindDecoding, {**given, "use_past": True}),
-        Side("SciMind, without cache", SciMindDecoding, {**given, "use_past": False}),
-        10.0,
-        details={**sizes.to_model_config(), "batch_size": 1, "prompt": prompt, "answer": answer, "routing": DENSE},
-    )
+    details = {**sizes.to_model_config(), "batch_size": rows, "prompt": prompt, "answer": answer}
+    return {"sizes": sizes, "rows": rows, "prompt": prompt}, details
 
 
 class SciMindDecoding(Work):
@@ -67,7 +73,9 @@ class SciMindDecoding(Work):
         use_past: Whether keys and values are kept.
     """
 
-    def __init__(self, sizes: ModelSizes, rows: int, prompt: int, routing: Mapping[str, Any], use_past: bool) -> None:
+    def __init__(
+        self, sizes: ModelSizes, rows: int, prompt: int, routing: Mapping[str, Any], use_past: bool = True
+    ) -> None:
         from scimind.generate.decoders import decoder_of
         from scimind.generate.settings import GenerationSettings
         from scimind.train.network import load_model

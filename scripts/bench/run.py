@@ -29,6 +29,30 @@ Subject = Callable[..., Iterator[Row | Cost]]
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command and returns its exit status, 1 where two sides do not compute the same."""
+    args = build_parser().parse_args(arguments)
+    args.output.mkdir(parents=True, exist_ok=True)
+    log = (args.output / "workers.log").resolve()
+    log.write_text("")
+    os.environ.setdefault("LOG_MF_PATH", str(log.parent / "mindformers"))
+    os.environ["MS_COMPILER_CACHE_ENABLE"] = "0"  # each process compiles for itself, but where that is what is measured
+    how = Measuring(log, partial(print, file=sys.stderr, flush=True), args.repeats, in_a_row=args.in_a_row)
+    if args.smoke:
+        how = replace(how, repeats=2, warm_up=1)
+    rows: list[Row | Cost] = []
+    for name in args.only:
+        try:
+            for row in SUBJECTS[name](how, smoke=args.smoke):
+                rows.append(row)
+                write(args.output, rows)  # what was measured stays if the next one fails
+        except Mismatch as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            return 1
+    print(markdown(rows), end="")
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the command's parser."""
     parser = argparse.ArgumentParser(description="Measures SciMind against what a user would take instead.")
     parser.add_argument(
         "--only",
@@ -52,26 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
         help="time each side without turns too, to see whether turns disturb; goes into bench.json",
     )
     parser.add_argument("--smoke", action="store_true", help="tiny sizes and few runs, to see whether all of it works")
-    args = parser.parse_args(arguments)
-    args.output.mkdir(parents=True, exist_ok=True)
-    log = (args.output / "workers.log").resolve()
-    log.write_text("")
-    os.environ.setdefault("LOG_MF_PATH", str(log.parent / "mindformers"))
-    os.environ["MS_COMPILER_CACHE_ENABLE"] = "0"  # each process compiles for itself, but where that is what is measured
-    how = Measuring(log, partial(print, file=sys.stderr, flush=True), args.repeats, in_a_row=args.in_a_row)
-    if args.smoke:
-        how = replace(how, repeats=2, warm_up=1)
-    rows: list[Row | Cost] = []
-    for name in args.only:
-        try:
-            for row in SUBJECTS[name](how, smoke=args.smoke):
-                rows.append(row)
-                write(args.output, rows)  # what was measured stays if the next one fails
-        except Mismatch as error:
-            print(f"{name}: {error}", file=sys.stderr)
-            return 1
-    print(markdown(rows), end="")
-    return 0
+    return parser
 
 
 def compare(pairs: Callable[..., Iterator[Pair]], how: Measuring, *, smoke: bool) -> Iterator[Row]:
@@ -86,8 +91,10 @@ def compare(pairs: Callable[..., Iterator[Pair]], how: Measuring, *, smoke: bool
 
 COMPARISONS: dict[str, Subject] = {
     "training": partial(compare, training.pairs),
+    "training-memory": partial(compare, training.mindformers_pairs),
     "first-step": first_step.rows,
     "decoding": partial(compare, decoding.pairs),
+    "decoding-cache": partial(compare, decoding.cache_pairs),
     "tokenizer": partial(compare, tokenizer.pairs),
 }
 COSTS: dict[str, Subject] = {

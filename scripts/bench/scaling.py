@@ -49,7 +49,7 @@ def decoding_costs(how: Measuring, *, smoke: bool) -> Iterator[Cost]:
     prompt, answer = (4, 6) if smoke else (PROMPT, ANSWER)
     sizes = replace(SMOKE if smoke else SIZES, seq_length=prompt + answer)
     for rows in (1,) if smoke else _ROWS:
-        given = {"sizes": sizes, "rows": rows, "prompt": prompt, "routing": _HALVES, "use_past": True}
+        given = {"sizes": sizes, "rows": rows, "prompt": prompt, "routing": _HALVES}
         details = {**sizes.to_model_config(), "batch_size": rows, "prompt": prompt, "answer": answer}
         side = Side("SciMind", SciMindDecoding, given)
         yield _cost("decoding", "batch", rows, side, "tokens", rows * answer, details, how)
