@@ -76,13 +76,13 @@ class SciMindDecoding(Work):
     def __init__(
         self, sizes: ModelSizes, rows: int, prompt: int, routing: Mapping[str, Any], use_past: bool = True
     ) -> None:
-        from scimind.generate.decoders import decoder_of
+        from scimind.generate.decoders import FullDecoder, decoder_of
         from scimind.generate.settings import GenerationSettings
         from scimind.train.network import load_model
 
         model = load_model(run_config(sizes, routing, rows), use_past=use_past, batch_size=rows)
         load_weights(model, random_weights(sizes))
-        self.decoder = decoder_of(model)
+        self.decoder = decoder_of(model) if use_past else FullDecoder(model)
         self.prompts = token_rows(sizes, rows, prompt).tolist()
         self.settings = GenerationSettings(max_new_tokens=sizes.seq_length - prompt, batch_size=rows)
         self.vocab_size = sizes.vocab_size
