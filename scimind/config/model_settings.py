@@ -161,11 +161,10 @@ ROUTING_FIELDS: dict[str, Node] = {
     "expert_sets": _per_modality(Experts()),
     "modality_ranges": Section({name: Ranges() for name in MODALITY_NAMES[1:]}),
     "balance_weight": Value(float, 0.0, low=0),
-    "kernels": Value(str, "auto", choices=KERNELS),
 }
 
 # Whether a row holds several records, see `scimind prepare --pack`.
-PACKING_FIELDS: dict[str, Node] = {"packed": _flag(False)}
+PACKING_FIELDS: dict[str, Node] = {"packed": _flag(False), "kernels": Value(str, "auto", choices=KERNELS)}
 
 # Arguments of the class that LlamaConfig extends, which a LlamaConfig accepts too.
 _BASE_FIELDS: dict[str, Node] = {

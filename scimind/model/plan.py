@@ -105,7 +105,7 @@ class RoutingPlanner(nn.Cell):
             return self.token_groups(rows)
         if self.by_modality:
             return (rows,)
-        plan = (self.gather_k(self.k_table, ids, 0), self.greater(rows, 0.5))
+        plan: tuple[Tensor, ...] = (self.gather_k(self.k_table, ids, 0), self.greater(rows, 0.5))
         if self.has_balance:
             plan += (self.gather_member(self.member_table, ids, 0),)
         return plan
