@@ -133,11 +133,11 @@ class ActivationReader:
 
         model = self.network.model
         tokens = ms.Tensor(ids)
-        freqs_cis, mask, plan = model.freqs_mgr(ids.shape[1]), model.casual_mask(tokens), model.planner(tokens)
+        freqs_cis, mask, plan = model.positions(*ids.shape), model.casual_mask(tokens), model.planner(tokens)
         h = model.cast(model.tok_embeddings(tokens), model.dtype)  # [b, s, d]
         for layer in model.layers:
             h = layer.attend(h, freqs_cis, mask, (None, None, None, None, None))
-            x = layer.ffn_norm(h)
+            x = layer.normalise(h)
             feed_forward = layer.feed_forward
             u = feed_forward.mul(feed_forward.w3(x), feed_forward.w1(x))  # [b, s, h]
             change = feed_forward(x, plan) if self._routed else feed_forward.w2(u)

@@ -210,7 +210,7 @@ class SciMindModel(LlamaModel):
             freqs_cis = self.freqs_mgr.prefill(b, s)
             mask = self.casual_mask.prefill() if self.use_flash_attention else self.casual_mask(tokens)
         else:
-            freqs_cis = self.rotary(b, s) if self.on_cpu else self.freqs_mgr(s)
+            freqs_cis = self.positions(b, s)
             mask = self.casual_mask(tokens)
         if attention_mask is not None:
             mask = self.cast(attention_mask, ms.uint8)
@@ -228,6 +228,10 @@ class SciMindModel(LlamaModel):
         if self.training:
             return self.normalise(h), balance / self.num_layers
         return self.normalise(h)
+
+    def positions(self, b: int, s: int) -> tuple[Tensor, ...]:
+        """Returns the rotary tables of whole sequences, as the layers take them."""
+        return self.rotary(b, s) if self.on_cpu else self.freqs_mgr(s)
 
     def normalise(self, h: Tensor) -> Tensor:
         """Returns the stack's output [b, s, d] from the last residual h [b, s, d]."""
