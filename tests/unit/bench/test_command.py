@@ -60,7 +60,8 @@ def test_command_measures_and_writes_both_tables(tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout == (tmp_path / "bench.md").read_text()
-    assert "| tokenizer, 20 records | SciMind, one process: " in done.stdout
+    for many in ("one process", "two processes"):
+        assert f"| tokenizer, 20 records, {many} | SciMind, {many}: " in done.stdout
     rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
     assert {row["kind"] for row in rows} == {"Row", "Cost"}
     assert len(rows[0]["record"]["ratios"]) == 2
@@ -81,7 +82,8 @@ def test_every_run_of_the_tokenizer_has_other_records() -> None:
 
 
 def test_tokenizer_check_fails_with_a_wrong_token() -> None:
-    assert check(SciMindTokens(20).outputs(), LoopTokens(20).outputs()) == 0
+    for processes in (1, 2):
+        assert check(SciMindTokens(20, processes).outputs(), LoopTokens(20).outputs()) == 0
     with pytest.raises(Mismatch):
         check(SciMindTokens(20).outputs(), ForgetfulTokens(20).outputs())
 
