@@ -21,11 +21,12 @@ _MOLECULE = re.compile(r"(?:\{\|.\|\})+")
 
 
 def pairs(*, smoke: bool) -> Iterator[Pair]:
-    """Yields the tokenizer in one process against the loop."""
+    """Yields the tokenizer in one process and in two against the loop in one."""
     given = {"records": 20 if smoke else RECORDS}
-    ours = Side("SciMind, one process", SciMindTokens, given)
     theirs = Side("regex and SentencePiece loop, one process", LoopTokens, given)
-    yield Pair(f"tokenizer, {given['records']:,} records", ours, theirs, 1.0, details=given)
+    for workers, name, at_least in ((1, "one process", 1.0), (2, "two processes", 1.7)):
+        ours = Side(f"SciMind, {name}", SciMindTokens, {**given, "workers": workers})
+        yield Pair(f"tokenizer, {given['records']:,} records", ours, theirs, at_least, details=given)
 
 
 def record_texts(records: int, run: int) -> Iterator[str]:
@@ -55,16 +56,17 @@ def _rotated(molecule: str, by: int) -> str:
 
 
 class SciMindTokens(Work):
-    """`TokenCodec.encode` on each record.
+    """`TokenCodec.encode` on each record, or with several processes `TokenCodec.encode_batch` on all.
 
     Args:
         records: How many.
+        workers: Processes that encode.
     """
 
-    def __init__(self, records: int) -> None:
+    def __init__(self, records: int, workers: int = 1) -> None:
         from scimind.tokenizer import TokenCodec
 
-        self.codec = TokenCodec()
+        self.codec, self.workers = TokenCodec(), workers
         self.records, self.runs = records, 0
         self.prepare()
 
@@ -86,7 +88,10 @@ class SciMindTokens(Work):
         return tokenizer_facts()
 
     def _encode(self) -> list[list[int]]:
-        return [self.codec.encode(text) for text in self.texts]
+        if self.workers == 1:
+            return [self.codec.encode(text) for text in self.texts]
+        batch = self.codec.encode_batch(self.texts, workers=self.workers)
+        return [row[:length] for row, length in zip(batch.input_ids, batch.lengths, strict=True)]
 
 
 class LoopTokens(Work):
