@@ -35,6 +35,7 @@ class Pair:
         theirs: The side that it is compared with.
         at_least: The ratio of times that is asked for; None where any is interesting.
         memory_at_least: The ratio of peak memories that is asked for; None leaves memory out of the table.
+        extra_memory_at_least: The same for what the work adds to the memory of a process that is ready for it.
         checked: The sides that must compute the same, where they are not the two that are timed: a routed model is
             timed against a dense one, and checked against a routed one.
         details: Sizes, for the record.
@@ -45,6 +46,7 @@ class Pair:
     theirs: Side
     at_least: float | None = None
     memory_at_least: float | None = None
+    extra_memory_at_least: float | None = None
     checked: tuple[Side, Side] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -59,6 +61,7 @@ class Measured:
         ours: Seconds of each of our runs.
         theirs: Seconds of each of theirs, each right before or after ours of the same place.
         peaks: Bytes of peak memory, ours and theirs.
+        extras: Bytes by which the peak is above the memory before the first run, ours and theirs.
         idle: Cores that the waiting process kept busy meanwhile, ours and theirs.
         in_a_row: Median seconds of runs without turns, ours and theirs; None where that was not asked for.
         facts: Versions and threads, ours and theirs.
@@ -69,6 +72,7 @@ class Measured:
     ours: list[float]
     theirs: list[float]
     peaks: tuple[int, int]
+    extras: tuple[int, int]
     idle: tuple[float, float]
     in_a_row: tuple[float, float] | None
     facts: tuple[dict[str, str], dict[str, str]]
@@ -82,11 +86,6 @@ class Measured:
     def ratio(self) -> float:
         """The median of the ratios."""
         return median(self.ratios)
-
-    @property
-    def memory_ratio(self) -> float:
-        """How many times as much memory as ours theirs took."""
-        return self.peaks[1] / self.peaks[0]
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,8 @@ def measure(pair: Pair, how: Measuring) -> Measured:
             rows = [[worker.seconds() for _ in range(how.repeats + 1)][1:] for worker in (ours, theirs)]
             medians = median(rows[0]), median(rows[1])
         peaks = ours.peak_bytes(), theirs.peak_bytes()
-        return Measured(pair, difference, *seconds, peaks, idle, medians, (ours.facts, theirs.facts))
+        extras = ours.extra_bytes(), theirs.extra_bytes()
+        return Measured(pair, difference, *seconds, peaks, extras, idle, medians, (ours.facts, theirs.facts))
 
 
 def _by_turns(

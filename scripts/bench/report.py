@@ -81,16 +81,22 @@ def pair_rows(measured: Measured) -> list[Row]:
             record=record,
         )
     ]
-    if pair.memory_at_least is not None:
+    for kind, both, at_least in (
+        ("peak memory", measured.peaks, pair.memory_at_least),
+        ("extra memory", measured.extras, pair.extra_memory_at_least),
+    ):
+        if at_least is None:
+            continue
+        ratio = both[1] / both[0]
         rows.append(
             Row(
-                work=f"{pair.work}, peak memory",
-                ours=f"{pair.ours.name}: {measured.peaks[0] / _GIB:.2f} GiB",
-                against=f"{pair.theirs.name}: {measured.peaks[1] / _GIB:.2f} GiB",
-                ratio=f"{measured.memory_ratio:.2f}",
-                asked=f"at least {pair.memory_at_least:g}",
-                is_met=measured.memory_ratio >= pair.memory_at_least,
-                record={"peaks": measured.peaks},
+                work=f"{pair.work}, {kind}",
+                ours=f"{pair.ours.name}: {both[0] / _GIB:.2f} GiB",
+                against=f"{pair.theirs.name}: {both[1] / _GIB:.2f} GiB",
+                ratio=f"{ratio:.2f}",
+                asked=f"at least {at_least:g}",
+                is_met=ratio >= at_least,
+                record={"bytes": both},
             )
         )
     return rows

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import decoding
+import feed_forward
 import first_step
 import scaling
 import tokenizer
@@ -90,6 +91,7 @@ def compare(pairs: Callable[..., Iterator[Pair]], how: Measuring, *, smoke: bool
 
 
 COMPARISONS: dict[str, Subject] = {
+    "feed-forward": partial(compare, feed_forward.pairs),
     "training": partial(compare, training.pairs),
     "training-memory": partial(compare, training.mindformers_pairs),
     "first-step": first_step.rows,

@@ -30,7 +30,7 @@ from worker import Side, Work
 
 from scimind.checkpoint.names import hugging_face_names
 from scimind.checkpoint.sizes import ModelSizes
-from scimind.config.model_settings import ROUTING_FIELDS
+from scimind.config.model_settings import PACKING_FIELDS, ROUTING_FIELDS
 
 BATCH_SIZE = 16
 _CHECKED_STEPS = 3
@@ -96,17 +96,20 @@ class SciMindTraining(Work):
         from mindformers.wrapper import build_wrapper
 
         import scimind.train.session  # noqa: F401  # registers with MindFormers what training needs
+        from scimind.graph_cache import graph_key
         from scimind.train.network import build_model, start
         from scimind.train.settings import mindformers_tree, read_settings
 
         settings = read_settings(run_config(sizes, routing or DENSE, batch_size), is_training=False, needs_data=False)
         tree = mindformers_tree(settings)
         if routing is None:
-            model = {key: value for key, value in tree["model"]["model_config"].items() if key not in ROUTING_FIELDS}
+            own = ROUTING_FIELDS | PACKING_FIELDS
+            model = {key: value for key, value in tree["model"]["model_config"].items() if key not in own}
             tree["model"] = {"model_config": {**model, "type": "LlamaConfig"}, "arch": {"type": "LlamaForCausalLM"}}
             tree["optimizer"]["type"] = "AdamW"
         config = start(tree, settings.seed)
         network = build_model(config, None, {})
+        network.graph_key = graph_key(tree)
         load_weights(network, random_weights(sizes))
         rate = build_lr(config.lr_schedule)
         groups = get_optimizer_grouped_parameters(network, config.optimizer.weight_decay, rate, config.optimizer.type)

@@ -73,11 +73,12 @@ class Worker:
         self._process.start()
         theirs.close()  # so that the end of the process is the end of the pipe
         self.facts: dict[str, str] = {}
+        self.built_bytes = 0
 
     def __enter__(self) -> Worker:
         """Waits until the work is built."""
         try:
-            self.facts = self._reply()
+            self.facts, self.built_bytes = self._reply()
         except BaseException:
             self._end()
             raise
@@ -100,6 +101,10 @@ class Worker:
     def peak_bytes(self) -> int:
         """Returns the most memory that the process had, its libraries included."""
         return int(self._ask("peak"))
+
+    def extra_bytes(self) -> int:
+        """Returns how much more that is than what the process had when its work was built."""
+        return self.peak_bytes() - self.built_bytes
 
     def processor_seconds(self) -> float:
         """Returns the processor time that the process has taken so far, read from outside."""
@@ -127,13 +132,15 @@ class Worker:
             self._process.join()
 
 
-def peak_bytes() -> int:
-    """Returns the most memory that this process had.
+def _memory(kind: str) -> int:
+    """Returns bytes of this process's memory.
 
-    The kernel's `VmHWM` starts at 0 with a program; what `getrusage` gives starts at the size of its parent.
+    Args:
+        kind: The kernel's name: `VmRSS` for now, `VmHWM` for the most so far. The latter starts at 0 with a program;
+            what `getrusage` gives starts at the size of its parent.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(kind))
 
 
 def _serve(connection: Connection, side: Side, log: Path) -> None:
@@ -143,7 +150,7 @@ def _serve(connection: Connection, side: Side, log: Path) -> None:
         os.dup2(stream.fileno(), 2)
     try:
         work = side.build(**side.arguments)
-        connection.send((work.facts(), ""))
+        connection.send(((work.facts(), _memory("VmRSS")), ""))
         while True:
             command = connection.recv()
             value: Any
@@ -153,7 +160,7 @@ def _serve(connection: Connection, side: Side, log: Path) -> None:
                 work.run()
                 value = time.perf_counter() - start
             else:
-                value = work.outputs() if command == "outputs" else peak_bytes()
+                value = work.outputs() if command == "outputs" else _memory("VmHWM")
             connection.send((value, ""))
     except (EOFError, BrokenPipeError):
         return
