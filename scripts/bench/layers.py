@@ -52,11 +52,12 @@ class Gradient(nn.Cell):
     def __init__(self, layer: nn.Cell, parameters: list[Any]) -> None:
         super().__init__(auto_prefix=False)
         self.layer, self.parameters = layer, ms.ParameterTuple(parameters)
-        self.gradient = ops.GradOperation(get_by_list=True, sens_param=True)
+        self.gradient = ops.GradOperation(get_all=True, get_by_list=True, sens_param=True)
 
     def construct(self, x: Tensor, tokens: Tensor, change: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Returns the gradient of x [1, t, d] and those of the parameters for the output's gradient [1, t, d]."""
-        return self.gradient(self.layer, self.parameters)(x, tokens, change)
+        of_inputs, of_parameters = self.gradient(self.layer, self.parameters)(x, tokens, change)
+        return of_inputs[0], of_parameters
 
 
 class Routed(nn.Cell):

@@ -61,7 +61,7 @@ def test_command_measures_and_writes_both_tables(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout == (tmp_path / "bench.md").read_text()
     for many in ("one process", "two processes"):
-        assert f"| tokenizer, 20 records, {many} | SciMind, {many}: " in done.stdout
+        assert f"| tokenizer, 20 records | SciMind, {many}: " in done.stdout
     rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
     assert {row["kind"] for row in rows} == {"Row", "Cost"}
     assert len(rows[0]["record"]["ratios"]) == 2
