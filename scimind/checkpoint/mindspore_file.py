@@ -11,13 +11,13 @@ parsed copy and the tensors in memory at once.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from scimind.checkpoint.tensors import CHUNK, StoredTensor
 from scimind.errors import CheckpointError
+from scimind.protobuf import fields, varint
 
 _TYPES = {
     **{"Float64": "F64", "Float32": "F32", "Float16": "F16", "BFloat16": "BF16", "Bool": "BOOL"},
@@ -37,7 +37,7 @@ def read_index(file: Path) -> dict[str, StoredTensor]:
     try:
         with file.open("rb") as stream:
             end = _end_of_values(stream, file)
-            for field, start, stop in _fields(stream, 0, end):
+            for field, start, stop in fields(stream, 0, end):
                 if field != 1:
                     raise ValueError(f"field {field} at byte {start}")
                 part = _value(stream, file, start, stop)
@@ -74,53 +74,20 @@ def _end_of_values(stream: BinaryIO, file: Path) -> int:
     return end
 
 
-def _fields(stream: BinaryIO, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Yields number, start and stop of each field of a message; a plain number has its value as start and no stop."""
-    position = start
-    while position < stop:
-        stream.seek(position)
-        key = _varint(stream)
-        if key & 7 == 0:
-            value = _varint(stream)
-            position = stream.tell()
-            yield key >> 3, value, -1
-            continue
-        if key & 7 != 2:
-            raise ValueError(f"wire type {key & 7} at byte {position}")
-        length = _varint(stream)
-        begin = stream.tell()
-        position = begin + length
-        if position > stop:
-            raise ValueError(f"{position - stop} bytes are missing")
-        yield key >> 3, begin, position
-
-
-def _varint(stream: BinaryIO) -> int:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = stream.read(1)
-        if not byte:
-            raise ValueError("it ends within a number")
-        value |= (byte[0] & 0x7F) << shift
-        if not byte[0] & 0x80:
-            return value
-    raise ValueError("a number is too long")
-
-
 def _value(stream: BinaryIO, file: Path, start: int, stop: int) -> StoredTensor | None:
     """Returns one value's tensor, None for a text."""
     name, kind, dims, span = "", "", [], (0, 0)
-    for field, first, last in list(_fields(stream, start, stop)):
+    for field, first, last in list(fields(stream, start, stop)):
         if field == 1:
             name = _text(stream, first, last)
         elif field == 2:
-            for inner, begin, end in list(_fields(stream, first, last)):
+            for inner, begin, end in list(fields(stream, first, last)):
                 if inner == 1 and end < 0:
                     dims.append(begin)
                 elif inner == 1:  # packed
                     stream.seek(begin)
                     while stream.tell() < end:
-                        dims.append(_varint(stream))
+                        dims.append(varint(stream))
                 elif inner == 2:
                     kind = _text(stream, begin, end)
                 elif inner == 3:

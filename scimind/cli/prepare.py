@@ -64,6 +64,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="F",
         help="share of the records to set aside as NAME_eval (default: 0)",
     )
+    parser.add_argument(
+        "--pack",
+        action="store_true",
+        help="put several short records into a row; train with model.model_config.packed True",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that encode (default: the cores); the files do not depend on it",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -73,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         SciMindError: A mistake in the files or the flags.
     """
     from scimind.data import prepare
+    from scimind.parallel import available_cores
 
     summary = prepare(
         args.task,
@@ -86,6 +98,8 @@ def run(args: argparse.Namespace) -> int:
         on_bad=args.on_bad,
         overwrite=args.overwrite,
         eval_fraction=args.eval_fraction,
+        packed=args.pack,
+        workers=available_cores() if args.workers is None else args.workers,
     )
     print(summary.table())
     print("\n".join(f"wrote {args.output / file}" for file in summary.files if not file.endswith(".db")))

@@ -12,7 +12,7 @@ from typing import Any
 
 from scimind.config.schema import INVALID, UNSET, Items, Node, Section, Value, show
 from scimind.modality import MODALITY_NAMES
-from scimind.model.settings import DISPATCHES, ROUTERS, SCORES
+from scimind.model.settings import DISPATCHES, KERNELS, ROUTERS, SCORES
 
 _DTYPES = ("float32", "float16", "bfloat16")
 _SPAN = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*")
@@ -163,6 +163,9 @@ ROUTING_FIELDS: dict[str, Node] = {
     "balance_weight": Value(float, 0.0, low=0),
 }
 
+# Whether a row holds several records, see `scimind prepare --pack`.
+PACKING_FIELDS: dict[str, Node] = {"packed": _flag(False), "kernels": Value(str, "auto", choices=KERNELS)}
+
 # Arguments of the class that LlamaConfig extends, which a LlamaConfig accepts too.
 _BASE_FIELDS: dict[str, Node] = {
     "name_or_path": Value(str),
@@ -173,7 +176,13 @@ _BASE_FIELDS: dict[str, Node] = {
 }
 
 MODEL_CONFIG = Section(
-    {"type": Value(str, "SciMindConfig", choices=("SciMindConfig",)), **LLAMA_FIELDS, **ROUTING_FIELDS, **_BASE_FIELDS},
+    {
+        "type": Value(str, "SciMindConfig", choices=("SciMindConfig",)),
+        **LLAMA_FIELDS,
+        **ROUTING_FIELDS,
+        **PACKING_FIELDS,
+        **_BASE_FIELDS,
+    },
 )
 
 

@@ -57,6 +57,8 @@ def _sizes(model: Mapping[str, Any]) -> Iterator[str]:
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         if vocabulary and model.get(name) is not None and model[name] >= vocabulary:
             yield f"{_MODEL}.{name} ({model[name]}) must be below vocab_size ({vocabulary}); raise vocab_size"
+    if model.get("packed") and model.get("use_attn_mask_compression"):
+        yield f"{_MODEL}.packed (True) does not work with use_attn_mask_compression; set one of them to False"
     longest, length = model.get("max_position_embedding"), model.get("seq_length")
     if longest and length and longest < length:
         yield f"{_MODEL}.max_position_embedding ({longest}) must be at least seq_length ({length}); raise it"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scimind.data.rendering import IGNORED_LABEL
 from scimind.data.staging import cannot_write
@@ -34,27 +34,21 @@ class MindRecordWriter:
     def __init__(self, path: Path, seq_length: int, pad_id: int = 0) -> None:
         self.path, self.width, self.pad_id = path, seq_length + 1, pad_id
         self.count = 0
-        self._rows: list[dict[str, np.ndarray]] = []
+        self._rows: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         self._writer: Any = None
 
-    def append(self, ids: Sequence[int], labels: Sequence[int]) -> None:
+    def append(self, ids: NDArray[np.int32], labels: NDArray[np.int32]) -> None:
         """Adds a row.
 
         Args:
-            ids: At most s + 1 token ids.
+            ids: At most s + 1 token ids, int32.
             labels: As many labels.
 
         Raises:
             SciMindError: The file cannot be written.
         """
         assert len(ids) == len(labels) <= self.width
-        row = {
-            "input_ids": np.full(self.width, self.pad_id, dtype=np.int32),
-            "labels": np.full(self.width, IGNORED_LABEL, dtype=np.int32),
-        }
-        row["input_ids"][: len(ids)] = ids
-        row["labels"][: len(labels)] = labels
-        self._rows.append(row)
+        self._rows.append((ids, labels))
         self.count += 1
         if len(self._rows) == _ROWS_AT_ONCE:
             self._flush()
@@ -79,17 +73,24 @@ class MindRecordWriter:
             return
         try:
             if self._writer is None:
-                from mindspore.mindrecord import FileWriter
-
-                self._writer = FileWriter(str(self.path), shard_num=1)
+                self._writer = _load_writer()(str(self.path), shard_num=1)
                 # MindSpore's own sizes make a file of 50 MB of a single row.
                 self._writer.set_header_size(_HEADER_BYTES)
                 self._writer.set_page_size(max(_PAGE_BYTES, 1 << (16 * self.width - 1).bit_length()))
                 self._writer.add_schema({name: {"type": "int32", "shape": [self.width]} for name in COLUMNS}, "SciMind")
-            self._writer.write_raw_data(self._rows)
+            self._writer.write_raw_data(self._padded_rows())
         except RuntimeError as error:
             raise self._failed(error) from error
         self._rows = []
+
+    def _padded_rows(self) -> list[dict[str, NDArray[np.int32]]]:
+        """Returns the rows as MindSpore takes them."""
+        input_ids = np.full((len(self._rows), self.width), self.pad_id, dtype=np.int32)
+        targets = np.full((len(self._rows), self.width), IGNORED_LABEL, dtype=np.int32)
+        for number, (ids, labels) in enumerate(self._rows):
+            input_ids[number, : len(ids)] = ids
+            targets[number, : len(labels)] = labels
+        return [{"input_ids": ids, "labels": target} for ids, target in zip(input_ids, targets, strict=True)]
 
     def _failed(self, error: Exception) -> Exception:
         """Returns the error to raise: no room if there is none, else what MindSpore gives as its reason."""
@@ -99,6 +100,21 @@ class MindRecordWriter:
         lines = [line.removeprefix("[ERROR] ") for line in str(error).splitlines() if line.startswith("[ERROR] ")]
         reason = lines[0] if lines else str(error).split("\n")[0]
         return cannot_write(name, reason.removeprefix("[Internal ERROR] ").rstrip("."))
+
+
+def _load_writer() -> Any:
+    """Returns MindSpore's FileWriter.
+
+    Raises:
+        KeyboardInterrupt: The user stopped it; MindSpore's modules make an ImportError of that.
+    """
+    try:
+        from mindspore.mindrecord import FileWriter
+    except ImportError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    return FileWriter
 
 
 def count_records(path: Path) -> int:

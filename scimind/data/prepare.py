@@ -6,13 +6,18 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 import scimind
 from scimind.data.conversation import Conversation
+from scimind.data.encoding import EncodedRecords, RecordEncoder, encode_tasks
 from scimind.data.files import count_lines
 from scimind.data.fitting import Fitter
 from scimind.data.readers import TASKS, read_records
@@ -20,6 +25,8 @@ from scimind.data.sinks import Rejects, Sink
 from scimind.data.staging import staged
 from scimind.data.summary import PrepareSummary
 from scimind.errors import DataError, SciMindError, TokenError, excerpt
+from scimind.modality import MODALITY_NAMES
+from scimind.parallel import check_workers
 from scimind.tokenizer import TokenCodec
 
 ON_BAD = ("stop", "skip")
@@ -40,6 +47,8 @@ def prepare(
     on_bad: str = "stop",
     overwrite: bool = False,
     eval_fraction: float = 0.0,
+    packed: bool = False,
+    workers: int = 1,
     progress: bool = True,
 ) -> PrepareSummary:
     """Writes `name.json`, `name.mindrecord` with its `.db`, and `name.summary.json`; returns the summary.
@@ -60,6 +69,8 @@ def prepare(
         overwrite: Whether results that exist may be replaced.
         eval_fraction: Share of records to set aside, in [0, 1). A record's id decides, so both directions set the
             same aside.
+        packed: Whether short records share a row, see `packing`; a model needs `packed: True` to learn from them.
+        workers: Processes that encode; the files are the same whatever their number.
         progress: Whether a bar is shown on standard error.
 
     Raises:
@@ -89,19 +100,23 @@ def prepare(
             "modality_ranges": codec.modality_ranges,
         },
         version=scimind.__version__,
+        packed=packed,
     )
     with staged(folder, files, overwrite=overwrite) as scratch:
-        sinks = [Sink(scratch, split, fitter) for split in splits]
+        sinks = [Sink(scratch, split, seq_length, codec.pad_id, packed=packed) for split in splits]
         rejects = Rejects(scratch / f"{name}.rejects.jsonl", summary, stop=on_bad == "stop")
         try:
-            _run(task, paths, fitter, sinks, rejects, eval_fraction, progress)
+            records = _records(task, paths, progress)
+            with closing(encode_tasks(RecordEncoder(fitter), records, check_workers(workers))) as tasks:
+                _distribute(tasks, sinks, rejects, eval_fraction)
             for sink in sinks:
                 sink.close(summary)
         finally:
             rejects.close()
             for sink in sinks:
                 sink.abandon()
-        summary.evaluation = sum(sink.writer.count for sink in sinks[1:])
+        summary.evaluation = sum(sink.records for sink in sinks[1:])
+        summary.set_fill()
         summary.files = [file for file in files if (scratch / file).exists()] + [files[-1]]
         text = json.dumps(summary.to_json(), ensure_ascii=False, indent=1)
         (scratch / files[-1]).write_text(text + "\n", encoding="utf-8")
@@ -124,46 +139,56 @@ def _check(task: str, paths: Sequence[Path], name: str | None, on_bad: str, eval
     return name
 
 
-def _run(
-    task: str,
-    paths: Sequence[Path],
-    fitter: Fitter,
-    sinks: Sequence[Sink],
-    rejects: Rejects,
-    eval_fraction: float,
-    progress: bool,
-) -> None:
-    """Takes every record from its file to a sink or to the rejects."""
+def _distribute(tasks: Iterable[_Task], sinks: Sequence[Sink], rejects: Rejects, eval_fraction: float) -> None:
+    """Takes every record to a sink or to the rejects."""
     summary = rejects.summary
-    lengths: list[int] = []
-    for record in _records(task, paths, progress):
-        summary.read += 1
-        if isinstance(record, DataError):
-            rejects.add_faulty(record)
-            continue
-        try:
-            fitted, length = fitter.fit(record)
-        except TokenError as error:
-            rejects.add_faulty(_locate(error, record))
-            continue
-        lengths.append(length)
-        summary.repaired += record.repairs > 0
-        if fitted is None:
-            rejects.add_long(record, length, fitter.seq_length)
-        else:
-            sinks[_share(record.id) < eval_fraction].append(fitted)
-            summary.truncated += fitted.truncated
+    lengths: Counter[int] = Counter()
+    tokens = np.zeros(len(MODALITY_NAMES), dtype=np.int64)
+    for found, encoded in tasks:
+        results = iter(encoded)
+        for record in found:
+            if isinstance(record, _Unreadable):
+                raise record.error
+            summary.read += 1
+            if isinstance(record, DataError):
+                rejects.add_faulty(record)
+                continue
+            result = next(results)
+            if isinstance(result, TokenError):
+                rejects.add_faulty(_locate(result, record))
+                continue
+            lengths[result.length] += 1
+            summary.repaired += record.repairs > 0
+            if result.ids is None:
+                rejects.add_long(record, result.length, summary.seq_length)
+            else:
+                sinks[_share(record.id) < eval_fraction].append(result)
+                summary.truncated += result.truncated
+        tokens += encoded.tokens
+        summary.answer_tokens += encoded.answer_tokens
+    summary.tokens = dict(zip(MODALITY_NAMES, tokens.tolist(), strict=True))
     summary.set_lengths(lengths)
-    if not any(sink.writer.count for sink in sinks):
+    if not any(sink.records for sink in sinks):
         if not lengths:
-            raise SciMindError(f"no usable record in {', '.join(map(str, paths))}; see its format in the README")
+            raise SciMindError(f"no usable record in {', '.join(summary.inputs)}; see its format in the README")
         raise SciMindError(
-            f"no record fits seq_length ({fitter.seq_length}); the shortest needs {min(lengths) - 1}, the longest "
+            f"no record fits seq_length ({summary.seq_length}); the shortest needs {min(lengths) - 1}, the longest "
             f"{max(lengths) - 1}; raise it"
         )
 
 
-def _records(task: str, paths: Sequence[Path], progress: bool) -> Iterator[Conversation | DataError]:
+@dataclass(frozen=True)
+class _Unreadable:
+    """A fault that ends the reading; it is told in its turn, behind the faults of the records before it."""
+
+    error: SciMindError
+
+
+_Found = Conversation | DataError | _Unreadable
+_Task = tuple[list[_Found], EncodedRecords]
+
+
+def _records(task: str, paths: Sequence[Path], progress: bool) -> Iterator[_Found]:
     """Yields the records of all files under a progress bar that counts lines."""
     total = sum(map(count_lines, paths))
     with tqdm(
@@ -171,11 +196,15 @@ def _records(task: str, paths: Sequence[Path], progress: bool) -> Iterator[Conve
     ) as bar:
         for path in paths:
             done = 0
-            for record in read_records(task, path):
-                if record.line is not None and record.line > done:
-                    bar.update(record.line - done)
-                    done = record.line
-                yield record
+            try:
+                for record in read_records(task, path):
+                    if record.line is not None and record.line > done:
+                        bar.update(record.line - done)
+                        done = record.line
+                    yield record
+            except SciMindError as error:
+                yield _Unreadable(error)
+                return
             bar.update(count_lines(path) - done)
 
 

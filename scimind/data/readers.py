@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from scimind.data.conversation import Conversation, Round, parse_conversation
-from scimind.data.files import json_values, read_text
+from scimind.data.files import open_text
+from scimind.data.json_text import json_values
 from scimind.data.rendering import QUESTIONS, ask
 from scimind.data.tables import Pair, read_pairs, repair_backslashes
 from scimind.errors import DataError, SciMindError
@@ -52,12 +53,11 @@ def read_conversations(path: str | Path, *, answered: bool = True) -> Iterator[C
         DataError: The file is missing, empty or not UTF-8, or its list is broken.
     """
     path = Path(path)
-    text = read_text(path)
-    if text.lstrip()[0] not in "[{":
-        raise DataError(
-            "is not JSON; give conversation JSON, or another task for a table", path, 1, text.lstrip()[:100]
-        )
-    for number, value in enumerate(json_values(path, text), start=1):
+    start, blocks = open_text(path)
+    if start not in "[{":
+        shown = next(blocks).lstrip()[:100]
+        raise DataError("is not JSON; give conversation JSON, or another task for a table", path, 1, shown)
+    for number, value in enumerate(json_values(path, start, blocks), start=1):
         if isinstance(value, DataError):
             yield value
             continue

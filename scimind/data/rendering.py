@@ -84,21 +84,20 @@ def encode_conversation(
     rounds = conversation.rounds if isinstance(conversation, Conversation) else conversation
     if not rounds or any(answer is None for _, answer in rounds):
         raise SciMindError("a conversation to learn from needs an answer to each question; add it or remove the record")
-    ids, is_answer = _encode_rounds(codec, rounds)
-    learnt = [False] + [True] * (len(ids) - 1) if loss_on_prompt else is_answer
-    return ids, [index if use else IGNORED_LABEL for index, use in zip(ids, learnt, strict=True)]
+    ids, labels = _encode_rounds(codec, rounds)
+    return ids, [IGNORED_LABEL, *ids[1:]] if loss_on_prompt else labels
 
 
-def _encode_rounds(codec: TokenCodec, rounds: Rounds) -> tuple[list[int], list[bool]]:
-    """Returns the ids of the rounds, and for each whether it belongs to an answer."""
-    ids, is_answer = [codec.bos_id], [False]
+def _encode_rounds(codec: TokenCodec, rounds: Rounds) -> tuple[list[int], list[int]]:
+    """Returns the ids of the rounds, and their labels where answers are learnt."""
+    ids, labels = [codec.bos_id], [IGNORED_LABEL]
     for question, answer in rounds:
         prompt_ids = _encode_question(codec, question)
         # The space between prompt and answer is the ▁ of the answer's first piece.
         answer_ids = [] if answer is None else codec.encode(answer.strip(), bos=False, eos=True)
         ids += prompt_ids + answer_ids
-        is_answer += [False] * len(prompt_ids) + [True] * len(answer_ids)
-    return ids, is_answer
+        labels += [IGNORED_LABEL] * len(prompt_ids) + answer_ids
+    return ids, labels
 
 
 def _encode_question(codec: TokenCodec, question: str) -> list[int]:

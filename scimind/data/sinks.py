@@ -4,48 +4,56 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-
-import numpy as np
+from typing import TextIO
 
 from scimind.data.conversation import Conversation
-from scimind.data.fitting import Fitted, Fitter
+from scimind.data.encoding import EncodedRecord
 from scimind.data.mindrecord import MindRecordWriter
-from scimind.data.rendering import IGNORED_LABEL
+from scimind.data.packing import Packer
 from scimind.data.summary import PrepareSummary
 from scimind.errors import DataError, SciMindError
-from scimind.modality import MODALITY_NAMES, modality_of, modality_table
 
 
 class Sink:
-    """The files of one split."""
+    """The files of one split.
 
-    def __init__(self, folder: Path, name: str, fitter: Fitter) -> None:
-        codec = fitter.codec
-        self.name, self.writer = name, MindRecordWriter(folder / f"{name}.mindrecord", fitter.seq_length, codec.pad_id)
+    Args:
+        folder: Where they are written.
+        name: First part of their names.
+        seq_length: Positions s of the model; rows have s + 1 columns.
+        pad_id: The id that fills a row.
+        packed: Whether a row holds several records.
+    """
+
+    def __init__(self, folder: Path, name: str, seq_length: int, pad_id: int, *, packed: bool) -> None:
+        self.name, self.records = name, 0
+        self._writer = MindRecordWriter(folder / f"{name}.mindrecord", seq_length, pad_id)
+        self._packer = Packer(self._writer.width) if packed else None
         self._json = (folder / f"{name}.json").open("w", encoding="utf-8", newline="\n")
-        self._table = modality_table(codec.vocab_size, codec.modality_ranges)
-        self._tokens = np.zeros(len(MODALITY_NAMES), dtype=np.int64)
-        self._answer_tokens = 0
 
-    def append(self, fitted: Fitted) -> None:
-        """Adds a record."""
-        self._json.write(",\n" if self.writer.count else "[\n")
-        self._json.write(json.dumps(fitted.conversation.to_json(), ensure_ascii=False))
-        self.writer.append(fitted.ids, fitted.labels)
-        self._tokens += np.bincount(modality_of(fitted.ids, self._table), minlength=len(MODALITY_NAMES))
-        self._answer_tokens += len(fitted.labels) - fitted.labels.count(IGNORED_LABEL)
+    def append(self, record: EncodedRecord) -> None:
+        """Adds a record that fits."""
+        assert record.ids is not None and record.labels is not None
+        self._json.write(",\n" if self.records else "[\n")
+        self._json.write(record.json)
+        self.records += 1
+        if self._packer is None:
+            self._writer.append(record.ids, record.labels)
+            return
+        for row in self._packer.add(record.ids, record.labels):
+            self._writer.append(*row)
 
     def close(self, summary: PrepareSummary) -> None:
         """Completes the files and adds their counts to the summary."""
-        if not self.writer.count:
+        if not self.records:
             raise SciMindError(f"no record for {self.name}; give more records or another --eval-fraction")
         self._json.write("\n]\n")
         self._json.close()
-        self.writer.close()
-        summary.written += self.writer.count
-        summary.answer_tokens += self._answer_tokens
-        for modality, count in zip(MODALITY_NAMES, self._tokens, strict=True):
-            summary.tokens[modality] = summary.tokens.get(modality, 0) + int(count)
+        for row in [] if self._packer is None else self._packer.take():
+            self._writer.append(*row)
+        self._writer.close()
+        summary.written += self.records
+        summary.rows += self._writer.count
 
     def abandon(self) -> None:
         """Lets go of the file where `close` was not reached."""
@@ -57,7 +65,7 @@ class Rejects:
 
     def __init__(self, path: Path, summary: PrepareSummary, stop: bool) -> None:
         self._path, self.summary, self._stop = path, summary, stop
-        self._lines: list[str] = []
+        self._file: TextIO | None = None
 
     def add_faulty(self, error: DataError) -> None:
         """Notes a faulty record, or raises its error where the first one is to stop."""
@@ -72,9 +80,11 @@ class Rejects:
     def _add(self, kind: str, path: object, line: int | None, reason: str, identity: str | None = None) -> None:
         self.summary.dropped[kind] += 1
         entry = {"file": str(path), "line": line, "kind": kind, "reason": reason}
-        self._lines.append(json.dumps(entry if identity is None else entry | {"id": identity}, ensure_ascii=False))
+        if self._file is None:
+            self._file = self._path.open("w", encoding="utf-8", newline="\n")
+        self._file.write(json.dumps(entry if identity is None else entry | {"id": identity}, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
-        """Writes the list if there is something in it."""
-        if self._lines:
-            self._path.write_text("".join(line + "\n" for line in self._lines), encoding="utf-8", newline="\n")
+        """Completes the list."""
+        if self._file is not None:
+            self._file.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -23,7 +24,10 @@ class PrepareSummary:
         loss_on_prompt: Whether prompts are labels.
         tokenizer: `fingerprint`, `vocab_size`, `modality_ranges` of the vocabulary that made the ids.
         read: Records that were found, faulty ones included.
+        packed: Whether a row holds several records.
         written: Records in the MindRecord files, `evaluation` included.
+        rows: Rows of the MindRecord files; as many as records unless `packed`.
+        fill: Share of a row's positions that are no padding, with a record in each (`record`) and as it is (`row`).
         evaluation: Records set aside for evaluation.
         truncated: Records of `written` whose question was cut.
         repaired: Records whose molecules had doubled backslashes.
@@ -42,8 +46,11 @@ class PrepareSummary:
     loss_on_prompt: bool
     tokenizer: dict[str, object]
     version: str
+    packed: bool = False
     read: int = 0
     written: int = 0
+    rows: int = 0
+    fill: dict[str, float] = field(default_factory=dict)
     evaluation: int = 0
     truncated: int = 0
     repaired: int = 0
@@ -52,11 +59,19 @@ class PrepareSummary:
     answer_tokens: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
 
-    def set_lengths(self, lengths: Sequence[int]) -> None:
-        """Fills `lengths`; a quantile is a length that occurs."""
-        if len(lengths):
-            values = np.quantile(lengths, list(_QUANTILES.values()), method="higher")
-            self.lengths = {name: int(value) for name, value in zip(_QUANTILES, values, strict=True)}
+    def set_lengths(self, counts: Mapping[int, int]) -> None:
+        """Fills `lengths` from the number of records of each length; a quantile is a length that occurs."""
+        if counts:
+            values = sorted(counts)
+            ends = np.cumsum([counts[value] for value in values])  # of each length in the sorted list of all
+            places = [math.ceil(share * (int(ends[-1]) - 1)) for share in _QUANTILES.values()]
+            found = [values[int(np.searchsorted(ends, place, side="right"))] for place in places]
+            self.lengths = dict(zip(_QUANTILES, found, strict=True))
+
+    def set_fill(self) -> None:
+        """Fills `fill` from the other counts."""
+        positions, width = sum(self.tokens.values()), self.seq_length + 1
+        self.fill = {"record": positions / (self.written * width), "row": positions / (self.rows * width)}
 
     def to_json(self) -> dict[str, object]:
         """Returns the summary as its file holds it."""
@@ -73,6 +88,9 @@ class PrepareSummary:
         rows.append(("records written", f"{self.written:,}"))
         if self.evaluation:
             rows.append(("of these to evaluate", f"{self.evaluation:,}"))
+        if self.packed:
+            rows.append(("rows written", f"{self.rows:,} ({self.written / self.rows:.1f} records in a row)"))
+            rows.append(("rows filled", f"{self.fill['row']:.1%} (unpacked {self.fill['record']:.1%})"))
         rows += [(f"{name} tokens", f"{count:,}") for name, count in self.tokens.items() if count]
         rows.append(("answer tokens", f"{self.answer_tokens:,}"))
         quantiles = ", ".join(f"{name} {value:,}" for name, value in self.lengths.items())

@@ -16,9 +16,11 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from scimind.data.files import json_values, read_text
+from scimind.data.files import lines_of, open_text
+from scimind.data.json_text import json_values
 from scimind.errors import DataError
 
 _MOLECULE = ("molecule", "smiles")
@@ -60,8 +62,8 @@ def read_pairs(path: Path) -> Iterator[Pair | DataError]:
     Raises:
         DataError: The file is missing, empty or not UTF-8, its JSON list is broken, or a column is missing.
     """
-    text = read_text(path)
-    rows = _json_rows(path, text) if text.lstrip()[0] in "[{" else _table_rows(path, text)
+    start, blocks = open_text(path)
+    rows = _json_rows(path, start, blocks) if start in "[{" else _table_rows(path, lines_of(blocks))
     for number, row in enumerate(rows, start=1):
         yield row if isinstance(row, DataError) else _pair(row, f"{path.stem}-{number}", path)
 
@@ -108,12 +110,22 @@ def _find_columns(names: Sequence[str], path: Path, line: int) -> tuple[str | No
     return identity, molecule, description
 
 
-def _table_rows(path: Path, text: str) -> Iterator[_Row | DataError]:
-    lines = text.split("\n")
-    tabs = "\t" in next(line for line in lines if line.strip())
-    # Lines keep their ends, since a quoted field of CSV may go on over several.
+def _table_rows(path: Path, lines: Iterator[str]) -> Iterator[_Row | DataError]:
+    blank: list[str] = []
+    for header in lines:
+        if header.strip():
+            break
+        blank.append(header)
+    tabs = "\t" in header
+    of_record: list[str] = []  # the lines of the record that is being read
+
+    def read() -> Iterator[str]:
+        for text in chain(blank, [header], lines):
+            of_record.append(text)
+            yield text + "\n"  # a quoted field of CSV may go on over several lines
+
     reader = csv.reader(
-        (line + "\n" for line in lines),
+        read(),
         delimiter="\t" if tabs else ",",
         quoting=csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL,
         strict=not tabs,
@@ -122,6 +134,7 @@ def _table_rows(path: Path, text: str) -> Iterator[_Row | DataError]:
     names: list[str] = []
     while True:
         line = reader.line_num + 1
+        of_record.clear()
         try:
             fields = next(reader)
         except StopIteration:
@@ -135,14 +148,14 @@ def _table_rows(path: Path, text: str) -> Iterator[_Row | DataError]:
             places = [None if name is None else names.index(name) for name in _find_columns(names, path, line)]
         elif len(fields) != len(names):
             reason = f"the record has {len(fields)} columns, the header {len(names)}; mend the record"
-            yield DataError(reason, path, line, lines[line - 1])
+            yield DataError(reason, path, line, of_record[0])
         else:
             identity, molecule, description = (None if place is None else fields[place] for place in places)
             yield _Row(line, identity, molecule, description)
 
 
-def _json_rows(path: Path, text: str) -> Iterator[_Row | DataError]:
-    for value in json_values(path, text):
+def _json_rows(path: Path, start: str, blocks: Iterator[str]) -> Iterator[_Row | DataError]:
+    for value in json_values(path, start, blocks):
         if isinstance(value, DataError):
             yield value
             continue

@@ -69,7 +69,7 @@ class ActivationReader:
     ) -> None:
         from scimind.checkpoint.description import complete_from_tokenizer
         from scimind.train.network import load_model
-        from scimind.train.records import check_tokenizer
+        from scimind.train.records import check_preparation
 
         model = config.model_config
         if model["type"] != "SciMindConfig":
@@ -78,7 +78,7 @@ class ActivationReader:
         self.files = [file for path in data for file in find_records(path, "--data")]
         tree = config.to_dict()
         fingerprint = complete_from_tokenizer(tree)
-        check_tokenizer(self.files, "--data", fingerprint)
+        check_preparation(self.files, "--data", fingerprint, packed=bool(model.get("packed")))
         vocab_size = int(model["vocab_size"])
         summary = check_records(self.files, "--data", seq_length=self.seq_length, vocab_size=vocab_size)
         self.records = np.random.default_rng(seed).permutation(summary.records)
@@ -133,11 +133,11 @@ class ActivationReader:
 
         model = self.network.model
         tokens = ms.Tensor(ids)
-        freqs_cis, mask, plan = model.freqs_mgr(ids.shape[1]), model.casual_mask(tokens), model.planner(tokens)
+        freqs_cis, mask, plan = model.positions(*ids.shape), model.casual_mask(tokens), model.planner(tokens)
         h = model.cast(model.tok_embeddings(tokens), model.dtype)  # [b, s, d]
         for layer in model.layers:
             h = layer.attend(h, freqs_cis, mask, (None, None, None, None, None))
-            x = layer.ffn_norm(h)
+            x = layer.normalise(h)
             feed_forward = layer.feed_forward
             u = feed_forward.mul(feed_forward.w3(x), feed_forward.w1(x))  # [b, s, h]
             change = feed_forward(x, plan) if self._routed else feed_forward.w2(u)

@@ -17,7 +17,7 @@ from scimind.errors import ConfigError, SciMindError
 from scimind.experts.tuning_report import Agreement, TuneResult
 from scimind.modality import MODALITY_NAMES
 from scimind.run_folder import RunFolder, plain, replace_text
-from scimind.train.records import COLUMNS, check_records, check_tokenizer, find_records
+from scimind.train.records import COLUMNS, check_preparation, check_records, find_records
 
 _MOST_HELD_OUT = 256
 # A gate's step changes a score by about learning rate · hidden size, which is what must not depend on the model.
@@ -119,7 +119,7 @@ def _tune(
     fingerprint = complete_from_tokenizer(read.tree)
     for key, found in (("--data", files), ("--eval-data", eval_files)):
         if found:
-            check_tokenizer(found, key, fingerprint)
+            check_preparation(found, key, fingerprint, packed=read.packed)
             check_records(found, key, seq_length=read.seq_length, vocab_size=read.vocab_size)
     console.print(f"output folder: {folder.root}")
     description = describe_model(read.tree, fingerprint)

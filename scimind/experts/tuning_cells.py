@@ -41,7 +41,7 @@ class ActivationPass(nn.Cell):
         """
         model = self.model
         b, s = ids.shape
-        freqs_cis, mask, plan = model.freqs_mgr(s), model.casual_mask(ids), model.planner(ids)
+        freqs_cis, mask, plan = model.positions(b, s), model.casual_mask(ids), model.planner(ids)
         k, shared = plan[0], plan[1]
         nothing = P.ZerosLike()(shared)
         h = model.embed(ids, None)  # [b, s, d]
@@ -50,14 +50,14 @@ class ActivationPass(nn.Cell):
         for i in range(self.num_layers):
             layer = model.layers[i]
             h = layer.attend(h, freqs_cis, mask, (None, None, None, None, None))
-            x = self.cast(layer.ffn_norm(h), model.dtype)
+            x = self.cast(layer.normalise(h), model.dtype)
             experts = layer.feed_forward.neuron_outputs(x)  # [t, e, f]
             target = self.selector(experts, k, nothing)  # [t, e]
             y = layer.feed_forward.masked_output(experts, self.either(target, shared), x.shape)
             h = layer.add_residual(h, y)
             inputs += (self.stop_gradient(self.reshape(x, (b * s, self.hidden_size))),)
             targets += (target,)
-        return self.stop_gradient(model.norm_out(h)), inputs, targets, plan
+        return self.stop_gradient(model.normalise(h)), inputs, targets, plan
 
 
 class ActivationModel(nn.Cell):

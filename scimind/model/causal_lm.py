@@ -8,7 +8,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore import Tensor
+from mindspore import Tensor, nn
 
 from scimind.errors import ConfigError
 from scimind.model._mindformers import (
@@ -22,7 +22,13 @@ from scimind.model._mindformers import (
     splits_tensors,
 )
 from scimind.model.config import SciMindConfig
+from scimind.model.cpu.attention_block import AttentionBlock
+from scimind.model.cpu.loss import AnswerLoss
+from scimind.model.cpu.norm import RootMeanSquareNorm
+from scimind.model.cpu.rotary import RotaryTables
 from scimind.model.feed_forward import RoutedFeedForward
+from scimind.model.kernels import chosen_kernels
+from scimind.model.packing import SegmentMask
 from scimind.model.plan import RoutingPlanner, chosen_dispatch
 from scimind.model.settings import RoutingSettings
 
@@ -35,11 +41,19 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         layer_id: Number of the layer, from 0.
         routing: The settings.
         dispatch: "masked" or "grouped".
+        kernels: "mindformers" or "cpu", see `chosen_kernels`.
         **kwargs: LLamaDecodeLayer's arguments.
     """
 
     def __init__(
-        self, seq_length: int, layer_id: int, *, routing: RoutingSettings, dispatch: str, **kwargs: Any
+        self,
+        seq_length: int,
+        layer_id: int,
+        *,
+        routing: RoutingSettings,
+        dispatch: str,
+        kernels: str,
+        **kwargs: Any,
     ) -> None:
         parallel = kwargs["parallel_config"]
         # The base builds a dense feed-forward that is replaced at once: the smallest that its checks accept.
@@ -56,6 +70,11 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
             init_method_std=kwargs["init_method_std"],
         )
         self.has_balance = routing.has_balance
+        self.on_cpu = kernels == "cpu"
+        if self.on_cpu:
+            heads, eps = kwargs["n_heads"], kwargs["norm_eps"]
+            self.cpu_attention = AttentionBlock(kwargs["dim"], heads, kwargs["n_kv_heads"] or heads, eps)
+            self.cpu_norm = RootMeanSquareNorm(kwargs["dim"], eps)
         if splits_tensors():
             self.feed_forward.shard(parallel)
             if parallel.use_seq_parallel:
@@ -67,19 +86,32 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
 
         Args:
             x: Input [b, s, d].
-            freqs_cis: Rotary tables.
+            freqs_cis: Rotary tables: MindFormers', or with the CPU's kernels what `RotaryTables` gives.
             mask: Attention mask, as MindFormers' attention expects it.
             plan: The step's routing plan.
             cache_inputs: batch_valid_length, block_tables, slot_mapping, q_seq_lens and actual_seq_len.
         """
         h = self.attend(x, freqs_cis, mask, cache_inputs)
-        change = self.feed_forward(self.ffn_norm(h), plan)
+        change = self.feed_forward(self.normalise(h), plan)
         if self.has_balance:
             return self.add_residual(h, change[0]), change[1]
         return self.add_residual(h, change)
 
     def attend(self, x: Tensor, freqs_cis: tuple, mask: Tensor, cache_inputs: tuple) -> Tensor:
         """Returns x [b, s, d] with the attention's output added; arguments as in `construct`."""
+        if self.on_cpu:
+            weights = self.attention
+            h = self.cpu_attention(
+                self.reshape(x, (-1, x.shape[-1])),  # [b, s, d] -> [t, d]
+                self.attention_norm.weight,
+                weights.wq.weight,
+                weights.wk.weight,
+                weights.wv.weight,
+                weights.wo.weight,
+                freqs_cis,
+                mask,
+            )
+            return self.reshape(h, x.shape)
         batch_valid_length, block_tables, slot_mapping, q_seq_lens, actual_seq_len = cache_inputs
         h = self.attention(
             self.attention_norm(x),
@@ -93,6 +125,13 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
             actual_seq_len=actual_seq_len,
         )
         return self.add_residual(x, h)
+
+    def normalise(self, h: Tensor) -> Tensor:
+        """Returns the feed-forward's input [b, s, d] from the residual h [b, s, d]."""
+        if not self.on_cpu:
+            return self.ffn_norm(h)
+        flat = self.reshape(h, (-1, h.shape[-1]))  # [b, s, d] -> [t, d]
+        return self.reshape(self.cpu_norm(flat, self.ffn_norm.weight)[0], h.shape)
 
     def add_residual(self, residual: Tensor, change: Tensor) -> Tensor:
         """Returns the sum, taken in the residual's type."""
@@ -108,10 +147,17 @@ class SciMindModel(LlamaModel):
     Args:
         config: The configuration.
         dispatch: "masked" or "grouped".
+        kernels: "mindformers" or "cpu".
     """
 
-    def __init__(self, config: SciMindConfig, *, dispatch: str) -> None:
+    def __init__(self, config: SciMindConfig, *, dispatch: str, kernels: str) -> None:
         super().__init__(config)
+        self.on_cpu = kernels == "cpu"
+        if self.on_cpu:
+            heads = config.num_heads
+            tables = (self.freqs_mgr.freqs_cos.asnumpy(), self.freqs_mgr.freqs_sin.asnumpy())
+            self.rotary = RotaryTables(*tables, heads, config.n_kv_heads or heads)
+            self.cpu_norm = RootMeanSquareNorm(config.hidden_size, config.rms_norm_eps)
         self.planner = RoutingPlanner(
             config.routing,
             config.vocab_size,
@@ -124,6 +170,9 @@ class SciMindModel(LlamaModel):
         self.zero = Tensor(0.0, ms.float32)
         # In graph mode the base takes the mask at its full length; this makes it cut the mask to the batch's.
         self.casual_mask.is_pynative = self.casual_mask.is_pynative or not splits_tensors()
+        if config.packed and not config.use_past:  # a prompt is one record
+            ways = config.parallel_config.data_parallel
+            self.casual_mask: nn.Cell = SegmentMask(self.casual_mask, config.bos_token_id, ways)
 
     def construct(
         self,
@@ -153,7 +202,7 @@ class SciMindModel(LlamaModel):
             freqs_cis = self.freqs_mgr.prefill(b, s)
             mask = self.casual_mask.prefill() if self.use_flash_attention else self.casual_mask(tokens)
         else:
-            freqs_cis = self.freqs_mgr(s)
+            freqs_cis = self.positions(b, s)
             mask = self.casual_mask(tokens)
         if attention_mask is not None:
             mask = self.cast(attention_mask, ms.uint8)
@@ -163,14 +212,25 @@ class SciMindModel(LlamaModel):
         if not self.has_balance:
             for i in range(self.num_layers):
                 h = self.layers[i](h, freqs_cis, mask, plan, cache_inputs)
-            return self.norm_out(h)
+            return self.normalise(h)
         balance = self.zero
         for i in range(self.num_layers):
             h, of_layer = self.layers[i](h, freqs_cis, mask, plan, cache_inputs)
             balance = balance + of_layer
         if self.training:
-            return self.norm_out(h), balance / self.num_layers
-        return self.norm_out(h)
+            return self.normalise(h), balance / self.num_layers
+        return self.normalise(h)
+
+    def positions(self, b: int, s: int) -> tuple[Tensor, ...]:
+        """Returns the rotary tables of whole sequences, as the layers take them."""
+        return self.rotary(b, s) if self.on_cpu else self.freqs_mgr(s)
+
+    def normalise(self, h: Tensor) -> Tensor:
+        """Returns the stack's output [b, s, d] from the last residual h [b, s, d]."""
+        if not self.on_cpu:
+            return self.norm_out(h)
+        flat = self.reshape(h, (-1, self.hidden_size))  # [b, s, d] -> [t, d]
+        return self.reshape(self.cpu_norm(flat, self.norm_out.weight)[0], h.shape)
 
     def embed(self, tokens: Tensor, input_embeds: Tensor) -> Tensor:
         """Returns the first layer's input [b, s, d]: the embeddings of `tokens` [b, s], or `input_embeds`."""
@@ -206,12 +266,17 @@ class SciMindForCausalLM(LlamaForCausalLM):
             config = copy.copy(config)
             config.use_past = False
         dispatch = chosen_dispatch(config.routing, ms.get_context("device_target"))
+        kernels = chosen_kernels(config, ms.get_context("device_target"))
         with built_from(
-            model=partial(SciMindModel, dispatch=dispatch),
-            decode_layer=partial(SciMindDecodeLayer, routing=config.routing, dispatch=dispatch),
+            model=partial(SciMindModel, dispatch=dispatch, kernels=kernels),
+            decode_layer=partial(SciMindDecodeLayer, routing=config.routing, dispatch=dispatch, kernels=kernels),
         ):
             super().__init__(config=config)
-        self.dispatch = dispatch
+        self.dispatch, self.kernels = dispatch, kernels
+        # MindFormers' own way through the loss serves what this one does not have.
+        self.has_own_loss = config.routing.has_balance or (kernels == "cpu" and not config.calculate_per_token_loss)
+        if kernels == "cpu":
+            self.answer_loss = AnswerLoss()
         self.balance_weight = config.routing.balance_weight
 
     def construct(
@@ -237,8 +302,8 @@ class SciMindForCausalLM(LlamaForCausalLM):
         actual_seq_len: Tensor = None,
     ) -> Any:
         """Returns what the class says; arguments as in LlamaForCausalLM.construct."""
-        if self.training and self.balance_weight > 0:
-            return self._balanced_loss(input_ids, labels, loss_mask)
+        if self.training and self.has_own_loss and input_embeds is None:
+            return self._training_loss(input_ids, labels, loss_mask)
         return super().construct(
             input_ids,
             labels,
@@ -261,8 +326,8 @@ class SciMindForCausalLM(LlamaForCausalLM):
             actual_seq_len,
         )
 
-    def _balanced_loss(self, input_ids: Tensor, labels: Tensor, loss_mask: Tensor) -> Tensor:
-        """Returns the training loss with the load balance; `input_ids` and `labels` [b, s+1], `loss_mask` too."""
+    def _training_loss(self, input_ids: Tensor, labels: Tensor, loss_mask: Tensor) -> Tensor:
+        """Returns the training loss; `input_ids` and `labels` [b, s+1], `loss_mask` too."""
         b, s = self.shape(input_ids)
         tokens = self.slice(input_ids, (0, 0), (b, s - 1), (1, 1))
         targets = self.slice(input_ids if labels is None else labels, (0, 1), (b, s), (1, 1))
@@ -271,10 +336,18 @@ class SciMindForCausalLM(LlamaForCausalLM):
         else:
             mask = self.cast(self.not_equal(tokens, self.pad_token_id), ms.float32)
             mask = self.mul(mask, self.cast(self.not_equal(targets, self.ignore_token_id), ms.float32))
-        h, balance = self.model(tokens)
+        if self.balance_weight > 0:
+            h, balance = self.model(tokens)
+            return self._token_loss(h, targets, mask) + self.balance_weight * balance
+        return self._token_loss(self.model(tokens), targets, mask)
+
+    def _token_loss(self, h: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
+        """Returns the mean loss of h [b, s, d] over the positions of `targets` [b, s] that `mask` [b, s] counts."""
+        targets, mask = self.reshape(targets, (-1,)), self.reshape(mask, (-1,))
+        if self.kernels == "cpu":
+            return self.answer_loss(self.reshape(h, (-1, h.shape[-1])), self.lm_head.weight, targets, mask)[0]
         logits = self.cast(self.reshape(self.lm_head(h), (-1, self.vocab_size)), ms.float32)  # [t, v]
-        loss = self.loss(logits, self.reshape(targets, (-1,)), self.reshape(mask, (-1,)))
-        return loss + self.balance_weight * balance
+        return self.loss(logits, targets, mask)
 
     def generate(self, input_ids: Any, generation_config: Any = None, *args: Any, **kwargs: Any) -> list[np.ndarray]:
         """Returns each prompt with its answer behind it.

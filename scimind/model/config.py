@@ -9,7 +9,7 @@ from typing import Any
 from scimind.errors import ConfigError
 from scimind.modality import ModalityRanges
 from scimind.model._mindformers import LlamaConfig, MindFormerModuleType, MindFormerRegister
-from scimind.model.settings import RoutingSettings
+from scimind.model.settings import KERNELS, RoutingSettings
 
 # What MindFormers' Llama offers and the routed model does not: setting one is an error, not a silent difference.
 _UNSUPPORTED = {
@@ -36,6 +36,10 @@ class SciMindConfig(LlamaConfig):
         expert_sets: Experts of each modality for router "modality".
         modality_ranges: Ranges of token ids of each modality, `TokenCodec.modality_ranges`.
         balance_weight: Weight of the load balance in the training loss of router "learned".
+        kernels: "auto", "mindformers" or "cpu": what attention, norms and loss are computed with. "auto" takes
+            `scimind.model.cpu` on a CPU in float32, and MindFormers' elsewhere.
+        packed: Whether a row may hold several records, each beginning with BOS, which attention keeps apart. Rows of
+            one record give the same either way.
         **kwargs: LlamaConfig's arguments.
 
     Raises:
@@ -56,6 +60,8 @@ class SciMindConfig(LlamaConfig):
         expert_sets: Mapping[str, Sequence[Any]] | None = None,
         modality_ranges: ModalityRanges | None = None,
         balance_weight: float = 0.0,
+        kernels: str = "auto",
+        packed: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -64,14 +70,20 @@ class SciMindConfig(LlamaConfig):
             for name, default in _UNSUPPORTED.items()
             if kwargs.get(name, default) not in (default, None)
         ]
+        if kernels not in KERNELS:
+            faults.append(f"kernels ({kernels!r}) must be one of {', '.join(KERNELS)}")
         if faults:
             raise ConfigError(faults)
+        self.kernels = kernels
         if balance_weight and self.parallel_config.pipeline_stage > 1:
             raise ConfigError(f"balance_weight ({balance_weight}) does not work with a pipeline; set it to 0")
         if balance_weight and self.calculate_per_token_loss:
             raise ConfigError(
                 f"balance_weight ({balance_weight}) does not work with calculate_per_token_loss; set one of them to 0"
             )
+        if packed and self.use_attn_mask_compression:
+            raise ConfigError("packed (True) does not work with use_attn_mask_compression; set one of them to False")
+        self.packed = packed
         self.intermediate_size: int = self.intermediate_size or _llama_neurons(
             self.hidden_size, self.ffn_dim_multiplier, self.multiple_of
         )

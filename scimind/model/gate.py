@@ -7,7 +7,7 @@ from mindspore.common import dtype as mstype
 from mindspore.common.initializer import Normal, initializer
 from mindspore.ops import operations as P
 
-from scimind.model.selection import TopExperts
+from scimind.model.selection import expert_choice
 from scimind.model.settings import RoutingSettings
 
 
@@ -48,7 +48,7 @@ class Gate(nn.Cell):
         super().__init__()
         shape = (routing.num_experts, dim)
         self.weight = Parameter(initializer(Normal(init_method_std), shape, mstype.float32), name="weight")
-        self.top = TopExperts(routing.num_experts, data_parallel)
+        self.top = expert_choice(routing.num_experts, data_parallel)
         self.product = P.MatMul(transpose_b=True)
         self.cast = P.Cast()
         self.sigmoid = P.Sigmoid()

@@ -34,7 +34,8 @@ class RoutingPlanner(nn.Cell):
     The plan is a tuple, by router and dispatch:
 
     - modality, masked: (`active` [t, e] compute type, 1 where a token uses an expert)
-    - modality, grouped: for each of `expert_groups` its tokens' `positions` [n + 1] int32, see `Positions`
+    - modality, grouped: for each of `expert_groups` its tokens' `positions` [n] int32, and behind them each token's
+      `places` [t] int32, see `TokenGroups`; with one group for all tokens nothing
     - activation and learned, both: (`k` [t, 1] int32, `shared` [t, e] bool), and with a load balance `member`
       [t, modalities] float32, 1 where a token that is not padding is of a modality
 
@@ -71,7 +72,7 @@ class RoutingPlanner(nn.Cell):
         # Rows that a token looks up by its id: one gather instead of modality first and experts second.
         if self.grouped:
             groups = expert_groups(routing)
-            self.num_groups = len(groups)
+            self.token_groups = TokenGroups(len(groups))
             group_of_modality = np.array([[s == of for s, _ in groups].index(True) for of in of_modality])
             self.table = Tensor(group_of_modality[modality], mstype.int32)  # [v]
         elif self.by_modality:
@@ -89,8 +90,6 @@ class RoutingPlanner(nn.Cell):
         self.gather_k = P.Gather()
         self.gather_member = P.Gather()
         self.flatten = P.Reshape()
-        self.equal = P.Equal()
-        self.positions = Positions()
         self.greater = P.Greater()
         if splits_tensors():
             self.gather.shard(((1, 1), (data_parallel,)))
@@ -103,36 +102,64 @@ class RoutingPlanner(nn.Cell):
         ids = self.flatten(tokens, (-1,))  # [b, s] -> [t]
         rows = self.gather(self.table, ids, 0)
         if self.grouped:
-            plan: tuple[Tensor, ...] = ()
-            for group in range(self.num_groups):
-                plan += (self.positions(self.equal(rows, group)),)
-            return plan
+            return self.token_groups(rows)
         if self.by_modality:
             return (rows,)
-        plan = (self.gather_k(self.k_table, ids, 0), self.greater(rows, 0.5))
+        plan: tuple[Tensor, ...] = (self.gather_k(self.k_table, ids, 0), self.greater(rows, 0.5))
         if self.has_balance:
             plan += (self.gather_member(self.member_table, ids, 0),)
         return plan
 
 
-class Positions(nn.Cell):
-    """Finds the tokens of a group, and adds one that does not exist.
+class TokenGroups(nn.Cell):
+    """Finds each group's tokens, and each token's place when the groups stand one behind the other.
 
-    MindSpore's gradients of a gather fail on an empty result. The row behind the last token stands in every group, so
-    that none is ever empty; who gathers puts a row of zeros there.
+    MindSpore leaves a product over no rows as it finds it, and a weight's gradient is one. So no group is ever empty:
+    one without tokens has the row behind the last token, which nobody reads.
+
+    Args:
+        num_groups: Groups, of which every token is in one.
     """
+
+    def __init__(self, num_groups: int) -> None:
+        super().__init__()
+        self.num_groups = num_groups
+        self.equal = P.Equal()
+        self.cast = P.Cast()
+        self.sum = P.ReduceSum(keep_dims=True)
+        self.cumulative = P.CumSum()
+        self.concat = P.Concat(0)
+        self.maximum = P.Maximum()
+        self.positions = Positions()
+
+    def construct(self, group_of: Tensor) -> tuple[Tensor, ...]:
+        """Returns the groups' positions [n] int32 and the tokens' places [t] int32 for each token's group [t] int32."""
+        if self.num_groups == 1:
+            return ()
+        found: tuple[Tensor, ...] = ()
+        places, before = group_of * 0, -1
+        for group in range(self.num_groups):
+            member = self.equal(group_of, group)  # [t]
+            number = self.cast(member, mstype.int32)
+            count = self.sum(number, 0)  # [1]
+            found += (self.positions(self.concat((member, count < 1))),)
+            places = places + number * (self.cumulative(number, 0) + before)
+            before = before + self.maximum(count, 1)
+        return (*found, places)
+
+
+class Positions(nn.Cell):
+    """Finds where a mask is true."""
 
     def __init__(self) -> None:
         super().__init__()
         self.nonzero = P.NonZero()
         self.reshape = P.Reshape()
         self.cast = P.Cast()
-        self.concat = P.Concat(0)
 
     def construct(self, member: Tensor) -> Tensor:
-        """Returns the positions [n + 1] int32 at which `member` [t] is true, and t."""
-        found = self.cast(self.reshape(self.nonzero(member), (-1,)), mstype.int32)
-        return self.concat((found, P.Fill()(mstype.int32, (1,), member.shape[0])))
+        """Returns the positions [n] int32 at which `member` [t] is true."""
+        return self.cast(self.reshape(self.nonzero(member), (-1,)), mstype.int32)
 
 
 def expert_groups(routing: RoutingSettings) -> list[tuple[tuple[int, ...], tuple[str, ...]]]:

@@ -12,6 +12,7 @@ from scimind.modality import MODALITY_NAMES, ModalityRanges, normalise_ranges
 
 ROUTERS = ("activation", "modality", "learned")
 DISPATCHES = ("auto", "masked", "grouped")
+KERNELS = ("auto", "mindformers", "cpu")
 SCORES = ("sum", "abs", "square")
 
 _SPAN = re.compile(r"(\d+)\.\.(\d+)")

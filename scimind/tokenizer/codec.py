@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from scimind.errors import SciMindError, TokenError
 from scimind.tokenizer import segmentation
 from scimind.tokenizer.alphabet import (
+    BRACKETS,
     EXTENSION_CHARACTERS,
     TAG_CHARACTERS,
     TAG_MODALITIES,
@@ -18,7 +20,7 @@ from scimind.tokenizer.alphabet import (
     modality_ranges,
     token_form,
 )
-from scimind.tokenizer.batch import BatchEncoding, pad_rows
+from scimind.tokenizer.batch import BatchEncoding, encode_rows, pad_rows
 from scimind.tokenizer.pieces import BOS_ID, EOS_ID, UNK_ID, TextPieces
 from scimind.tokenizer.rendering import TokenText, join_parts
 from scimind.tokenizer.storage import read_folder, write_folder
@@ -60,6 +62,10 @@ class TokenCodec:
         tokens = list(enumerate(added_tokens(extension), self.pieces.size))
         self._tokens = {index: TokenText(modality, character) for index, (modality, character) in tokens}
         self._forms = {token_form(*token): index for index, token in tokens}
+        self._form_characters = {
+            opening: {character: index for index, (owner, character) in tokens if owner == modality}
+            for modality, (opening, _) in BRACKETS.items()
+        }
         self._tags = {
             tag: {
                 character: index for index, (owner, character) in tokens if owner == modality and character in allowed
@@ -104,8 +110,6 @@ class TokenCodec:
         for part in segmentation.segment(text, self._forms):
             if isinstance(part, segmentation.TextPiece):
                 ids += self.pieces.encode(part.text, part.bounds)
-            elif part.tag is None:
-                ids.append(self._forms[part.characters])
             else:
                 ids += self._encode_run(part)
         return [*ids, EOS_ID] if eos else ids
@@ -122,12 +126,11 @@ class TokenCodec:
             if isinstance(part, segmentation.TextPiece):
                 found = self.pieces.encode(part.text, part.bounds)
                 offsets += [(part.bounds[i], part.bounds[j]) for i, j in self.pieces.spans(part.text, found)]
-            elif part.tag is None:
-                found = [self._forms[part.characters]]
-                offsets.append((part.start, part.start + len(part.characters)))
             else:
                 found = self._encode_run(part)
-                offsets += [(start, start + 1) for start in range(part.start, part.start + len(found))]
+                width = 1 if part.tag else segmentation.FORM_LENGTH
+                starts = range(part.start, part.start + len(part.characters), width)
+                offsets += [(start, start + width) for start in starts]
             ids += found
         if eos:
             ids.append(EOS_ID)
@@ -143,6 +146,7 @@ class TokenCodec:
         max_length: int | None = None,
         pad_to: int | None = None,
         side: Literal["right", "left"] = "right",
+        workers: int = 1,
     ) -> BatchEncoding:
         """Returns the ids of several texts as one padded array.
 
@@ -153,14 +157,15 @@ class TokenCodec:
             max_length: Ids that are kept of each text, from its beginning; None keeps all.
             pad_to: Columns s of the arrays; None takes the longest text's length.
             side: Where the padding (id 0) stands.
+            workers: Processes that encode; more than one pays for many thousands of texts.
 
         Raises:
             TokenError: As for `encode`.
-            SciMindError: A length below 1, a text longer than `pad_to`, an unknown side.
+            SciMindError: A length or `workers` below 1, a text longer than `pad_to`, an unknown side.
         """
         if max_length is not None and max_length < 1:
             raise SciMindError(f"max_length ({max_length}) must be at least 1")
-        rows = [self.encode(text, bos=bos, eos=eos)[:max_length] for text in texts]
+        rows = encode_rows(partial(self._encode_start, max_length, bos, eos), texts, workers)
         return pad_rows(rows, pad_id=self.pad_id, pad_to=pad_to, side=side)
 
     def decode(self, ids: Sequence[int], *, tags: bool = False, skip_special: bool = True) -> str:
@@ -253,12 +258,18 @@ class TokenCodec:
         model_file, extension = read_folder(Path(folder))
         return cls(model_file, extension=extension)
 
+    def _encode_start(self, max_length: int | None, bos: bool, eos: bool, text: str) -> list[int]:
+        """Returns the first ids of a text."""
+        return self.encode(text, bos=bos, eos=eos)[:max_length]
+
     def _encode_run(self, run: segmentation.TokenRun) -> list[int]:
-        """Returns the ids of a tag's characters."""
-        assert run.tag is not None
-        table = self._tags[run.tag]
+        """Returns the ids of a run's characters."""
+        if run.tag is None:
+            opening = run.characters[: len(BRACKETS["smiles"][0])]
+            characters = run.characters[len(opening) :: segmentation.FORM_LENGTH]
+            return list(map(self._form_characters[opening].__getitem__, characters))
         try:
-            return [table[character] for character in run.characters]
+            return list(map(self._tags[run.tag].__getitem__, run.characters))
         except KeyError as error:
             character = error.args[0]
             position = run.start + run.characters.index(character)

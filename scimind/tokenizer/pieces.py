@@ -9,6 +9,7 @@ from pathlib import Path
 import sentencepiece
 
 from scimind.errors import SciMindError, TokenError
+from scimind.tokenizer.words import WordCache, allows_words
 
 UNK_ID, BOS_ID, EOS_ID = 0, 1, 2
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -41,6 +42,7 @@ class TextPieces:
         if self._processor.piece_to_id("<0x00>") == UNK_ID:
             raise SciMindError(f"tokenizer model {model_file} has no byte fallback; train it with byte_fallback")
         self.size: int = size
+        self._words = WordCache(self._processor) if allows_words(self._processor, self.model) else None
 
     def encode(self, text: str, starts: Sequence[int] | None = None) -> list[int]:
         """Returns the ids of plain text, which gets its own leading `▁`; of an empty text, none.
@@ -53,7 +55,8 @@ class TextPieces:
             TokenError: A lone surrogate, which UTF-8 cannot hold.
         """
         try:
-            ids: list[int] = self._processor.encode(text)
+            found_ids = None if self._words is None else self._words.encode(text)
+            ids: list[int] = self._processor.encode(text) if found_ids is None else found_ids
         except (RuntimeError, UnicodeEncodeError) as error:
             found = _SURROGATE.search(text)
             if found is None:

@@ -12,20 +12,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scimind.errors import TokenError
-from scimind.tokenizer.alphabet import TAG_MODALITIES, added_tokens, token_form
+from scimind.tokenizer.alphabet import (
+    BASE_MODALITIES,
+    BRACKETS,
+    EXTENSION_CHARACTERS,
+    TAG_MODALITIES,
+    added_tokens,
+    token_form,
+)
 
+FORM_LENGTH = len(token_form("smiles", "C"))
+
+_EXTENSION_FORM = token_form("smiles", EXTENSION_CHARACTERS[0])
 _TAG_PATTERN = rf"</?(?:{'|'.join(TAG_MODALITIES)})>"
 _FORM_PATTERN = "|".join(re.escape(token_form(*token)) for token in added_tokens(extension=True))
 _TAG = re.compile(_TAG_PATTERN)
 # The look-behind lets a run of backslashes be tried at its first one only, which keeps the search linear.
-_MARK = re.compile(rf"(?<!\\)(\\*)({_FORM_PATTERN}|{_TAG_PATTERN})")
+_ESCAPABLE = re.compile(rf"(?<!\\)(\\*)({_FORM_PATTERN}|{_TAG_PATTERN})")
 
 
-@dataclass(frozen=True)
-class TextPiece:
+def _mark_pattern(extension: bool) -> re.Pattern[str]:
+    """Returns what finds a tag, or a run of forms of one modality; backslashes are looked at afterwards.
+
+    Every alternative begins with a plain character, which lets the search skip text several times as fast.
+    """
+    alternatives = []
+    for modality, characters in BASE_MODALITIES.items():
+        wider = characters + EXTENSION_CHARACTERS if extension and modality == "smiles" else characters
+        opening, closing = map(re.escape, BRACKETS[modality])
+        form = f"{opening}[{re.escape(wider)}]{closing}"
+        alternatives.append(f"{form}(?:{form})*")
+    # A form that the vocabulary lacks is a mark too, which can be escaped.
+    alternatives += [re.escape(token_form("smiles", character)) for character in EXTENSION_CHARACTERS]
+    return re.compile("|".join([*alternatives, *(f"{mark}(?:{'|'.join(TAG_MODALITIES)})>" for mark in ("<", "</"))]))
+
+
+_MARKS = {extension: _mark_pattern(extension) for extension in (False, True)}
+
+
+class TextPiece(NamedTuple):
     """Plain text between two marks, with escapes removed.
 
     Args:
@@ -38,13 +66,12 @@ class TextPiece:
     bounds: Sequence[int]
 
 
-@dataclass(frozen=True)
-class TokenRun:
+class TokenRun(NamedTuple):
     """Characters that are tokens of their own.
 
     Args:
-        tag: The tag that holds them, or None for an added token's form.
-        characters: The characters of a tag, or one form.
+        tag: The tag that holds them, or None for added tokens' forms.
+        characters: The characters of a tag, or the forms of one modality that follow each other.
         start: Where the first one stands in the given text.
     """
 
@@ -58,7 +85,9 @@ def escape(text: str) -> str:
 
     The forms of the extension count as marks for every tokenizer. Backslashes that stand before a mark are doubled.
     """
-    return _MARK.sub(lambda match: rf"{match[1] * 2}\{match[2]}", text)
+    if _MARKS[True].search(text) is None:
+        return text
+    return _ESCAPABLE.sub(lambda match: rf"{match[1] * 2}\{match[2]}", text)
 
 
 def segment(text: str, forms: Container[str]) -> Iterator[TextPiece | TokenRun]:
@@ -66,26 +95,29 @@ def segment(text: str, forms: Container[str]) -> Iterator[TextPiece | TokenRun]:
 
     Args:
         text: Any text.
-        forms: The added tokens that the vocabulary has; a form that it lacks is plain text.
+        forms: The added tokens that the vocabulary has, with or without those of the extension; a form that it lacks
+            is plain text.
 
     Raises:
         TokenError: A tag that is empty, not closed, not opened, or that holds another tag.
     """
+    find = _MARKS[_EXTENSION_FORM in forms].search
     piece = _PieceBuilder()
     position, after_run = 0, False
-    while match := _MARK.search(text, position):
-        slashes, mark = len(match[1]), match[2]
-        piece.add(text[position : match.start()], range(position, match.start()))
-        piece.add("\\" * (slashes // 2), range(match.start(), match.start() + slashes // 2 * 2, 2))
-        position = match.end()
-        if slashes % 2 or (mark not in forms and not _TAG.fullmatch(mark)):
-            starts = range(match.start(2), position)
-            piece.add(mark, [starts[0] - slashes % 2, *starts[1:]])
+    while match := find(text, position):
+        mark, start, begin = match[0], match.start(), position
+        plain = text[begin:start].rstrip("\\")
+        slashes = start - begin - len(plain)
+        is_form = mark[1] == "|"
+        piece.add(plain, range(begin, start - slashes))
+        piece.add("\\" * (slashes // 2), range(start - slashes, start - slashes % 2, 2))
+        if slashes % 2 or (is_form and mark[:FORM_LENGTH] not in forms):
+            mark = mark[:FORM_LENGTH] if is_form else mark
+            position = start + len(mark)
+            piece.add(mark, [start - slashes % 2, *range(start + 1, position)])
             continue
-        run, position = (
-            (TokenRun(None, mark, match.start(2)), position) if mark in forms else _read_tag(text, mark, match.start(2))
-        )
-        if found := piece.take(match.start(2), left=after_run, right=True):
+        run, position = (TokenRun(None, mark, start), match.end()) if is_form else _read_tag(text, mark, start)
+        if found := piece.take(start, left=after_run, right=True):
             yield found
         yield run
         after_run = True

@@ -11,11 +11,12 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
+from scimind.graph_cache import KeptGraph
 from scimind.train.records import COLUMNS
 from scimind.train.state import EvaluationScore
 
 
-class AnswerScoreCell(nn.Cell):
+class AnswerScoreCell(KeptGraph, nn.Cell):
     """Scores one batch: a batch's logits are reduced to three numbers where they are made.
 
     Args:
@@ -26,6 +27,7 @@ class AnswerScoreCell(nn.Cell):
     def __init__(self, network: nn.Cell, pad_token_id: int) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
+        self.graph_key = getattr(network, "graph_key", None)
         self.pad_token_id = pad_token_id
         self.gather = ops.GatherD()
         self.argmax = ops.Argmax(axis=-1, output_type=ms.int32)
@@ -57,15 +59,24 @@ class Evaluator:
     Args:
         network: A causal language model.
         files: The MindRecord files.
-        batch_size: Records of a batch; the last one is filled up so that the graph's shapes stay.
+        batch_size: Rows of a batch; the last one is filled up so that the graph's shapes stay.
         pad_token_id: The tokenizer's padding.
-        limit: Reads at most this many records.
+        limit: Reads at most this many rows.
+        bos_token_id: What a record begins with, where a row holds several; None where it holds one.
     """
 
     def __init__(
-        self, network: nn.Cell, files: list[Path], batch_size: int, pad_token_id: int = 0, limit: int | None = None
+        self,
+        network: nn.Cell,
+        files: list[Path],
+        batch_size: int,
+        pad_token_id: int = 0,
+        limit: int | None = None,
+        *,
+        bos_token_id: int | None = None,
     ) -> None:
         self._network, self._files, self._batch_size, self._limit = network, files, batch_size, limit
+        self._bos_token_id = bos_token_id
         self._cell = AnswerScoreCell(network, pad_token_id)
 
     def score(self, is_stopped: Callable[[], bool] = lambda: False) -> EvaluationScore | None:
@@ -96,14 +107,15 @@ class Evaluator:
         return EvaluationScore(loss / tokens, right / tokens, int(tokens), records)
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Yields input_ids and labels, int32 [b, s + 1], and how many of the rows are records."""
+        """Yields input_ids and labels, int32 [b, s + 1], and how many records are in them."""
         from mindspore.dataset import MindDataset
 
         settings: dict[str, Any] = {} if self._limit is None else {"num_samples": self._limit}
         data = MindDataset([str(file) for file in self._files], columns_list=list(COLUMNS), shuffle=False, **settings)
         for input_ids, labels in data.batch(self._batch_size).create_tuple_iterator(num_epochs=1, output_numpy=True):
-            count = len(input_ids)
-            missing = self._batch_size - count
+            is_packed = self._bos_token_id is not None
+            count = int(np.count_nonzero(input_ids == self._bos_token_id)) if is_packed else len(input_ids)
+            missing = self._batch_size - len(input_ids)
             input_ids = np.pad(input_ids.astype(np.int32), ((0, missing), (0, 0)))
             labels = np.pad(labels.astype(np.int32), ((0, missing), (0, 0)), constant_values=-100)
             yield input_ids, labels, count

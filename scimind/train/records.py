@@ -63,28 +63,38 @@ def find_records(path: str | Path, key: str) -> list[Path]:
     return files
 
 
-def check_tokenizer(files: list[Path], key: str, fingerprint: str | None) -> None:
-    """Compares the tokenizer that made a data set with the model's, where both are known.
+def check_preparation(files: list[Path], key: str, fingerprint: str | None, *, packed: bool) -> None:
+    """Compares how a data set was prepared with the model, as far as it is known.
 
     Args:
-        files: The MindRecord files; a `.summary.json` that `scimind prepare` left beside them names the tokenizer.
+        files: The MindRecord files; a `.summary.json` that `scimind prepare` left beside them names the tokenizer and
+            says whether rows hold several records.
         key: The setting that gave them, named in errors.
         fingerprint: The model's tokenizer's; None where it is not known.
+        packed: Whether the model keeps the records of a row apart. Rows of one record do not mind.
 
     Raises:
-        DataError: They differ: the ids would mean something else.
+        DataError: The tokenizers differ, so that ids would mean something else, or records would see each other.
     """
-    for file in files if fingerprint else []:
+    for file in files:
         for summary in file.parent.glob("*.summary.json"):
             try:
                 content = json.loads(summary.read_text(encoding="utf-8"))
-                made_with = content["tokenizer"]["fingerprint"] if file.name in content["files"] else fingerprint
+                if file.name not in content["files"]:
+                    continue
+                made_with, is_packed = content["tokenizer"]["fingerprint"], content.get("packed", False)
             except (OSError, ValueError, KeyError, TypeError):
                 continue
-            if made_with != fingerprint:
+            if fingerprint and made_with != fingerprint:
                 raise DataError(
                     f"{key} was prepared with another tokenizer ({made_with}) than the model's ({fingerprint}); "
                     "prepare it again, or give the tokenizer in processor.tokenizer",
+                    file,
+                )
+            if is_packed and not packed:
+                raise DataError(
+                    f"{key} was prepared with --pack, and model.model_config.packed (False) would let its records see "
+                    "each other; set it to True",
                     file,
                 )
 

@@ -11,11 +11,13 @@ from typing import Any
 import mindspore as ms
 from mindformers import Trainer
 
-import scimind.train.step  # noqa: F401  # registers the training step with MindFormers
+import scimind.train.optimizer
+import scimind.train.step  # noqa: F401  # both register with MindFormers
 from scimind.checkpoint.description import complete_from_tokenizer, describe_model
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
+from scimind.graph_cache import graph_key
 from scimind.run_folder import RunFolder, plain, replace_text
 from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
 from scimind.train.checkpoints import SciMindCheckpoint
@@ -23,7 +25,7 @@ from scimind.train.evaluation import Evaluator
 from scimind.train.finetune import FinetuneResult
 from scimind.train.interruption import stops_on_signals
 from scimind.train.network import build_model, configure, start
-from scimind.train.records import check_records, check_tokenizer
+from scimind.train.records import check_preparation, check_records
 from scimind.train.settings import TrainSettings, mindformers_tree
 from scimind.train.state import EvaluationScore, TrainingRun
 
@@ -33,7 +35,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
     for key, files in (("train_dataset", settings.train_files), ("eval_dataset", settings.eval_files)):
-        check_tokenizer(files, key, fingerprint)
+        check_preparation(files, key, fingerprint, packed=settings.packed)
     records = check_records(
         settings.train_files,
         "train_dataset",
@@ -66,15 +68,17 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         steps_per_epoch=steps_per_epoch,
         tokens_per_step=_tokens_per_step(settings, workers),
     )
-    console.print(f"data: {records} records, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
+    what = "rows of packed records" if settings.packed else "records"
+    console.print(f"data: {records} {what}, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
     if folder.is_reporter:
         earlier = folder.set_earlier_run_aside()
         if earlier is not None:
             console.print(f"an earlier run's files are now in {earlier}")
         folder.write_description({**config, "model": settings.tree["model"]})
+    network.graph_key = graph_key(mindformers_tree(settings, steps_per_epoch))
     evaluator = None
     if settings.eval_files:
-        evaluator = Evaluator(network, settings.eval_files, settings.batch_size, _pad(settings), settings.eval_limit)
+        evaluator = _evaluator(network, settings)
     callbacks = _build_callbacks(run, settings, evaluator, description)
     _run_trainer(run, configure(mindformers_tree(settings, steps_per_epoch)), network, callbacks)
     return _finish(run)
@@ -101,12 +105,13 @@ def _run_trainer(run: TrainingRun, mf_config: Any, network: ms.nn.Cell, callback
 def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     """Scores a model on the evaluation data; see `scimind.train.finetune.evaluate`."""
     fingerprint = complete_from_tokenizer(settings.tree)
-    check_tokenizer(settings.eval_files, "eval_dataset", fingerprint)
+    check_preparation(settings.eval_files, "eval_dataset", fingerprint, packed=settings.packed)
     check_records(settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size)
-    mf_config = start(mindformers_tree(settings), settings.seed)
+    tree = mindformers_tree(settings)
+    mf_config = start(tree, settings.seed)
     network = build_model(mf_config, settings.load_checkpoint, describe_model(settings.tree, fingerprint), console)
-    evaluator = Evaluator(network, settings.eval_files, settings.batch_size, _pad(settings), settings.eval_limit)
-    score = evaluator.score()
+    network.graph_key = graph_key(tree)
+    score = _evaluator(network, settings).score()
     assert score is not None, "an evaluation that nobody can stop ends"
     return score
 
@@ -139,8 +144,16 @@ def _tokens_per_step(settings: TrainSettings, workers: int) -> int:
     return settings.batch_size * settings.seq_length * parallel
 
 
-def _pad(settings: TrainSettings) -> int:
-    return int(settings.model_config.get("pad_token_id") or 0)
+def _evaluator(network: ms.nn.Cell, settings: TrainSettings) -> Evaluator:
+    model = settings.model_config
+    return Evaluator(
+        network,
+        settings.eval_files,
+        settings.batch_size,
+        int(model.get("pad_token_id") or 0),
+        settings.eval_limit,
+        bos_token_id=int(model.get("bos_token_id", 1)) if settings.packed else None,
+    )
 
 
 def _finish(run: TrainingRun) -> FinetuneResult:

@@ -70,6 +70,11 @@ class TrainSettings:
         """v, rows of the embedding."""
         return int(self.model_config["vocab_size"])
 
+    @property
+    def packed(self) -> bool:
+        """Whether the model keeps the records of a row apart."""
+        return bool(self.model_config.get("packed"))
+
     def steps_per_epoch(self, records: int, workers: int) -> int:
         """Returns the steps of one pass over the training data.
 
@@ -224,6 +229,8 @@ def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None
     )
     if wrapper.get("type") == "MFTrainOneStepCell":
         wrapper["type"] = "SciMindTrainOneStepCell"
+    if on_cpu_kernels(tree) and tree.get("optimizer", {}).get("type") == "AdamW":
+        tree["optimizer"]["type"] = "SciMindAdamW"  # the same numbers in one pass
     if steps_per_epoch is None:
         return tree
     total = settings.total_steps(steps_per_epoch)
@@ -241,6 +248,16 @@ def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None
     task = tree.setdefault("train_dataset_task", {"type": "CausalLanguageModelDataset"})
     task["dataset_config"] = data
     return tree
+
+
+def on_cpu_kernels(tree: Mapping[str, Any]) -> bool:
+    """Returns whether a configuration leaves training to SciMind's own operators for the CPU."""
+    model = tree["model"]["model_config"]
+    return (
+        tree["context"].get("device_target") == "CPU"
+        and model.get("kernels", "auto") != "mindformers"
+        and model.get("param_init_type", "float32") == "float32"
+    )
 
 
 def _accumulation(tree: Mapping[str, Any]) -> int:

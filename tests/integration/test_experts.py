@@ -124,7 +124,7 @@ def test_activations_are_the_models(workshop: Workshop) -> None:
     ids = next(reader._batches())
     caught: list[np.ndarray] = []
     layer = reader.network.model.layers[1]
-    hook = layer.ffn_norm.register_forward_hook(lambda cell, inputs, output: caught.append(output.asnumpy()))
+    hook = layer.feed_forward.register_forward_pre_hook(lambda cell, inputs: caught.append(inputs[0].asnumpy()))
     reader.network(ms.Tensor(ids))
     hook.remove()
     kept = ids != 0

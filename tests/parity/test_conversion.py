@@ -107,7 +107,7 @@ def test_transformers_gives_the_same_logits_both_ways(tmp_path: Path, heads: int
     )
 
 
-def test_new_rows_leave_old_logits_as_they_are_to_the_bit(tmp_path: Path) -> None:
+def test_new_rows_leave_old_logits_as_they_are(tmp_path: Path) -> None:
     use_mode("pynative")
     _, _, source = llama(tmp_path, 4, False)
     ids = np.random.default_rng(3).integers(3, 2000, (1, 20)).astype(np.int32)
@@ -116,7 +116,12 @@ def test_new_rows_leave_old_logits_as_they_are_to_the_bit(tmp_path: Path) -> Non
     )
     after = model_of(convert(source, tmp_path / "b", routing={"expert_sets": EVERY}, vocab_multiple=256))
     assert logits(after, ids).shape[-1] == 2304
-    assert np.array_equal(logits(before, ids)[..., :2098], logits(after, ids)[..., :2098])
+    # To the bit up to the last product, whose rounding depends on its width on some processors.
+    states = [model.model(ms.Tensor(ids)).asnumpy() for model in (before.set_train(False), after.set_train(False))]
+    assert np.array_equal(*states)
+    heads = [model.lm_head.weight.asnumpy()[:2098] for model in (before, after)]
+    assert np.array_equal(*heads)
+    assert np.abs(logits(before, ids)[..., :2098] - logits(after, ids)[..., :2098]).max() < tolerances.SAME_MATH
 
 
 @pytest.fixture

@@ -169,6 +169,21 @@ def test_decoding_an_id_outside_the_vocabulary(codec: TokenCodec, wrong: int) ->
         codec.token(wrong)
 
 
+def test_runs_of_forms(codec: TokenCodec) -> None:
+    plain = TokenCodec(extension=False)
+    assert codec.encode("{|C|}{|:|}{|O|}<|M|><|K|>*|A|*", bos=False) == codec.encode(
+        "<smiles>C:O</smiles> <protein>MK</protein> <dna>A</dna>", bos=False
+    )
+    lacking = plain.encode("{|C|}{|:|}{|O|}", bos=False)
+    assert lacking == [
+        *plain.encode("{|C|}", bos=False),
+        *plain.encode(r"\{|:|}", bos=False),
+        *plain.encode("{|O|}", bos=False),
+    ]
+    found = codec.encode_with_offsets(r"\{|C|}{|N|}{|O|} x", bos=False)
+    assert found.offsets[-3:-1] == [(6, 11), (11, 16)]
+
+
 def test_what_encode_gives_decodes_to_text_that_encodes_the_same(codec: TokenCodec) -> None:
     for text in valid_random_texts(codec, 3000):
         ids = codec.encode(text)
@@ -222,9 +237,23 @@ def test_batches(codec: TokenCodec) -> None:
     assert codec.encode_batch([], pad_to=4).input_ids.shape == (0, 4)
 
 
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_batches_are_the_same_over_processes(codec: TokenCodec, monkeypatch: pytest.MonkeyPatch, side: str) -> None:
+    monkeypatch.setattr("scimind.tokenizer.batch._TEXTS_AT_ONCE", 50)
+    texts = valid_random_texts(codec, 400)
+    one, two = (codec.encode_batch(texts, eos=True, max_length=40, side=side, workers=n) for n in (1, 2))  # type: ignore[arg-type]
+    for name in ("input_ids", "attention_mask", "lengths"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+    for row, mask, text in zip(one.input_ids, one.attention_mask, texts, strict=True):
+        assert row[mask == 1].tolist() == codec.encode(text, eos=True)[:40]
+    with pytest.raises(TokenError, match="'!' at position 9"):
+        codec.encode_batch([*texts, "<smiles>C!</smiles>"], workers=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ({"workers": 0}, "workers"),
         ({"max_length": 0}, "max_length"),
         ({"pad_to": -1}, "pad_to"),
         ({"pad_to": 3}, r"\(4\)"),

@@ -1,0 +1,150 @@
+"""Causal attention over whole sequences."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn
+from mindspore.common import dtype as mstype
+from mindspore.ops import operations as P
+
+from scimind.model.cpu.rotary import half_turn
+
+
+class Attention(nn.Cell):
+    """softmax(Q · Kᵀ / √p + mask) · V with rotary positions, heads first.
+
+    With heads as the first axis the mask, the same for all heads, is added as a bias along the others. The term that
+    the gradient of the softmax subtracts from each row is Σ dO ⊙ O; it enters the product dO · Vᵀ as one more column.
+
+    Args:
+        num_heads: n.
+        num_kv_heads: n_kv; n is a multiple of it (grouped-query attention).
+        head_dim: p.
+
+    Source: Attention Is All You Need (Vaswani et al., 2017), equation 1; the row term: FlashAttention (Dao et al.,
+    2022), equation 4 of appendix B.
+    """
+
+    def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int) -> None:
+        super().__init__()
+        self.num_heads, self.num_kv_heads, self.head_dim = num_heads, num_kv_heads, head_dim
+        self.repeats = num_heads // num_kv_heads
+        self.turn, self.turn_back = Tensor(half_turn(head_dim)), Tensor(half_turn(head_dim).T.copy())
+        self.product = P.MatMul()
+        self.scores = P.BatchMatMul(transpose_b=True)
+        self.values = P.BatchMatMul()
+        self.transposed = P.BatchMatMul(transpose_a=True)
+        self.transpose = P.Transpose()
+        self.reshape = P.Reshape()
+        self.add_mask = P.BiasAdd()
+        self.softmax = P.Softmax()
+        self.sum = P.ReduceSum(keep_dims=True)
+        self.beside = P.Concat(-1)
+        self.tile = P.Tile()
+        self.ones = P.Ones()
+        self.zeros_like = P.ZerosLike()
+
+    def construct(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        cosines_q: Tensor,
+        sines_q: Tensor,
+        cosines_k: Tensor,
+        sines_k: Tensor,
+        mask: Tensor,
+    ) -> tuple[Tensor, ...]:
+        """Returns the output [t, n·p] and what the gradient needs.
+
+        Args:
+            q: Queries [t, n·p].
+            k: Keys [t, n_kv·p].
+            v: Values [t, n_kv·p].
+            cosines_q: Of `RotaryTables`, as the three that follow.
+            sines_q: [t, n·p].
+            cosines_k: [t, n_kv·p].
+            sines_k: [t, n_kv·p].
+            mask: Added to the scores [b, 1, s, s].
+        """
+        b, _, s, _ = mask.shape
+        q = self.split(self._rotate(q, cosines_q, sines_q), b, self.num_heads)
+        k = self._repeat(self.split(self._rotate(k, cosines_k, sines_k), b, self.num_kv_heads))
+        v = self._repeat(self.split(v, b, self.num_kv_heads))
+        scores = self.reshape(self.scores(q, k), (self.num_heads, b * s * s))
+        scores = self.add_mask(scores, self.reshape(mask, (b * s * s,)))
+        probabilities = self.softmax(self.reshape(scores, (self.num_heads * b, s, s)))
+        return self.merge(self.values(probabilities, v), self.num_heads), probabilities, q, k, v
+
+    def bprop(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        cosines_q: Tensor,
+        sines_q: Tensor,
+        cosines_k: Tensor,
+        sines_k: Tensor,
+        mask: Tensor,
+        out: tuple[Tensor, ...],
+        dout: tuple[Tensor, ...],
+    ) -> tuple[Tensor, ...]:
+        """Returns the gradients of queries, keys and values, and zeros for tables and mask."""
+        output, probabilities, q, k, v = out
+        change = dout[0]
+        b, _, s, _ = mask.shape
+        rows = self.sum(self.reshape(change * output, (-1, self.head_dim)), -1)  # [t·n, 1]
+        rows = self.reshape(self.transpose(self.reshape(rows, (-1, self.num_heads)), (1, 0)), (-1, s, 1))
+        change = self.split(change, b, self.num_heads)  # [n·b, s, p]
+        of_v = self.transposed(probabilities, change)
+        one = self.ones((self.num_heads * b, s, 1), mstype.float32)
+        of_scores = probabilities * self.scores(self.beside((change, -rows)), self.beside((v, one)))
+        of_q = self._rotate_back(self.merge(self.values(of_scores, k), self.num_heads), cosines_q, sines_q)
+        of_k = self.merge(self._add_repeats(self.transposed(of_scores, q)), self.num_kv_heads)
+        of_v = self.merge(self._add_repeats(of_v), self.num_kv_heads)
+        return (
+            of_q,
+            self._rotate_back(of_k, cosines_k, sines_k),
+            of_v,
+            self.zeros_like(cosines_q),
+            self.zeros_like(sines_q),
+            self.zeros_like(cosines_k),
+            self.zeros_like(sines_k),
+            self.zeros_like(mask),
+        )
+
+    def split(self, x: Tensor, b: int, heads: int) -> Tensor:
+        """Returns x [t, heads·p] as [heads·b, s, p]."""
+        x = self.transpose(self.reshape(x, (-1, heads, self.head_dim)), (1, 0, 2))  # [heads, t, p]
+        return self.reshape(x, (heads * b, -1, self.head_dim))
+
+    def merge(self, x: Tensor, heads: int) -> Tensor:
+        """Returns x [heads·b, s, p] as [t, heads·p]."""
+        x = self.transpose(self.reshape(x, (heads, -1, self.head_dim)), (1, 0, 2))  # [t, heads, p]
+        return self.reshape(x, (-1, heads * self.head_dim))
+
+    def _repeat(self, x: Tensor) -> Tensor:
+        """Returns x [n_kv·b, s, p] as [n·b, s, p]: neighbouring query heads share keys and values."""
+        if self.repeats == 1:
+            return x
+        shared = self.tile(self.reshape(x, (self.num_kv_heads, 1, -1)), (1, self.repeats, 1))
+        return self.reshape(shared, (-1, *x.shape[1:]))
+
+    def _add_repeats(self, change: Tensor) -> Tensor:
+        """Returns the gradient of what `_repeat` took."""
+        if self.repeats == 1:
+            return change
+        shared = self.reshape(change, (self.num_kv_heads, self.repeats, -1))
+        total = shared[:, 0]
+        for i in range(1, self.repeats):
+            total = total + shared[:, i]
+        return self.reshape(total, (-1, *change.shape[1:]))
+
+    def _rotate(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        """Returns x [t, heads·p] turned by its position."""
+        turned = self.reshape(self.product(self.reshape(x, (-1, self.head_dim)), self.turn), cosines.shape)
+        return x * cosines + turned * sines
+
+    def _rotate_back(self, change: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        """Returns the gradient of what `_rotate` turned."""
+        turned = self.product(self.reshape(change * sines, (-1, self.head_dim)), self.turn_back)
+        return change * cosines + self.reshape(turned, cosines.shape)

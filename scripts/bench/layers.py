@@ -1,0 +1,125 @@
+"""The kinds of feed-forward layers that are compared. Loads MindSpore: for the processes of sides alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindformers.models.llama.llama_layer import LlamaFeedForward
+from mindformers.modules.transformer import TransformerOpParallelConfig
+from mindspore import Tensor, nn, ops
+
+from scimind.checkpoint.sizes import ModelSizes
+from scimind.modality import modality_table
+from scimind.model.feed_forward import RoutedFeedForward
+from scimind.model.plan import RoutingPlanner, chosen_dispatch
+from scimind.model.settings import RoutingSettings
+
+
+def build_layer(kind: str, sizes: ModelSizes, routing: Mapping[str, Any], active: np.ndarray | None) -> nn.Cell:
+    """Returns a cell of (x [1, t, d], tokens [1, t]); its parameters are w1, w2 and w3 of `feed_forward`.
+
+    Args:
+        kind: "routed", "dense", "reference" or "original".
+        sizes: d, h and the vocabulary.
+        routing: Routing settings with modality ranges.
+        active: The neurons that each token uses, bool [t, h]; for the reference.
+    """
+    settings = RoutingSettings.create(**routing, vocab_size=sizes.vocab_size, intermediate_size=sizes.intermediate_size)
+    given = {
+        "dim": sizes.hidden_size,
+        "intermediate_size": sizes.intermediate_size,
+        "hidden_dim": 4 * sizes.hidden_size,
+        "compute_dtype": ms.float32,
+        "param_init_type": ms.float32,
+    }
+    if kind == "routed":
+        return Routed(settings, sizes.vocab_size, given)
+    dense = LlamaFeedForward(**given)
+    if kind == "dense":
+        return Masked(dense, None)
+    if kind == "reference":
+        assert active is not None
+        return Masked(dense, Tensor(active.astype(np.float32)))
+    return Original(dense, settings, sizes.vocab_size)
+
+
+class Gradient(nn.Cell):
+    """The gradients of a layer's input and of its parameters, in their order."""
+
+    def __init__(self, layer: nn.Cell, parameters: list[Any]) -> None:
+        super().__init__(auto_prefix=False)
+        self.layer, self.parameters = layer, ms.ParameterTuple(parameters)
+        self.gradient = ops.GradOperation(get_all=True, get_by_list=True, sens_param=True)
+
+    def construct(self, x: Tensor, tokens: Tensor, change: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Returns the gradient of x [1, t, d] and those of the parameters for the output's gradient [1, t, d]."""
+        of_inputs, of_parameters = self.gradient(self.layer, self.parameters)(x, tokens, change)
+        return of_inputs[0], of_parameters
+
+
+class Routed(nn.Cell):
+    """Ours, with the making of its plan."""
+
+    def __init__(self, settings: RoutingSettings, vocab_size: int, given: Mapping[str, Any]) -> None:
+        super().__init__()
+        dispatch = chosen_dispatch(settings, "CPU")
+        self.planner = RoutingPlanner(settings, vocab_size, dispatch, ms.float32)
+        self.feed_forward = RoutedFeedForward(
+            routing=settings, dispatch=dispatch, parallel_config=TransformerOpParallelConfig(), **given
+        )
+
+    def construct(self, x: Tensor, tokens: Tensor) -> Tensor:
+        """Returns y [1, t, d]."""
+        return self.feed_forward(x, self.planner(tokens))
+
+
+class Masked(nn.Cell):
+    """MindFormers' dense layer, as it is or with a mask of neurons that is known beforehand."""
+
+    def __init__(self, dense: nn.Cell, mask: Tensor | None) -> None:
+        super().__init__()
+        self.feed_forward, self.mask = dense, mask
+
+    def construct(self, x: Tensor, tokens: Tensor) -> Tensor:
+        """Returns y [1, t, d]."""
+        if self.mask is None:
+            return self.feed_forward(x)
+        dense = self.feed_forward
+        return dense.w2(dense.w1(x) * dense.w3(x) * self.mask)
+
+
+class Original(nn.Cell):
+    """The original's algorithm: scores by a product, each k's best experts, and masks that are gathered and added up.
+
+    Every token goes through the top-k of each modality; which one counts is decided by a product at the end.
+    """
+
+    def __init__(self, dense: nn.Cell, settings: RoutingSettings, vocab_size: int) -> None:
+        super().__init__()
+        self.feed_forward = dense
+        experts = np.eye(settings.num_experts, dtype=np.float32)
+        self.patterns = Tensor(np.repeat(experts, dense.hidden_dim // settings.num_experts, axis=1))  # [e, h]
+        self.counts = (settings.experts_per_token["text"], settings.experts_per_token["smiles"])
+        is_text = modality_table(vocab_size, settings.modality_ranges) == 0
+        self.is_text = Tensor(is_text.astype(np.float32)[:, None])  # [v, 1]
+        self.scores = ops.MatMul(transpose_b=True)
+        self.best = ops.TopK(sorted=True)
+        self.gather = ops.Gather()
+        self.sum = ops.ReduceSum()
+
+    def construct(self, x: Tensor, tokens: Tensor) -> Tensor:
+        """Returns y [1, t, d]."""
+        dense = self.feed_forward
+        u = dense.w1(x) * dense.w3(x)  # [1, t, h]
+        score = self.scores(u.reshape(-1, u.shape[-1]), self.patterns)  # [t, e]
+        text = self.gather(self.is_text, tokens.reshape(-1), 0)  # [t, 1]
+        mask = self.mask_of(score, self.counts[0]) * text + self.mask_of(score, self.counts[1]) * (1.0 - text)
+        return dense.w2(u * mask)
+
+    def mask_of(self, score: Tensor, count: int) -> Tensor:
+        """Returns the neurons [t, h] of each token's `count` best experts, from scores [t, e]."""
+        chosen = self.best(score, count)[1]  # [t, k]
+        return self.sum(self.gather(self.patterns, chosen, 0), 1)  # [t, k, h] -> [t, h]

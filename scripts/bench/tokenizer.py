@@ -1,0 +1,162 @@
+"""The tokenizer on whole records, against the shortest loop that gives the same ids: a regex and SentencePiece.
+
+The loop knows the added tokens' forms only. It has no tags, no escapes, no offsets and no errors that name a character.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from pairs import Pair
+from worker import Side, Work
+
+DATA = Path(__file__).parents[2] / "LPM-24-data"
+RECORDS = 10_000
+_FORM = 5  # characters of a form such as {|C|}
+_MOLECULE = re.compile(r"(?:\{\|.\|\})+")
+
+
+def pairs(*, smoke: bool) -> Iterator[Pair]:
+    """Yields the tokenizer in one process and in two against the loop in one."""
+    given = {"records": 20 if smoke else RECORDS}
+    theirs = Side("regex and SentencePiece loop, one process", LoopTokens, given)
+    for workers, name, at_least in ((1, "one process", 1.0), (2, "two processes", 1.7)):
+        ours = Side(f"SciMind, {name}", SciMindTokens, {**given, "workers": workers})
+        yield Pair(f"tokenizer, {given['records']:,} records", ours, theirs, at_least, details=given)
+
+
+def record_texts(records: int, run: int) -> Iterator[str]:
+    """Yields rendered records that no other run has: what a tokenizer remembers of one does not help with the next.
+
+    They are the sample's, in both directions by turns, from the start again where it ends, each with its molecule's
+    characters rotated and a number of its own behind it.
+
+    Args:
+        records: How many.
+        run: Number of the run.
+    """
+    files = [DATA / task / "train.json" for task in ("smiles2text", "text2smiles")]
+    both = zip(*(json.loads(file.read_text(encoding="utf-8")) for file in files), strict=True)
+    rounds = [[turn["value"] for turn in record["conversation"]] for pair in both for record in pair]
+    texts = [f" [INST]: {question} [/INST]: {answer}" for question, answer in rounds]
+    for index in range(run * records, (run + 1) * records):
+        turned = _MOLECULE.sub(lambda match: _rotated(match[0], index), texts[index % len(texts)])  # noqa: B023
+        yield f"{turned} No. {index}"
+
+
+def _rotated(molecule: str, by: int) -> str:
+    """Returns a molecule's forms in another order."""
+    forms = [molecule[start : start + _FORM] for start in range(0, len(molecule), _FORM)]
+    cut = by % len(forms)
+    return "".join(forms[cut:] + forms[:cut])
+
+
+class SciMindTokens(Work):
+    """`TokenCodec.encode` on each record, or with several processes `TokenCodec.encode_batch` on all.
+
+    Args:
+        records: How many.
+        workers: Processes that encode.
+    """
+
+    def __init__(self, records: int, workers: int = 1) -> None:
+        from scimind.tokenizer import TokenCodec
+
+        self.codec, self.workers = TokenCodec(), workers
+        self.records, self.runs = records, 0
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Makes the next run's records."""
+        self.texts = list(record_texts(self.records, self.runs))
+        self.runs += 1
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        """Returns all ids, and how many each record has."""
+        return ids_and_counts(self._encode())
+
+    def run(self) -> None:
+        """Encodes all records."""
+        self._encode()
+
+    def facts(self) -> dict[str, str]:
+        """Returns versions and threads."""
+        return tokenizer_facts()
+
+    def _encode(self) -> list[list[int]]:
+        if self.workers == 1:
+            return [self.codec.encode(text) for text in self.texts]
+        batch = self.codec.encode_batch(self.texts, workers=self.workers)
+        return [row[:length] for row, length in zip(batch.input_ids, batch.lengths, strict=True)]
+
+
+class LoopTokens(Work):
+    """The plain loop.
+
+    Args:
+        records: How many.
+    """
+
+    def __init__(self, records: int) -> None:
+        import sentencepiece
+
+        from scimind.tokenizer.alphabet import added_tokens, token_form
+        from scimind.tokenizer.codec import BUILT_IN_MODEL
+
+        self.processor = sentencepiece.SentencePieceProcessor(model_file=str(BUILT_IN_MODEL))
+        forms = [token_form(*token) for token in added_tokens(True)]
+        self.ids = {form: index for index, form in enumerate(forms, self.processor.get_piece_size())}
+        self.forms = re.compile("(" + "|".join(map(re.escape, forms)) + ")")
+        self.records, self.runs = records, 0
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Makes the next run's records."""
+        self.texts = list(record_texts(self.records, self.runs))
+        self.runs += 1
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        """Returns all ids, and how many each record has."""
+        return ids_and_counts([self._encode(text) for text in self.texts])
+
+    def run(self) -> None:
+        """Encodes all records."""
+        for text in self.texts:
+            self._encode(text)
+
+    def facts(self) -> dict[str, str]:
+        """Returns versions and threads."""
+        return tokenizer_facts()
+
+    def _encode(self, text: str) -> list[int]:
+        ids = [self.processor.bos_id()]
+        parts = self.forms.split(text)  # text and form by turns
+        last = len(parts) - 1
+        for place, part in enumerate(parts):
+            if place % 2:
+                ids.append(self.ids[part])
+                continue
+            part = part.lstrip() if place else part
+            part = part.rstrip() if place < last else part
+            if part:
+                ids += self.processor.encode(part)
+        return ids
+
+
+def ids_and_counts(rows: list[list[int]]) -> dict[str, np.ndarray]:
+    """Returns rows of ids as two arrays that can be compared."""
+    return {
+        "ids": np.array([index for row in rows for index in row], np.int64),
+        "counts": np.array([len(row) for row in rows]),
+    }
+
+
+def tokenizer_facts() -> dict[str, str]:
+    """Returns the version of what both sides use."""
+    import sentencepiece
+
+    return {"SentencePiece": sentencepiece.__version__}

@@ -1,0 +1,168 @@
+"""A process that does one side's work when it is told to, and sleeps on a pipe when it is not.
+
+MindSpore and PyTorch in one process take each other's cores; in two, of which one waits in `recv`, they do not.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+class Work(ABC):
+    """What a side can do. It is built in its own process, and only there may it load MindSpore or PyTorch."""
+
+    @abstractmethod
+    def outputs(self) -> dict[str, np.ndarray]:
+        """Returns what the other side must compute too; called once, before anything is timed."""
+
+    def prepare(self) -> None:  # noqa: B027  # most works have nothing to prepare
+        """Makes the next run's input, untimed."""
+
+    @abstractmethod
+    def run(self) -> None:
+        """Does the timed work once."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, str]:
+        """Returns versions and numbers of threads."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two that are compared.
+
+    Args:
+        name: Its name in the table.
+        build: Returns the work; a function of a module, as it is called in another process.
+        arguments: Arguments of `build`.
+        needs: A package that may be missing; "" for none.
+    """
+
+    name: str
+    build: Callable[..., Work]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    needs: str = ""
+
+
+class Worker:
+    """A running side; leaving its context ends the process.
+
+    Args:
+        side: What it does.
+        log: Gets what its process prints.
+    """
+
+    def __init__(self, side: Side, log: Path) -> None:
+        self.side, self.log = side, log
+        self._connection, theirs = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_serve, args=(theirs, side, log))
+        self._process.start()
+        theirs.close()  # so that the end of the process is the end of the pipe
+        self.facts: dict[str, str] = {}
+        self.built_bytes = 0
+
+    def __enter__(self) -> Worker:
+        """Waits until the work is built."""
+        try:
+            self.facts, self.built_bytes = self._reply()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        """Returns the work's outputs."""
+        outputs: dict[str, np.ndarray] = self._ask("outputs")
+        return outputs
+
+    def seconds(self) -> float:
+        """Does the work once and returns how long it took, as the process itself sees it."""
+        return float(self._ask("run"))
+
+    def peak_bytes(self) -> int:
+        """Returns the most memory that the process had, its libraries included."""
+        return int(self._ask("peak"))
+
+    def extra_bytes(self) -> int:
+        """Returns how much more that is than what the process had when its work was built."""
+        return self.peak_bytes() - self.built_bytes
+
+    def processor_seconds(self) -> float:
+        """Returns the processor time that the process has taken so far, read from outside."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _ask(self, command: str) -> Any:
+        self._connection.send(command)
+        return self._reply()
+
+    def _reply(self) -> Any:
+        try:
+            value, trace = self._connection.recv()
+        except EOFError as error:
+            raise RuntimeError(f"{self.side.name}: its process ended; {self.log} says why") from error
+        if trace:
+            raise RuntimeError(f"{self.side.name}: {trace}")
+        return value
+
+    def _end(self) -> None:
+        self._connection.close()
+        self._process.join(10)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+
+def _memory(kind: str) -> int:
+    """Returns bytes of this process's memory.
+
+    Args:
+        kind: The kernel's name: `VmRSS` for now, `VmHWM` for the most so far. The latter starts at 0 with a program;
+            what `getrusage` gives starts at the size of its parent.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(kind))
+
+
+def _serve(connection: Connection, side: Side, log: Path) -> None:
+    """Builds the work and does what the pipe asks for, until it is closed."""
+    with log.open("a") as stream:
+        os.dup2(stream.fileno(), 1)
+        os.dup2(stream.fileno(), 2)
+    try:
+        work = side.build(**side.arguments)
+        connection.send(((work.facts(), _memory("VmRSS")), ""))
+        while True:
+            command = connection.recv()
+            value: Any
+            if command == "run":
+                work.prepare()
+                start = time.perf_counter()
+                work.run()
+                value = time.perf_counter() - start
+            else:
+                value = work.outputs() if command == "outputs" else _memory("VmHWM")
+            connection.send((value, ""))
+    except (EOFError, BrokenPipeError):
+        return
+    except Exception:
+        connection.send((None, traceback.format_exc()))
