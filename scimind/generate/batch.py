@@ -99,11 +99,9 @@ class RunningBatch:
         self.decoder = decoder
         self.settings = settings
         self.eos_id, self.vocab_size, self.never = eos_id, vocab_size, never
-        can_choose = isinstance(decoder, GreedyDecoder)
-        self._chooser = (
-            decoder if can_choose and not settings.do_sample and settings.repetition_penalty == 1.0 else None
-        )
-        self._shrink_to = shrink_to if can_choose else ()
+        chooser = decoder if isinstance(decoder, GreedyDecoder) else None
+        self._shrink_to = () if chooser is None else shrink_to
+        self._chooser = None if settings.do_sample or settings.repetition_penalty != 1.0 else chooser
         self._rows = list(rows)
 
     def run(

@@ -11,18 +11,13 @@ from numpy.typing import NDArray
 
 from scimind.generate.decoding import bucket_for, length_buckets
 from scimind.model import SciMindForCausalLM
-from scimind.model.cpu.decoding.experts import StepExperts, group_table
+from scimind.model.cpu.decoding.experts import StepExperts
 from scimind.model.cpu.decoding.parts import DecodingParts
 from scimind.model.cpu.decoding.prompt import PromptNetwork
 from scimind.model.cpu.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, Step
-from scimind.model.plan import expert_groups
 
 SHORTEST_CACHE = 128
 MOST_STEPS = 32
-# Steps of a call that reads all experts where fewer might soon do.
-_STEPS_BEFORE_CHOOSING_AGAIN = 8
-# Weights that a step must save to be worth a graph of its own.
-_WEIGHTS_WORTH_A_GRAPH = 1_000_000
 _NEVER = -1e30
 
 
@@ -30,8 +25,7 @@ class CachedDecoder:
     """Decodes with keys and values kept from step to step.
 
     Graphs are compiled for few shapes and serve every batch: the cache's length is a bucket, and grows to the next one
-    when a row reaches its end. Where all rows use the same small part of the experts, a graph that reads these alone
-    takes over.
+    when a row reaches its end.
 
     Args:
         model: The model; its parameters are shared, and what changes them changes the answers.
@@ -45,13 +39,9 @@ class CachedDecoder:
         self._parts = DecodingParts(model)
         self._prompt = PromptNetwork(self._parts)
         self._lengths = length_buckets(self.max_length, SHORTEST_CACHE)
-        self._experts: dict[int | None, StepExperts] = {None: StepExperts(self._parts)}
-        self._unread: set[int] = set()  # groups whose part of the weights may be out of date
+        self._experts = StepExperts(self._parts)
         self._graphs: dict[tuple[int, int], _Graphs] = {}
         self._at = self._place(1, 1)
-        routing = model.config.routing
-        self._group_of = group_table(routing, model.config.vocab_size)  # [v]
-        self._small_groups = _small_groups(model)
 
     def prefill(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; empties the cache."""
@@ -59,7 +49,6 @@ class CachedDecoder:
         repeats = self._parts.num_heads // self._parts.num_kv_heads
         mask = np.tile(np.triu(np.full((s, s), HIDDEN, np.float32), 1).reshape(-1), repeats)
         logits, kept = self._prompt(Tensor(ids, mstype.int32), Tensor(lengths, mstype.int32), Tensor(mask))
-        self._unread = {group for group in self._experts if group is not None}
         self._at = self._place(b, int(lengths.max()))
         self._at.fill([tensor.asnumpy() for tensor in kept])
         return logits.asnumpy()
@@ -67,9 +56,7 @@ class CachedDecoder:
     def step(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
         self._reach(int(positions.max()))
-        return self._at.one_step(self._experts[None])(
-            Tensor(ids, mstype.int32), Tensor(positions, mstype.int32)
-        ).asnumpy()
+        return self._at.one_step(self._experts)(Tensor(ids, mstype.int32), Tensor(positions, mstype.int32)).asnumpy()
 
     def keep(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
         """Goes on with these rows of the batch alone, in this order."""
@@ -92,13 +79,10 @@ class CachedDecoder:
         """Returns the most likely next tokens of each row, see `GreedyDecoder`."""
         last = int(positions[alive].max())
         self._reach(last)
-        groups = np.unique(self._group_of[ids[alive]])
-        group = int(groups[0]) if len(groups) == 1 and groups[0] in self._small_groups else None
-        most = MOST_STEPS if group is not None or not self._small_groups else _STEPS_BEFORE_CHOOSING_AGAIN
-        steps = min(steps, most, self._at.length - last)
+        steps = min(steps, MOST_STEPS, self._at.length - last)
         banned = np.zeros((self.model.config.vocab_size, 1), np.float32)
         banned[vocab_size:] = banned[list(never)] = _NEVER
-        tokens, done = self._at.greedy_steps(group, self._experts_of(group), self._group_of)(
+        tokens, done = self._at.greedy_steps(self._experts)(
             Tensor(ids, mstype.int32),
             Tensor(positions, mstype.int32),
             Tensor(alive, mstype.int32),
@@ -108,17 +92,6 @@ class CachedDecoder:
             Tensor(fewest, mstype.int32),
         )
         return tokens.asnumpy()[: int(done.asnumpy()[0])]
-
-    def _experts_of(self, group: int | None) -> StepExperts:
-        """Returns the feed-forwards for a group of experts, with the model's weights of now, or for all (None)."""
-        if group not in self._experts:
-            self._experts[group] = StepExperts(self._parts, group)
-            self._unread.add(group)
-        if group in self._unread:
-            for layer in self._experts[group].layers:
-                layer.read()
-            self._unread.remove(group)
-        return self._experts[group]
 
     def _reach(self, position: int) -> None:
         """Moves to a longer cache if `position` lies behind the end of this one."""
@@ -148,7 +121,7 @@ class _Graphs:
         self.parts, self.rows, self.length = parts, rows, length
         self._cache: KeyValueCache | None = None
         self._one: OneStep | None = None
-        self._greedy: dict[int | None, GreedySteps] = {}
+        self._greedy: GreedySteps | None = None
 
     @property
     def cache(self) -> KeyValueCache:
@@ -164,13 +137,11 @@ class _Graphs:
             self._one = OneStep(Step(self.parts, self.cache, self.rows, experts))
         return self._one
 
-    def greedy_steps(self, group: int | None, experts: StepExperts, group_of: NDArray[np.int32]) -> GreedySteps:
-        """Returns the network of several steps, for a group of experts alone or for all (None)."""
-        if group not in self._greedy:
-            others = None if group is None else (group_of != group)
-            step = Step(self.parts, self.cache, self.rows, experts)
-            self._greedy[group] = GreedySteps(step, self.rows, MOST_STEPS, others)
-        return self._greedy[group]
+    def greedy_steps(self, experts: StepExperts) -> GreedySteps:
+        """Returns the network of several steps."""
+        if self._greedy is None:
+            self._greedy = GreedySteps(Step(self.parts, self.cache, self.rows, experts), self.rows, MOST_STEPS)
+        return self._greedy
 
     def contents(self) -> list[NDArray]:
         """Returns keys and values of each layer [b·n_kv, l, p] in turn."""
@@ -179,20 +150,11 @@ class _Graphs:
 
     def fill(self, contents: Sequence[NDArray]) -> None:
         """Replaces all keys and values: what `contents` holds, cut to the cache's length, and zeros behind it."""
-        pairs = zip(self.cache.keys, self.cache.values, strict=True)
-        for parameter, content in zip((p for pair in pairs for p in pair), contents, strict=True):
+        filled = []
+        for content in contents:
             # Zeros, since a weight of 0 does not hide a number that is not finite.
-            filled = np.zeros(self.cache.shape, content.dtype)
+            longer = np.zeros(self.cache.shape, content.dtype)
             end = min(content.shape[1], self.length)
-            filled[:, :end] = content[:, :end]
-            parameter.set_data(Tensor(filled))
-
-
-def _small_groups(model: SciMindForCausalLM) -> frozenset[int]:
-    """Returns the groups of experts (see `expert_groups`) for which a step had better read their weights alone."""
-    routing = model.config.routing
-    if routing.router != "modality":
-        return frozenset()
-    weights = 3 * model.config.num_layers * model.config.hidden_size * model.config.intermediate_size
-    unused = [1 - len(chosen) / routing.num_experts for chosen, _ in expert_groups(routing)]
-    return frozenset(number for number, share in enumerate(unused) if share * weights >= _WEIGHTS_WORTH_A_GRAPH)
+            longer[:, :end] = content[:, :end]
+            filled.append(Tensor(longer))
+        self.cache(*filled).asnumpy()  # waits

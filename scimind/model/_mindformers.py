@@ -61,8 +61,3 @@ def runs_on_cpu() -> bool:
 def splits_tensors() -> bool:
     """Returns whether MindSpore splits tensors over devices (semi-automatic or automatic parallel mode)."""
     return _get_parallel_mode() in (ParallelMode.AUTO_PARALLEL, ParallelMode.SEMI_AUTO_PARALLEL)
-
-
-def runs_on_cpu() -> bool:
-    """Returns whether operators run on the CPU, with whole tensors: where `scimind.model.cpu` computes."""
-    return ms.get_context("device_target") == "CPU" and not splits_tensors()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from mindspore import Parameter, Tensor, nn
+from mindspore import Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
@@ -27,7 +27,6 @@ class StepPlanner(nn.Cell):
         planner: The model's planner.
         vocab_size: v.
         neurons: h.
-        group: The group of experts (see `expert_groups`) that every token of the step uses; None if they differ.
         dtype: Type of `active`.
     """
 
@@ -38,14 +37,13 @@ class StepPlanner(nn.Cell):
         planner: nn.Cell,
         vocab_size: int,
         neurons: int,
-        group: int | None,
         dtype: mstype,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.planner = planner
         self.by_modality = routing.router == "modality"
         groups = [chosen for chosen, _ in expert_groups(routing)]
-        self.uses_all = group is not None or all(len(chosen) == routing.num_experts for chosen in groups)
+        self.uses_all = all(len(chosen) == routing.num_experts for chosen in groups)
         active = np.zeros((routing.num_experts, len(groups)))
         for number, chosen in enumerate(groups):
             active[list(chosen), number] = 1
@@ -72,27 +70,15 @@ class StepFeedForward(nn.Cell):
     Args:
         feed_forward: The layer's; its parameters are shared.
         routing: The settings.
-        group: The group of experts that every token of the step uses; None if they differ. A group has its part of the
-            weights, which must be read before each batch, see `read`, since a graph that cuts copies them every time.
     """
 
-    def __init__(self, feed_forward: Any, routing: RoutingSettings, group: int | None) -> None:
+    def __init__(self, feed_forward: Any, routing: RoutingSettings) -> None:
         super().__init__(auto_prefix=False)
         self.feed_forward = feed_forward
         self.router = routing.router
         self.dtype = feed_forward.dtype
         neurons = feed_forward.hidden_dim
         size = neurons // routing.num_experts
-        self.is_part = group is not None
-        if group is not None:
-            chosen = expert_groups(routing)[group][0]
-            self.neurons = np.concatenate([np.arange(size) + expert * size for expert in chosen])
-            shape = (len(self.neurons), feed_forward.dim)
-            zeros = [np.zeros(shape), np.zeros(shape), np.zeros(shape[::-1])]
-            self.w1, self.w3, self.w2 = (
-                Parameter(Tensor(zero, self.dtype), name=name, requires_grad=False)
-                for zero, name in zip(zeros, ("w1_part", "w3_part", "w2_part"), strict=True)
-            )
         self.experts = (-1, routing.num_experts, size)
         self.spread = Tensor(np.repeat(np.eye(routing.num_experts), size, 0), self.dtype)  # [h, e]
         self.silu = LlamaSiLU()
@@ -102,20 +88,11 @@ class StepFeedForward(nn.Cell):
         self.reshape = P.Reshape()
         self.cast = P.Cast()
 
-    def read(self) -> None:
-        """Reads the group's part of the weights."""
-        whole = self.feed_forward
-        for part, weight, axis in ((self.w1, whole.w1, 0), (self.w3, whole.w3, 0), (self.w2, whole.w2, 1)):
-            part.set_data(Tensor(weight.weight.asnumpy().take(self.neurons, axis), self.dtype))
-
     def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
         """Returns y [b, d] of x [b, d] and the step's plan."""
         x = self.cast(x, self.dtype)
-        if self.is_part:
-            w1, w3, w2 = self.w1, self.w3, self.w2
-        else:
-            whole = self.feed_forward
-            w1, w3, w2 = whole.w1.weight, whole.w3.weight, whole.w2.weight
+        whole = self.feed_forward
+        w1, w3, w2 = whole.w1.weight, whole.w3.weight, whole.w2.weight
         u = self.silu(self.columns(self.cast(w1, self.dtype), x)) * self.columns(self.cast(w3, self.dtype), x)  # [h, b]
         if self.router != "modality":
             u = u * self._chosen(x, u, plan)
@@ -139,10 +116,9 @@ class StepExperts(nn.Cell):
 
     Args:
         parts: The model's.
-        group: The group of experts that every token of the step uses, see `StepFeedForward`; None if they differ.
     """
 
-    def __init__(self, parts: DecodingParts, group: int | None = None) -> None:
+    def __init__(self, parts: DecodingParts) -> None:
         super().__init__(auto_prefix=False)
         feed_forwards = [layer.layer.feed_forward for layer in parts.layers]
         self.planner = StepPlanner(
@@ -150,11 +126,10 @@ class StepExperts(nn.Cell):
             planner=parts.planner,
             vocab_size=parts.vocab_size,
             neurons=feed_forwards[0].hidden_dim,
-            group=group,
             dtype=parts.dtype,
         )
         self.layers = nn.CellList(
-            [StepFeedForward(feed_forward, parts.routing, group) for feed_forward in feed_forwards], auto_prefix=False
+            [StepFeedForward(feed_forward, parts.routing) for feed_forward in feed_forwards], auto_prefix=False
         )
 
 

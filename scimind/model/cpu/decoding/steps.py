@@ -25,10 +25,22 @@ class KeyValueCache(nn.Cell):
     def __init__(self, num_layers: int, shape: tuple[int, int, int], dtype: mstype) -> None:
         super().__init__(auto_prefix=False)
         self.shape = shape
-        self.keys = ParameterTuple([self._zeros(f"key_cache.{i}", dtype) for i in range(num_layers)])
-        self.values = ParameterTuple([self._zeros(f"value_cache.{i}", dtype) for i in range(num_layers)])
+        self.keys = ParameterTuple([self._zeros("key", i, dtype) for i in range(num_layers)])
+        self.values = ParameterTuple([self._zeros("value", i, dtype) for i in range(num_layers)])
+        self.assign = P.Assign()
 
-    def _zeros(self, name: str, dtype: mstype) -> Parameter:
+    def construct(self, *contents: Tensor) -> Tensor:
+        """Replaces everything by `contents`, each layer's keys and values in turn; returns how many, int32 [].
+
+        A graph that assigns is seen by the graphs that read, which `Parameter.set_data` after their first calls is not.
+        """
+        for i in range(len(self.keys)):
+            self.assign(self.keys[i], contents[2 * i])
+            self.assign(self.values[i], contents[2 * i + 1])
+        return Tensor(len(contents), mstype.int32)
+
+    def _zeros(self, kind: str, layer: int, dtype: mstype) -> Parameter:
+        name = f"{kind}_cache.{self.shape[0]}x{self.shape[1]}.{layer}"
         return Parameter(Tensor(np.zeros(self.shape), dtype), name=name, requires_grad=False)
 
 
@@ -114,17 +126,13 @@ class GreedySteps(nn.Cell):
         step: The step.
         rows: b.
         most: Most steps of a call.
-        others: 1 for tokens at which the call ends, float32 [v]; None for none.
     """
 
-    def __init__(self, step: Step, rows: int, most: int, others: np.ndarray | None = None) -> None:
+    def __init__(self, step: Step, rows: int, most: int) -> None:
         super().__init__(auto_prefix=False)
         self.step = step
         self.tokens = Parameter(Tensor(np.zeros((most, rows)), mstype.int32), name="tokens", requires_grad=False)
-        self.ends = others is not None
-        self.others = Tensor(np.zeros(1) if others is None else others, mstype.float32)
         self.ones = Tensor(np.ones((1, step.parts.vocab_size)), mstype.float32)
-        self.gather = P.Gather()
         self.reshape = P.Reshape()
         self.cast = P.Cast()
         self.put = P.ScatterNdUpdate()
@@ -145,8 +153,8 @@ class GreedySteps(nn.Cell):
     ) -> tuple[Tensor, Tensor]:
         """Returns tokens int32 [most, b], -1 where the logits are not finite, and how many steps were made, int32 [1].
 
-        It ends after `steps` steps, or earlier where as few rows go on as `fewest`, or at one of `others`. What a row
-        has behind its EOS means nothing.
+        It ends after `steps` steps, or earlier where as few rows go on as `fewest`. What a row has behind its EOS means
+        nothing.
 
         Args:
             ids: Newest token of each row [b] int32.
@@ -171,8 +179,5 @@ class GreedySteps(nn.Cell):
             ids = token * alive
             done = done + 1
             goes_on = self.cast(done < steps, mstype.int32) * self.cast(self.sum(alive) > fewest, mstype.int32)
-            if self.ends:
-                met = self.sum(self.gather(self.others, ids, 0) * self.cast(alive, mstype.float32))
-                goes_on = goes_on * self.cast(met < 0.5, mstype.int32)
             going = goes_on > 0
         return self.tokens + 0, done

@@ -1,0 +1,63 @@
+"""Greedy answers of several steps a call: across the cache's lengths, and with rows that leave."""
+
+from __future__ import annotations
+
+import pytest
+
+from scimind.generate.cached import CachedDecoder
+from scimind.generate.decoders import FullDecoder
+from scimind.generate.decoding import generate_batch
+from scimind.generate.settings import GenerationSettings
+from tests.support.models import build, load, some_ids, use_mode, weights_of
+
+GREEDY = GenerationSettings(max_new_tokens=140, batch_size=4, do_sample=False)
+PROMPTS = [list(map(int, some_ids((1, length), seed=length)[0])) for length in (5, 9, 20, 3)]
+
+
+def answers(decoder, eos: int, **more) -> list[list[int]]:
+    found = generate_batch(decoder, PROMPTS, GREEDY, eos_id=eos, vocab_size=62, pad_id=0, **more)
+    return [answer.ids for answer in found]
+
+
+@pytest.mark.parametrize("heads", [4, 2], ids=["multi-head", "grouped-query"])
+@pytest.mark.parametrize("router", ["modality", "activation", "learned"])
+def test_greedy_answers_are_those_of_whole_sequences(router: str, heads: int) -> None:
+    use_mode("graph")
+    settings = {"router": router, "n_kv_heads": heads, "batch_size": 4, "seq_length": 160, "init_method_std": 0.5}
+    model = build(**settings)
+    full, ours = FullDecoder(build(weights_of(model), **settings)), CachedDecoder(model)
+    endless = answers(full, eos=63)
+    assert max(map(len, endless)) > 128  # the cache grew
+    assert answers(ours, eos=63) == endless
+    # A token of the second answer ends that one, and maybe others, before the rest.
+    eos = endless[1][7]
+    assert answers(ours, eos) == answers(full, eos)
+    for _ in range(6):  # MindSpore runs a graph otherwise from its sixth call on
+        assert answers(ours, eos=63) == endless  # the next batches are whole again
+
+    # The twin: one weight changed gives other answers, in the same graphs.
+    weights = weights_of(model)
+    assert sorted(weights) == sorted(weights_of(build(**settings)))  # no name was changed by the decoder
+    weights["model.layers.1.attention.wo.weight"] *= -1.0
+    load(model, weights)
+    assert answers(ours, eos=63) != endless
+
+
+def test_rows_that_end_leave_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_mode("graph")
+    settings = {"batch_size": 4, "seq_length": 160, "init_method_std": 0.5}
+    model = build(**settings)
+    decoder = CachedDecoder(model)
+    endless = answers(decoder, eos=63)
+    sizes = []
+    keep = decoder.keep
+    monkeypatch.setattr(decoder, "keep", lambda rows: (sizes.append(len(rows)), keep(rows)))
+    # The token that ends most answers and leaves at least one.
+    ends = {token: sum(token in answer for answer in endless) for answer in endless for token in answer}
+    eos = max((token for token, rows in ends.items() if rows < 4), key=lambda token: ends[token])
+    found = answers(decoder, eos, shrink_to=(1, 2, 3))
+    for ids, whole in zip(found, endless, strict=True):
+        assert ids == (whole[: whole.index(eos)] if eos in whole else whole)
+    assert sizes
+    assert sizes == sorted(sizes, reverse=True)
+    assert max(sizes) < 4
