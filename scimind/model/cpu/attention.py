@@ -14,20 +14,23 @@ class Attention(nn.Cell):
 
     With heads as the first axis the mask, the same for all heads, is added as a bias along the others. The term that
     the gradient of the softmax subtracts from each row is Σ dO ⊙ O; it enters the product dO · Vᵀ as one more column.
+    Queries are taken in blocks, each with the keys up to its end: what lies behind is hidden from all of them.
 
     Args:
         num_heads: n.
         num_kv_heads: n_kv; n is a multiple of it (grouped-query attention).
         head_dim: p.
+        block: About how many queries a block has.
 
     Source: Attention Is All You Need (Vaswani et al., 2017), equation 1; the row term: FlashAttention (Dao et al.,
     2022), equation 4 of appendix B.
     """
 
-    def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int) -> None:
+    def __init__(self, num_heads: int, num_kv_heads: int, head_dim: int, block: int = 128) -> None:
         super().__init__()
         self.num_heads, self.num_kv_heads, self.head_dim = num_heads, num_kv_heads, head_dim
         self.repeats = num_heads // num_kv_heads
+        self.block = block
         self.turn, self.turn_back = Tensor(half_turn(head_dim)), Tensor(half_turn(head_dim).T.copy())
         self.product = P.MatMul()
         self.scores = P.BatchMatMul(transpose_b=True)
@@ -39,6 +42,7 @@ class Attention(nn.Cell):
         self.softmax = P.Softmax()
         self.sum = P.ReduceSum(keep_dims=True)
         self.beside = P.Concat(-1)
+        self.behind = P.Concat(1)
         self.tile = P.Tile()
         self.ones = P.Ones()
         self.zeros_like = P.ZerosLike()
@@ -64,16 +68,22 @@ class Attention(nn.Cell):
             sines_q: [t, n·p].
             cosines_k: [t, n_kv·p].
             sines_k: [t, n_kv·p].
-            mask: Added to the scores [b, 1, s, s].
+            mask: Added to the scores [b, 1, s, s]; hides at least what lies behind each query.
         """
         b, _, s, _ = mask.shape
         q = self.split(self._rotate(q, cosines_q, sines_q), b, self.num_heads)
         k = self._repeat(self.split(self._rotate(k, cosines_k, sines_k), b, self.num_kv_heads))
         v = self._repeat(self.split(v, b, self.num_kv_heads))
-        scores = self.reshape(self.scores(q, k), (self.num_heads, b * s * s))
-        scores = self.add_mask(scores, self.reshape(mask, (b * s * s,)))
-        probabilities = self.softmax(self.reshape(scores, (self.num_heads * b, s, s)))
-        return self.merge(self.values(probabilities, v), self.num_heads), probabilities, q, k, v
+        outputs: tuple[Tensor, ...] = ()
+        probabilities: tuple[Tensor, ...] = ()
+        for start, end in self.blocks(s):
+            scores = self.scores(q[:, start:end], k[:, :end])  # [n·b, m, end]
+            bias = self.reshape(mask[:, :, start:end, :end], (-1,))
+            hidden = self.add_mask(self.reshape(scores, (self.num_heads, -1)), bias)
+            probability = self.softmax(self.reshape(hidden, scores.shape))
+            outputs += (self.values(probability, v[:, :end]),)
+            probabilities += (probability,)
+        return (self.merge(self._whole(outputs), self.num_heads), q, k, v, *probabilities)
 
     def bprop(
         self,
@@ -89,17 +99,29 @@ class Attention(nn.Cell):
         dout: tuple[Tensor, ...],
     ) -> tuple[Tensor, ...]:
         """Returns the gradients of queries, keys and values, and zeros for tables and mask."""
-        output, probabilities, q, k, v = out
+        output, q, k, v = out[:4]
         change = dout[0]
-        b, _, s, _ = mask.shape
+        s = mask.shape[2]
         rows = self.sum(self.reshape(change * output, (-1, self.head_dim)), -1)  # [t·n, 1]
         rows = self.reshape(self.transpose(self.reshape(rows, (-1, self.num_heads)), (1, 0)), (-1, s, 1))
-        change = self.split(change, b, self.num_heads)  # [n·b, s, p]
-        of_v = self.transposed(probabilities, change)
-        one = self.ones((self.num_heads * b, s, 1), mstype.float32)
-        of_scores = probabilities * self.scores(self.beside((change, -rows)), self.beside((v, one)))
-        of_q = self._rotate_back(self.merge(self.values(of_scores, k), self.num_heads), cosines_q, sines_q)
-        of_k = self.merge(self._add_repeats(self.transposed(of_scores, q)), self.num_kv_heads)
+        change = self.split(change, mask.shape[0], self.num_heads)  # [n·b, s, p]
+        beside_change = self.beside((change, -rows))
+        beside_v = self.beside((v, self.ones((v.shape[0], s, 1), mstype.float32)))
+        of_q: tuple[Tensor, ...] = ()
+        of_k, of_v = (), ()
+        # The last block sees all keys: the others' parts are added to its own.
+        for number in range(len(out) - 4):
+            probability = out[len(out) - 1 - number]  # [n·b, m, end]
+            end = probability.shape[2]
+            start = end - probability.shape[1]
+            part_v = self.transposed(probability, change[:, start:end])
+            of_scores = probability * self.scores(beside_change[:, start:end], beside_v[:, :end])
+            part_k = self.transposed(of_scores, q[:, start:end])
+            of_q = (self.values(of_scores, k[:, :end]), *of_q)
+            of_k = part_k if end == s else self._add_front(of_k, part_k)
+            of_v = part_v if end == s else self._add_front(of_v, part_v)
+        of_q = self._rotate_back(self.merge(self._whole(of_q), self.num_heads), cosines_q, sines_q)
+        of_k = self.merge(self._add_repeats(of_k), self.num_kv_heads)
         of_v = self.merge(self._add_repeats(of_v), self.num_kv_heads)
         return (
             of_q,
@@ -111,6 +133,20 @@ class Attention(nn.Cell):
             self.zeros_like(sines_k),
             self.zeros_like(mask),
         )
+
+    def blocks(self, s: int) -> list[tuple[int, int]]:
+        """Returns the half-open ranges of queries that are computed together, of about the same size."""
+        count = max(1, (s + self.block // 2) // self.block)
+        return [(s * i // count, s * (i + 1) // count) for i in range(count)]
+
+    def _whole(self, parts: tuple[Tensor, ...]) -> Tensor:
+        """Returns blocks [n·b, m, p] one behind the other."""
+        return parts[0] if len(parts) == 1 else self.behind(parts)
+
+    def _add_front(self, whole: Tensor, part: Tensor) -> Tensor:
+        """Returns `whole` [n·b, s, p] with `part` [n·b, m, p] added to its first m rows."""
+        end = part.shape[1]
+        return self.behind((whole[:, :end] + part, whole[:, end:]))
 
     def split(self, x: Tensor, b: int, heads: int) -> Tensor:
         """Returns x [t, heads·p] as [heads·b, s, p]."""
