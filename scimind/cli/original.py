@@ -10,6 +10,7 @@ from scimind.cli.execution import execute
 from scimind.cli.guard import guarded
 from scimind.cli.run_options import add_run_options, overrides_among
 from scimind.config.sections import RUN_MODES
+from scimind.launch.lifeline import end_with_launcher
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: Arguments without the program's name; None for those of the process.
     """
+    end_with_launcher()
     arguments = list(sys.argv[1:] if argv is None else argv)
 
     def body() -> int:

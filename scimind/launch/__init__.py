@@ -1,0 +1,4 @@
+"""Several workers under msrun: what `scripts/run_distribute.sh` starts, and the rank table of HCCL.
+
+Nothing here loads MindSpore.
+"""

@@ -1,0 +1,24 @@
+"""`python -m scimind.launch`, the program behind `scripts/run_distribute.sh`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from scimind.cli.guard import guarded
+from scimind.launch.job import run_job
+from scimind.launch.options import read_job
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the job that the arguments describe; returns its exit status.
+
+    Args:
+        argv: Arguments without the program's name; None for those of the process.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    return guarded("run_distribute.sh", lambda: run_job(read_job(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""Processes that end with the one that started them, by means of Linux; elsewhere nothing happens."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+_MARK = "SCIMIND_LAUNCHED"
+# Of sys/prctl.h.
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+
+
+def end_with_parent() -> None:
+    """Lets the kernel kill this process when its parent ends, which a parent that is killed cannot do."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def end_with_launcher() -> None:
+    """Lets a worker that `scimind.launch` started end with msrun; other processes are left alone."""
+    if os.environ.get(_MARK):
+        end_with_parent()
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of descendants that lose theirs, so that it can find them."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def marked_environment(binaries: Path) -> dict[str, str]:
+    """Returns the environment of msrun: this one, with its Python found first and the mark for the workers.
+
+    Args:
+        binaries: The folder that holds Python.
+    """
+    path = os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)])
+    return {**os.environ, "PATH": path, _MARK: "1"}
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)

@@ -1,0 +1,252 @@
+"""HCCL's rank table, version 1.0: which device has which rank, and at which address.
+
+A table is JSON: `version`, `server_count`, `status` and `server_list`; a server has `server_id` (its address) and
+`device`, each with `device_id`, `device_ip` and `rank_id`. All values are text.
+
+Source: the description of the rank table file in the documentation of CANN's collective communication library.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scimind.errors import DataError, SciMindError
+from scimind.run_folder import replace_text
+
+HCCN_CONFIGURATION = "/etc/hccn.conf"
+_VERSION = "1.0"
+_ADDRESS_LINE = re.compile(r"address_(\d+)\s*=\s*(\S+)")
+
+
+@dataclass(frozen=True)
+class Device:
+    """One device.
+
+    Args:
+        number: Its number in its server, from 0.
+        address: Its address in the network of devices; None where it has none, which one server alone can do without.
+        rank: The rank of its worker.
+    """
+
+    number: int
+    address: str | None
+    rank: int
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server.
+
+    Args:
+        address: Its address.
+        devices: Its devices by rank.
+    """
+
+    address: str
+    devices: tuple[Device, ...]
+
+
+@dataclass(frozen=True)
+class RankTable:
+    """The devices of a job.
+
+    Args:
+        servers: The servers by the ranks of their devices.
+    """
+
+    servers: tuple[Server, ...]
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """All devices by rank."""
+        return tuple(device for server in self.servers for device in server.devices)
+
+    def to_json(self) -> str:
+        """Returns the table as HCCL reads it."""
+        servers = [
+            {
+                "server_id": server.address,
+                "device": [_device_entry(device) for device in server.devices],
+                "host_nic_ip": "reserve",
+            }
+            for server in self.servers
+        ]
+        tree = {
+            "version": _VERSION,
+            "server_count": str(len(self.servers)),
+            "server_list": servers,
+            "status": "completed",
+        }
+        return json.dumps(tree, indent=2) + "\n"
+
+    def write(self, path: str | Path) -> None:
+        """Writes the file; a reader sees the old one or the new one, never a part.
+
+        Raises:
+            SciMindError: It cannot be written.
+        """
+        target = Path(path)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            replace_text(target, self.to_json())
+        except OSError as error:
+            raise SciMindError(f"{path} cannot be written ({error.strerror}); choose another file") from error
+
+
+def make_rank_table(servers: Sequence[tuple[str, Mapping[int, str | None]]]) -> RankTable:
+    """Returns a table in which ranks follow the order of servers and, in a server, of device numbers.
+
+    Args:
+        servers: Each server's address, and of each of its devices the number and the address.
+
+    Raises:
+        DataError: The table would not be right.
+    """
+    made, rank = [], 0
+    for address, devices in servers:
+        made.append(
+            Server(address, tuple(Device(n, devices[n], rank + i) for i, n in enumerate(sorted(devices)))),
+        )
+        rank += len(devices)
+    table = RankTable(tuple(made))
+    _raise_faults(_faults(table), None)
+    return table
+
+
+def merge_rank_tables(tables: Sequence[RankTable]) -> RankTable:
+    """Returns one table of the servers of several, in this order, with new ranks."""
+    return make_rank_table(
+        [
+            (server.address, {device.number: device.address for device in server.devices})
+            for table in tables
+            for server in table.servers
+        ]
+    )
+
+
+def read_rank_table(path: str | Path) -> RankTable:
+    """Reads and checks a table.
+
+    Raises:
+        DataError: It is not there, not JSON, or not a table that HCCL takes; all faults at once.
+    """
+    try:
+        tree = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror}); make_rank_table.py makes a rank table", path) from error
+    except ValueError as error:
+        raise DataError(f"is not JSON ({error})", path) from error
+    faults: list[str] = []
+    table = _parse(tree, faults)
+    _raise_faults(faults or _faults(table), path)
+    return table
+
+
+def read_device_addresses(path: str | Path = HCCN_CONFIGURATION) -> dict[int, str]:
+    """Returns the address of each device of this server, as its driver's configuration has them.
+
+    Raises:
+        DataError: The file is not there or names none.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"cannot be read ({error.strerror}); it is on servers with Ascend devices, elsewhere give --device-ips",
+            path,
+        ) from error
+    found = {int(number): address for number, address in _ADDRESS_LINE.findall(text)}
+    if not found:
+        raise DataError("names no address_N=…; give --device-ips", path)
+    return found
+
+
+def _device_entry(device: Device) -> dict[str, str]:
+    entry = {"device_id": str(device.number), "rank_id": str(device.rank)}
+    if device.address is not None:
+        entry["device_ip"] = device.address
+    return entry
+
+
+def _parse(tree: Any, faults: list[str]) -> RankTable:
+    """Returns what a JSON tree says; what it lacks goes to `faults`."""
+    if not isinstance(tree, dict):
+        faults.append("is not an object with version, server_count, server_list and status")
+        return RankTable(())
+    for key, value in (("version", _VERSION), ("status", "completed")):
+        if tree.get(key) != value:
+            faults.append(f'{key} ({tree.get(key)!r}) must be "{value}"')
+    listed = tree.get("server_list")
+    if not isinstance(listed, list) or not listed:
+        faults.append("server_list must be a list of servers")
+        return RankTable(())
+    if str(tree.get("server_count")) != str(len(listed)):
+        faults.append(f"server_count ({tree.get('server_count')!r}) must be the number of servers ({len(listed)})")
+    return RankTable(tuple(_parse_server(entry, i, faults) for i, entry in enumerate(listed)))
+
+
+def _parse_server(entry: Any, place: int, faults: list[str]) -> Server:
+    if not isinstance(entry, dict) or not isinstance(entry.get("server_id"), str):
+        faults.append(f"server_list.{place} must have a server_id")
+        return Server("", ())
+    listed = entry.get("device")
+    if not isinstance(listed, list) or not listed:
+        faults.append(f"server {entry['server_id']} must have a list of devices in `device`")
+        return Server(entry["server_id"], ())
+    devices = []
+    for device in listed:
+        values = device if isinstance(device, dict) else {}
+        numbers = {key: str(values.get(key)) for key in ("device_id", "rank_id")}
+        for key, value in numbers.items():
+            if not value.isdigit():
+                faults.append(f"server {entry['server_id']}: {key} ({values.get(key)!r}) must be a number from 0")
+        if all(value.isdigit() for value in numbers.values()):
+            devices.append(Device(int(numbers["device_id"]), values.get("device_ip"), int(numbers["rank_id"])))
+    return Server(entry["server_id"], tuple(devices))
+
+
+def _faults(table: RankTable) -> list[str]:
+    """Returns one sentence for each rule that a table breaks."""
+    faults = []
+    addresses = [device.address for device in table.devices if device.address is not None]
+    for name, given in (("server_id", [server.address for server in table.servers]), ("device_ip", addresses)):
+        for address in given:
+            if not _is_address(address):
+                faults.append(f"{name} ({address}) must be an IP address")
+        faults += [f"{name} ({address}) stands there twice" for address in _repeated(given)]
+    for server in table.servers:
+        for number in _repeated([device.number for device in server.devices]):
+            faults.append(f"server {server.address}: device_id ({number}) stands there twice")
+    ranks = [device.rank for device in table.devices]
+    if ranks != list(range(len(ranks))):
+        faults.append(f"rank_id must count from 0 to {len(ranks) - 1} in the order of servers and devices, not {ranks}")
+    if len(table.servers) > 1:
+        counts = [len(server.devices) for server in table.servers]
+        if len(set(counts)) > 1:
+            faults.append(f"all servers must have as many devices, not {counts}")
+        if len(addresses) < len(ranks):
+            faults.append("with several servers each device must have a device_ip")
+    return faults
+
+
+def _raise_faults(faults: Sequence[str], path: str | Path | None) -> None:
+    if faults:
+        raise DataError("; ".join(faults), path)
+
+
+def _repeated(values: Sequence[Any]) -> list[Any]:
+    return sorted({value for value in values if values.count(value) > 1})
+
+
+def _is_address(text: Any) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
