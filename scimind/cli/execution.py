@@ -8,6 +8,7 @@ from pathlib import Path
 from scimind.cli.run_options import overrides_of
 from scimind.config import RunConfig, load_config
 from scimind.errors import SciMindError
+from scimind.run_folder import worker
 
 
 def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
@@ -23,6 +24,9 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
     Raises:
         SciMindError: A mistake in the configuration or in what it names.
     """
+    if worker()[0] < 0:
+        serve_as_scheduler()
+        return 0
     overrides = overrides_of(args)
     if run_mode is not None:
         overrides.append(f"run_mode={run_mode}")
@@ -40,6 +44,15 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
     else:
         raise SciMindError(f"{args.config}: run_mode is missing; give --run_mode finetune, predict or eval")
     return 0
+
+
+def serve_as_scheduler() -> None:
+    """Does what msrun's scheduler has to do: it brings the workers together and waits for their end."""
+    import mindspore as ms
+    from mindspore.communication import init
+
+    ms.set_context(device_target="CPU")
+    init()
 
 
 def _predict(config: RunConfig, args: argparse.Namespace) -> None:

@@ -109,6 +109,8 @@ class RunConfig(dict[str, Any]):
     def global_batch_size(self) -> int:
         """Records of one optimizer step over all devices."""
         runner, spread = self["runner_config"], self["parallel_config"]
+        if runner.get("global_batch_size"):
+            return int(runner["global_batch_size"])
         records = runner["batch_size"] * runner["gradient_accumulation_steps"]
         if self["use_parallel"]:
             records *= spread["data_parallel"]

@@ -36,6 +36,7 @@ _RUNNER_CONFIG = Section(
         "sink_size": Value(int, 1, low=1),
         "gradient_accumulation_steps": Value(int, 1, low=1),
         "stop_step": _WHOLE,
+        "global_batch_size": Value(int, low=1, nullable=True),  # ours: records of a step, all workers together
         "max_steps": Value(int, low=1, nullable=True),  # ours: ends a training whatever the epochs are
     },
     always=True,

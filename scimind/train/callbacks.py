@@ -60,7 +60,7 @@ class SciMindProgress(Callback):
         self._check_loss(loss, record.step)
         if self._bar is not None:
             self._bar.advance(done, self._describe(loss, rate))
-        if record.step >= run.total_steps or run.stop_signal is not None:
+        if run.agree_to_stop() or record.step >= run.total_steps:
             run_context.request_stop()
 
     def on_train_end(self, run_context: Any) -> None:
@@ -132,7 +132,7 @@ class SciMindEvaluation(Callback):
         if self._evaluator is None or run.stop_signal is not None:
             return
         try:
-            score = self._evaluator.score(lambda: run.stop_signal is not None)
+            score = self._evaluator.score(lambda: run.received_signal is not None)
         finally:
             run_context.original_args().train_network.set_train(True)
         if score is None:

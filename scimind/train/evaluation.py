@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from mindspore import nn, ops
 from scimind.graph_cache import KeptGraph
 from scimind.train.records import COLUMNS
 from scimind.train.state import EvaluationScore
+from scimind.train.workers import Workers
 
 
 class AnswerScoreCell(KeptGraph, nn.Cell):
@@ -63,6 +65,7 @@ class Evaluator:
         pad_token_id: The tokenizer's padding.
         limit: Reads at most this many rows.
         bos_token_id: What a record begins with, where a row holds several; None where it holds one.
+        workers: The workers among which the batches are divided; each gets the score of all.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class Evaluator:
         limit: int | None = None,
         *,
         bos_token_id: int | None = None,
+        workers: Workers | None = None,
     ) -> None:
         self._network, self._files, self._batch_size, self._limit = network, files, batch_size, limit
         self._bos_token_id = bos_token_id
+        self._workers = workers or Workers()
         self._cell = AnswerScoreCell(network, pad_token_id)
 
     def score(self, is_stopped: Callable[[], bool] = lambda: False) -> EvaluationScore | None:
@@ -90,7 +95,8 @@ class Evaluator:
             evaluation mode.
         """
         self._cell.set_train(False)
-        loss, right, tokens, records = 0.0, 0.0, 0.0, 0
+        loss, right, tokens, records = 0.0, 0.0, 0.0, 0.0
+        is_given_up = False
         for input_ids, labels, count in self._batches():
             parts = self._cell(ms.Tensor(input_ids[:, :-1]), ms.Tensor(labels[:, 1:]))
             batch_loss, batch_right, batch_tokens = (float(part.asnumpy()) for part in parts)
@@ -101,18 +107,23 @@ class Evaluator:
                 records + count,
             )
             if is_stopped():
-                return None
+                is_given_up = True
+                break
+        given_up, loss, right, tokens, records = self._workers.total([is_given_up, loss, right, tokens, records])
+        if given_up:
+            return None
         if tokens == 0:
-            return EvaluationScore(math.nan, math.nan, 0, records)
-        return EvaluationScore(loss / tokens, right / tokens, int(tokens), records)
+            return EvaluationScore(math.nan, math.nan, 0, int(records))
+        return EvaluationScore(loss / tokens, right / tokens, int(tokens), int(records))
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Yields input_ids and labels, int32 [b, s + 1], and how many records are in them."""
+        """Yields input_ids and labels of this worker, int32 [b, s + 1], and how many records are in them."""
         from mindspore.dataset import MindDataset
 
         settings: dict[str, Any] = {} if self._limit is None else {"num_samples": self._limit}
         data = MindDataset([str(file) for file in self._files], columns_list=list(COLUMNS), shuffle=False, **settings)
-        for input_ids, labels in data.batch(self._batch_size).create_tuple_iterator(num_epochs=1, output_numpy=True):
+        rows = data.batch(self._batch_size).create_tuple_iterator(num_epochs=1, output_numpy=True)
+        for input_ids, labels in islice(rows, self._workers.rank, None, self._workers.size):
             is_packed = self._bos_token_id is not None
             count = int(np.count_nonzero(input_ids == self._bos_token_id)) if is_packed else len(input_ids)
             missing = self._batch_size - len(input_ids)

@@ -16,7 +16,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stops_on_signals(run: TrainingRun) -> Iterator[None]:
-    """Sets `run.stop_signal` when the process is interrupted or told to end.
+    """Sets `run.received_signal` when the process is interrupted or told to end.
 
     Args:
         run: The training; its callbacks look at the signal after each step.
@@ -26,9 +26,9 @@ def stops_on_signals(run: TrainingRun) -> Iterator[None]:
         return
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
-        if run.stop_signal is not None:
+        if run.received_signal is not None:
             raise KeyboardInterrupt
-        run.stop_signal = number
+        run.received_signal = number
         run.console.interrupt("interrupted: stopping after this step, with a checkpoint; once more stops at once")
 
     # MindSpore takes Ctrl-C for itself when it runs a graph and turns it into SIGTERM, which arrives here all the same.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -18,16 +19,18 @@ from scimind.checkpoint.finding import find_checkpoint
 from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
 from scimind.graph_cache import graph_key
-from scimind.run_folder import RunFolder, plain, replace_text
+from scimind.run_folder import RunFolder, plain, replace_text, worker
 from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
 from scimind.train.checkpoints import SciMindCheckpoint
 from scimind.train.evaluation import Evaluator
+from scimind.train.feeding import training_data
 from scimind.train.finetune import FinetuneResult
 from scimind.train.interruption import stops_on_signals
 from scimind.train.network import build_model, configure, start
 from scimind.train.records import check_preparation, check_records
 from scimind.train.settings import TrainSettings, mindformers_tree
 from scimind.train.state import EvaluationScore, TrainingRun
+from scimind.train.workers import Workers, weights_checksum
 
 
 def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:
@@ -51,13 +54,16 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     tree = mindformers_tree(settings)
     mf_config = start(tree, settings.seed)
     workers = int(tree.get("device_num") or 1)
-    steps_per_epoch = settings.steps_per_epoch(records, workers)
+    steps_per_epoch = settings.steps_per_epoch(records)
     if steps_per_epoch < 1:
         raise ConfigError(
             f"train_dataset has {records} records, too few for one step of {workers} workers with batch_size "
             f"({settings.batch_size}); lower runner_config.batch_size"
         )
     network = build_model(mf_config, settings.load_checkpoint, description, console, is_training=True)
+    team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), workers)
+    team.check_same("configurations, data or versions", zlib.crc32(f"{graph_key(mindformers_tree(settings))} {records}".encode()))
+    team.check_same("weights at the start", weights_checksum(network) if workers > 1 else 0)
     if settings.load_checkpoint:  # training does not move neurons
         description["neuron_order"] = find_checkpoint(settings.load_checkpoint).description.get("neuron_order")
     total = settings.total_steps(steps_per_epoch)
@@ -67,6 +73,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         total_steps=min(total, settings.stop_step or total),
         steps_per_epoch=steps_per_epoch,
         tokens_per_step=_tokens_per_step(settings, workers),
+        workers=team,
     )
     what = "rows of packed records" if settings.packed else "records"
     console.print(f"data: {records} {what}, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
@@ -78,18 +85,36 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     network.graph_key = graph_key(mindformers_tree(settings, steps_per_epoch))
     evaluator = None
     if settings.eval_files:
-        evaluator = _evaluator(network, settings)
+        evaluator = _evaluator(network, settings, team)
     callbacks = _build_callbacks(run, settings, evaluator, description)
-    _run_trainer(run, configure(mindformers_tree(settings, steps_per_epoch)), network, callbacks)
-    return _finish(run)
+    data = None
+    if settings.feeds_records:
+        data = training_data(
+            settings.train_files,
+            settings.record_order(records),
+            rank=team.rank,
+            steps=total,
+            ignore_token_id=int(settings.model_config.get("ignore_token_id", -100)),
+            settings=settings.tree["train_dataset"],
+        )
+    _run_trainer(run, configure(mindformers_tree(settings, steps_per_epoch)), network, callbacks, data)
+    result = _finish(run)
+    team.wait()  # a worker that ended before the others had written would end them too
+    return result
 
 
-def _run_trainer(run: TrainingRun, mf_config: Any, network: ms.nn.Cell, callbacks: list[ms.train.Callback]) -> None:
+def _run_trainer(
+    run: TrainingRun,
+    mf_config: Any,
+    network: ms.nn.Cell,
+    callbacks: list[ms.train.Callback],
+    data: ms.dataset.Dataset | None,
+) -> None:
     """Runs MindFormers' Trainer; however it ends, the curve is drawn and the last good checkpoint named."""
     reaches_end = False
     try:
         with stops_on_signals(run):
-            Trainer(args=mf_config, model=network, callbacks=callbacks).finetune()
+            Trainer(args=mf_config, model=network, train_dataset=data, callbacks=callbacks).finetune()
         reaches_end = run.stop_signal is None
     finally:
         for callback in callbacks:
@@ -111,7 +136,9 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     mf_config = start(tree, settings.seed)
     network = build_model(mf_config, settings.load_checkpoint, describe_model(settings.tree, fingerprint), console)
     network.graph_key = graph_key(tree)
-    score = _evaluator(network, settings).score()
+    team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), settings.workers)
+    team.check_same("weights", weights_checksum(network) if settings.workers > 1 else 0)
+    score = _evaluator(network, settings, team).score()
     assert score is not None, "an evaluation that nobody can stop ends"
     return score
 
@@ -144,15 +171,16 @@ def _tokens_per_step(settings: TrainSettings, workers: int) -> int:
     return settings.batch_size * settings.seq_length * parallel
 
 
-def _evaluator(network: ms.nn.Cell, settings: TrainSettings) -> Evaluator:
+def _evaluator(network: ms.nn.Cell, settings: TrainSettings, workers: Workers) -> Evaluator:
     model = settings.model_config
     return Evaluator(
         network,
         settings.eval_files,
-        settings.batch_size,
+        settings.batch_size // settings.accumulation_steps,
         int(model.get("pad_token_id") or 0),
         settings.eval_limit,
         bos_token_id=int(model.get("bos_token_id", 1)) if settings.packed else None,
+        workers=workers,
     )
 
 

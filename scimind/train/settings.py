@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from scimind.errors import ConfigError
-from scimind.run_folder import plain
+from scimind.run_folder import plain, worker
+from scimind.train.batches import divide_batch
+from scimind.train.order import RecordOrder
 from scimind.train.records import find_records
 
 _SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
+# What MindFormers' data set does and SciMind's does not.
+_MINDFORMERS_DATA_KEYS = ("eod_reset", "dynamic_batch", "output_columns", "token_monitor")
 _CHECKPOINT_KEYS = ("save_checkpoint_steps", "keep_checkpoint_max", "checkpoint_format", "save_optimizer")
 _OWN_CALLBACKS = ("SciMindProgress", "SciMindEvaluation", "SciMindLossCurve", "SciMindCheckpoint")
 
@@ -30,6 +34,8 @@ class TrainSettings:
         seed: Seed of weights, data order and dropout.
         load_checkpoint: Path of the weights to start from; None starts from random ones.
         batch_size: Records of a worker's step.
+        accumulation_steps: Parts that a worker divides them into, one after the other; 1 where MindFormers does so.
+        workers: Processes that train together.
         epochs: Passes over the data, where `max_steps` does not say otherwise.
         max_steps: Steps of the run and of its learning-rate schedule; None follows `epochs`.
         stop_step: Ends the run early and leaves the schedule as it is; None does not.
@@ -45,6 +51,8 @@ class TrainSettings:
     seed: int
     load_checkpoint: str | None
     batch_size: int
+    accumulation_steps: int
+    workers: int
     epochs: int
     max_steps: int | None
     stop_step: int | None
@@ -75,14 +83,38 @@ class TrainSettings:
         """Whether the model keeps the records of a row apart."""
         return bool(self.model_config.get("packed"))
 
-    def steps_per_epoch(self, records: int, workers: int) -> int:
+    @property
+    def feeds_records(self) -> bool:
+        """Whether SciMind chooses each step's records itself, and not MindFormers."""
+        data = self.tree.get("train_dataset", {})
+        return not self.splits_tensors and not any(data.get(key) for key in _MINDFORMERS_DATA_KEYS)
+
+    def record_order(self, records: int) -> RecordOrder:
+        """Returns which records each step takes.
+
+        Args:
+            records: Records of the training data.
+        """
+        data = self.tree["train_dataset"]
+        limit = data["data_loader"].get("num_samples")
+        return RecordOrder(
+            records=min(records, limit) if limit else records,
+            global_batch_size=self.batch_size * self.workers,
+            seed=self.seed,
+            workers=self.workers,
+            shuffle=bool(data["data_loader"].get("shuffle", True)),
+            drop_remainder=bool(data.get("drop_remainder", True)),
+        )
+
+    def steps_per_epoch(self, records: int) -> int:
         """Returns the steps of one pass over the training data.
 
         Args:
             records: Records of the training data.
-            workers: Processes that train together.
         """
         data = self.tree["train_dataset"]
+        if self.feeds_records:
+            return self.record_order(records).steps_per_pass * int(data.get("repeat", 1))
         limit = data["data_loader"].get("num_samples")
         records = min(records, limit) if limit else records
         if self.splits_tensors:
@@ -93,7 +125,7 @@ class TrainSettings:
             batch = self.batch_size * spread.get("data_parallel", 1) * parts
             batch *= self.tree.get("micro_batch_interleave_num", 1) or 1
         else:
-            records, batch = math.ceil(records / workers), self.batch_size
+            records, batch = math.ceil(records / self.workers), self.batch_size
         steps = records // batch if data.get("drop_remainder", True) else math.ceil(records / batch)
         return steps * int(data.get("repeat", 1))
 
@@ -154,7 +186,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     splits = bool(tree.get("use_parallel")) and tree.get("parallel", {}).get("parallel_mode", 1) in _SEMI_AUTOMATIC
     batch_size = runner.get("batch_size", 1)
     numbers = {"batch_size": batch_size, "epochs": runner.get("epochs", 1)}
-    numbers |= {key: runner[key] for key in ("max_steps", "stop_step") if runner.get(key)}
+    numbers |= {key: runner[key] for key in ("global_batch_size", "max_steps", "stop_step") if runner.get(key)}
     for key, value in numbers.items():
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             faults.append(f"runner_config.{key} ({value}) must be a whole number above 0")
@@ -164,11 +196,6 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
                 faults.append(f"{section} is missing; give it, configs/ has examples")
         if on_cpu and runner.get("sink_mode"):
             faults.append("runner_config.sink_mode (True) needs an Ascend device; set it to False")
-        if not splits and _accumulation(tree) > 1:
-            faults.append(
-                f"runner_config.gradient_accumulation_steps ({runner['gradient_accumulation_steps']}) works in "
-                "semi-automatic parallel mode only; set it to 1 and raise batch_size"
-            )
         if splits and tree.get("do_eval") and tree.get("parallel_config", {}).get("pipeline_stage", 1) > 1:
             faults.append("do_eval (True) does not work with a pipeline; set it to False")
         if tree.get("resume_training"):
@@ -177,8 +204,16 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
         if is_needed and not _paths(tree, key):
             faults.append(f"{key} is missing; give --{key} PATH, a MindRecord file or folder made by `scimind prepare`")
+    workers = worker()[1]
+    if workers > 1 and not tree.get("use_parallel"):
+        faults.append(f"use_parallel (False) lets {workers} workers do the same work; set it to True")
     if faults:
         raise ConfigError(faults)
+    share, parts = (int(batch_size), 1) if splits else divide_batch(runner, workers)
+    if not splits:
+        runner["gradient_accumulation_steps"] = 1  # MindFormers' own needs the semi-automatic mode
+    runner.pop("global_batch_size", None)
+    runner["batch_size"] = share
     runner.setdefault("sink_mode", not on_cpu)
     max_steps = runner.pop("max_steps", None) or None
     files = {
@@ -190,7 +225,9 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         output_dir=str(tree.get("output_dir") or "./output"),
         seed=int(tree.get("seed") or 0),
         load_checkpoint=str(tree["load_checkpoint"]) if tree.get("load_checkpoint") else None,
-        batch_size=int(batch_size),
+        batch_size=share,
+        accumulation_steps=parts,
+        workers=workers,
         epochs=int(runner.get("epochs", 1)),
         max_steps=max_steps,
         stop_step=runner.get("stop_step") or None,
@@ -229,12 +266,19 @@ def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None
     )
     if wrapper.get("type") == "MFTrainOneStepCell":
         wrapper["type"] = "SciMindTrainOneStepCell"
+    if wrapper["type"] == "SciMindTrainOneStepCell" and not settings.splits_tensors:
+        wrapper.update(
+            accumulation_steps=settings.accumulation_steps,
+            pad_token_id=int(model.get("pad_token_id") or 0),
+            ignore_token_id=int(model.get("ignore_token_id", -100)),
+        )
     if on_cpu_kernels(tree) and tree.get("optimizer", {}).get("type") == "AdamW":
         tree["optimizer"]["type"] = "SciMindAdamW"  # the same numbers in one pass
     if steps_per_epoch is None:
         return tree
     total = settings.total_steps(steps_per_epoch)
-    tree["runner_config"]["epochs"] = math.ceil(total / steps_per_epoch)
+    # SciMind's data is all passes in one.
+    tree["runner_config"]["epochs"] = 1 if settings.feeds_records else math.ceil(total / steps_per_epoch)
     if (tree["lr_schedule"].get("total_steps") or -1) < 0:
         tree["lr_schedule"]["total_steps"] = total
     data = tree["train_dataset"]

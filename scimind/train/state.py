@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scimind.console import Console
 from scimind.run_folder import RunFolder
+from scimind.train.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,11 @@ class TrainingRun:
         total_steps: Steps until the end.
         steps_per_epoch: Steps in one pass over the data.
         tokens_per_step: Tokens of a global batch, padding included.
+        workers: The processes that train together.
+
+    Attributes:
+        received_signal: The signal that asked this worker to stop.
+        stop_signal: The one that the workers agree to stop for, all after the same step.
     """
 
     folder: RunFolder
@@ -66,7 +72,9 @@ class TrainingRun:
     records: list[StepRecord] = field(default_factory=list)
     best: StepRecord | None = None
     last_checkpoint: Path | None = None
+    received_signal: int | None = None
     stop_signal: int | None = None
+    workers: Workers = field(default_factory=Workers)
 
     @property
     def step(self) -> int:
@@ -77,6 +85,12 @@ class TrainingRun:
     def seconds(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self.start
+
+    def agree_to_stop(self) -> bool:
+        """Returns whether a worker was asked to stop; all call it after a step and get the same answer."""
+        if self.stop_signal is None:
+            self.stop_signal = int(self.workers.largest(self.received_signal or 0)) or None
+        return self.stop_signal is not None
 
     def add_step(self, step: int, loss: float, learning_rate: float) -> StepRecord:
         """Records a step that is done."""

@@ -13,6 +13,7 @@ from scimind.graph_cache import KeptGraph
 
 _half_square_sum = ops.MultitypeFuncGraph("half_square_sum")
 _scaled = ops.MultitypeFuncGraph("scaled")
+_sum = ops.MultitypeFuncGraph("sum")
 _l2_loss = ops.L2Loss()
 
 
@@ -26,6 +27,11 @@ def _scaled_tensor(factor, gradient):  # type: ignore[no-untyped-def]
     return ops.cast(gradient, ms.float32) * factor
 
 
+@_sum.register("Tensor", "Tensor")
+def _sum_of_tensors(first, second):  # type: ignore[no-untyped-def]
+    return first + second
+
+
 @MindFormerRegister.register(MindFormerModuleType.WRAPPER)
 class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
     """MindFormers' training step with an overflow check for devices that have no status register.
@@ -34,13 +40,27 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
     all devices, is infinite or NaN; the optimizer then leaves the weights as they are. That norm, which clipping needs
     anyway, and one multiplication are all the passes over the gradients: loss scale and clipping are one factor.
 
+    Workers that train together, and the parts of a worker's step, get the weight of their answers' tokens: loss and
+    gradients are those of one worker that takes all records at once. The loss is the same on all workers.
+
     Args:
         network: The network that returns the loss.
         optimizer: Updates the weights of `network`.
+        accumulation_steps: Parts of a worker's records that are computed one after the other.
+        pad_token_id: Positions with this input count for nothing, as in the network's loss.
+        ignore_token_id: Nor do those with this label.
         **settings: The settings of `MFTrainOneStepCell`, such as `use_clip_grad`, `max_grad_norm` and `scale_sense`.
     """
 
-    def __init__(self, network: ms.nn.Cell, optimizer: ms.nn.Optimizer, **settings: Any) -> None:
+    def __init__(
+        self,
+        network: ms.nn.Cell,
+        optimizer: ms.nn.Optimizer,
+        accumulation_steps: int = 1,
+        pad_token_id: int = 0,
+        ignore_token_id: int = -100,
+        **settings: Any,
+    ) -> None:
         super().__init__(network, optimizer, **settings)
         self.graph_key = getattr(network, "graph_key", None)
         self.has_status_register = ms.get_context("device_target") == "Ascend"
@@ -54,6 +74,11 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
         )
         self.add_parts = ops.AddN()
         self.is_finite = ops.IsFinite()
+        self.parts, self.pad_token_id, self.ignore_token_id = accumulation_steps, pad_token_id, ignore_token_id
+        self.is_weighted = (self.reducer_flag or accumulation_steps > 1) and not self.calculate_per_token_loss
+        # The reducer of gradients adds the workers', and may divide by their number.
+        self.workers_divided = float(self.degree) if self.reducer_flag and self.mean else 1.0
+        self.add_workers = ops.AllReduce() if self.reducer_flag else ops.Identity()
         self.max_norm = float(settings.get("max_grad_norm", 1.0))
 
     def construct(self, *inputs):  # type: ignore[no-untyped-def]
@@ -76,6 +101,34 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
         if not overflow:
             loss = ops.depend(loss, self.optimizer(gradients))
         return loss, overflow, self.scale_sense, learning_rate, norm if self.use_clip_grad else None
+
+    def grads_for_legacy(self, scaling_sens, *inputs):  # type: ignore[no-untyped-def]
+        """Returns the loss, the gradients before they are reduced over workers, and what they must be divided by.
+
+        Args:
+            scaling_sens: The loss scale.
+            *inputs: The columns of a batch, `input_ids` and `labels` [b, s + 1].
+        """
+        if not self.is_weighted or len(inputs) != 2:
+            return super().grads_for_legacy(scaling_sens, *inputs)
+        input_ids, labels = inputs
+        is_answer = ops.logical_and(input_ids[:, :-1] != self.pad_token_id, labels[:, 1:] != self.ignore_token_id)
+        tokens = ops.cast(is_answer, ms.float32).sum(axis=1)  # [b]
+        all_tokens = ops.maximum(self.add_workers(tokens.sum()), 1.0)
+        rows = input_ids.shape[0] // self.parts
+        loss, gradients = 0.0, None
+        for part in range(self.parts):
+            first = part * rows
+            columns = (input_ids[first : first + rows], labels[first : first + rows])
+            if part > 0:  # not before the part in front of it is done, whose memory it takes
+                columns = ops.depend(columns, gradients)
+            share = tokens[first : first + rows].sum() / all_tokens
+            loss_of_part = self.network(*columns)
+            scale = ops.cast(scaling_sens * share * self.workers_divided, loss_of_part.dtype)
+            more = self.grad(self.network, self.weights)(*columns, ops.ones_like(loss_of_part) * scale)
+            loss = loss + ops.cast(loss_of_part, ms.float32) * share
+            gradients = more if part == 0 else self.hyper_map(_sum, gradients, more)
+        return self.add_workers(loss), gradients, self.grad_scale_factor
 
     def start_overflow_check(self, pre_cond, compute_input):  # type: ignore[no-untyped-def]
         """Clears the status register where there is one; returns its state and `compute_input`."""

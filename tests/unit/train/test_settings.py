@@ -51,11 +51,43 @@ def test_records_are_found_as_mindformers_finds_them(config: dict[str, Any], tmp
     [(True, 1, None, 1, 5), (False, 1, None, 1, 6), (True, 2, None, 1, 10), (True, 1, 9, 1, 2), (True, 1, None, 2, 2)],
 )
 def test_steps_of_an_epoch(
-    config: dict[str, Any], drop: bool, repeat: int, limit: int | None, workers: int, expected: int
+    config: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    drop: bool,
+    repeat: int,
+    limit: int | None,
+    workers: int,
+    expected: int,
 ) -> None:
+    monkeypatch.setenv("RANK_SIZE", str(workers))
+    config |= {"use_parallel": workers > 1, "parallel": {"parallel_mode": 0}}
     config["train_dataset"] |= {"drop_remainder": drop, "repeat": repeat}
     config["train_dataset"]["data_loader"]["num_samples"] = limit
-    assert read_settings(config).steps_per_epoch(records=22, workers=workers) == expected
+    assert read_settings(config).steps_per_epoch(records=22) == expected
+
+
+def test_workers_that_do_not_know_of_each_other_are_refused(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK_SIZE", "2")
+    with pytest.raises(ConfigError, match=r"use_parallel \(False\) lets 2 workers do the same work"):
+        read_settings(config)
+
+
+def test_a_global_batch_is_kept(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    config |= {"use_parallel": True, "parallel": {"parallel_mode": 0}}
+    config["runner_config"]["global_batch_size"] = 8
+    for workers, share, parts in ((1, 8, 2), (2, 4, 1), (4, 2, 1)):
+        monkeypatch.setenv("RANK_SIZE", str(workers))
+        settings = read_settings(config)
+        assert (settings.batch_size, settings.accumulation_steps) == (share, parts)
+        assert settings.steps_per_epoch(records=22) == 2
+        runner = mindformers_tree(settings, 2)["runner_config"]
+        assert (runner["batch_size"], runner["gradient_accumulation_steps"]) == (share, 1)
+        assert mindformers_tree(settings, 2)["runner_wrapper"]["accumulation_steps"] == parts
+    monkeypatch.setenv("RANK_SIZE", "3")
+    with pytest.raises(ConfigError, match="must be a multiple of the number of workers"):
+        read_settings(config)
 
 
 def test_split_tensors_share_one_batch(config: dict[str, Any]) -> None:
@@ -63,7 +95,7 @@ def test_split_tensors_share_one_batch(config: dict[str, Any]) -> None:
     config["parallel_config"] = {"data_parallel": 2, "pipeline_stage": 4, "micro_batch_num": 8}
     settings = read_settings(config)
     assert settings.splits_tensors
-    assert settings.steps_per_epoch(records=640, workers=8) == 640 // (4 * 2 * 8)
+    assert settings.steps_per_epoch(records=640) == 640 // (4 * 2 * 8)
     assert settings.reporting_rank(8) == 6  # the first worker of the last of four stages
     assert settings.checkpoint_bytes() == 0  # MindFormers writes them, each worker its part
     config["do_eval"] = True

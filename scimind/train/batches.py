@@ -1,0 +1,39 @@
+"""How a step's records are divided among workers, and among the parts of a worker's step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scimind.errors import ConfigError
+
+
+def divide_batch(runner: Mapping[str, Any], workers: int) -> tuple[int, int]:
+    """Returns the records of a worker's step and the parts that it computes one after the other.
+
+    With `global_batch_size` a step has as many records whatever the number of workers is; `batch_size` is then the most
+    that a worker computes at a time. Without it each worker takes `batch_size` x `gradient_accumulation_steps`.
+
+    Args:
+        runner: The section runner_config.
+        workers: Processes that train together.
+
+    Raises:
+        ConfigError: The records cannot be divided equally.
+    """
+    most = int(runner.get("batch_size", 1))
+    parts = int(runner.get("gradient_accumulation_steps") or 1)
+    total = runner.get("global_batch_size")
+    if not total:
+        return most * parts, parts
+    if total % workers:
+        raise ConfigError(
+            f"runner_config.global_batch_size ({total}) must be a multiple of the number of workers ({workers})"
+        )
+    share = total // workers
+    if parts > 1 and share != most * parts:
+        raise ConfigError(
+            f"runner_config.global_batch_size ({total}) must be batch_size ({most}) x gradient_accumulation_steps "
+            f"({parts}) x workers ({workers}); leave gradient_accumulation_steps out, it is then chosen"
+        )
+    return share, next(count for count in range(1, share + 1) if share % count == 0 and share // count <= most)

@@ -1,0 +1,84 @@
+"""The order of the records in a training, and each worker's share of it.
+
+The order is a pure function of the seed and of the pass over the data, so that it is the same for any number of workers
+and can begin at any step. Step k takes the next `global_batch_size` records of its pass; the workers divide them by
+rank. A pass ends with a whole step: the records that are left over are dropped (other ones in each pass), or get a step
+of their own whose empty places are blank rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class RecordOrder:
+    """Which records a step takes.
+
+    Args:
+        records: Records of the data.
+        global_batch_size: Records of a step, all workers together; a multiple of `workers`.
+        seed: Decides the order.
+        workers: Processes that train together.
+        shuffle: Whether each pass has an order of its own; else the data's.
+        drop_remainder: Whether records that do not fill a step are dropped.
+    """
+
+    records: int
+    global_batch_size: int
+    seed: int = 0
+    workers: int = 1
+    shuffle: bool = True
+    drop_remainder: bool = True
+
+    @property
+    def share(self) -> int:
+        """Records of a worker's step."""
+        return self.global_batch_size // self.workers
+
+    @property
+    def steps_per_pass(self) -> int:
+        """Steps of a pass over the data."""
+        whole, rest = divmod(self.records, self.global_batch_size)
+        return whole + (1 if rest and not self.drop_remainder else 0)
+
+    def of_pass(self, number: int) -> np.ndarray:
+        """Returns the records of a pass in order, int64 [records].
+
+        Args:
+            number: The pass, from 0.
+        """
+        if not self.shuffle:
+            return np.arange(self.records)
+        return np.random.default_rng((self.seed, number)).permutation(self.records)
+
+    def real_rows(self, step: int, rank: int) -> int:
+        """Returns how many rows of a worker's step hold a record; those behind them are blank.
+
+        Args:
+            step: The step, from 0.
+            rank: The worker.
+        """
+        first = step % self.steps_per_pass * self.global_batch_size + rank * self.share
+        return int(np.clip(self.records - first, 0, self.share))
+
+    def rows(self, rank: int, first_step: int, steps: int) -> np.ndarray:
+        """Returns the records of a worker, step after step, int64 [steps · share]; 0 stands where a row is blank.
+
+        Args:
+            rank: The worker.
+            first_step: The first step, from 0.
+            steps: Steps.
+        """
+        found = np.zeros((steps, self.share), np.int64)
+        order, number = np.empty(0, np.int64), -1
+        for place, step in enumerate(range(first_step, first_step + steps)):
+            if step // self.steps_per_pass != number:
+                number = step // self.steps_per_pass
+                order = self.of_pass(number)
+            first = step % self.steps_per_pass * self.global_batch_size + rank * self.share
+            taken = order[first : first + self.share]
+            found[place, : len(taken)] = taken
+        return found.reshape(-1)
