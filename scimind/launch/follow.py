@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TextIO
+
+# What MindSpore's own threads write into a worker's log, which no one needs to see as long as all is well.
+_CHATTER = re.compile(r"^\[(?:DEBUG|INFO|WARNING)\] [A-Z_]+\(\d+,.*\n", re.MULTILINE)
 
 
 class Follower:
@@ -11,7 +15,7 @@ class Follower:
 
     Args:
         path: The file; it need not be there yet.
-        target: Where whatever is read is also written.
+        target: Where whatever is read is also written, without MindSpore's messages below errors.
     """
 
     def __init__(self, path: Path, target: TextIO | None = None) -> None:
@@ -29,7 +33,7 @@ class Follower:
         self._position += len(whole)
         text = whole.decode("utf-8", errors="replace")
         if text and self._target is not None:
-            self._target.write(text)
+            self._target.write(_CHATTER.sub("", text))
             self._target.flush()
         return text
 

@@ -30,13 +30,13 @@ def adopt_orphans() -> None:
 
 
 def marked_environment(binaries: Path) -> dict[str, str]:
-    """Returns the environment of msrun: this one, with its Python found first and the mark for the workers.
+    """Returns the environment of msrun: this one with its Python found first, prompt logs, and the workers' mark.
 
     Args:
         binaries: The folder that holds Python.
     """
     path = os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, _MARK: "1"}
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", _MARK: "1"}
 
 
 def _prctl(option: int, value: int) -> None:

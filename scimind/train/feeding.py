@@ -2,57 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindspore.dataset import MindDataset, SubsetSampler, transforms
+from mindspore.dataset import GeneratorDataset, MindDataset, SubsetSampler
 
 from scimind.train.order import RecordOrder
 from scimind.train.records import COLUMNS
 
 
-def training_data(
-    files: list[Path],
-    order: RecordOrder,
-    *,
-    rank: int,
-    steps: int,
-    first_step: int = 0,
-    ignore_token_id: int = -100,
-    settings: Mapping[str, Any] | None = None,
-) -> ms.dataset.Dataset:
-    """Returns a worker's batches: `steps` of them, as one epoch of MindSpore.
+class RecordBatches:
+    """A worker's batches, step after step.
 
     Args:
         files: The MindRecord files.
         order: Which records a step takes.
         rank: The worker.
-        steps: Steps.
-        first_step: The step to begin with, from 0.
-        ignore_token_id: The label that a blank row has everywhere.
-        settings: `num_parallel_workers`, `prefetch_size` of the configuration.
-
-    Returns:
-        Batches of `input_ids` and `labels`, int32 [share, s + 1].
+        steps: How many batches there are.
+        first_step: The step of the first one, from 0.
+        tokens: Length of a record, s + 1.
+        ignore_token_id: The label that a blank row has everywhere; its inputs are 0.
     """
-    given = dict(settings or {})
-    threads = {"num_parallel_workers": int(given["num_parallel_workers"])} if given.get("num_parallel_workers") else {}
-    if given.get("prefetch_size"):
-        ms.dataset.config.set_prefetch_size(int(given["prefetch_size"]))
-    indices = order.rows(rank, first_step, steps).tolist()
-    names = [str(file) for file in files]
-    data = MindDataset(names, columns_list=list(COLUMNS), sampler=SubsetSampler(indices), **threads)
-    for column in COLUMNS:
-        data = data.map(transforms.TypeCast(ms.int32), input_columns=[column], **threads)
-    if order.drop_remainder or order.records % order.global_batch_size == 0:
-        return data.batch(order.share, drop_remainder=True, **threads)
 
-    def blank(input_ids: list[np.ndarray], labels: list[np.ndarray], batch: Any) -> tuple[list[np.ndarray], ...]:
-        for row in range(order.real_rows(first_step + batch.get_batch_num(), rank), order.share):
-            labels[row] = np.full_like(labels[row], ignore_token_id)
-        return input_ids, labels
+    def __init__(
+        self,
+        files: list[Path],
+        order: RecordOrder,
+        *,
+        rank: int,
+        steps: int,
+        tokens: int,
+        first_step: int = 0,
+        ignore_token_id: int = -100,
+    ) -> None:
+        self._files = [str(file) for file in files]
+        self._order, self._rank, self._tokens = order, rank, tokens
+        self._first, self._end, self._ignore = first_step, first_step + steps, ignore_token_id
 
-    return data.batch(order.share, drop_remainder=True, per_batch_map=blank, **threads)
+    def __len__(self) -> int:
+        return self._end - self._first
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yields `input_ids` and `labels`, int32 [share, s + 1]."""
+        order, step = self._order, self._first
+        while step < self._end:
+            end = min(self._end, (step // order.steps_per_pass + 1) * order.steps_per_pass)
+            counts = [order.real_rows(number, self._rank) for number in range(step, end)]
+            rows = self._read(order.rows(self._rank, step, end - step)[: sum(counts)].tolist())
+            for count in counts:
+                input_ids = np.zeros((order.share, self._tokens), np.int32)
+                labels = np.full((order.share, self._tokens), self._ignore, np.int32)
+                for place in range(count):
+                    input_ids[place], labels[place] = next(rows)
+                yield input_ids, labels
+            step = end
+
+    def _read(self, records: list[int]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields these records of a pass, read ahead by MindSpore's own threads."""
+        if records:
+            data = MindDataset(self._files, columns_list=list(COLUMNS), sampler=SubsetSampler(records))
+            yield from data.create_tuple_iterator(num_epochs=1, output_numpy=True)
+
+
+def training_data(batches: RecordBatches) -> ms.dataset.Dataset:
+    """Returns batches as one epoch of MindSpore's data set."""
+    return GeneratorDataset(batches, list(COLUMNS), num_parallel_workers=1, python_multiprocessing=False)

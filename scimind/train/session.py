@@ -23,7 +23,7 @@ from scimind.run_folder import RunFolder, plain, replace_text, worker
 from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
 from scimind.train.checkpoints import SciMindCheckpoint
 from scimind.train.evaluation import Evaluator
-from scimind.train.feeding import training_data
+from scimind.train.feeding import RecordBatches, training_data
 from scimind.train.finetune import FinetuneResult
 from scimind.train.interruption import stops_on_signals
 from scimind.train.network import build_model, configure, start
@@ -62,7 +62,9 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         )
     network = build_model(mf_config, settings.load_checkpoint, description, console, is_training=True)
     team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), workers)
-    team.check_same("configurations, data or versions", zlib.crc32(f"{graph_key(mindformers_tree(settings))} {records}".encode()))
+    team.check_same(
+        "configurations, data or versions", zlib.crc32(f"{graph_key(mindformers_tree(settings))} {records}".encode())
+    )
     team.check_same("weights at the start", weights_checksum(network) if workers > 1 else 0)
     if settings.load_checkpoint:  # training does not move neurons
         description["neuron_order"] = find_checkpoint(settings.load_checkpoint).description.get("neuron_order")
@@ -89,14 +91,15 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     callbacks = _build_callbacks(run, settings, evaluator, description)
     data = None
     if settings.feeds_records:
-        data = training_data(
+        batches = RecordBatches(
             settings.train_files,
             settings.record_order(records),
             rank=team.rank,
             steps=total,
+            tokens=settings.seq_length + 1,
             ignore_token_id=int(settings.model_config.get("ignore_token_id", -100)),
-            settings=settings.tree["train_dataset"],
         )
+        data = training_data(batches)
     _run_trainer(run, configure(mindformers_tree(settings, steps_per_epoch)), network, callbacks, data)
     result = _finish(run)
     team.wait()  # a worker that ended before the others had written would end them too

@@ -17,16 +17,19 @@ from scimind import cli
 from scimind.cli import original
 from scimind.cli.run_options import overrides_of
 from scimind.config import load_config
+from scimind.launch.options import read_job
+from scimind.launch.rank_table import make_rank_table
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "README_CN.md")
+PAGES = {"docs/distributed.md": "docs/distributed_CN.md"}  # and their translations
 YAMLS = sorted((ROOT / "configs").glob("*.yaml"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.sh"))
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A path inside the repository: it begins with one of its folders or is one of its files.
 _PATH = re.compile(
-    r"(?<![\w./-])(?:(?:configs|scripts|tests|scimind|LPM-24-data)(?:/[\w.-]*\w)?|\w+\.(?:py|md))(?![\w-])"
+    r"(?<![\w./-])(?:(?:configs|docs|scripts|tests|scimind|LPM-24-data)(?:/[\w.-]*\w)?|\w+\.(?:py|md))(?![\w-])"
 )
 
 
@@ -42,14 +45,21 @@ def commands(text: str) -> list[list[str]]:
 
 def our_arguments(words: list[str]) -> tuple[str, list[str]] | None:
     """Returns which of our commands the words call, and its arguments; None for other commands."""
-    if "run_scimind.py" in words:
-        return "run_scimind.py", words[words.index("run_scimind.py") + 1 :]
+    for script in ("run_scimind.py", "scripts/run_distribute.sh", "scripts/make_rank_table.py"):
+        if script in words:
+            return script, words[words.index(script) + 1 :]
     return ("scimind", words[1:]) if words[0] == "scimind" else None
 
 
 def documented() -> list[list[str]]:
-    """Returns our commands in the README and at the head of each YAML."""
-    found = [words for kind, text in blocks("README.md") if kind == "bash" for words in commands(text)]
+    """Returns our commands in the documents and at the head of each YAML."""
+    found = [
+        words
+        for document in ("README.md", *PAGES)
+        for kind, text in blocks(document)
+        if kind == "bash"
+        for words in commands(text)
+    ]
     for path in YAMLS:
         head = [
             line.removeprefix("#   ") for line in path.read_text(encoding="utf-8").splitlines() if line[:4] == "#   "
@@ -61,15 +71,31 @@ def documented() -> list[list[str]]:
 def test_both_languages_have_the_same_blocks() -> None:
     assert blocks("README.md") == blocks("README_CN.md")
     assert len(blocks("README.md")) >= 6
+    for page, translation in PAGES.items():
+        assert blocks(page) == blocks(translation) != []
 
 
 @pytest.mark.parametrize("words", documented(), ids=" ".join)
-def test_command_parses_and_its_settings_load(words: list[str]) -> None:
+def test_command_parses_and_its_settings_load(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = our_arguments(words)
     assert found is not None
     program, arguments = found
     if arguments == ["--help"]:
         assert "usage: scimind" in cli.build_parser().format_help()
+        return
+    if program == "scripts/make_rank_table.py":
+        assert subprocess.run([sys.executable, str(ROOT / program), "--help"], capture_output=True).returncode == 0
+        known = re.findall(r"--[\w-]+", (ROOT / program).read_text(encoding="utf-8"))
+        assert {word for word in arguments if word.startswith("--")} <= set(known)
+        return
+    if program == "scripts/run_distribute.sh":
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "configs").symlink_to(ROOT / "configs")
+        table = make_rank_table([(f"10.0.0.{n}", {d: f"10.1.{n}.{d}" for d in range(4)}) for n in (1, 2)])
+        table.write("rank_table.json")
+        assert read_job(arguments).workers > 1
         return
     args = original.parse(arguments) if program == "run_scimind.py" else cli.parse(arguments)
     if getattr(args, "config", None):
@@ -79,6 +105,14 @@ def test_command_parses_and_its_settings_load(words: list[str]) -> None:
 def test_commands_are_found_at_all() -> None:
     """The README and the head of every YAML name commands; a change of form must not hide them from the test above."""
     assert len(documented()) >= 6 + len(YAMLS)
+
+
+@pytest.mark.parametrize("document", [*PAGES, *PAGES.values()])
+def test_every_path_that_a_page_names_exists(document: str) -> None:
+    named = set(_PATH.findall((ROOT / document).read_text(encoding="utf-8"))) - {Path(page).name for page in PAGES}
+    named -= {Path(page).name for page in PAGES.values()}
+    assert "scripts/run_distribute.sh" in named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 import yaml
 
 from scimind.errors import SciMindError
-from scimind.launch.options import Job, read_job
+from scimind.launch.options import DEFAULT_PORT, Job, read_job
 from scimind.launch.ports import choose_port
 from scimind.launch.rank_table import make_rank_table
 
@@ -121,11 +122,9 @@ def test_a_port_in_use_is_reported_or_another_is_taken() -> None:
             choose_port(replace(job, port=port))
     assert choose_port(replace(job, port=port)) == port
     with socket.socket() as taken:
-        try:
-            taken.bind(("127.0.0.1", 8118))
-        except OSError:
-            pass  # something else has it, which serves as well
+        with suppress(OSError):  # something else may have it, which serves as well
+            taken.bind(("127.0.0.1", DEFAULT_PORT))
         taken.listen()
-        assert choose_port(job) not in (8118, 0)
+        assert choose_port(job) not in (DEFAULT_PORT, 0)
     with pytest.raises(SciMindError, match="is not an address of this server"):
         choose_port(replace(job, master="192.0.2.77", port=9000))

@@ -1,0 +1,212 @@
+"""Several workers under msrun on the CPU, started by scripts/run_distribute.sh as a user starts them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from tests.integration.test_finetune import losses, make_config, write_records
+
+ROOT = Path(__file__).resolve().parents[2]
+NANO = ROOT / "configs" / "scimind_nano_finetune.yaml"
+SECONDS_TO_END = 30
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "SCIMIND_PYTHON": sys.executable}
+
+
+def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", str(ROOT / "scripts" / "run_distribute.sh"), *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@contextmanager
+def running(folder: Path, records: Path) -> Iterator[tuple[subprocess.Popen[str], dict[int, psutil.Process]]]:
+    """Starts two workers that train for ever, and yields the script and its workers by rank once they train."""
+    write_config(folder / "config.yaml", records, folder / "out", runner_config__max_steps=1_000_000, do_eval=False)
+    script = subprocess.Popen(
+        ["bash", str(ROOT / "scripts" / "run_distribute.sh"), "--config", "config.yaml", "--workers", "2"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    started: list[psutil.Process] = []
+    try:
+        wait_until(lambda: (folder / "out" / "loss.csv").exists() and len(losses(folder / "out")) > 3, script)
+        started = psutil.Process(script.pid).children(recursive=True)
+        workers = {
+            int(process.environ()["MS_NODE_ID"]): process
+            for process in started
+            if process.environ().get("MS_ROLE") == "MS_WORKER"
+        }
+        assert sorted(workers) == [0, 1]
+        yield script, workers
+        # Nothing is left: msrun, the scheduler, the workers.
+        assert len(started) >= 4
+        assert [process for process in started if process.is_running()] == []
+    finally:
+        for process in (*started, psutil.Process(script.pid) if script.poll() is None else None):
+            with suppress(psutil.Error, AttributeError):
+                process.kill()
+        script.wait()
+
+
+def wait_until(condition, script: subprocess.Popen[str], seconds: float = 120) -> None:  # type: ignore[no-untyped-def]
+    end = time.monotonic() + seconds
+    while not condition():
+        assert script.poll() is None, script.stderr and script.stderr.read()
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def end_of(script: subprocess.Popen[str]) -> tuple[int, str]:
+    _, told = script.communicate(timeout=SECONDS_TO_END)
+    return script.returncode, told
+
+
+def write_config(path: Path, data: Path, output: Path, **changes: object) -> Path:
+    path.write_text(yaml.safe_dump(make_config(data, output, **changes)))
+    return path
+
+
+def evaluations(folder: Path) -> list[tuple[float, float]]:
+    with open(folder / "loss.csv", newline="", encoding="utf-8") as file:
+        return [
+            (float(row["eval_loss"]), float(row["eval_accuracy"])) for row in csv.DictReader(file) if row["eval_loss"]
+        ]
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """61 records of different lengths: they fill neither batches nor workers' shares evenly."""
+    return write_records(tmp_path_factory.mktemp("data") / "train.mindrecord", count=61, seed=2)
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample")
+    source = ROOT / "LPM-24-data" / "text2smiles" / "train.json"
+    subprocess.run(
+        [
+            *(sys.executable, "-c", "import sys; from scimind.cli import main; sys.exit(main())", "prepare"),
+            *("--task", "conversation", "--name", "train", "--seq_length", "160", "--workers", "1"),
+            *("--input", str(source), "--output", str(folder)),
+        ],
+        check=True,
+        env=environment(),
+        capture_output=True,
+    )
+    return folder / "train.mindrecord"
+
+
+def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> None:
+    """The nano model, 30 steps of the same 16 records; scores of 40 records, which five batches of 8 do not divide."""
+    options = [
+        *("--train_dataset", str(sample), "--eval_dataset", str(sample)),
+        *("--eval_dataset.data_loader.num_samples=40", "--runner_config.max_steps=30"),
+    ]
+    two = launch("msrun", str(NANO), "[0,2]", "finetune", *options, "--output_dir", "two", cwd=tmp_path)
+    assert two.returncode == 0, two.stderr
+    assert "step 30/30  loss" in two.stdout
+    assert "[INFO]" not in two.stdout
+    subprocess.run(
+        [sys.executable, str(ROOT / "run_scimind.py"), "--config", str(NANO), *options, "--output_dir", "one"],
+        cwd=tmp_path,
+        env=environment(),
+        check=True,
+        capture_output=True,
+    )
+    one = losses(tmp_path / "one")
+    assert len(one) == 30
+    assert losses(tmp_path / "two") == pytest.approx(one, abs=1e-4)
+    assert one[-1] < 0.5 * one[0]
+    scores = evaluations(tmp_path / "one")
+    assert len(scores) == 2
+    for found, expected in zip(evaluations(tmp_path / "two"), scores, strict=True):
+        assert found == pytest.approx(expected, abs=1e-4)
+    # One worker writes what is shared, each its own log.
+    assert {path.name for path in (tmp_path / "two").iterdir()} == {path.name for path in (tmp_path / "one").iterdir()}
+    logs = sorted(path.name for path in (tmp_path / "two" / "log" / "msrun").iterdir())
+    assert logs == ["msrun.log", "scheduler.log", "worker_0.log", "worker_1.log"]
+    result = json.loads((tmp_path / "two" / "result.json").read_text())
+    assert result["last_evaluation"]["records"] == 40
+
+
+def test_four_workers_with_uneven_data_and_accumulation(records: Path, tmp_path: Path) -> None:
+    """61 records in steps of 12, so that the sixth has one record: three workers have only blank rows in it."""
+    from scimind.train import finetune
+
+    changes = {
+        "runner_config__batch_size": 2,
+        "runner_config__global_batch_size": 12,
+        "runner_config__max_steps": 14,
+        "train_dataset__drop_remainder": False,
+        "do_eval": False,
+    }
+    config = write_config(tmp_path / "config.yaml", records, tmp_path / "four", **changes)
+    four = launch("--config", str(config), "--workers", "4", cwd=tmp_path)
+    assert four.returncode == 0, four.stderr
+    finetune(make_config(records, tmp_path / "one", **changes))
+    expected = losses(tmp_path / "one")
+    assert losses(tmp_path / "four") == pytest.approx(expected, abs=1e-4)
+    # The twin: other records in each step are other losses.
+    finetune(make_config(records, tmp_path / "other", **{**changes, "seed": 4, "runner_config__stop_step": 3}))
+    assert losses(tmp_path / "other") != pytest.approx(expected[:3], abs=1e-4)
+
+
+def test_a_killed_worker_ends_the_job_and_is_named(records: Path, tmp_path: Path) -> None:
+    with running(tmp_path, records) as (script, workers):
+        workers[1].send_signal(signal.SIGKILL)
+        status, told = end_of(script)
+        assert status == 128 + signal.SIGKILL
+        assert "rank 1 ended with signal SIGKILL, the others were stopped; the last lines of" in told
+        assert "worker_1.log" in told
+
+
+def test_an_interrupted_job_stops_at_one_step_with_a_checkpoint(records: Path, tmp_path: Path) -> None:
+    with running(tmp_path, records) as (script, _):
+        script.send_signal(signal.SIGINT)
+        status, told = end_of(script)
+        assert status == 128 + signal.SIGINT, told
+        assert "stopped by SIGINT" in told
+    last = sorted((tmp_path / "out" / "checkpoint").iterdir())[-1]
+    assert len(losses(tmp_path / "out")) == int(last.name.split("_")[1])
+    assert json.loads((tmp_path / "out" / "result.json").read_text())["stop_signal"] == signal.SIGTERM
+
+
+def test_workers_end_with_a_script_that_is_killed(records: Path, tmp_path: Path) -> None:
+    with running(tmp_path, records) as (script, workers):
+        script.kill()
+        script.wait()
+        _, alive = psutil.wait_procs(list(workers.values()), timeout=SECONDS_TO_END)
+        assert alive == []
+        time.sleep(1)  # the scheduler's turn
+
+
+def test_a_mistake_that_a_worker_finds_is_shown(tmp_path: Path) -> None:
+    """One worker is a job too."""
+    done = launch("--config", str(NANO), "--train_dataset", "absent.mindrecord", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "rank 0 ended with status 2" in done.stderr
+    assert "train_dataset (absent.mindrecord) does not exist" in done.stderr
