@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,10 +99,16 @@ def evaluations(folder: Path) -> list[tuple[float, float]]:
         ]
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """61 records of different lengths: they fill neither batches nor workers' shares evenly."""
-    return write_records(tmp_path_factory.mktemp("data") / "train.mindrecord", count=61, seed=2)
+    return write_records(tmp_path_factory.mktemp("data") / "train.mindrecord", count=61, seed=2, is_uneven=True)
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +159,15 @@ def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> Non
     assert logs == ["msrun.log", "scheduler.log", "worker_0.log", "worker_1.log"]
     result = json.loads((tmp_path / "two" / "result.json").read_text())
     assert result["last_evaluation"]["records"] == 40
+    # One worker is a job too.
+    alone = launch(
+        *("--config", str(NANO), "--run_mode", "eval", *options, "--load_checkpoint", "two", "--output_dir", "eval"),
+        cwd=tmp_path,
+    )
+    assert alone.returncode == 0, alone.stderr
+    assert json.loads((tmp_path / "eval" / "evaluation.json").read_text())["loss"] == pytest.approx(
+        result["last_evaluation"]["loss"], rel=1e-5
+    )
 
 
 def test_four_workers_with_uneven_data_and_accumulation(records: Path, tmp_path: Path) -> None:
@@ -173,6 +190,23 @@ def test_four_workers_with_uneven_data_and_accumulation(records: Path, tmp_path:
     # The twin: other records in each step are other losses.
     finetune(make_config(records, tmp_path / "other", **{**changes, "seed": 4, "runner_config__stop_step": 3}))
     assert losses(tmp_path / "other") != pytest.approx(expected[:3], abs=1e-4)
+
+
+def test_workers_know_what_the_others_know(tmp_path: Path) -> None:
+    command = [
+        *(sys.executable, "-m", "mindspore.parallel.cluster.run", "--worker_num=2", "--local_worker_num=2"),
+        *("--join=True", f"--master_port={free_port()}", f"--log_dir={tmp_path / 'log'}", "--tail_worker_log=2"),
+        *(str(ROOT / "tests" / "integration" / "workers_that_compare.py"), str(tmp_path)),
+    ]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(command, cwd=tmp_path, env={**environment(), "PATH": path}, capture_output=True, timeout=120)
+    assert done.returncode == 0, (tmp_path / "log" / "worker_0.log").read_text()[-2000:]
+    for rank in (0, 1):
+        seen = json.loads((tmp_path / f"{rank}.json").read_text())
+        assert seen["gathered"] == [[math.pi, 2.0**53], [2 * math.pi, 2.0**53 - 1]]
+        assert seen["total"] == [0.2, 1.0]
+        assert seen["largest"] == 15
+        assert seen["error"] == "the workers have different weights: rank 1 not as rank 0; give all the same"
 
 
 def test_a_killed_worker_ends_the_job_and_is_named(records: Path, tmp_path: Path) -> None:
@@ -205,7 +239,6 @@ def test_workers_end_with_a_script_that_is_killed(records: Path, tmp_path: Path)
 
 
 def test_a_mistake_that_a_worker_finds_is_shown(tmp_path: Path) -> None:
-    """One worker is a job too."""
     done = launch("--config", str(NANO), "--train_dataset", "absent.mindrecord", cwd=tmp_path)
     assert done.returncode == 2
     assert "rank 0 ended with status 2" in done.stderr

@@ -25,8 +25,16 @@ SEQ_LENGTH, VOCAB_SIZE, STEPS = 24, 2240, 30
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def write_records(path: Path, count: int = 64, length: int = SEQ_LENGTH + 1, highest: int = 40, seed: int = 0) -> Path:
-    """Writes questions of three tokens and answers that count upwards: easy to learn."""
+def write_records(
+    path: Path,
+    count: int = 64,
+    length: int = SEQ_LENGTH + 1,
+    highest: int = 40,
+    seed: int = 0,
+    *,
+    is_uneven: bool = False,
+) -> Path:
+    """Writes questions of three tokens and answers that count upwards, all of one length or not: easy to learn."""
     from mindspore.mindrecord import FileWriter
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,6 +46,8 @@ def write_records(path: Path, count: int = 64, length: int = SEQ_LENGTH + 1, hig
         ids[0], ids[-4:] = 1, 0
         labels = ids.copy()
         labels[:4], labels[-4:] = -100, -100
+        if is_uneven:
+            labels[int(random.integers(6, length)) :] = -100
         rows.append({"input_ids": ids, "labels": labels})
     writer = FileWriter(str(path), overwrite=True)
     writer.add_schema({name: {"type": "int32", "shape": [length]} for name in ("input_ids", "labels")}, "test")
@@ -175,6 +185,29 @@ def test_a_seed_gives_the_same_losses(
     assert "tokens/s" in shown.out
     assert f"checkpoint: {tmp_path / 'same' / 'checkpoint' / 'step_000010'}" in shown.out
     assert not any(word in shown.out + shown.err for word in ("WARNING", "INFO", "mindformers/"))
+
+
+def test_parts_of_a_step_are_weighted_by_their_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uneven = write_records(tmp_path / "data" / "train.mindrecord", is_uneven=True)
+    whole = {"runner_config__stop_step": 8, "do_eval": False}
+    finetune(make_config(uneven, tmp_path / "whole", **whole))
+    parts = {**whole, "runner_config__batch_size": 2, "runner_config__global_batch_size": 8}
+    finetune(make_config(uneven, tmp_path / "parts", **parts))
+    expected = losses(tmp_path / "whole")
+    assert losses(tmp_path / "parts") == pytest.approx(expected, abs=1e-5)
+
+    # The twin: weighted by positions, as if all answers had one length.
+    from scimind.train.step import SciMindTrainOneStepCell
+
+    build = SciMindTrainOneStepCell.__init__
+
+    def build_with_equal_weights(self: SciMindTrainOneStepCell, *args: Any, **settings: Any) -> None:
+        build(self, *args, **{**settings, "ignore_token_id": -1})
+
+    monkeypatch.setattr(SciMindTrainOneStepCell, "__init__", build_with_equal_weights)
+    monkeypatch.setenv("MS_COMPILER_CACHE_ENABLE", "0")  # the graph above is another one
+    finetune(make_config(uneven, tmp_path / "equal", **parts))
+    assert losses(tmp_path / "equal") != pytest.approx(expected, abs=1e-3)
 
 
 def test_a_checkpoint_scores_as_it_did_in_training(trained: FinetuneResult, data: Path, tmp_path: Path) -> None:
