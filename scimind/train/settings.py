@@ -14,14 +14,13 @@ from typing import Any
 from scimind.errors import ConfigError
 from scimind.run_folder import plain, worker
 from scimind.train.batches import divide_batch
+from scimind.train.callback_settings import take_callbacks
 from scimind.train.order import RecordOrder
 from scimind.train.records import find_records
 
 _SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
 # What MindFormers' data set does and SciMind's does not.
 _MINDFORMERS_DATA_KEYS = ("eod_reset", "dynamic_batch", "output_columns", "token_monitor")
-_CHECKPOINT_KEYS = ("save_checkpoint_steps", "keep_checkpoint_max", "checkpoint_format", "save_optimizer")
-_OWN_CALLBACKS = ("SciMindProgress", "SciMindEvaluation", "SciMindLossCurve", "SciMindCheckpoint")
 
 
 @dataclass(frozen=True)
@@ -235,7 +234,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         eval_files=files["eval_dataset"],
         eval_limit=tree.get("eval_dataset", {}).get("data_loader", {}).get("num_samples"),
         splits_tensors=splits,
-        callbacks=_take_callbacks(tree, splits) if is_training else {},
+        callbacks=take_callbacks(tree, splits) if is_training else {},
     )
 
 
@@ -313,34 +312,3 @@ def _paths(tree: Mapping[str, Any], key: str) -> list[str]:
     loader = tree.get(key, {}).get("data_loader", {}) if isinstance(tree.get(key), Mapping) else {}
     given = loader.get("dataset_dir") or loader.get("dataset_files") or []
     return [given] if isinstance(given, str) else [str(path) for path in given]
-
-
-def _take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict[str, Any]]:
-    """Takes SciMind's callbacks out of the configuration and returns their settings by type.
-
-    `CheckpointMonitor` writes weights in pieces where tensors are split, and stays; elsewhere its settings are
-    `SciMindCheckpoint`'s. The interval of `MFLossMonitor`, whose lines go to the log, is the console's too.
-    """
-    own: dict[str, dict[str, Any]] = {name: {} for name in _OWN_CALLBACKS}
-    own["SciMindEvaluation"] = {
-        "step_interval": int(tree.get("eval_step_interval") or 100),
-        "epoch_interval": int(tree.get("eval_epoch_interval") or -1),
-    }
-    left = []
-    for entry in tree.get("callbacks") or []:
-        kind, values = entry.get("type"), {key: value for key, value in entry.items() if key != "type"}
-        if kind == "CheckpointMonitor" and not splits_tensors:
-            own["SciMindCheckpoint"] = {
-                **{key: values[key] for key in _CHECKPOINT_KEYS if values.get(key) is not None},
-                **own["SciMindCheckpoint"],
-            }
-        elif kind in own:
-            own[kind].update(values)
-        else:
-            left.append(entry)
-        if kind == "MFLossMonitor" and values.get("per_print_times", 1) > 1:
-            own["SciMindProgress"].setdefault("step_interval", values["per_print_times"])
-    if splits_tensors:
-        del own["SciMindCheckpoint"]
-    tree["callbacks"] = left or [{"type": "MFLossMonitor", "per_print_times": 1}]
-    return own
