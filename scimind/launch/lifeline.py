@@ -20,8 +20,13 @@ def end_with_parent() -> None:
 
 def end_with_launcher() -> None:
     """Lets a worker that `scimind.launch` started end with msrun; other processes are left alone."""
-    if os.environ.get(_MARK):
+    launcher = os.environ.get(_MARK)
+    if launcher:
         end_with_parent()
+        try:
+            os.kill(int(launcher), 0)
+        except ProcessLookupError:  # it ended before this process could ask the kernel
+            sys.exit(128 + signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
@@ -36,7 +41,7 @@ def marked_environment(binaries: Path) -> dict[str, str]:
         binaries: The folder that holds Python.
     """
     path = os.pathsep.join([str(binaries), os.environ.get("PATH", os.defpath)])
-    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", _MARK: "1"}
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", _MARK: str(os.getpid())}
 
 
 def _prctl(option: int, value: int) -> None:

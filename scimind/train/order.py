@@ -8,9 +8,14 @@ of their own whose empty places are blank rows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+# What MindFormers' data set does and these batches do not.
+_MINDFORMERS_KEYS = ("eod_reset", "dynamic_batch", "output_columns", "token_monitor")
 
 
 @dataclass(frozen=True)
@@ -82,3 +87,30 @@ class RecordOrder:
             taken = order[first : first + self.share]
             found[place, : len(taken)] = taken
         return found.reshape(-1)
+
+
+def can_order(data: Mapping[str, Any]) -> bool:
+    """Returns whether a section `train_dataset` asks for nothing that MindFormers' data set alone does."""
+    return not any(data.get(key) for key in _MINDFORMERS_KEYS)
+
+
+def order_of_data(data: Mapping[str, Any], records: int, share: int, workers: int, seed: int) -> RecordOrder:
+    """Returns the order that a section `train_dataset` asks for.
+
+    Args:
+        data: The section.
+        records: Records of the data.
+        share: Records of a worker's step.
+        workers: Processes that train together.
+        seed: Decides the order.
+    """
+    loader = data["data_loader"]
+    limit = loader.get("num_samples")
+    return RecordOrder(
+        records=min(records, limit) if limit else records,
+        global_batch_size=share * workers,
+        seed=seed,
+        workers=workers,
+        shuffle=bool(loader.get("shuffle", True)),
+        drop_remainder=bool(data.get("drop_remainder", True)),
+    )

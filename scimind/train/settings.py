@@ -15,12 +15,10 @@ from scimind.errors import ConfigError
 from scimind.run_folder import plain, worker
 from scimind.train.batches import divide_batch
 from scimind.train.callback_settings import take_callbacks
-from scimind.train.order import RecordOrder
+from scimind.train.order import RecordOrder, can_order, order_of_data
 from scimind.train.records import find_records
 
 _SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
-# What MindFormers' data set does and SciMind's does not.
-_MINDFORMERS_DATA_KEYS = ("eod_reset", "dynamic_batch", "output_columns", "token_monitor")
 
 
 @dataclass(frozen=True)
@@ -85,8 +83,7 @@ class TrainSettings:
     @property
     def feeds_records(self) -> bool:
         """Whether SciMind chooses each step's records itself, and not MindFormers."""
-        data = self.tree.get("train_dataset", {})
-        return not self.splits_tensors and not any(data.get(key) for key in _MINDFORMERS_DATA_KEYS)
+        return not self.splits_tensors and can_order(self.tree.get("train_dataset", {}))
 
     def record_order(self, records: int) -> RecordOrder:
         """Returns which records each step takes.
@@ -94,16 +91,7 @@ class TrainSettings:
         Args:
             records: Records of the training data.
         """
-        data = self.tree["train_dataset"]
-        limit = data["data_loader"].get("num_samples")
-        return RecordOrder(
-            records=min(records, limit) if limit else records,
-            global_batch_size=self.batch_size * self.workers,
-            seed=self.seed,
-            workers=self.workers,
-            shuffle=bool(data["data_loader"].get("shuffle", True)),
-            drop_remainder=bool(data.get("drop_remainder", True)),
-        )
+        return order_of_data(self.tree["train_dataset"], records, self.batch_size, self.workers, self.seed)
 
     def steps_per_epoch(self, records: int) -> int:
         """Returns the steps of one pass over the training data.

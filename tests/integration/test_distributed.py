@@ -42,8 +42,10 @@ def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 @contextmanager
-def running(folder: Path, records: Path) -> Iterator[tuple[subprocess.Popen[str], dict[int, psutil.Process]]]:
-    """Starts two workers that train for ever, and yields the script and its workers by rank once they train."""
+def running(
+    folder: Path, records: Path, *, until: str = "out/loss.csv"
+) -> Iterator[tuple[subprocess.Popen[str], dict[int, psutil.Process]]]:
+    """Starts two workers that train for ever, and yields the script and its workers by rank once there is a file."""
     write_config(folder / "config.yaml", records, folder / "out", runner_config__max_steps=1_000_000, do_eval=False)
     script = subprocess.Popen(
         ["bash", str(ROOT / "scripts" / "run_distribute.sh"), "--config", "config.yaml", "--workers", "2"],
@@ -55,7 +57,7 @@ def running(folder: Path, records: Path) -> Iterator[tuple[subprocess.Popen[str]
     )
     started: list[psutil.Process] = []
     try:
-        wait_until(lambda: (folder / "out" / "loss.csv").exists() and len(losses(folder / "out")) > 3, script)
+        wait_until(lambda: (folder / until).exists(), script)
         started = psutil.Process(script.pid).children(recursive=True)
         workers = {
             int(process.environ()["MS_NODE_ID"]): process
@@ -223,6 +225,7 @@ def test_an_interrupted_job_stops_at_one_step_with_a_checkpoint(records: Path, t
         script.send_signal(signal.SIGINT)
         status, told = end_of(script)
         assert status == 128 + signal.SIGINT, told
+        assert "stopping the workers after their step" in told
         assert "stopped by SIGINT" in told
     last = sorted((tmp_path / "out" / "checkpoint").iterdir())[-1]
     assert len(losses(tmp_path / "out")) == int(last.name.split("_")[1])
@@ -230,7 +233,7 @@ def test_an_interrupted_job_stops_at_one_step_with_a_checkpoint(records: Path, t
 
 
 def test_workers_end_with_a_script_that_is_killed(records: Path, tmp_path: Path) -> None:
-    with running(tmp_path, records) as (script, workers):
+    with running(tmp_path, records, until="out/log/msrun/worker_1.log") as (script, workers):
         script.kill()
         script.wait()
         _, alive = psutil.wait_procs(list(workers.values()), timeout=SECONDS_TO_END)
