@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scimind.run_folder import plain, replace_text, worker
+from scimind.run_folder import plain, replace_text
 
 _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
@@ -55,18 +55,19 @@ def cache_folder() -> Path:
 def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
     """Lets MindSpore keep, or find, the one graph that is compiled while the context lasts.
 
-    Without a writable cache folder, and where the user has set `MS_COMPILER_CACHE_ENABLE`, nothing happens.
+    Without a writable cache folder, where the user has set `MS_COMPILER_CACHE_ENABLE`, and in msrun's workers, whose
+    graphs MindSpore keeps under other names and only in part, nothing happens.
 
     Args:
         key: What `graph_key` gives; None keeps nothing.
         *parts: What else decides the graph, such as the shapes of its inputs.
     """
-    if key is None or "MS_COMPILER_CACHE_ENABLE" in os.environ:
+    if key is None or not {"MS_COMPILER_CACHE_ENABLE", "MS_ROLE"}.isdisjoint(os.environ):
         yield
         return
     try:
         place = _Place.of_process()
-        store = cache_folder() / _hash(key, *parts, worker())
+        store = cache_folder() / _hash(key, *parts)
         store.parent.mkdir(parents=True, exist_ok=True)
         place.lay(store)
     except OSError:

@@ -58,14 +58,9 @@ def running(
     started: list[psutil.Process] = []
     try:
         wait_until(lambda: (folder / until).exists(), script)
+        wait_until(lambda: sorted(workers_of(script)) == [0, 1], script)
         started = psutil.Process(script.pid).children(recursive=True)
-        workers = {
-            int(process.environ()["MS_NODE_ID"]): process
-            for process in started
-            if process.environ().get("MS_ROLE") == "MS_WORKER"
-        }
-        assert sorted(workers) == [0, 1]
-        yield script, workers
+        yield script, workers_of(script)
         # Nothing is left: msrun, the scheduler, the workers.
         assert len(started) >= 4
         assert [process for process in started if process.is_running()] == []
@@ -74,6 +69,17 @@ def running(
             with suppress(psutil.Error, AttributeError):
                 process.kill()
         script.wait()
+
+
+def workers_of(script: subprocess.Popen[str]) -> dict[int, psutil.Process]:
+    """Returns a job's workers by rank, as far as they run Python already."""
+    found = {}
+    for process in psutil.Process(script.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            environment = process.environ()
+            if environment.get("MS_ROLE") == "MS_WORKER" and "run_scimind.py" in " ".join(process.cmdline()):
+                found[int(environment["MS_NODE_ID"])] = process
+    return found
 
 
 def wait_until(condition, script: subprocess.Popen[str], seconds: float = 120) -> None:  # type: ignore[no-untyped-def]

@@ -105,13 +105,17 @@ def test_split_tensors_share_one_batch(config: dict[str, Any]) -> None:
 
 def test_max_steps_sets_epochs_and_schedule(config: dict[str, Any]) -> None:
     tree = mindformers_tree(read_settings(config), steps_per_epoch=5)
-    assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (3, 15)
+    # SciMind's batches of all passes are one epoch of MindFormers.
+    assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (1, 15)
     config["runner_config"] |= {"max_steps": 12, "stop_step": 7}
     settings = read_settings(config)
     tree = mindformers_tree(settings, steps_per_epoch=5)
-    assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (3, 12)
+    assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (1, 12)
     assert "max_steps" not in tree["runner_config"]
     assert settings.stop_step == 7
+    config["train_dataset"]["eod_reset"] = True  # which MindFormers' data set does
+    tree = mindformers_tree(read_settings(config), steps_per_epoch=5)
+    assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (3, 12)
     config["lr_schedule"]["total_steps"] = 100
     assert mindformers_tree(read_settings(config), 5)["lr_schedule"]["total_steps"] == 100
 
