@@ -160,7 +160,7 @@ def test_room_for_checkpoints_is_counted(config: dict[str, Any]) -> None:
 
 
 def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
-    config["runner_config"] |= {"sink_mode": True, "epochs": 0, "gradient_accumulation_steps": 2}
+    config["runner_config"] |= {"sink_mode": True, "epochs": 0, "global_batch_size": -2}
     config |= {"resume_training": True, "do_eval": True, "optimizer": None}
     del config["model"]["model_config"]["vocab_size"]
     with pytest.raises(ConfigError) as caught:
@@ -168,7 +168,7 @@ def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
     for part in (
         "sink_mode",
         "epochs",
-        "gradient_accumulation",
+        "global_batch_size",
         "resume_training",
         "eval_dataset",
         "optimizer",
