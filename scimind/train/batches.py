@@ -26,6 +26,11 @@ def divide_batch(runner: Mapping[str, Any], workers: int) -> tuple[int, int]:
     total = runner.get("global_batch_size")
     if not total:
         return most * parts, parts
+    if total < most:
+        raise ConfigError(
+            f"runner_config.batch_size ({most}), the most that a worker computes at a time, must be at most "
+            f"global_batch_size ({total}), the records of a step; change one of them"
+        )
     if total % workers:
         raise ConfigError(
             f"runner_config.global_batch_size ({total}) must be a multiple of the number of workers ({workers})"

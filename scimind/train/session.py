@@ -78,6 +78,8 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         workers=team,
     )
     what = "rows of packed records" if settings.packed else "records"
+    if settings.feeds_records:
+        what += f", {settings.batch_size * settings.workers} a step"
     console.print(f"data: {records} {what}, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
     if folder.is_reporter:
         earlier = folder.set_earlier_run_aside()

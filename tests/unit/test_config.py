@@ -89,7 +89,10 @@ def test_sections_that_mindformers_is_strict_about_have_its_keys() -> None:
     from mindformers.tools.register import template
 
     ours = {name: set(node.fields) for name, node in SCHEMA.fields.items() if isinstance(node, Section)}
-    assert ours["runner_config"] == set(template.RunnerConfig.keys()) - {"num_classes"} | {"max_steps"}
+    assert ours["runner_config"] == set(template.RunnerConfig.keys()) - {"num_classes"} | {
+        "max_steps",
+        "global_batch_size",
+    }
     assert ours["parallel_config"] == set(template.ParallelConfig.keys())
     assert ours["recompute_config"] == set(template.RecomputeConfig.keys())
     assert ours["swap_config"] == set(template.SwapConfig.keys())
@@ -246,7 +249,7 @@ def test_values_take_their_final_form(tmp_path: Path) -> None:
     overrides = [
         "--lr_schedule.learning_rate=5e-5",
         MODEL + "expert_sets.text=[0..2, 5]",
-        "--runner_config.batch_size=4",
+        "--runner_config.global_batch_size=4",
     ]
     config = load_config(NANO, overrides)
     assert config.at("lr_schedule.learning_rate") == 5e-5

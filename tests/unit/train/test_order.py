@@ -66,5 +66,7 @@ def test_a_batch_is_divided_among_workers_and_parts() -> None:
     assert divide_batch({"batch_size": 4, "gradient_accumulation_steps": 3, "global_batch_size": 24}, 2) == (12, 3)
     with pytest.raises(ConfigError, match=r"global_batch_size \(16\) must be a multiple of .* workers \(3\)"):
         divide_batch({"batch_size": 16, "global_batch_size": 16}, 3)
+    with pytest.raises(ConfigError, match=r"batch_size \(16\), .* must be at most global_batch_size \(8\)"):
+        divide_batch({"batch_size": 16, "global_batch_size": 8}, 2)
     with pytest.raises(ConfigError, match=r"must be batch_size \(4\) x gradient_accumulation_steps \(3\) x workers"):
         divide_batch({"batch_size": 4, "gradient_accumulation_steps": 3, "global_batch_size": 16}, 2)
