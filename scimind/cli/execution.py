@@ -47,7 +47,12 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
 
 
 def serve_as_scheduler() -> None:
-    """Does what msrun's scheduler has to do: it brings the workers together and waits for their end."""
+    """Does what msrun's scheduler has to do: it brings the workers together and waits for their end.
+
+    A worker that is alone meets nobody; the scheduler has then nothing to do.
+    """
+    if worker()[1] == 1:
+        return
     import mindspore as ms
     from mindspore.communication import init
 

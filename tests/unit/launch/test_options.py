@@ -53,7 +53,11 @@ def test_both_forms_ask_for_the_same() -> None:
 
 
 def test_one_worker_is_a_job_too() -> None:
-    assert job_of("--config NANO").workers == 1
+    job = job_of("--config NANO")
+    assert job.workers == 1
+    assert settings_of(job)["use_parallel"] is False
+    with pytest.raises(SciMindError, match="asks for 8 devices .* the job has 1 workers"):
+        job_of("--config 7B")
     assert job_of("msrun NANO [0,1] finetune").workers == 1
 
 
