@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scimind.run_folder import plain, replace_text, worker
+from scimind.run_folder import replace_text, worker
 
 _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
@@ -36,9 +36,12 @@ def graph_key(tree: Mapping[str, Any]) -> str:
     """Returns a hash of a configuration and of the program that compiles it.
 
     Args:
-        tree: What MindFormers gets, `mindformers_tree`.
+        tree: What MindFormers gets, `mindformers_tree`, before MindFormers adds objects of its own to it.
+
+    Raises:
+        TypeError: A value is an object, whose text would be another in each process.
     """
-    settings = {key: value for key, value in plain(tree).items() if key not in _ELSEWHERE}
+    settings = {key: value for key, value in tree.items() if key not in _ELSEWHERE}
     settings["context"] = {k: v for k, v in settings.get("context", {}).items() if k != "save_graphs_path"}
     return _hash(settings, _program())
 
@@ -164,8 +167,14 @@ def _program() -> str:
 
 
 def _hash(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True, default=str)
+    text = json.dumps(parts, sort_keys=True, default=_path)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _path(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} cannot tell one graph from another")
 
 
 def _checksums(folder: Path) -> dict[str, str]:
