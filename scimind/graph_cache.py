@@ -123,15 +123,22 @@ class _Place:
                 shutil.copyfile(file, target)
 
     def take(self, store: Path) -> None:
-        """Stores the graph that lies here now, or notes that the stored one was used."""
+        """Stores the graph that lies here now, or notes that the stored one was used.
+
+        MindSpore compiles anew where a script that it read has changed, the user's own included; that graph takes the
+        place of the stored one.
+        """
         graphs = [file for file in self._files() if file.suffix == _SUFFIX]
         self.next_number = max(int(file.stem.removeprefix(_PREFIX)) for file in graphs) + 1 if graphs else 0
+        found = _checksums(self.root)
         if store.exists():
-            os.utime(store / _SEAL)
-            return
+            if sorted(json.loads((store / _SEAL).read_text()).values()) == sorted(found.values()):
+                os.utime(store / _SEAL)
+                return
+            shutil.rmtree(store)
         staging = store.with_name(f"{store.name}.{os.getpid()}")
         shutil.copytree(self.root, staging)
-        replace_text(staging / _SEAL, json.dumps(_checksums(staging)))
+        replace_text(staging / _SEAL, json.dumps(found))
         try:
             staging.rename(store)
         finally:
