@@ -112,7 +112,7 @@ def compiled(network: nn.Cell) -> Callable[..., Any]:
     def call(*inputs):  # type: ignore[no-untyped-def]  # compiled by MindSpore, which reads the source
         return network(*inputs)
 
-    return ms.jit(call)  # type: ignore[no-any-return]
+    return ms.jit(call)
 
 
 class OneStep(nn.Cell):
