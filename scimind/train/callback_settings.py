@@ -1,4 +1,4 @@
-"""The settings of SciMind's own callbacks, taken out of a configuration's."""
+"""The section `callbacks` of a configuration: what SciMind does itself, and what MindFormers gets."""
 
 from __future__ import annotations
 

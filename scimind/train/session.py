@@ -138,9 +138,10 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     check_preparation(settings.eval_files, "eval_dataset", fingerprint, packed=settings.packed)
     check_records(settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size)
     tree = mindformers_tree(settings)
+    key = graph_key(tree)
     mf_config = start(tree, settings.seed)
     network = build_model(mf_config, settings.load_checkpoint, describe_model(settings.tree, fingerprint), console)
-    network.graph_key = graph_key(tree)
+    network.graph_key = key
     team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), settings.workers)
     team.check_same("weights", weights_checksum(network) if settings.workers > 1 else 0)
     score = _evaluator(network, settings, team).score()
