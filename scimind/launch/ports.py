@@ -18,8 +18,8 @@ def choose_port(job: Job) -> int:
     """
     if job.node_rank > 0:  # server 0 has it
         return job.port or DEFAULT_PORT
-    if job.port is None:
-        return DEFAULT_PORT if is_free(job.master, DEFAULT_PORT) else _any_port(job.master)
+    if job.port is None:  # not one that is always the same, which another job may be about to take
+        return _any_port(job.master)
     if not is_free(job.master, job.port):
         raise SciMindError(f"port ({job.port}) of {job.master} is in use; give another with --port, or none")
     return job.port

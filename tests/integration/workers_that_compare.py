@@ -23,7 +23,7 @@ def main() -> None:
         "total": workers.total([0.1, workers.rank]),
         "largest": workers.largest(15 if workers.rank == 1 else 0),
     }
-    network = ms.nn.Dense(3, 2, weight_init="ones")
+    network = ms.nn.Dense(3, 2, weight_init="ones", has_bias=False)
     workers.check_same("weights", weights_checksum(network))
     if workers.rank == 1:  # the smallest change that float32 can hold
         changed = network.weight.asnumpy()
