@@ -29,7 +29,10 @@ _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
 _KEPT = 32
 # What a graph does not depend on.
-_ELSEWHERE = ("output_dir", "callbacks", "train_dataset", "train_dataset_task", "resume_training", "load_checkpoint")
+_ELSEWHERE = (
+    *("output_dir", "callbacks", "train_dataset", "train_dataset_task"),
+    *("resume_training", "load_checkpoint", "data_skip_steps"),
+)
 
 
 def graph_key(tree: Mapping[str, Any]) -> str:

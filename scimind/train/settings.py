@@ -13,11 +13,10 @@ from typing import Any
 
 from scimind.errors import ConfigError
 from scimind.run_folder import plain
+from scimind.train.callback_settings import take_callbacks
 from scimind.train.records import find_records
 
 _SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
-_CHECKPOINT_KEYS = ("save_checkpoint_steps", "keep_checkpoint_max", "checkpoint_format", "save_optimizer")
-_OWN_CALLBACKS = ("SciMindProgress", "SciMindEvaluation", "SciMindLossCurve", "SciMindCheckpoint")
 
 
 @dataclass(frozen=True)
@@ -29,6 +28,7 @@ class TrainSettings:
         output_dir: The output folder.
         seed: Seed of weights, data order and dropout.
         load_checkpoint: Path of the weights to start from; None starts from random ones.
+        resume_training: True goes on from the last good checkpoint, a name from that one; False begins anew.
         batch_size: Records of a worker's step.
         epochs: Passes over the data, where `max_steps` does not say otherwise.
         max_steps: Steps of the run and of its learning-rate schedule; None follows `epochs`.
@@ -44,6 +44,7 @@ class TrainSettings:
     output_dir: str
     seed: int
     load_checkpoint: str | None
+    resume_training: bool | str
     batch_size: int
     epochs: int
     max_steps: int | None
@@ -96,6 +97,16 @@ class TrainSettings:
             records, batch = math.ceil(records / workers), self.batch_size
         steps = records // batch if data.get("drop_remainder", True) else math.ceil(records / batch)
         return steps * int(data.get("repeat", 1))
+
+    def records_per_step(self, workers: int) -> int:
+        """Returns the records of a global step, which all workers read together.
+
+        Args:
+            workers: Processes that train together.
+        """
+        if self.splits_tensors:
+            return self.batch_size * int(self.tree.get("parallel_config", {}).get("data_parallel", 1))
+        return self.batch_size * workers
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Returns the steps of the learning-rate schedule."""
@@ -171,8 +182,11 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
             )
         if splits and tree.get("do_eval") and tree.get("parallel_config", {}).get("pipeline_stage", 1) > 1:
             faults.append("do_eval (True) does not work with a pipeline; set it to False")
-        if tree.get("resume_training"):
-            faults.append("resume_training is not available; start from a checkpoint's weights with load_checkpoint")
+        if splits and tree.get("resume_training"):
+            faults.append(
+                "resume_training does not work where tensors are split over devices (semi-automatic parallel mode); "
+                "start from a checkpoint's weights with load_checkpoint"
+            )
     wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
     for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
         if is_needed and not _paths(tree, key):
@@ -190,6 +204,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         output_dir=str(tree.get("output_dir") or "./output"),
         seed=int(tree.get("seed") or 0),
         load_checkpoint=str(tree["load_checkpoint"]) if tree.get("load_checkpoint") else None,
+        resume_training=tree.get("resume_training") or False,
         batch_size=int(batch_size),
         epochs=int(runner.get("epochs", 1)),
         max_steps=max_steps,
@@ -198,16 +213,19 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         eval_files=files["eval_dataset"],
         eval_limit=tree.get("eval_dataset", {}).get("data_loader", {}).get("num_samples"),
         splits_tensors=splits,
-        callbacks=_take_callbacks(tree, splits) if is_training else {},
+        callbacks=take_callbacks(tree, splits) if is_training else {},
     )
 
 
-def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None) -> dict[str, Any]:
+def mindformers_tree(
+    settings: TrainSettings, steps_per_epoch: int | None = None, first_step: int = 0
+) -> dict[str, Any]:
     """Returns the configuration that MindFormers gets: without what SciMind does itself.
 
     Args:
         settings: The settings.
         steps_per_epoch: Steps of one pass over the training data; None for an evaluation.
+        first_step: Steps whose records are passed over, since an earlier run has seen them.
     """
     tree = plain(settings.tree)
     # SciMind evaluates and loads weights itself; MindFormers would be lenient about the latter.
@@ -235,6 +253,8 @@ def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None
         return tree
     total = settings.total_steps(steps_per_epoch)
     tree["runner_config"]["epochs"] = math.ceil(total / steps_per_epoch)
+    if first_step:
+        tree["data_skip_steps"] = first_step + int(tree.get("data_skip_steps") or 0)
     if (tree["lr_schedule"].get("total_steps") or -1) < 0:
         tree["lr_schedule"]["total_steps"] = total
     data = tree["train_dataset"]
@@ -269,34 +289,3 @@ def _paths(tree: Mapping[str, Any], key: str) -> list[str]:
     loader = tree.get(key, {}).get("data_loader", {}) if isinstance(tree.get(key), Mapping) else {}
     given = loader.get("dataset_dir") or loader.get("dataset_files") or []
     return [given] if isinstance(given, str) else [str(path) for path in given]
-
-
-def _take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict[str, Any]]:
-    """Takes SciMind's callbacks out of the configuration and returns their settings by type.
-
-    `CheckpointMonitor` writes weights in pieces where tensors are split, and stays; elsewhere its settings are
-    `SciMindCheckpoint`'s. The interval of `MFLossMonitor`, whose lines go to the log, is the console's too.
-    """
-    own: dict[str, dict[str, Any]] = {name: {} for name in _OWN_CALLBACKS}
-    own["SciMindEvaluation"] = {
-        "step_interval": int(tree.get("eval_step_interval") or 100),
-        "epoch_interval": int(tree.get("eval_epoch_interval") or -1),
-    }
-    left = []
-    for entry in tree.get("callbacks") or []:
-        kind, values = entry.get("type"), {key: value for key, value in entry.items() if key != "type"}
-        if kind == "CheckpointMonitor" and not splits_tensors:
-            own["SciMindCheckpoint"] = {
-                **{key: values[key] for key in _CHECKPOINT_KEYS if values.get(key) is not None},
-                **own["SciMindCheckpoint"],
-            }
-        elif kind in own:
-            own[kind].update(values)
-        else:
-            left.append(entry)
-        if kind == "MFLossMonitor" and values.get("per_print_times", 1) > 1:
-            own["SciMindProgress"].setdefault("step_interval", values["per_print_times"])
-    if splits_tensors:
-        del own["SciMindCheckpoint"]
-    tree["callbacks"] = left or [{"type": "MFLossMonitor", "per_print_times": 1}]
-    return own

@@ -1,0 +1,39 @@
+"""The section `callbacks` of a configuration: what SciMind does itself, and what MindFormers gets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_CHECKPOINT_KEYS = ("save_checkpoint_steps", "keep_checkpoint_max", "checkpoint_format", "save_optimizer")
+_OWN_CALLBACKS = ("SciMindProgress", "SciMindEvaluation", "SciMindLossCurve", "SciMindCheckpoint")
+
+
+def take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict[str, Any]]:
+    """Takes SciMind's callbacks out of the configuration and returns their settings by type.
+
+    `CheckpointMonitor` writes weights in pieces where tensors are split, and stays; elsewhere its settings are
+    `SciMindCheckpoint`'s. The interval of `MFLossMonitor`, whose lines go to the log, is the console's too.
+    """
+    own: dict[str, dict[str, Any]] = {name: {} for name in _OWN_CALLBACKS}
+    own["SciMindEvaluation"] = {
+        "step_interval": int(tree.get("eval_step_interval") or 100),
+        "epoch_interval": int(tree.get("eval_epoch_interval") or -1),
+    }
+    left = []
+    for entry in tree.get("callbacks") or []:
+        kind, values = entry.get("type"), {key: value for key, value in entry.items() if key != "type"}
+        if kind == "CheckpointMonitor" and not splits_tensors:
+            own["SciMindCheckpoint"] = {
+                **{key: values[key] for key in _CHECKPOINT_KEYS if values.get(key) is not None},
+                **own["SciMindCheckpoint"],
+            }
+        elif kind in own:
+            own[kind].update(values)
+        else:
+            left.append(entry)
+        if kind == "MFLossMonitor" and values.get("per_print_times", 1) > 1:
+            own["SciMindProgress"].setdefault("step_interval", values["per_print_times"])
+    if splits_tensors:
+        del own["SciMindCheckpoint"]
+    tree["callbacks"] = left or [{"type": "MFLossMonitor", "per_print_times": 1}]
+    return own
