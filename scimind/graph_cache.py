@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -58,13 +59,15 @@ def cache_folder() -> Path:
 def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
     """Lets MindSpore keep, or find, the one graph that is compiled while the context lasts.
 
-    Without a writable cache folder, and where the user has set `MS_COMPILER_CACHE_ENABLE`, nothing happens.
+    Without a writable cache folder, without a script (`python -c`), which MindSpore wants to read, and where the user has
+    set `MS_COMPILER_CACHE_ENABLE`, nothing happens.
 
     Args:
         key: What `graph_key` gives; None keeps nothing.
         *parts: What else decides the graph, such as the shapes of its inputs.
     """
-    if key is None or "MS_COMPILER_CACHE_ENABLE" in os.environ:
+    has_script = not sys.argv or not sys.argv[0] or Path(sys.argv[0]).is_file()
+    if key is None or not has_script or "MS_COMPILER_CACHE_ENABLE" in os.environ:
         yield
         return
     try:

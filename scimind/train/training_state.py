@@ -19,11 +19,14 @@ from scimind.checkpoint.weights import WeightMismatchError
 def state_parameters(wrapper: ms.nn.Cell) -> list[ms.Parameter]:
     """Returns the parameters of a training step that are no weights: moments, step, loss scale and its counters.
 
+    A learning rate that does not follow the steps is a parameter too; the configuration sets it.
+
     Args:
         wrapper: The training step, with the cell `network` that it trains.
     """
     weights = {parameter.name for parameter in wrapper.network.get_parameters()}
-    return [parameter for parameter in wrapper.get_parameters() if parameter.name not in weights]
+    others = [parameter for parameter in wrapper.get_parameters() if parameter.name not in weights]
+    return [parameter for parameter in others if not parameter.name.split(".")[-1].startswith("learning_rate")]
 
 
 def restore_state(wrapper: ms.nn.Cell, file: Path) -> None:
