@@ -59,8 +59,8 @@ def cache_folder() -> Path:
 def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
     """Lets MindSpore keep, or find, the one graph that is compiled while the context lasts.
 
-    Without a writable cache folder, without a script (`python -c`), which MindSpore wants to read, and where the user has
-    set `MS_COMPILER_CACHE_ENABLE`, nothing happens.
+    Nothing happens without a writable cache folder, without a script (`python -c`), which MindSpore wants to read, and
+    where the user has set `MS_COMPILER_CACHE_ENABLE`.
 
     Args:
         key: What `graph_key` gives; None keeps nothing.
