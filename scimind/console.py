@@ -115,7 +115,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(units)
-        elif before == 0 or self._done >= self._total or before // self._every != self._done // self._every:
+        elif before == self._initial or self._done >= self._total or before // self._every != self._done // self._every:
             width = len(str(self._total))
             self._console.print(f"{self._description} {self._unit} {self._done:>{width}}/{self._total}  {text}".strip())
 

@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,7 +30,10 @@ _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
 _KEPT = 32
 # What a graph does not depend on.
-_ELSEWHERE = ("output_dir", "callbacks", "train_dataset", "train_dataset_task", "resume_training", "load_checkpoint")
+_ELSEWHERE = (
+    *("output_dir", "callbacks", "train_dataset", "train_dataset_task"),
+    *("resume_training", "load_checkpoint", "data_skip_steps"),
+)
 
 
 def graph_key(tree: Mapping[str, Any]) -> str:
@@ -58,14 +62,16 @@ def cache_folder() -> Path:
 def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
     """Lets MindSpore keep, or find, the one graph that is compiled while the context lasts.
 
-    Without a writable cache folder, where the user has set `MS_COMPILER_CACHE_ENABLE`, and in msrun's workers, whose
-    graphs MindSpore keeps under other names and only in part, nothing happens.
+    Nothing happens without a writable cache folder, without a script (`python -c`), which MindSpore wants to read,
+    where the user has set `MS_COMPILER_CACHE_ENABLE`, and in msrun's workers, whose graphs MindSpore keeps under other names
+    and only in part.
 
     Args:
         key: What `graph_key` gives; None keeps nothing.
         *parts: What else decides the graph, such as the shapes of its inputs.
     """
-    if key is None or not {"MS_COMPILER_CACHE_ENABLE", "MS_ROLE"}.isdisjoint(os.environ):
+    has_script = not sys.argv or not sys.argv[0] or Path(sys.argv[0]).is_file()
+    if key is None or not has_script or not {"MS_COMPILER_CACHE_ENABLE", "MS_ROLE"}.isdisjoint(os.environ):
         yield
         return
     try:

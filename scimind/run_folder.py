@@ -106,14 +106,36 @@ class RunFolder:
         found = [path for path in found if not path.is_dir() or any(path.iterdir())]
         if not found:
             return None
-        number = 1
-        while (self.root / "earlier" / str(number)).exists():
-            number += 1
-        target = self.root / "earlier" / str(number)
+        target = self._next_earlier()
         target.mkdir(parents=True)
         for path in found:
             path.rename(target / path.name)
         return target
+
+    def set_later_steps_aside(self, checkpoints: list[Path]) -> Path | None:
+        """Moves checkpoints behind the one from which a training goes on to `earlier/1`, … with a copy of the losses.
+
+        Args:
+            checkpoints: Folders in `checkpoint`.
+
+        Returns:
+            Where they are now, or None where there was none.
+        """
+        if not checkpoints:
+            return None
+        target = self._next_earlier()
+        (target / "checkpoint").mkdir(parents=True)
+        if self.loss_table.is_file():
+            shutil.copyfile(self.loss_table, target / self.loss_table.name)
+        for path in checkpoints:
+            path.rename(target / "checkpoint" / path.name)
+        return target
+
+    def _next_earlier(self) -> Path:
+        number = 1
+        while (self.root / "earlier" / str(number)).exists():
+            number += 1
+        return self.root / "earlier" / str(number)
 
     def remove_empty_folders(self) -> None:
         """Removes what MindFormers makes in every output folder, where it stayed empty."""

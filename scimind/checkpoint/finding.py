@@ -4,14 +4,17 @@ A checkpoint is a folder:
 
     step_000300/
         model.ckpt          the weights
-        optimizer.ckpt      moments and step of the optimizer, where they are kept
+        optimizer.ckpt      moments and step of the optimizer, and the loss scale, where they are kept
         scimind.json        what the weights need to be used
+        training.json       where the training is, for a run that goes on from here
+        checksums.json      size and checksum of each file
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +22,9 @@ from typing import Any
 
 from scimind.errors import CheckpointError
 
-DESCRIPTION = "scimind.json"
-_WEIGHTS = ("model.ckpt", "model.safetensors")
+DESCRIPTION, TRAINING = "scimind.json", "training.json"
+WEIGHTS = ("model.ckpt", "model.safetensors")
+OPTIMIZERS = ("optimizer.ckpt", "optimizer.safetensors")
 _SUFFIXES = (".ckpt", ".safetensors")
 _STEP_FOLDER = re.compile(r"step_(\d+)")
 
@@ -60,7 +64,7 @@ def find_checkpoint(path: str | Path) -> Checkpoint:
         if given.suffix not in _SUFFIXES:
             raise CheckpointError(f"load_checkpoint ({path}) is neither a .ckpt nor a .safetensors file")
         return _described(given)
-    for name in _WEIGHTS:
+    for name in WEIGHTS:
         if (given / name).is_file():
             return _described(given / name)
     steps = step_folders(given)
@@ -80,7 +84,29 @@ def step_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     matches = [(int(match[1]), path) for path in folder.iterdir() if (match := _STEP_FOLDER.fullmatch(path.name))]
-    return [path for _, path in sorted(matches) if any((path / name).is_file() for name in _WEIGHTS)]
+    return [path for _, path in sorted(matches) if any((path / name).is_file() for name in WEIGHTS)]
+
+
+def temporary_folder(folder: Path) -> Path:
+    """Returns the name under which a checkpoint is written, or taken away, so that it is never there in part."""
+    return folder.with_name(f".{folder.name}.tmp")
+
+
+def remove_folder(folder: Path) -> None:
+    """Deletes a checkpoint; one that cannot be deleted stays, whole or under its temporary name."""
+    temporary = temporary_folder(folder)
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)
+        folder.rename(temporary)
+    except OSError:
+        return
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_temporary_folders(folder: Path) -> None:
+    """Deletes what a process that was killed had begun to write or to delete in a folder of checkpoints."""
+    for path in folder.glob(".step_*.tmp"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _described(weights: Path) -> Checkpoint:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from scimind.checkpoint.files import read_tensors
-from scimind.checkpoint.finding import DESCRIPTION, Checkpoint
+from scimind.checkpoint.finding import DESCRIPTION, TRAINING, Checkpoint, temporary_folder
 from scimind.checkpoint.safetensors_file import checksum
+from scimind.checkpoint.seal import SEAL, fault_of_folder, seal_folder, sync
 from scimind.errors import CheckpointError, SciMindError
 
 # MindFormers' own checkpoints hold these beside the weights.
@@ -93,6 +94,9 @@ def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool =
     import mindspore as ms
 
     path = checkpoint.weights
+    fault = fault_of_folder(path.parent, {path.name}) if (path.parent / SEAL).is_file() else None
+    if fault is not None:
+        raise CheckpointError(f"{path}: {fault}; use another checkpoint, or remove {SEAL} if it was changed on purpose")
     stored = read_tensors(path)
     weights = {name: value for name, value in stored.items() if not TRAINING_STATE.fullmatch(name) and is_weight(name)}
     wanted = {parameter.name: parameter for parameter in network.get_parameters() if is_weight(parameter.name)}
@@ -130,8 +134,9 @@ def save_checkpoint(
     description: Mapping[str, Any],
     *,
     kind: str = "ckpt",
+    training: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes a checkpoint under a temporary name and renames it when it is whole.
+    """Writes a checkpoint under a temporary name and renames it when it is whole and on the disk.
 
     Args:
         folder: The folder of the checkpoints.
@@ -140,6 +145,7 @@ def save_checkpoint(
         optimizer_state: The optimizer's parameters; none are written where it is empty.
         description: What `scimind.json` says.
         kind: "ckpt" or "safetensors".
+        training: What `training.json` says; None writes none.
 
     Returns:
         The checkpoint's folder.
@@ -150,7 +156,7 @@ def save_checkpoint(
     import mindspore as ms
 
     target = folder / f"step_{step:06d}"
-    temporary = folder / f".{target.name}.tmp"
+    temporary = temporary_folder(target)
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -159,9 +165,13 @@ def save_checkpoint(
             if entries:
                 ms.save_checkpoint(entries, str(temporary / f"{name}.{kind}"), format=kind)
         (temporary / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        if training is not None:
+            (temporary / TRAINING).write_text(json.dumps(training) + "\n", encoding="utf-8")
+        seal_folder(temporary)
         if target.exists():
             shutil.rmtree(target)
         temporary.rename(target)
+        sync(folder)
     except (OSError, RuntimeError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise SciMindError(

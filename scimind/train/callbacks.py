@@ -15,12 +15,11 @@ from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore.train import Callback
 
 from scimind.console import Progress, duration
-from scimind.errors import SciMindError
 from scimind.train.evaluation import Evaluator
 from scimind.train.loss_curve import LossTable, draw_loss_curve
 from scimind.train.state import StepRecord, TrainingRun
 
-_MOST_LOSSES_NOT_FINITE = 20
+_MOST_OVERFLOWS = 20
 
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
@@ -36,30 +35,36 @@ class SciMindProgress(Callback):
         super().__init__()
         self._run, self._step_interval = run, step_interval
         self._bar: Progress | None = None
-        self._losses_not_finite = 0
+        self._overflows = 0
         self._first_record: StepRecord | None = None
         self._last_step = 0
 
     def on_train_begin(self, run_context: Any) -> None:
         """Opens the bar."""
         run = self._run
-        run.console.print(f"training {run.total_steps} steps; the first one compiles the model and takes longest")
-        self._bar = run.console.progress(run.total_steps, unit="step", every=self._step_interval)
+        steps = f"steps {run.first_step + 1} to {run.total_steps}" if run.first_step else f"{run.total_steps} steps"
+        run.console.print(f"training {steps}; the first one compiles the model and takes longest")
+        self._bar = run.console.progress(
+            run.total_steps, unit="step", every=self._step_interval, initial=run.first_step
+        )
 
     def on_train_step_end(self, run_context: Any) -> None:
         """Records the step, shows it, and stops the run where it ends."""
         run, cell = self._run, run_context.original_args()
-        outputs = cell.net_outputs
-        loss = _scalar(outputs[0] if isinstance(outputs, (tuple, list)) else outputs)
-        rate = _scalar(outputs[3]) if isinstance(outputs, (tuple, list)) and len(outputs) > 3 else math.nan
+        outputs = cell.net_outputs if isinstance(cell.net_outputs, (tuple, list)) else (cell.net_outputs,)
+        loss = _scalar(outputs[0])
+        rate = _scalar(outputs[3]) if len(outputs) > 3 else math.nan
         done = int(cell.cur_step_num) - self._last_step
         self._last_step = int(cell.cur_step_num)
-        record = run.add_step(self._last_step, loss, rate)
+        record = run.add_step(run.first_step + self._last_step, loss, rate)
         if self._first_record is None:  # its step compiles, which would spoil the speed
             self._first_record = record
-        self._check_loss(loss, record.step)
+        is_moving = getattr(cell.train_network, "loss_scaling_manager", None) is not None
+        scale = _scalar(outputs[2]) if is_moving and len(outputs) > 2 else None
+        overflows = len(outputs) > 1 and bool(_scalar(outputs[1]))
+        self._check(record, scale, overflows)
         if self._bar is not None:
-            self._bar.advance(done, self._describe(loss, rate))
+            self._bar.advance(done, self._describe(loss, rate, scale))
         if run.agree_to_stop() or record.step >= run.total_steps:
             run_context.request_stop()
 
@@ -68,9 +73,11 @@ class SciMindProgress(Callback):
         if self._bar is not None:
             self._bar.close()
 
-    def _describe(self, loss: float, rate: float) -> str:
+    def _describe(self, loss: float, rate: float, scale: float | None) -> str:
         run = self._run
         text = f"loss {loss:.4f}  lr {rate:.2e}"
+        if scale is not None:
+            text += f"  scale {scale:g}  skipped {run.skipped_steps}"
         first = self._first_record
         if first is not None and run.step > first.step:
             seconds_per_step = (run.seconds - first.seconds) / (run.step - first.step)
@@ -78,17 +85,28 @@ class SciMindProgress(Callback):
             text += f"  {run.tokens_per_step / seconds_per_step:,.0f} tokens/s  {duration(left)} left"
         return text
 
-    def _check_loss(self, loss: float, step: int) -> None:
-        if math.isfinite(loss):
-            self._losses_not_finite = 0
-            return
-        self._losses_not_finite += 1
-        if self._losses_not_finite == 1:
-            self._run.console.print(f"step {step}: the loss is {loss}")
-        if self._losses_not_finite >= _MOST_LOSSES_NOT_FINITE:
-            raise SciMindError(
-                f"the loss was not finite for {_MOST_LOSSES_NOT_FINITE} steps, up to step {step}; "
-                "lower lr_schedule.learning_rate or use a wider compute_dtype"
+    def _check(self, record: StepRecord, scale: float | None, overflows: bool) -> None:
+        """Counts steps that were skipped, and ends a run that no smaller loss scale can save.
+
+        Args:
+            record: The step.
+            scale: The loss scale that the next step has; None for one that does not move.
+            overflows: Whether the step's gradients were not finite, so that the weights stayed as they were.
+        """
+        run = self._run
+        run.skipped_steps += overflows
+        is_finite = math.isfinite(record.loss)
+        self._overflows = self._overflows + 1 if overflows or not is_finite else 0
+        is_curable = is_finite or (overflows and scale is not None)
+        if overflows and is_curable and self._overflows < _MOST_OVERFLOWS:
+            moved = "" if scale is None else f"; loss scale {scale:g}"
+            run.console.print(f"step {record.step}: overflow, no weight was changed{moved}")
+        elif not is_curable or self._overflows >= _MOST_OVERFLOWS:
+            what = f"the loss is {record.loss}" if not is_finite else f"{self._overflows} steps overflowed"
+            good = run.last_checkpoint or "none was written"
+            run.failure = (
+                f"step {record.step}: {what}; last good checkpoint: {good}; lower lr_schedule.learning_rate or use a "
+                "wider compute_dtype"
             )
 
 
@@ -112,8 +130,16 @@ class SciMindEvaluation(Callback):
         self._next_step, self._next_epoch = step_interval, epoch_interval
 
     def on_train_begin(self, run_context: Any) -> None:
-        """Scores the model as it is given."""
-        self._evaluate(run_context)
+        """Scores the model as it is given; one that goes on was scored before."""
+        run = self._run
+        if run.first_step == 0:
+            self._evaluate(run_context)
+            return
+        if self._step_interval > 0:
+            self._next_step = (run.step // self._step_interval + 1) * self._step_interval
+        if self._epoch_interval > 0:
+            steps = self._epoch_interval * run.steps_per_epoch
+            self._next_epoch = (run.step // steps + 1) * self._epoch_interval
 
     def on_train_step_end(self, run_context: Any) -> None:
         """Scores at the intervals and at the end."""
@@ -129,7 +155,7 @@ class SciMindEvaluation(Callback):
 
     def _evaluate(self, run_context: Any) -> None:
         run = self._run
-        if self._evaluator is None or run.stop_signal is not None:
+        if self._evaluator is None or run.stop_signal is not None or run.failure is not None:
             return
         try:
             score = self._evaluator.score(lambda: run.received_signal is not None)
@@ -162,10 +188,9 @@ class SciMindLossCurve(Callback):
         self._table: LossTable | None = None
 
     def on_train_begin(self, run_context: Any) -> None:
-        """Opens the table; an evaluation before the first step is its first row."""
-        self._table = LossTable(self._run.folder.loss_table)
-        for record in self._run.records:
-            self._table.add(record)
+        """Opens the table; the steps of an earlier run, or an evaluation before the first one, are its first rows."""
+        self._table = LossTable(self._run.folder.loss_table, self._run.records)
+        self._next_plot += self._run.step
 
     def on_train_step_end(self, run_context: Any) -> None:
         """Writes the step's row."""

@@ -32,6 +32,8 @@ class FinetuneResult:
         best_step: Where that was.
         seconds: How long the training took.
         stop_signal: The signal that ended it early, None for a run that went to its end.
+        first_step: Steps that an earlier run had done; 0 for a run from the beginning.
+        skipped_steps: Steps that overflowed and changed no weight.
     """
 
     output_dir: Path
@@ -46,6 +48,8 @@ class FinetuneResult:
     best_step: int | None
     seconds: float
     stop_signal: int | None
+    first_step: int = 0
+    skipped_steps: int = 0
 
     @property
     def is_interrupted(self) -> bool:
@@ -69,10 +73,11 @@ def finetune(config: Mapping[str, Any]) -> FinetuneResult:
         `versions.json`, `result.json` and the log.
 
     Raises:
-        SciMindError: A mistake in what was given, told before anything heavy is done; or a disk that is full.
+        SciMindError: A mistake in what was given, told before anything heavy is done; a disk that is full; or a loss
+            that is not finite.
     """
     settings = read_settings(config)
-    if settings.load_checkpoint:
+    if settings.load_checkpoint and not settings.resume_training:  # else the newest may be damaged, and is skipped
         find_checkpoint(settings.load_checkpoint)
     folder = _create_folder(settings, "finetune")
     with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
 from scimind.errors import SciMindError
-from scimind.train.state import StepRecord
+from scimind.train.state import EvaluationScore, StepRecord
 
 COLUMNS = ("step", "epoch", "loss", "eval_loss", "learning_rate", "seconds", "eval_accuracy")
 
@@ -19,14 +20,19 @@ class LossTable:
     """`loss.csv`: a row for each step, empty where nothing was measured.
 
     Args:
-        path: The file; it is made anew.
+        path: The file; it is replaced, by a whole one.
+        records: The first rows.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, records: Sequence[StepRecord] = ()) -> None:
         self._path = path
-        self._file: TextIO = open(path, "w", newline="", encoding="utf-8")  # noqa: SIM115  # open for the whole run
+        temporary = path.with_name(f".{path.name}.tmp")
+        self._file: TextIO = open(temporary, "w", newline="", encoding="utf-8")  # noqa: SIM115  # open for the whole run
         self._writer = csv.writer(self._file)
         self._write(COLUMNS)
+        for record in records:
+            self.add(record)
+        os.replace(temporary, path)
 
     def add(self, record: StepRecord) -> None:
         """Writes a row; it is in the file when this returns."""
@@ -55,6 +61,36 @@ class LossTable:
             raise SciMindError(
                 f"{self._path}: cannot be written ({error.strerror}); make room and start again"
             ) from error
+
+
+def read_loss_table(path: Path, last_step: int, score: EvaluationScore | None = None) -> list[StepRecord]:
+    """Returns the rows of a `loss.csv`, none where there is no such file.
+
+    Args:
+        path: The file.
+        last_step: Rows behind this step are left out, and so are rows that a killed process has not finished.
+        score: An evaluation of the same run; the table does not hold its tokens and records.
+    """
+    if not path.is_file():
+        return []
+    records: list[StepRecord] = []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        for row in csv.DictReader(file):
+            with suppress(TypeError, ValueError, KeyError):
+                record = _record_of(row, score)
+                if record.step <= last_step and (not records or record.step > records[-1].step):
+                    records.append(record)
+    return records
+
+
+def _record_of(row: Mapping[str, str], score: EvaluationScore | None) -> StepRecord:
+    """Returns a row as it was added; what was not measured is NaN."""
+    evaluation = None
+    if row["eval_loss"]:
+        loss, accuracy = float(row["eval_loss"]), float(row["eval_accuracy"])
+        evaluation = EvaluationScore(loss, accuracy, score.tokens if score else 0, score.records if score else 0)
+    loss, rate = (float(row[key] or "nan") for key in ("loss", "learning_rate"))
+    return StepRecord(int(row["step"]), float(row["epoch"]), loss, rate, float(row["seconds"]), evaluation)
 
 
 def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "loss of an answer's token (nats)") -> None:

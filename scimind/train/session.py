@@ -15,7 +15,7 @@ from mindformers import Trainer
 import scimind.train.optimizer
 import scimind.train.step  # noqa: F401  # both register with MindFormers
 from scimind.checkpoint.description import complete_from_tokenizer, describe_model
-from scimind.checkpoint.finding import find_checkpoint
+from scimind.checkpoint.finding import find_checkpoint, remove_temporary_folders, step_folders
 from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
 from scimind.graph_cache import graph_key
@@ -28,13 +28,17 @@ from scimind.train.finetune import FinetuneResult
 from scimind.train.interruption import stops_on_signals
 from scimind.train.network import build_model, configure, start
 from scimind.train.records import check_preparation, check_records
+from scimind.train.resuming import ResumePoint, check_resume_point, continue_run, describe_position, find_resume_point
 from scimind.train.settings import TrainSettings, mindformers_tree
 from scimind.train.state import EvaluationScore, TrainingRun
+from scimind.train.training_state import SciMindResume
 from scimind.train.workers import Workers, weights_checksum
 
 
 def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:
     """Checks data and weights, trains, and returns how it went; see `scimind.train.finetune.finetune`."""
+    point = find_resume_point(settings, folder.root, console.print) if settings.resume_training else None
+    start_weights = settings.load_checkpoint if point is None else str(point.folder)
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
     for key, files in (("train_dataset", settings.train_files), ("eval_dataset", settings.eval_files)):
@@ -60,52 +64,86 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
             f"train_dataset has {records} records, too few for one step of {workers} workers with batch_size "
             f"({settings.batch_size}); lower runner_config.batch_size"
         )
-    network = build_model(mf_config, settings.load_checkpoint, description, console, is_training=True)
-    team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), workers)
-    team.check_same(
-        "configurations, data or versions", zlib.crc32(f"{graph_key(mindformers_tree(settings))} {records}".encode())
-    )
-    team.check_same("weights at the start", weights_checksum(network) if workers > 1 else 0)
-    if settings.load_checkpoint:  # training does not move neurons
-        description["neuron_order"] = find_checkpoint(settings.load_checkpoint).description.get("neuron_order")
     total = settings.total_steps(steps_per_epoch)
+    position = describe_position(settings, records, workers, total)
+    if point is not None:
+        check_resume_point(point, position, console.print)
+    network = build_model(mf_config, start_weights, description, console, is_training=True)
+    if start_weights:  # training does not move neurons
+        description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
+    team = _build_team(settings, workers, position | {"step": point.step if point else 0}, network)
     run = TrainingRun(
         folder=folder,
         console=console,
         total_steps=min(total, settings.stop_step or total),
         steps_per_epoch=steps_per_epoch,
-        tokens_per_step=_tokens_per_step(settings, workers),
+        tokens_per_step=settings.records_per_step(workers) * settings.seq_length,
         workers=team,
     )
+    if point is not None:
+        continue_run(run, point)
     what = "rows of packed records" if settings.packed else "records"
     if settings.feeds_records:
         what += f", {settings.batch_size * settings.workers} a step"
     console.print(f"data: {records} {what}, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
+    if run.step >= run.total_steps:
+        console.print(f"nothing is left to do: {point.folder if point else ''} has all {run.total_steps} steps")
+        return _finish(run)
     if folder.is_reporter:
-        earlier = folder.set_earlier_run_aside()
-        if earlier is not None:
-            console.print(f"an earlier run's files are now in {earlier}")
+        _clear(run, point)
         folder.write_description({**config, "model": settings.tree["model"]})
-    network.graph_key = graph_key(mindformers_tree(settings, steps_per_epoch))
+    trainer_tree = mindformers_tree(settings, steps_per_epoch, run.first_step)
+    network.graph_key = graph_key(trainer_tree)
     evaluator = None
     if settings.eval_files:
         evaluator = _evaluator(network, settings, team)
-    callbacks = _build_callbacks(run, settings, evaluator, description)
-    data = None
-    if settings.feeds_records:
-        batches = RecordBatches(
-            settings.train_files,
-            settings.record_order(records),
-            rank=team.rank,
-            steps=total,
-            tokens=settings.seq_length + 1,
-            ignore_token_id=int(settings.model_config.get("ignore_token_id", -100)),
-        )
-        data = training_data(batches)
-    _run_trainer(run, configure(mindformers_tree(settings, steps_per_epoch)), network, callbacks, data)
+    callbacks = _build_callbacks(run, settings, evaluator, description, position)
+    if point is not None:
+        callbacks.insert(0, SciMindResume(point.optimizer, point.state["random"]))
+    data = _training_data(settings, records, team.rank, run.first_step, total) if settings.feeds_records else None
+    _run_trainer(run, configure(trainer_tree), network, callbacks, data)
     result = _finish(run)
     team.wait()  # a worker that ended before the others had written would end them too
     return result
+
+
+def _build_team(settings: TrainSettings, workers: int, position: Mapping[str, Any], network: ms.nn.Cell) -> Workers:
+    """Returns the processes that train together, after a comparison of what they begin with."""
+    team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), workers)
+    key = graph_key(mindformers_tree(settings))
+    team.check_same("configurations, data, checkpoints or versions", zlib.crc32(f"{key} {position}".encode()))
+    team.check_same("weights at the start", weights_checksum(network) if workers > 1 else 0)
+    return team
+
+
+def _training_data(
+    settings: TrainSettings, records: int, rank: int, first_step: int, total_steps: int
+) -> ms.dataset.Dataset:
+    """Returns a worker's batches from a step, from 0, to the end."""
+    batches = RecordBatches(
+        settings.train_files,
+        settings.record_order(records),
+        rank=rank,
+        first_step=first_step,
+        steps=total_steps - first_step,
+        tokens=settings.seq_length + 1,
+        ignore_token_id=int(settings.model_config.get("ignore_token_id", -100)),
+    )
+    return training_data(batches)
+
+
+def _clear(run: TrainingRun, point: ResumePoint | None) -> None:
+    """Moves what is in the way in the output folder aside: an earlier run, or what one did behind `point`."""
+    folder = run.folder
+    remove_temporary_folders(folder.checkpoint)
+    if point is None or point.folder.parent != folder.checkpoint:
+        earlier, what = folder.set_earlier_run_aside(), "an earlier run's files"
+    else:
+        checkpoints = step_folders(folder.checkpoint)
+        later = checkpoints[checkpoints.index(point.folder) + 1 :]
+        earlier, what = folder.set_later_steps_aside(later), f"checkpoints behind step {point.step}"
+    if earlier is not None:
+        run.console.print(f"{what} are now in {earlier}")
 
 
 def _run_trainer(
@@ -120,6 +158,8 @@ def _run_trainer(
     try:
         with stops_on_signals(run):
             Trainer(args=mf_config, model=network, train_dataset=data, callbacks=callbacks).finetune()
+        if run.failure is not None:
+            raise SciMindError(run.failure)
         reaches_end = run.stop_signal is None
     finally:
         for callback in callbacks:
@@ -150,7 +190,11 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
 
 
 def _build_callbacks(
-    run: TrainingRun, settings: TrainSettings, evaluator: Evaluator | None, description: Mapping[str, Any]
+    run: TrainingRun,
+    settings: TrainSettings,
+    evaluator: Evaluator | None,
+    description: Mapping[str, Any],
+    position: Mapping[str, Any],
 ) -> list[ms.train.Callback]:
     """Returns SciMind's callbacks in the order in which they work; one worker alone writes files."""
     kinds: list[tuple[type[ms.train.Callback], dict[str, Any]]] = [
@@ -158,7 +202,7 @@ def _build_callbacks(
         (SciMindEvaluation, {"evaluator": evaluator}),
     ]
     if run.folder.is_reporter:
-        kinds += [(SciMindLossCurve, {}), (SciMindCheckpoint, {"description": description})]
+        kinds += [(SciMindLossCurve, {}), (SciMindCheckpoint, {"description": description, "position": position})]
     built = []
     for kind, arguments in kinds:
         given = settings.callbacks.get(kind.__name__)
@@ -169,12 +213,6 @@ def _build_callbacks(
         except TypeError as error:
             raise ConfigError(f"callbacks: {kind.__name__} does not take these settings ({error})") from error
     return built
-
-
-def _tokens_per_step(settings: TrainSettings, workers: int) -> int:
-    spread = settings.tree.get("parallel_config", {}) if settings.splits_tensors else {}
-    parallel = int(spread.get("data_parallel", 1)) if settings.splits_tensors else workers
-    return settings.batch_size * settings.seq_length * parallel
 
 
 def _evaluator(network: ms.nn.Cell, settings: TrainSettings, workers: Workers) -> Evaluator:
@@ -207,6 +245,8 @@ def _finish(run: TrainingRun) -> FinetuneResult:
         best_step=run.best.step if run.best else None,
         seconds=run.seconds,
         stop_signal=run.stop_signal,
+        first_step=run.first_step,
+        skipped_steps=run.skipped_steps,
     )
     if run.folder.is_reporter:
         values = {name: None if value != value else value for name, value in plain(asdict(result)).items()}  # no NaN

@@ -30,6 +30,7 @@ class TrainSettings:
         output_dir: The output folder.
         seed: Seed of weights, data order and dropout.
         load_checkpoint: Path of the weights to start from; None starts from random ones.
+        resume_training: True goes on from the last good checkpoint, a name from that one; False begins anew.
         batch_size: Records of a worker's step.
         accumulation_steps: Parts that a worker divides them into, one after the other; 1 where MindFormers does so.
         workers: Processes that train together.
@@ -47,6 +48,7 @@ class TrainSettings:
     output_dir: str
     seed: int
     load_checkpoint: str | None
+    resume_training: bool | str
     batch_size: int
     accumulation_steps: int
     workers: int
@@ -115,6 +117,16 @@ class TrainSettings:
             records, batch = math.ceil(records / self.workers), self.batch_size
         steps = records // batch if data.get("drop_remainder", True) else math.ceil(records / batch)
         return steps * int(data.get("repeat", 1))
+
+    def records_per_step(self, workers: int) -> int:
+        """Returns the records of a global step, which all workers read together.
+
+        Args:
+            workers: Processes that train together.
+        """
+        if self.splits_tensors:
+            return self.batch_size * int(self.tree.get("parallel_config", {}).get("data_parallel", 1))
+        return self.batch_size * workers
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Returns the steps of the learning-rate schedule."""
@@ -185,8 +197,11 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
             faults.append("runner_config.sink_mode (True) needs an Ascend device; set it to False")
         if splits and tree.get("do_eval") and tree.get("parallel_config", {}).get("pipeline_stage", 1) > 1:
             faults.append("do_eval (True) does not work with a pipeline; set it to False")
-        if tree.get("resume_training"):
-            faults.append("resume_training is not available; start from a checkpoint's weights with load_checkpoint")
+        if splits and tree.get("resume_training"):
+            faults.append(
+                "resume_training does not work where tensors are split over devices (semi-automatic parallel mode); "
+                "start from a checkpoint's weights with load_checkpoint"
+            )
     wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
     for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
         if is_needed and not _paths(tree, key):
@@ -212,6 +227,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         output_dir=str(tree.get("output_dir") or "./output"),
         seed=int(tree.get("seed") or 0),
         load_checkpoint=str(tree["load_checkpoint"]) if tree.get("load_checkpoint") else None,
+        resume_training=tree.get("resume_training") or False,
         batch_size=share,
         accumulation_steps=parts,
         workers=workers,
@@ -226,12 +242,15 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     )
 
 
-def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None) -> dict[str, Any]:
+def mindformers_tree(
+    settings: TrainSettings, steps_per_epoch: int | None = None, first_step: int = 0
+) -> dict[str, Any]:
     """Returns the configuration that MindFormers gets: without what SciMind does itself.
 
     Args:
         settings: The settings.
         steps_per_epoch: Steps of one pass over the training data; None for an evaluation.
+        first_step: Steps whose records are passed over, since an earlier run has seen them.
     """
     tree = plain(settings.tree)
     # SciMind evaluates and loads weights itself; MindFormers would be lenient about the latter.
@@ -264,8 +283,12 @@ def mindformers_tree(settings: TrainSettings, steps_per_epoch: int | None = None
     if steps_per_epoch is None:
         return tree
     total = settings.total_steps(steps_per_epoch)
-    # SciMind's data is all passes in one.
-    tree["runner_config"]["epochs"] = 1 if settings.feeds_records else math.ceil(total / steps_per_epoch)
+    if settings.feeds_records:
+        tree["runner_config"]["epochs"] = 1  # SciMind's data is all passes in one, and begins where it should
+    else:
+        tree["runner_config"]["epochs"] = math.ceil(total / steps_per_epoch)
+        if first_step:
+            tree["data_skip_steps"] = first_step + int(tree.get("data_skip_steps") or 0)
     if (tree["lr_schedule"].get("total_steps") or -1) < 0:
         tree["lr_schedule"]["total_steps"] = total
     data = tree["train_dataset"]

@@ -57,6 +57,10 @@ class TrainingRun:
         steps_per_epoch: Steps in one pass over the data.
         tokens_per_step: Tokens of a global batch, padding included.
         workers: The processes that train together.
+        first_step: Steps that an earlier run had done, from whose checkpoint this one goes on.
+        earlier_seconds: How long that run took.
+        skipped_steps: Steps that overflowed and changed no weight.
+        failure: What went wrong, where the training has to end; None where nothing did.
 
     Attributes:
         received_signal: The signal that asked this worker to stop.
@@ -68,6 +72,10 @@ class TrainingRun:
     total_steps: int
     steps_per_epoch: int
     tokens_per_step: int
+    first_step: int = 0
+    earlier_seconds: float = 0.0
+    skipped_steps: int = 0
+    failure: str | None = None
     start: float = field(default_factory=time.monotonic)
     records: list[StepRecord] = field(default_factory=list)
     best: StepRecord | None = None
@@ -78,19 +86,23 @@ class TrainingRun:
 
     @property
     def step(self) -> int:
-        """Steps that are done."""
-        return self.records[-1].step if self.records else 0
+        """Steps that are done, those of an earlier run among them."""
+        return max(self.first_step, self.records[-1].step if self.records else 0)
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self.start
+        """Seconds since the start, those of an earlier run among them."""
+        return self.earlier_seconds + time.monotonic() - self.start
 
     def agree_to_stop(self) -> bool:
-        """Returns whether a worker was asked to stop; all call it after a step and get the same answer."""
+        """Returns whether a worker was asked to stop or failed; all call it after a step and get the same answer."""
         if self.stop_signal is None:
-            self.stop_signal = int(self.workers.largest(self.received_signal or 0)) or None
-        return self.stop_signal is not None
+            told = [float(self.received_signal or 0), float(self.failure is not None)]
+            number, has_failure = self.workers.gather(told).max(axis=0)
+            self.stop_signal = int(number) or None
+            if has_failure and self.failure is None:
+                self.failure = "the training of another worker failed; its log says why"
+        return self.stop_signal is not None or self.failure is not None
 
     def add_step(self, step: int, loss: float, learning_rate: float) -> StepRecord:
         """Records a step that is done."""
@@ -105,7 +117,8 @@ class TrainingRun:
             Whether it is the best so far.
         """
         if not self.records:
-            self.records.append(StepRecord(0, 0.0, math.nan, math.nan, self.seconds))
+            step = self.first_step
+            self.records.append(StepRecord(step, step / self.steps_per_epoch, math.nan, math.nan, self.seconds))
         self.records[-1].evaluation = score
         is_best = self.best is None or self.best.evaluation is None or score.loss < self.best.evaluation.loss
         if is_best:

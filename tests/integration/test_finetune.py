@@ -159,7 +159,9 @@ def test_the_run_leaves_its_files(trained: FinetuneResult) -> None:
     assert "mindformers" in (folder / "log" / "finetune.log").read_text()
     assert sorted(path.name for path in (folder / "checkpoint").iterdir()) == ["step_000020", "step_000030"]
     assert trained.checkpoint == folder / "checkpoint" / "step_000030"
-    assert {path.name for path in trained.checkpoint.iterdir()} == {"model.ckpt", "optimizer.ckpt", "scimind.json"}
+    assert {path.name for path in trained.checkpoint.iterdir()} == {
+        *("model.ckpt", "optimizer.ckpt", "scimind.json", "training.json", "checksums.json")
+    }
     description = json.loads((trained.checkpoint / "scimind.json").read_text())
     assert description["vocab_size"] == VOCAB_SIZE
     assert description["routing"]["num_experts"] == 4
@@ -251,7 +253,9 @@ def test_training_goes_on_from_weights_and_sets_the_earlier_run_aside(
     assert result.first_evaluation.loss == pytest.approx(trained.last_evaluation.loss, rel=1e-5)
     assert (tmp_path / "run" / "earlier" / "1" / "loss.csv").read_text() == before
     assert result.checkpoint
-    assert {path.name for path in result.checkpoint.iterdir()} == {"model.safetensors", "scimind.json"}
+    assert {path.name for path in result.checkpoint.iterdir()} == {
+        *("model.safetensors", "scimind.json", "training.json", "checksums.json")
+    }
 
 
 def test_mistakes_are_told_before_training(trained: FinetuneResult, data: Path, tmp_path: Path) -> None:
@@ -361,7 +365,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_kept(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = make_config(data, tmp_path / "out", lr_schedule__learning_rate=1e30, do_eval=False)
-    with pytest.raises(SciMindError, match="not finite for 20 steps, .* lower lr_schedule.learning_rate"):
+    with pytest.raises(SciMindError, match="step 2: the loss is nan; last good checkpoint: none .* lower lr_schedule"):
         finetune(config)
     assert "last good checkpoint: none was written" in capfd.readouterr().out
     assert read_table(tmp_path / "out")[-1]["loss"] == "nan"

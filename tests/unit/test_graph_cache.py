@@ -95,3 +95,12 @@ def test_the_key_follows_what_is_compiled() -> None:
     same = {**tree, "output_dir": "there", "context": {"mode": 0, "save_graphs_path": "there/log"}}
     assert graph_key(tree) == graph_key(same)
     assert graph_key(tree) != graph_key({**tree, "model": {"batch_size": 3}})
+
+
+def test_without_a_script_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MindSpore reads the script that was started, and fails where `python -c` has none."""
+    monkeypatch.setenv("SCIMIND_CACHE_DIR", str(tmp_path))
+    for script, is_kept in (("-c", False), (__file__, True)):
+        monkeypatch.setattr(sys, "argv", [script])
+        with kept_graph("key"):
+            assert ("MS_COMPILER_CACHE_ENABLE" in os.environ) is is_kept

@@ -12,7 +12,7 @@ import yaml
 
 from scimind.errors import SciMindError
 from scimind.run_folder import RunFolder, worker
-from scimind.train.loss_curve import LossTable, draw_loss_curve
+from scimind.train.loss_curve import LossTable, draw_loss_curve, read_loss_table
 from scimind.train.state import EvaluationScore, StepRecord
 
 
@@ -64,6 +64,41 @@ def test_the_table_has_a_row_as_soon_as_a_step_is_done(tmp_path: Path) -> None:
     assert (rows[0]["loss"], rows[0]["eval_loss"], rows[0]["eval_accuracy"]) == ("", "2.000000", "0.250000")
     assert (rows[1]["loss"], rows[1]["eval_loss"], rows[1]["learning_rate"]) == ("1.500000", "", "1.000000e-03")
     table.close()
+
+
+def test_a_table_is_read_up_to_a_step_and_goes_on(tmp_path: Path) -> None:
+    path, score = tmp_path / "loss.csv", EvaluationScore(2.0, 0.25, 8, 2)
+    table = LossTable(path)
+    records = [StepRecord(0, 0.0, math.nan, math.nan, 0.5, score)]
+    records += [StepRecord(step, step / 4, 1.5 / step, 1e-3, 1.0 + step) for step in range(1, 6)]
+    for record in records:
+        table.add(record)
+    table.close()
+    whole = path.read_text().splitlines()
+    with path.open("a") as file:
+        file.write("6,1.5,0.2")  # the process was killed here
+    read = read_loss_table(path, 4, score)
+    assert [record.step for record in read] == [0, 1, 2, 3, 4]
+    assert read[0].evaluation == score
+    assert read[4] == records[4]
+    assert [record.step for record in read_loss_table(path, 9)][-1] == 5
+    table = LossTable(path, read)
+    table.add(records[5])
+    table.close()
+    assert path.read_text().splitlines() == whole
+    assert read_loss_table(tmp_path / "absent.csv", 4) == []
+
+
+def test_checkpoints_behind_the_one_that_is_used_are_set_aside(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "finetune")
+    for step in (10, 20):
+        (folder.checkpoint / f"step_{step:06d}").mkdir(parents=True)
+    folder.loss_table.write_text("losses")
+    assert folder.set_later_steps_aside([]) is None
+    assert folder.set_later_steps_aside([folder.checkpoint / "step_000020"]) == tmp_path / "earlier" / "1"
+    assert [path.name for path in folder.checkpoint.iterdir()] == ["step_000010"]
+    assert [path.name for path in (tmp_path / "earlier" / "1" / "checkpoint").iterdir()] == ["step_000020"]
+    assert (tmp_path / "earlier" / "1" / "loss.csv").read_text() == folder.loss_table.read_text() == "losses"
 
 
 @pytest.mark.parametrize("count", [0, 1, 50])

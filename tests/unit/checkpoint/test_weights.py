@@ -41,7 +41,8 @@ def test_what_is_saved_is_loaded(tmp_path: Path, kind: str) -> None:
     folder = save_checkpoint(
         tmp_path, 7, network.get_parameters(), [ms.Parameter(ms.Tensor(1.0), name="global_step")], {"x": 1}, kind=kind
     )
-    assert {file.name for file in folder.iterdir()} == {f"model.{kind}", f"optimizer.{kind}", "scimind.json"}
+    names = {f"model.{kind}", f"optimizer.{kind}", "scimind.json", "checksums.json"}
+    assert {file.name for file in folder.iterdir()} == names
     checkpoint = find_checkpoint(tmp_path)
     assert checkpoint.description == {"x": 1}
     cache = other.values()["layer.key_cache"]

@@ -161,7 +161,7 @@ def test_room_for_checkpoints_is_counted(config: dict[str, Any]) -> None:
 
 def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
     config["runner_config"] |= {"sink_mode": True, "epochs": 0, "global_batch_size": -2}
-    config |= {"resume_training": True, "do_eval": True, "optimizer": None}
+    config |= {"do_eval": True, "optimizer": None}
     del config["model"]["model_config"]["vocab_size"]
     with pytest.raises(ConfigError) as caught:
         read_settings(config)
@@ -169,7 +169,6 @@ def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
         "sink_mode",
         "epochs",
         "global_batch_size",
-        "resume_training",
         "eval_dataset",
         "optimizer",
         "vocab",
@@ -180,3 +179,16 @@ def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
 def test_reading_loads_no_mindspore() -> None:
     program = "import sys, scimind.train, scimind.checkpoint.weights; sys.exit('mindspore' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[3]).returncode == 0
+
+
+def test_a_run_that_goes_on_skips_the_records_it_has_seen(config: dict[str, Any]) -> None:
+    assert "data_skip_steps" not in mindformers_tree(read_settings(config), 5)
+    config |= {"resume_training": True, "data_skip_steps": 2}
+    settings = read_settings(config)
+    assert settings.resume_training is True
+    tree = mindformers_tree(settings, 5, first_step=7)
+    assert (tree["data_skip_steps"], tree["resume_training"]) == (9, False)
+    assert settings.records_per_step(workers=2) == 8
+    config |= {"use_parallel": True, "parallel": {"parallel_mode": 1}}
+    with pytest.raises(ConfigError, match="resume_training does not work where tensors are split"):
+        read_settings(config)

@@ -7,9 +7,10 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
-from mindspore import nn
+from mindspore import nn, ops
 
 from scimind.train.evaluation import AnswerScoreCell
+from scimind.train.optimizer import SciMindAdamW
 from scimind.train.step import SciMindTrainOneStepCell
 
 
@@ -40,6 +41,42 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(mode: int, gradient: li
     expected = ([1.0, 2.0], [3.0]) if overflows else ([0.5, 1.75], [2.0])
     np.testing.assert_allclose(network.weight.asnumpy(), expected[0])
     np.testing.assert_allclose(network.other.asnumpy(), expected[1])
+
+
+class Half(nn.Cell):
+    """A loss in float16 whose gradient is its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = ms.Parameter(ms.Tensor([1.0, 2.0], ms.float32), name="weight")
+
+    def construct(self, x: Any) -> Any:
+        """Returns the loss, float32."""
+        return ops.cast((ops.cast(self.weight, ms.float16) * ops.cast(x, ms.float16)).sum(), ms.float32)
+
+
+@pytest.mark.parametrize("mode", [ms.GRAPH_MODE, ms.PYNATIVE_MODE])
+def test_a_moving_loss_scale_halves_at_an_overflow_and_grows_again(mode: int) -> None:
+    ms.set_context(mode=mode)
+    network = Half()
+    optimizer = SciMindAdamW(network.trainable_params(), learning_rate=0.5)
+    scale = nn.DynamicLossScaleUpdateCell(2.0**16, 2, 2)
+    step = SciMindTrainOneStepCell(network, optimizer, scale_sense=scale).set_train()
+    x = ms.Tensor([1.5, 0.25], ms.float32)
+    seen = []
+    for _ in range(6):
+        before = [parameter.asnumpy().copy() for parameter in optimizer.get_parameters()]
+        outputs = step(x)
+        after = [parameter.asnumpy() for parameter in optimizer.get_parameters()]
+        changed = any((one != other).any() for one, other in zip(before, after, strict=True))
+        seen.append((bool(outputs[1].asnumpy()), changed, float(outputs[2].asnumpy())))
+    ms.set_context(mode=ms.GRAPH_MODE)
+    # float16 ends at 65504: 1.5 times 2**15 is below, 1.5 times 2**16 is not. Weights, moments and their step stay.
+    skipped, done = (True, False, 2.0**15), (False, True)
+    assert seen[0] == seen[3] == skipped
+    assert [entry[:2] for entry in (*seen[1:3], *seen[4:])] == [done] * 4
+    assert [entry[2] for entry in seen] == [2.0**15, 2.0**15, 2.0**16, 2.0**15, 2.0**15, 2.0**16]
+    assert int(optimizer.global_step.asnumpy().item()) == 4
 
 
 class Fixed(nn.Cell):

@@ -1,0 +1,54 @@
+"""Damage to a checkpoint's files is found, whichever file it hits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scimind.checkpoint.seal import SEAL, fault_of_folder, seal_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "model.ckpt").write_bytes(bytes(range(256)) * 40)
+    (tmp_path / "scimind.json").write_text('{"a": 1}')
+    seal_folder(tmp_path)
+    return tmp_path
+
+
+def flip(file: Path, position: int, bit: int = 0) -> None:
+    content = bytearray(file.read_bytes())
+    content[position] ^= 1 << bit
+    file.write_bytes(content)
+
+
+def test_an_untouched_folder_is_good(folder: Path) -> None:
+    assert fault_of_folder(folder) is None
+    (folder / "notes.txt").write_text("put there by someone")
+    assert fault_of_folder(folder) is None
+
+
+def test_a_cut_file_and_a_flipped_bit_are_found(folder: Path) -> None:
+    content = (folder / "model.ckpt").read_bytes()
+    (folder / "model.ckpt").write_bytes(content[: len(content) // 2])
+    assert fault_of_folder(folder) == "model.ckpt has 5,120 bytes, 10,240 were written"
+    assert fault_of_folder(folder, {"scimind.json"}) is None
+    (folder / "model.ckpt").write_bytes(content)
+    assert fault_of_folder(folder) is None
+    flip(folder / "model.ckpt", 7777, bit=5)
+    assert fault_of_folder(folder) == "model.ckpt has changed since it was written"
+    (folder / "model.ckpt").unlink()
+    assert fault_of_folder(folder) == "model.ckpt is missing"
+
+
+def test_a_flipped_bit_of_the_seal_is_found(folder: Path) -> None:
+    text = (folder / SEAL).read_text()
+    for position, character in enumerate(text):
+        if character.isspace():
+            continue
+        flip(folder / SEAL, position)
+        assert fault_of_folder(folder), (position, character)
+        (folder / SEAL).write_text(text)
+    (folder / SEAL).unlink()
+    assert fault_of_folder(folder) == f"{SEAL} is missing"
