@@ -99,7 +99,9 @@ def _card_verdicts(total: int, limit: str | None) -> list[str]:
     ]
     set_here = re.fullmatch(r"(\d+(?:\.\d+)?)\s*GB", limit or "")
     if set_here and total > float(set_here[1]) * _GIBI:
-        lines.append(f"does not fit context.max_device_memory ({limit}): lower the batch, recompute, or spread the model")
+        lines.append(
+            f"does not fit context.max_device_memory ({limit}): lower the batch, recompute, or spread the model"
+        )
     return lines
 
 

@@ -15,8 +15,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from tests.support.frontend import be_device, compile_frontend  # first: it sets what MindSpore reads
-
 import mindspore as ms
 import numpy as np
 from mindformers import CausalLanguageModelingTrainer
@@ -30,6 +28,7 @@ import scimind.train.step  # noqa: F401  # these register with MindFormers
 from scimind.config import RunConfig, load_config
 from scimind.train.network import build_model, configure
 from scimind.train.settings import mindformers_tree, read_settings
+from tests.support.frontend import be_device, compile_frontend
 
 
 def compile_case(case: dict[str, Any]) -> dict[str, Any]:
@@ -72,17 +71,16 @@ def _compile_prompt(network: ms.nn.Cell, config: RunConfig) -> dict[str, Any]:
     """Compiles the first call of a generation with a cache."""
     network.set_train(False)
     s = config.seq_length
-    numbers = {"batch_valid_length": [s], "slot_mapping": list(range(s))}
     blocks = -(-s // config.model_config["block_size"])
     return compile_frontend(
         network,
         ms.Tensor(np.zeros((1, s)), ms.int32),
         *[None] * 6,
-        ms.Tensor(numbers["batch_valid_length"], ms.int32),
+        ms.Tensor([s], ms.int32),
         None,
         None,
         ms.Tensor(np.arange(blocks)[None], ms.int32),
-        ms.Tensor(numbers["slot_mapping"], ms.int32),
+        ms.Tensor(np.arange(s), ms.int32),
     )
 
 
