@@ -16,8 +16,8 @@ OVERRIDES = True
 
 _GIBI = 2**30
 _CARD_BASIS = (
-    "counted from MindFormers' operators and MindSpore's parallel modes, not measured on a card; weights include what is "
-    "gathered from other cards"
+    "counted from MindFormers' operators and MindSpore's parallel modes, not measured on a card; weights include those "
+    "that are gathered from other cards"
 )
 _PROCESS_BASIS = (
     "on top of what MindSpore takes when it is loaded; within 20 % of measured training steps (scripts/bench/memory.py)"
@@ -99,9 +99,7 @@ def _card_verdicts(total: int, limit: str | None) -> list[str]:
     ]
     set_here = re.fullmatch(r"(\d+(?:\.\d+)?)\s*GB", limit or "")
     if set_here and total > float(set_here[1]) * _GIBI:
-        lines.append(
-            f"does not fit context.max_device_memory ({limit}): lower the batch, recompute, or spread the model"
-        )
+        lines.append(f"does not fit context.max_device_memory ({limit}): lower the batch, recompute or use more cards")
     return lines
 
 

@@ -1,7 +1,7 @@
 """Memory of an Ascend card: MindFormers' operators, under the semi-automatic parallel mode or on one card.
 
-What is counted follows MindFormers' Llama and MindSpore's parallel modes; it has not been measured on a card. Symbols are
-those of scimind.model, w the bytes of a number in the compute format.
+What is counted follows MindFormers' Llama and MindSpore's parallel modes; it has not been measured on a card. Symbols
+are those of scimind.model.
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ def _activations(config: RunConfig, shape: ModelShape, layout: Layout, stage: in
 def _layer_bytes(shape: ModelShape, layout: Layout, model: Mapping[str, Any]) -> int:
     """Returns the bytes of a token's activations in one layer, as they are where nothing is recomputed.
 
-    Four vectors of d that devices share only with the sequence (residuals, and what the norms give); queries, keys, values
-    and attention's output; the neurons. Without flash attention, also each head's probabilities, in two formats.
+    Four vectors of d that devices share only with the sequence (residuals, and what the norms give); queries, keys,
+    values and attention's output; the neurons. Without flash attention, also each head's probabilities, in two formats.
     """
     width = BYTES[model["compute_dtype"]]
     shared = 4 * shape.hidden // (layout.model if layout.splits_sequence else 1)

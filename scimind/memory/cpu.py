@@ -12,8 +12,8 @@ from scimind.memory.parts import MOMENTS, TRAINING, Memory
 
 _FLOAT = 4
 _MEBI = 2**20
-# MindSpore 2.9 on x86-64. Weights are on the host and on the "device"; gradients in the order in which they were computed,
-# as they are stored, and scaled; pieces of both wait for the step's end.
+# MindSpore 2.9 on x86-64. Weights are on the host and on the "device"; gradients as they were computed, as they are
+# stored, and scaled; pieces of them wait for the step's end.
 _COPIES = 10  # of each parameter
 _GRAPH = 110 * _MEBI  # a compiled step without layers
 _GRAPH_LAYER = {"grouped": 54 * _MEBI, "masked": 29 * _MEBI}
@@ -53,7 +53,7 @@ def _dispatch(config: RunConfig, shape: ModelShape) -> str:
 
 
 def _activations(shape: ModelShape, dispatch: str, tokens: int) -> int:
-    """Returns the bytes that a step keeps for its backward pass, and those of the logits, softmax and their gradient."""
+    """Returns the bytes that a step keeps for its backward pass, and of the logits, their softmax and gradient."""
     numbers = tokens * (shape.layers * _layer_numbers(shape, dispatch) + 3 * shape.vocabulary)
     if dispatch == "grouped" and shape.router == "modality":  # each group's own part of the weights
         numbers += shape.layers * 3 * shape.hidden * shape.neurons
@@ -63,9 +63,9 @@ def _activations(shape: ModelShape, dispatch: str, tokens: int) -> int:
 def _layer_numbers(shape: ModelShape, dispatch: str) -> int:
     """Returns the numbers that one layer keeps of a token.
 
-    Ten vectors of d; probabilities of each head, for the blocks of keys that a query sees; of each neuron both products,
-    sigmoid, gate and result, and where inactive ones are masked, the mask and what it leaves. Grouped tokens have two more
-    vectors of d, and the neurons that they use: on the average of the text's and the molecules', half each.
+    Ten vectors of d; probabilities of each head, for the blocks of keys that a query sees; of each neuron both
+    products, sigmoid, gate and result, and where inactive ones are masked, the mask and what it leaves. Grouped tokens
+    have two more vectors of d, and the neurons that they use: half of the tokens are taken as text, half as SMILES.
     """
     keys = (shape.length + min(_BLOCK, shape.length)) // 2
     common = 8 * shape.hidden + 2 * shape.key_size + shape.heads * keys

@@ -1,7 +1,7 @@
 """Memory of a training step: what `scimind check` estimates, against what a process takes on a CPU.
 
-The process's memory before the model is built, with MindSpore loaded and at work once, is subtracted from its peak after
-some steps (the kernel's `VmHWM`). What is estimated and what is measured are the same configuration. The constants in
+The process's memory before the model is built, with MindSpore loaded and at work once, is subtracted from its peak
+after some steps (the kernel's `VmHWM`). Estimated and measured are the same configuration. The constants in
 `scimind/memory/cpu.py` were fitted to other sizes than these.
 """
 

@@ -1,4 +1,4 @@
-"""MindSpore's automatic-parallel frontend accepts the shard strategies of every configuration that is spread over cards.
+"""MindSpore's automatic-parallel frontend accepts the strategies of every configuration that is spread over cards.
 
 Each is compiled for its first and its last card, as it ships but for fewer layers and micro batches: a layer for each
 stage of a pipeline, two where there is none, and as many micro batches as stages. Nothing is computed.
@@ -14,8 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from scimind.cli import main
 from scimind.config import load_config
 from tests.support.shared import ROOT
 
@@ -42,7 +44,7 @@ def shorter(name: str) -> list[str]:
 def cases() -> dict[str, dict[str, Any]]:
     """Returns all cases by name; one process compiles them one after the other."""
     found: dict[str, dict[str, Any]] = {
-        "plain": {"network": "products", "rank": 0},
+        "plain": {"network": "products", "rank": 0, "strategy_file": "strategy.ckpt"},
         "plain, bad": {"network": "products", "rank": 0, "bad": "size"},
     }
     for name in SPREAD:
@@ -58,9 +60,14 @@ def cases() -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the folder in which all cases are compiled."""
+    return tmp_path_factory.mktemp("frontend")
+
+
+@pytest.fixture(scope="module")
+def compiled(folder: Path) -> dict[str, dict[str, Any]]:
     """Returns what came of each case."""
-    folder = tmp_path_factory.mktemp("frontend")
     (folder / "cases.json").write_text(json.dumps(list(cases().values())))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LOG_MF_PATH": str(folder), "GLOG_v": "2"}
     done = subprocess.run(
@@ -121,3 +128,37 @@ def test_predicting_with_blocks_of_a_cache_is_accepted(compiled: dict[str, dict[
 @pytest.mark.parametrize("case", ["bad mask", "bad devices"])
 def test_a_bad_strategy_in_the_routed_feed_forward_is_refused(compiled: dict[str, dict[str, Any]], case: str) -> None:
     assert compiled[case]["error"]
+
+
+def read(file: Path) -> dict[str, np.ndarray]:
+    import mindspore as ms
+
+    return {name: value.asnumpy() for name, value in ms.load_checkpoint(str(file)).items()}
+
+
+def test_a_checkpoint_is_cut_by_a_strategy_and_put_together_again(
+    compiled: dict[str, dict[str, Any]], folder: Path, tmp_path: Path
+) -> None:
+    """Eight cards have the rows that the strategy gives them; swapped cards make another checkpoint."""
+    import mindspore as ms
+
+    assert compiled["plain"]["error"] == ""
+    names = ("weight", "moment1.weight", "moment2.weight")
+    whole = {name: np.arange(128, dtype=np.float32).reshape(8, 16) + 1000 * i for i, name in enumerate(names)}
+    saved, strategy = str(tmp_path / "whole.ckpt"), str(folder / "strategy.ckpt")
+    ms.save_checkpoint([{"name": name, "data": ms.Tensor(value)} for name, value in whole.items()], saved)
+    cut, joined, swapped = (str(tmp_path / name) for name in ("cut", "joined", "swapped"))
+    assert main(["convert", "--input", saved, "--output", cut, "--to-strategy", strategy]) == 0
+    for rank in range(8):
+        piece = read(tmp_path / "cut" / f"rank_{rank}" / f"checkpoint{rank}.ckpt")
+        rows = slice(2 * (rank % 4), 2 * (rank % 4) + 2)  # two copies over four parts
+        assert all(np.array_equal(piece[name], whole[name][rows]) for name in names)
+    assert main(["convert", "--input", cut, "--output", joined, "--from-strategy", strategy]) == 0
+    result = read(tmp_path / "joined" / "rank_0" / "checkpoint0.ckpt")
+    assert all(np.array_equal(result[name], whole[name]) for name in names)
+    (tmp_path / "cut" / "rank_0").rename(tmp_path / "cut" / "spare")
+    (tmp_path / "cut" / "rank_1").rename(tmp_path / "cut" / "rank_0")
+    (tmp_path / "cut" / "spare").rename(tmp_path / "cut" / "rank_1")
+    assert main(["convert", "--input", cut, "--output", swapped, "--from-strategy", strategy]) == 0
+    result = read(tmp_path / "swapped" / "rank_0" / "checkpoint0.ckpt")
+    assert not np.array_equal(result["weight"], whole["weight"])

@@ -2,9 +2,10 @@
 
     python -m tests.support.compiled_step CASES.json
 
-CASES.json is a list of cases: `config`, a path, or `network` "products", with `overrides`, `rank`, and `bad`, a fault to
-put in. Each gives one line of JSON: its number, `error` ("" for none), `layouts` and `collectives`. All that MindFormers'
-Trainer puts around the model (pipeline, virtual data set, optimizer, step) is put around it by the Trainer's own methods.
+CASES.json is a list of cases: `config`, a path, or `network` "products", with `overrides`, `rank`, `bad`, a fault to
+put in, and `strategy_file`, where the strategies are written. Each gives one line of JSON: its number, `error` ("" for
+none), `layouts` and `collectives`. What MindFormers' Trainer puts around the model (pipeline, virtual data set,
+optimizer, step) is put there by the Trainer's own methods.
 """
 
 from __future__ import annotations
@@ -114,6 +115,8 @@ def _compile_products(case: dict[str, Any]) -> dict[str, Any]:
     """Compiles a plain network, to see whether the frontend is at work at all."""
     be_device(case["rank"], 8)
     ms.set_auto_parallel_context(parallel_mode="semi_auto_parallel", full_batch=True)
+    if "strategy_file" in case:
+        ms.set_auto_parallel_context(strategy_ckpt_config={"save_file": case["strategy_file"]})
     size = 3 if case.get("bad") else 8
     network = _Products(size)
     step = ms.nn.TrainOneStepCell(network, ms.nn.Adam(network.trainable_params(), 1e-3))

@@ -89,9 +89,7 @@ def test_matrices_split_over_cards() -> None:
     # Everything of a token is split, with the sequence: the inputs that are kept, a layer and the logits.
     assert needed.activations == S * (32 * 2 * D // 4 + 2 * (8 * D + 5 * H) // 4 + V * 18 // 4) + S * S
     whole = memory(seven_billion(MODEL, "runner_config.batch_size=1", "parallel_config.use_seq_parallel=False"))
-    assert (
-        whole.activations - needed.activations == S * 2 * 4 * D * 3 // 4
-    )  # the norms' of one layer; inputs are sliced
+    assert whole.activations - needed.activations == S * 2 * 4 * D * 3 // 4  # the norms' of one layer
 
 
 def test_layers_that_do_not_divide_evenly() -> None:
