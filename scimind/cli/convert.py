@@ -87,7 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             f"--{side}_strategy",
             type=Path,
             metavar="PATH",
-            help=f"MindSpore's strategy file, or a folder with one of each pipeline stage: {what}; changes nothing else",
+            help=f"MindSpore's strategy file, or a folder with one of each stage: {what}; changes nothing else",
         )
     add("--dry-run", "--dry_run", action="store_true", help="print what would be done, and write nothing")
     add("--overwrite", action="store_true", help="replace a checkpoint that exists")
