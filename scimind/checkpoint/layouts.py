@@ -69,7 +69,8 @@ def _one_file(strategy: Path | None, merged: Path) -> str | None:
         return None if strategy is None else str(strategy)
     import mindspore as ms
 
-    ms.merge_pipeline_strategys(str(strategy), str(merged))
+    if any(strategy.glob("*.ckpt")) or any(strategy.glob("*.json")):
+        ms.merge_pipeline_strategys(str(strategy), str(merged))
     if not merged.is_file():
         raise CheckpointError(f"{strategy}: has no strategy files; give the folder that strategy_ckpt_save_file is in")
     return str(merged)

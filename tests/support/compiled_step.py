@@ -18,10 +18,11 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
-from mindformers import CausalLanguageModelingTrainer
+from mindformers import CausalLanguageModelingTrainer, MindFormerConfig, build_context
 from mindformers.core.context.parallel import ParallelOperator
 from mindformers.tools.utils import PARALLEL_MODE
 from mindspore.common.initializer import initializer
+from mindspore.nn.wrap.cell_wrapper import _VirtualDatasetCell
 
 import scimind.model.causal_lm
 import scimind.train.optimizer
@@ -61,6 +62,7 @@ def compile_case(case: dict[str, Any]) -> dict[str, Any]:
     _damage(network, case.get("bad", ""), config)
     network.set_train(True)
     network = trainer.wrap_network_with_tool_cells(network)
+    assert isinstance(network, _VirtualDatasetCell)
     optimizer = trainer.create_optimizer_scheduler(network, set())
     step = trainer.create_model_wrapper(network, optimizer)
     step.set_train(True)
@@ -126,6 +128,8 @@ def _compile_products(case: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the command."""
+    # MindFormers' own context, which its Trainer asks for the mode; parallel settings are each case's.
+    build_context(MindFormerConfig(context={"mode": 0, "device_target": "CPU"}, parallel={}, use_parallel=False))
     for number, case in enumerate(json.loads(Path(sys.argv[1]).read_text())):
         try:
             result = {"error": "", **compile_case(case)}
