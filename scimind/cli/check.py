@@ -20,8 +20,10 @@ _CARD_BASIS = (
     "that are gathered from other cards"
 )
 _PROCESS_BASIS = (
-    "on top of what MindSpore takes when it is loaded; within 20 % of measured training steps (scripts/bench/memory.py)"
+    "on top of what MindSpore takes when it is loaded, with SciMind's own operators; within 20 % of measured training "
+    "steps (scripts/bench/memory.py)"
 )
+_SLOW_KERNELS = "MindFormers' operators, which this configuration uses, take more than twice as much on a CPU"
 # Gigabytes of a card, and how many of them MindSpore's context.max_device_memory leaves to the model.
 _CARDS = ((32, 31), (64, 58))
 
@@ -81,8 +83,15 @@ def _memory(config: RunConfig) -> list[str]:
         if number:
             lines.append(f"{name:14}{_size(number):>18}")
     if config.device_target == "CPU":
-        return [*lines, _process_verdict(needed.total), _PROCESS_BASIS, ""]
+        notes = [_PROCESS_BASIS] if _has_own_kernels(config) else [_PROCESS_BASIS, _SLOW_KERNELS]
+        return [*lines, _process_verdict(needed.total), *notes, ""]
     return [*lines, *_card_verdicts(needed.total, config.at("context.max_device_memory")), _CARD_BASIS, ""]
+
+
+def _has_own_kernels(config: RunConfig) -> bool:
+    """Returns whether a model on a CPU computes with SciMind's own operators, see scimind.model.kernels."""
+    model = config.model_config
+    return model["kernels"] != "mindformers" and model["compute_dtype"] == "float32"
 
 
 def _process_verdict(total: int) -> str:

@@ -25,11 +25,11 @@ from mindspore.common.initializer import initializer
 from mindspore.nn.wrap.cell_wrapper import _VirtualDatasetCell
 
 import scimind.model.causal_lm
-import scimind.train.optimizer
-import scimind.train.step  # noqa: F401  # these register with MindFormers
+import scimind.train.optimizer  # noqa: F401  # both register with MindFormers
 from scimind.config import RunConfig, load_config
 from scimind.train.network import build_model, configure
 from scimind.train.settings import mindformers_tree, read_settings
+from scimind.train.step import SciMindTrainOneStepCell
 from tests.support.frontend import be_device, compile_frontend
 
 
@@ -65,6 +65,8 @@ def compile_case(case: dict[str, Any]) -> dict[str, Any]:
     assert isinstance(network, _VirtualDatasetCell)
     optimizer = trainer.create_optimizer_scheduler(network, set())
     step = trainer.create_model_wrapper(network, optimizer)
+    if isinstance(step, SciMindTrainOneStepCell):
+        step.has_status_register, step.is_plain = True, False  # the way through the step on Ascend
     step.set_train(True)
     rows = np.zeros((trainer.global_batch_size, config.seq_length + 1), np.int32)
     return compile_frontend(step, ms.Tensor(rows), ms.Tensor(rows))
