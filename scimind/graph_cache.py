@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scimind.run_folder import plain, replace_text, worker
+from scimind.run_folder import replace_text, worker
 
 _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
@@ -36,9 +36,12 @@ def graph_key(tree: Mapping[str, Any]) -> str:
     """Returns a hash of a configuration and of the program that compiles it.
 
     Args:
-        tree: What MindFormers gets, `mindformers_tree`.
+        tree: What MindFormers gets, `mindformers_tree`, before MindFormers adds objects of its own to it.
+
+    Raises:
+        TypeError: A value is an object, whose text would be another in each process.
     """
-    settings = {key: value for key, value in plain(tree).items() if key not in _ELSEWHERE}
+    settings = {key: value for key, value in tree.items() if key not in _ELSEWHERE}
     settings["context"] = {k: v for k, v in settings.get("context", {}).items() if k != "save_graphs_path"}
     return _hash(settings, _program())
 
@@ -120,15 +123,22 @@ class _Place:
                 shutil.copyfile(file, target)
 
     def take(self, store: Path) -> None:
-        """Stores the graph that lies here now, or notes that the stored one was used."""
+        """Stores the graph that lies here now, or notes that the stored one was used.
+
+        MindSpore compiles anew where a script that it read has changed, the user's own included; that graph takes the
+        place of the stored one.
+        """
         graphs = [file for file in self._files() if file.suffix == _SUFFIX]
         self.next_number = max(int(file.stem.removeprefix(_PREFIX)) for file in graphs) + 1 if graphs else 0
+        found = _checksums(self.root)
         if store.exists():
-            os.utime(store / _SEAL)
-            return
+            if sorted(json.loads((store / _SEAL).read_text()).values()) == sorted(found.values()):
+                os.utime(store / _SEAL)
+                return
+            shutil.rmtree(store)
         staging = store.with_name(f"{store.name}.{os.getpid()}")
         shutil.copytree(self.root, staging)
-        replace_text(staging / _SEAL, json.dumps(_checksums(staging)))
+        replace_text(staging / _SEAL, json.dumps(found))
         try:
             staging.rename(store)
         finally:
@@ -164,8 +174,14 @@ def _program() -> str:
 
 
 def _hash(*parts: Any) -> str:
-    text = json.dumps(parts, sort_keys=True, default=str)
+    text = json.dumps(parts, sort_keys=True, default=_path)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _path(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} cannot tell one graph from another")
 
 
 def _checksums(folder: Path) -> dict[str, str]:

@@ -108,9 +108,10 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     check_preparation(settings.eval_files, "eval_dataset", fingerprint, packed=settings.packed)
     check_records(settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size)
     tree = mindformers_tree(settings)
+    key = graph_key(tree)
     mf_config = start(tree, settings.seed)
     network = build_model(mf_config, settings.load_checkpoint, describe_model(settings.tree, fingerprint), console)
-    network.graph_key = graph_key(tree)
+    network.graph_key = key
     score = _evaluator(network, settings).score()
     assert score is not None, "an evaluation that nobody can stop ends"
     return score

@@ -113,9 +113,10 @@ class SciMindTraining(Work):
             model = {key: value for key, value in tree["model"]["model_config"].items() if key not in own}
             tree["model"] = {"model_config": {**model, "type": "LlamaConfig"}, "arch": {"type": "LlamaForCausalLM"}}
             tree["optimizer"]["type"] = "AdamW"
+        key = graph_key(tree)  # before `start`, which adds objects to the tree
         config = start(tree, settings.seed)
         network = build_model(config, None, {})
-        network.graph_key = graph_key(tree)
+        network.graph_key = key
         if weights is not None:
             load_weights(network, weights(sizes))
         rate = build_lr(config.lr_schedule)

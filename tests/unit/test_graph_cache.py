@@ -38,10 +38,10 @@ for item in sys.argv[1:]:
 """
 
 
-def results(folder: Path, *items: str) -> tuple[list[str], int]:
+def results(folder: Path, *items: str, source: str = PROGRAM) -> tuple[list[str], int]:
     """Returns what the program prints and how many graphs it took from the cache."""
     program = folder / "program.py"  # MindSpore reads the source from its file
-    program.write_text(PROGRAM)
+    program.write_text(source)
     environment = {**os.environ, "SCIMIND_CACHE_DIR": str(folder), "GLOG_v": "2"}
     run = subprocess.run([sys.executable, program, *items], env=environment, capture_output=True, text=True, check=True)
     return run.stdout.splitlines(), run.stderr.count("Use the compilation cache")
@@ -65,6 +65,13 @@ def test_a_damaged_graph_is_compiled_again(tmp_path: Path) -> None:
     graph.write_bytes(content)
     assert results(tmp_path, "2x4") == (["4 2.0"], 0)
     assert results(tmp_path, "2x4") == (["4 2.0"], 1)
+
+
+def test_a_changed_program_replaces_the_graph(tmp_path: Path) -> None:
+    changed = PROGRAM.replace("ops.tanh(x) * self.factor", "ops.tanh(x) * self.factor + 1")
+    assert results(tmp_path, "2x4") == (["4 2.0"], 0)
+    assert results(tmp_path, "2x4", source=changed) == (["4 3.0"], 0)
+    assert results(tmp_path, "2x4", source=changed) == (["4 3.0"], 1)
 
 
 def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mindspore import Tensor, nn
+from mindspore import Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
@@ -38,6 +38,7 @@ class Attention(nn.Cell):
         self.transposed = P.BatchMatMul(transpose_a=True)
         self.transpose = P.Transpose()
         self.reshape = P.Reshape()
+        self.slice = P.Slice()
         self.add_mask = P.BiasAdd()
         self.softmax = P.Softmax()
         self.sum = P.ReduceSum(keep_dims=True)
@@ -76,12 +77,12 @@ class Attention(nn.Cell):
         v = self._repeat(self.split(v, b, self.num_kv_heads))
         outputs: tuple[Tensor, ...] = ()
         probabilities: tuple[Tensor, ...] = ()
-        for start, end in self.blocks(s):
-            scores = self.scores(q[:, start:end], k[:, :end])  # [n·b, m, end]
-            bias = self.reshape(mask[:, :, start:end, :end], (-1,))
+        for start, end in blocks(s, self.block):
+            scores = self.scores(self._rows(q, start, end), self._rows(k, 0, end))  # [n·b, m, end]
+            bias = self.reshape(self.slice(mask, (0, 0, start, 0), (b, 1, end - start, end)), (-1,))
             hidden = self.add_mask(self.reshape(scores, (self.num_heads, -1)), bias)
             probability = self.softmax(self.reshape(hidden, scores.shape))
-            outputs += (self.values(probability, v[:, :end]),)
+            outputs += (self.values(probability, self._rows(v, 0, end)),)
             probabilities += (probability,)
         return (self.merge(self._whole(outputs), self.num_heads), q, k, v, *probabilities)
 
@@ -114,10 +115,11 @@ class Attention(nn.Cell):
             probability = out[len(out) - 1 - number]  # [n·b, m, end]
             end = probability.shape[2]
             start = end - probability.shape[1]
-            part_v = self.transposed(probability, change[:, start:end])
-            of_scores = probability * self.scores(beside_change[:, start:end], beside_v[:, :end])
-            part_k = self.transposed(of_scores, q[:, start:end])
-            of_q = (self.values(of_scores, k[:, :end]), *of_q)
+            part_v = self.transposed(probability, self._rows(change, start, end))
+            of_weights = self.scores(self._rows(beside_change, start, end), self._rows(beside_v, 0, end))
+            of_scores = probability * of_weights
+            part_k = self.transposed(of_scores, self._rows(q, start, end))
+            of_q = (self.values(of_scores, self._rows(k, 0, end)), *of_q)
             of_k = part_k if end == s else self._add_front(of_k, part_k)
             of_v = part_v if end == s else self._add_front(of_v, part_v)
         of_q = self._rotate_back(self.merge(self._whole(of_q), self.num_heads), cosines_q, sines_q)
@@ -134,10 +136,12 @@ class Attention(nn.Cell):
             self.zeros_like(mask),
         )
 
-    def blocks(self, s: int) -> list[tuple[int, int]]:
-        """Returns the half-open ranges of queries that are computed together, of about the same size."""
-        count = max(1, (s + self.block // 2) // self.block)
-        return [(s * i // count, s * (i + 1) // count) for i in range(count)]
+    def _rows(self, x: Tensor, start: int, end: int) -> Tensor:
+        """Returns x[:, start:end] of x [n·b, s, p]; an index would be compiled from much more Python."""
+        size = x.shape
+        if end - start == size[1]:
+            return x
+        return self.slice(x, (0, start, 0), (size[0], end - start, size[2]))
 
     def _whole(self, parts: tuple[Tensor, ...]) -> Tensor:
         """Returns blocks [n·b, m, p] one behind the other."""
@@ -146,7 +150,7 @@ class Attention(nn.Cell):
     def _add_front(self, whole: Tensor, part: Tensor) -> Tensor:
         """Returns `whole` [n·b, s, p] with `part` [n·b, m, p] added to its first m rows."""
         end = part.shape[1]
-        return self.behind((whole[:, :end] + part, whole[:, end:]))
+        return self.behind((self._rows(whole, 0, end) + part, self._rows(whole, end, whole.shape[1])))
 
     def split(self, x: Tensor, b: int, heads: int) -> Tensor:
         """Returns x [t, heads·p] as [heads·b, s, p]."""
@@ -184,3 +188,10 @@ class Attention(nn.Cell):
         """Returns the gradient of what `_rotate` turned."""
         turned = self.product(self.reshape(change * sines, (-1, self.head_dim)), self.turn_back)
         return change * cosines + self.reshape(turned, cosines.shape)
+
+
+@ops.constexpr
+def blocks(s: int, size: int) -> tuple[tuple[int, int], ...]:
+    """Returns the half-open ranges of `s` queries that are computed together, each of about `size`."""
+    count = max(1, (s + size // 2) // size)
+    return tuple((s * i // count, s * (i + 1) // count) for i in range(count))

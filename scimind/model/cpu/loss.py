@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
@@ -70,5 +71,10 @@ class AnswerLoss(nn.Cell):
 
     def places(self, labels: Tensor) -> Tensor:
         """Returns row and column of each label in the logits [t, 2]."""
-        rows = ops.arange(0, labels.shape[0], dtype=mstype.int32)
-        return self.stack((rows, self.maximum(self.cast(labels, mstype.int32), self.zero)))
+        return self.stack((numbers(labels.shape[0]), self.maximum(self.cast(labels, mstype.int32), self.zero)))
+
+
+@ops.constexpr
+def numbers(count: int) -> Tensor:
+    """Returns 0 … count − 1, int32 [count]."""
+    return Tensor(np.arange(count), mstype.int32)
