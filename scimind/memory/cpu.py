@@ -15,8 +15,8 @@ _MEBI = 2**20
 # MindSpore 2.9 on x86-64. Weights are on the host and on the "device"; gradients as they were computed, as they are
 # stored, and scaled; pieces of them wait for the step's end.
 _COPIES = 10  # of each parameter
-_GRAPH = 110 * _MEBI  # a compiled step without layers
-_GRAPH_LAYER = {"grouped": 54 * _MEBI, "masked": 29 * _MEBI}
+_GRAPH = 100 * _MEBI  # a compiled step without layers
+_GRAPH_LAYER = {"grouped": 54 * _MEBI, "masked": 28 * _MEBI}
 _TABLES = 16  # copies of a rotary table that each layer has as constants, with those that its gradient returns as zeros
 _BLOCK = 128  # queries that attention takes at a time, see scimind.model.cpu.attention
 

@@ -75,7 +75,7 @@ class Layout:
 
 def _layers(total: int, stages: int, offset: int | Sequence[Any]) -> tuple[int, ...]:
     """Returns the layers of each stage; `offset` says by how many more than the others it has."""
-    extra = offset if isinstance(offset, list | tuple) else [offset] * stages
+    extra: list[Any] = list(offset) if isinstance(offset, list | tuple) else [offset] * stages
     if any(isinstance(item, list | tuple) for item in extra):  # of an interleaved pipeline: one list a round
         extra = [sum(items) for items in zip(*extra, strict=True)]
     if len(extra) != stages or stages == 1:

@@ -64,7 +64,8 @@ def rows(how: Measuring, *, smoke: bool) -> Iterator[Row]:
 def training_config(sizes: ModelSizes, routing: Mapping[str, Any], batch_size: int) -> RunConfig:
     """Returns the configuration of what is measured, as a training."""
     tree = run_config(sizes, routing, batch_size).to_dict()
-    return RunConfig({**tree, "run_mode": "finetune", "train_dataset": {"data_loader": {"dataset_dir": "none"}}})
+    data = {"data_loader": {"type": "MindDataset", "dataset_dir": "none"}}  # nothing is read
+    return RunConfig({**tree, "run_mode": "finetune", "train_dataset": data})
 
 
 class TrainingMemory(Work):
