@@ -50,6 +50,7 @@ def compile_case(case: dict[str, Any]) -> dict[str, Any]:
     operator = ParallelOperator(mf_config)
     operator._set_ms_auto_parallel_context(**operator.parallel_ctx)
     operator._set_ms_parallel()
+    assert ms.get_auto_parallel_context("pipeline_stages") == config["parallel_config"]["pipeline_stage"]
     if predicts:
         network = build_model(mf_config, None, {})
         _damage(network, case.get("bad", ""), config)
