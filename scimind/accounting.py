@@ -1,4 +1,4 @@
-"""Parameters, work and memory of a model, computed from its settings alone.
+"""Parameters and work of a model, computed from its settings alone; `scimind.memory` has its memory.
 
 Symbols are those of scimind.model: d hidden, h neurons of the feed-forward, E experts, v vocabulary. FLOPs count a
 multiply and an add as two.
@@ -10,13 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scimind.config import RunConfig
 from scimind.config.model_settings import ROUTING_FIELDS, intermediate_size
 from scimind.modality import MODALITY_NAMES
 from scimind.model.settings import RoutingSettings
-
-_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-_OPTIMIZER_BYTES = 8  # AdamW's two moments in float32
 
 
 @dataclass(frozen=True)
@@ -131,67 +127,3 @@ def token_flops(shape: ModelShape, modality: str | None = None) -> int:
     scores = 4 * shape.length * d
     output = 2 * shape.vocabulary * d
     return shape.layers * (projections + scores) + feed_forward_flops(shape, modality) + output
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes on the fullest device.
-
-    Args:
-        weights: Weights.
-        gradients: Gradients, in the weights' format; 0 outside training.
-        optimizer: Two float32 moments of each weight; 0 outside training.
-        activations: What the backward pass needs, and the logits; outside training the cache of keys and values.
-    """
-
-    weights: int
-    gradients: int
-    optimizer: int
-    activations: int
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.weights + self.gradients + self.optimizer + self.activations
-
-
-def memory(config: RunConfig) -> Memory:
-    """Returns an estimate of the memory on one device; the framework's own needs come on top."""
-    shape, model = ModelShape.of(config.model_config), config.model_config
-    total = sum(parameters(shape).values())
-    spread = config["parallel_config"] if config["use_parallel"] else {}
-    split = spread.get("model_parallel", 1) * spread.get("pipeline_stage", 1)
-    weights = total * _BYTES[model["param_init_type"]] // split
-    if config.run_mode not in ("finetune", "train"):
-        return Memory(weights, 0, 0, _cache(shape, model, config.generation["batch_size"]) // split)
-    optimizer = total * _OPTIMIZER_BYTES // split
-    if config.at("parallel.enable_parallel_optimizer"):
-        optimizer //= spread.get("data_parallel", 1)
-    return Memory(weights, weights, optimizer, _activations(shape, config, spread))
-
-
-def _cache(shape: ModelShape, model: Mapping[str, Any], batch: int) -> int:
-    """Returns the bytes of the cached keys and values of full sequences."""
-    if not model["use_past"]:
-        return 0
-    return 2 * shape.layers * batch * shape.length * shape.key_size * _BYTES[model["compute_dtype"]]
-
-
-def _activations(shape: ModelShape, config: RunConfig, spread: Mapping[str, int]) -> int:
-    """Returns the bytes that one device keeps for the backward pass.
-
-    Per token and layer: eight vectors of d, and four of h, in the compute format; without flash attention also two
-    matrices of scores for each head. With recompute a layer keeps only its input, and one layer at a time the rest. The
-    logits and their gradient are float32. A pipeline's first stage keeps as many micro batches as there are stages.
-    """
-    model = config.model_config
-    width = _BYTES[model["compute_dtype"]]
-    stages, split = spread.get("pipeline_stage", 1), spread.get("model_parallel", 1)
-    tokens = config["runner_config"]["batch_size"] * shape.length
-    layer = tokens * width * (8 * shape.hidden + 4 * shape.neurons)
-    if not model["use_flash_attention"]:
-        layer += 2 * tokens * width * shape.heads * shape.length
-    layers = -(-shape.layers // stages) * stages
-    recompute = config.at("recompute_config.recompute")
-    kept = layers * tokens * width * shape.hidden + layer if recompute else layers * layer
-    return kept // split + 2 * 4 * tokens * shape.vocabulary // split

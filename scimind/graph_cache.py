@@ -63,8 +63,8 @@ def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
     """Lets MindSpore keep, or find, the one graph that is compiled while the context lasts.
 
     Nothing happens without a writable cache folder, without a script (`python -c`), which MindSpore wants to read,
-    where the user has set `MS_COMPILER_CACHE_ENABLE`, and in msrun's workers, whose graphs MindSpore keeps under other names
-    and only in part.
+    where the user has set `MS_COMPILER_CACHE_ENABLE`, and in msrun's workers, whose graphs MindSpore keeps under other
+    names and only in part.
 
     Args:
         key: What `graph_key` gives; None keeps nothing.

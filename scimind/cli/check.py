@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 
 from scimind import accounting
 from scimind.cli.run_options import add_run_options, overrides_of
 from scimind.config import RunConfig, load_config
+from scimind.memory import memory
 from scimind.modality import MODALITY_NAMES
 
 OVERRIDES = True
 
-_MEMORY_BASIS = (
-    "weights and gradients in param_init_type, two float32 moments a weight, activations roughly "
-    "(8 d + 4 h numbers a token and layer, and float32 logits); the framework's own needs come on top"
+_GIBI = 2**30
+_CARD_BASIS = (
+    "counted from MindFormers' operators and MindSpore's parallel modes, not measured on a card; weights include those "
+    "that are gathered from other cards"
 )
-_CACHE_BASIS = "weights in param_init_type, and the cache of keys and values for full sequences where use_past is on"
+_PROCESS_BASIS = (
+    "on top of what MindSpore takes when it is loaded, with SciMind's own operators; within 20 % of measured training "
+    "steps (scripts/bench/memory.py)"
+)
+_SLOW_KERNELS = "MindFormers' operators, which this configuration uses, take more than twice as much on a CPU"
+# Gigabytes of a card, and how many of them MindSpore's context.max_device_memory leaves to the model.
+_CARDS = ((32, 31), (64, 58))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,18 +74,47 @@ def _work(config: RunConfig, shape: accounting.ModelShape) -> list[str]:
 
 def _memory(config: RunConfig) -> list[str]:
     """Returns the lines on memory."""
-    memory = accounting.memory(config)
-    training = config.run_mode in ("finetune", "train")
-    names = (
-        ("weights", "gradients", "optimizer", "activations", "total")
-        if training
-        else ("weights", "activations", "total")
-    )
-    lines = [f"# Memory of one device, estimated for run_mode {config.run_mode}"]
-    for name in names:
-        title = "cache" if name == "activations" and not training else name
-        lines.append(f"{title:14}{_size(getattr(memory, name)):>18}")
-    return [*lines, _MEMORY_BASIS if training else _CACHE_BASIS, ""]
+    needed = memory(config)
+    stages = config["parallel_config"]["pipeline_stage"] if config["use_parallel"] else 1
+    where = f", stage {needed.stage} of the pipeline" if stages > 1 else ""
+    lines = [f"# Memory of one device, estimated for run_mode {config.run_mode}{where}"]
+    for name in ("weights", "gradients", "optimizer", "activations", "cache", "runtime", "total"):
+        number = getattr(needed, name)
+        if number:
+            lines.append(f"{name:14}{_size(number):>18}")
+    if config.device_target == "CPU":
+        notes = [_PROCESS_BASIS] if _has_own_kernels(config) else [_PROCESS_BASIS, _SLOW_KERNELS]
+        return [*lines, _process_verdict(needed.total), *notes, ""]
+    return [*lines, *_card_verdicts(needed.total, config.at("context.max_device_memory")), _CARD_BASIS, ""]
+
+
+def _has_own_kernels(config: RunConfig) -> bool:
+    """Returns whether a model on a CPU computes with SciMind's own operators, see scimind.model.kernels."""
+    model = config.model_config
+    return model["kernels"] != "mindformers" and model["compute_dtype"] == "float32"
+
+
+def _process_verdict(total: int) -> str:
+    """Returns whether a process fits this machine."""
+    here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{_fits(total, here)} the {_size(here)} of this machine"
+
+
+def _card_verdicts(total: int, limit: str | None) -> list[str]:
+    """Returns whether a model fits cards of either size, and the limit that the configuration sets."""
+    lines = [
+        f"{_fits(total, usable * _GIBI)} a card of {card} GB, of which {usable} are for the model"
+        for card, usable in _CARDS
+    ]
+    set_here = re.fullmatch(r"(\d+(?:\.\d+)?)\s*GB", limit or "")
+    if set_here and total > float(set_here[1]) * _GIBI:
+        lines.append(f"does not fit context.max_device_memory ({limit}): lower the batch, recompute or use more cards")
+    return lines
+
+
+def _fits(total: int, available: int) -> str:
+    """Returns "fits" or "does not fit", with the share of the memory that is needed."""
+    return f"{'fits' if total <= available else 'does not fit'} ({total / available:.0%})"
 
 
 def _devices(config: RunConfig) -> list[str]:

@@ -81,6 +81,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="GIB",
         help="largest file of an export to hf (default: 5)",
     )
+    for side, what in (("from", "the input has a folder rank_N for each card"), ("to", "the output gets one")):
+        add(
+            f"--{side}-strategy",
+            f"--{side}_strategy",
+            type=Path,
+            metavar="PATH",
+            help=f"MindSpore's strategy file, or a folder with one of each stage: {what}; changes nothing else",
+        )
     add("--dry-run", "--dry_run", action="store_true", help="print what would be done, and write nothing")
     add("--overwrite", action="store_true", help="replace a checkpoint that exists")
 
@@ -100,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
     from scimind.console import Console, duration
     from scimind.errors import SciMindError
 
+    if args.from_strategy or args.to_strategy:
+        return _change_layout(args)
     if args.shard_size <= 0:
         raise SciMindError(f"--shard-size ({args.shard_size}) must be positive")
     settings = None
@@ -157,6 +167,22 @@ def run(args: argparse.Namespace) -> int:
     print(f"wrote {args.output} in {duration(time.monotonic() - start)}: {', '.join(file.name for file in files)}")
     if args.to == "scimind":
         print(f"use it: scimind predict --config {args.output / PREDICT} --input PROMPTS --output predictions.jsonl")
+    return 0
+
+
+def _change_layout(args: argparse.Namespace) -> int:
+    """Cuts a checkpoint for cards, or puts it together from them; returns the exit status."""
+    from scimind.checkpoint.layouts import change_layout
+    from scimind.errors import SciMindError
+
+    given = [flag for flag in ("kind", "partition", "tokenizer", "config", "dry_run") if getattr(args, flag)]
+    if given or args.to != "scimind":
+        raise SciMindError(
+            "--from-strategy and --to-strategy change how a checkpoint is cut and nothing else; convert in a second "
+            "command, before it is cut or after it is put together"
+        )
+    files = change_layout(args.input, args.output, args.from_strategy, args.to_strategy)
+    print(f"wrote {args.output}: {len(files)} checkpoint{'s' if len(files) > 1 else ''}")
     return 0
 
 

@@ -110,7 +110,7 @@ def _parallel(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str
     if micro < stages and tree.get("run_mode") in _TRAINING_MODES:
         yield f"parallel_config.micro_batch_num ({micro}) must be at least pipeline_stage ({stages}); raise it"
     split = spread.get("model_parallel", 1)
-    for name in ("num_heads", "n_kv_heads", "vocab_size"):
+    for name in ("num_heads", "n_kv_heads", "vocab_size", "num_experts"):
         if model.get(name) and model[name] % split:
             yield f"{_MODEL}.{name} ({model[name]}) must be a multiple of parallel_config.model_parallel ({split})"
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import decoding
 import feed_forward
 import first_step
+import memory
 import scaling
 import tokenizer
 import training
@@ -94,6 +95,7 @@ COMPARISONS: dict[str, Subject] = {
     "feed-forward": partial(compare, feed_forward.pairs),
     "training": partial(compare, training.pairs),
     "training-memory": partial(compare, training.mindformers_pairs),
+    "memory": memory.rows,
     "first-step": first_step.rows,
     "decoding": partial(compare, decoding.pairs),
     "decoding-cache": partial(compare, decoding.cache_pairs),

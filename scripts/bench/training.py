@@ -7,7 +7,7 @@ which is the gradient of each weight, clipped, times 1 − β₁.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ from llama import (
 from pairs import Pair
 from worker import Side, Work
 
-from scimind.checkpoint.names import hugging_face_names
+from scimind.checkpoint.names import expected_shapes, hugging_face_names
 from scimind.checkpoint.sizes import ModelSizes
 from scimind.config.model_settings import PACKING_FIELDS, ROUTING_FIELDS
 
@@ -82,10 +82,16 @@ class SciMindTraining(Work):
         batch_size: Rows of a step.
         routing: Routing settings; None builds MindFormers' own dense Llama with the same step and optimizer.
         cache_dir: Where compiled graphs are kept; without it they are not.
+        weights: Returns the model's weights for its sizes; None leaves those that it draws itself.
     """
 
     def __init__(
-        self, sizes: ModelSizes, batch_size: int, routing: Mapping[str, Any] | None, cache_dir: str = ""
+        self,
+        sizes: ModelSizes,
+        batch_size: int,
+        routing: Mapping[str, Any] | None,
+        cache_dir: str = "",
+        weights: Callable[[ModelSizes], Mapping[str, np.ndarray]] | None = random_weights,
     ) -> None:
         if cache_dir:
             os.environ.pop("MS_COMPILER_CACHE_ENABLE", None)
@@ -111,14 +117,15 @@ class SciMindTraining(Work):
         config = start(tree, settings.seed)
         network = build_model(config, None, {})
         network.graph_key = key
-        load_weights(network, random_weights(sizes))
+        if weights is not None:
+            load_weights(network, weights(sizes))
         rate = build_lr(config.lr_schedule)
         groups = get_optimizer_grouped_parameters(network, config.optimizer.weight_decay, rate, config.optimizer.type)
         optimizer = build_optim(config.optimizer, default_args={"params": groups, "learning_rate": rate})
         self.moments = {parameter.name: parameter for parameter in optimizer.get_parameters()}
         self.step = build_wrapper(config.runner_wrapper, default_args={"network": network, "optimizer": optimizer})
         self.step.set_train(True)
-        self.names = list(random_weights(sizes))
+        self.names = list(expected_shapes(sizes))
         self.ids = ms.Tensor(token_rows(sizes, batch_size, sizes.seq_length + 1))
 
     def outputs(self) -> dict[str, np.ndarray]:

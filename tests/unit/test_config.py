@@ -205,6 +205,10 @@ def test_wrong_value_is_named_with_its_rule(overrides: list[str], message: str) 
         (["--parallel_config.micro_batch_num=2"], "micro_batch_num (2) must be at least pipeline_stage (4)"),
         (["--parallel_config.pipeline_stage=33"], "pipeline_stage (33) must be at most"),
         (["--parallel_config.model_parallel=3"], "num_heads (32) must be a multiple of parallel_config.model_parallel"),
+        (
+            ["--parallel_config.model_parallel=8", "--model.model_config.num_experts=4"],
+            "num_experts (4) must be a multiple of parallel_config.model_parallel (8)",
+        ),
         (["--context.device_target=CPU"], "parallel.parallel_mode (1) does not run on context.device_target CPU"),
     ],
 )

@@ -56,3 +56,32 @@ def test_check_loads_no_mindspore() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code, "check", "--config", str(NANO)], cwd=ROOT, capture_output=True)
     assert done.returncode == 0
+
+
+def memory_lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    lines = shown(capsys, *arguments).splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("# Memory"))
+    return lines[first : lines.index("", first)]
+
+
+def test_whether_cards_are_large_enough(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "configs" / "scimind_7b_finetune_910b.yaml")
+    fits = memory_lines(capsys, "--config", path, "--runner_config.batch_size=4")
+    assert any(line.startswith("fits") and "32 GB" in line for line in fits)
+    lines = memory_lines(capsys, "--config", path, "--runner_config.batch_size=32")
+    assert any(line.startswith("does not fit") and "32 GB" in line for line in lines)
+    assert any(line.startswith("does not fit") and "64 GB" in line for line in lines)
+    assert any("context.max_device_memory (58GB)" in line for line in lines)
+
+
+def test_the_stage_that_is_the_fullest_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "configs" / "scimind_7b_finetune.yaml")
+    assert memory_lines(capsys, "--config", path)[0].endswith("run_mode finetune, stage 3 of the pipeline")
+
+
+def test_a_cpu_is_compared_with_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = memory_lines(capsys, "--config", str(NANO))
+    assert any(line.startswith("fits") and "of this machine" in line for line in lines)
+    assert not any("twice" in line for line in lines)
+    slow = memory_lines(capsys, "--config", str(NANO), "--model.model_config.kernels=mindformers")
+    assert any("twice" in line for line in slow)

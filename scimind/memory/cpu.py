@@ -1,0 +1,75 @@
+"""Memory of a process that trains or predicts on a CPU with SciMind's own operators, float32.
+
+What the step keeps is counted from `scimind.model.cpu`; what MindSpore adds to that is measured, see
+`scripts/bench/memory.py`. Symbols are those of scimind.model.
+"""
+
+from __future__ import annotations
+
+from scimind.accounting import ModelShape, parameters
+from scimind.config import RunConfig
+from scimind.memory.parts import MOMENTS, TRAINING, Memory
+
+_FLOAT = 4
+_MEBI = 2**20
+# MindSpore 2.9 on x86-64. Weights are on the host and on the "device"; gradients as they were computed, as they are
+# stored, and scaled; pieces of them wait for the step's end.
+_COPIES = 10  # of each parameter
+_GRAPH = 100 * _MEBI  # a compiled step without layers
+_GRAPH_LAYER = {"grouped": 54 * _MEBI, "masked": 28 * _MEBI}
+_TABLES = 16  # copies of a rotary table that each layer has as constants, with those that its gradient returns as zeros
+_BLOCK = 128  # queries that attention takes at a time, see scimind.model.cpu.attention
+
+
+def memory_of_process(config: RunConfig) -> Memory:
+    """Returns an estimate of a process's memory on top of what MindSpore takes when it is loaded."""
+    shape = ModelShape.of(config.model_config)
+    number = sum(parameters(shape).values())
+    dispatch = _dispatch(config, shape)
+    if config.run_mode in TRAINING:
+        tokens = config["runner_config"]["batch_size"] * shape.length
+        tables = shape.layers * tokens * shape.hidden * _TABLES * _FLOAT
+        return Memory(
+            weights=number * _FLOAT,
+            gradients=number * _FLOAT,
+            optimizer=number * MOMENTS,
+            activations=_activations(shape, dispatch, tokens),
+            runtime=number * _COPIES * _FLOAT + tables + _GRAPH + shape.layers * _GRAPH_LAYER[dispatch],
+        )
+    rows = config.generation["batch_size"]
+    cache = 2 * shape.layers * rows * shape.length * shape.key_size * _FLOAT
+    tokens = rows * shape.length
+    return Memory(
+        weights=number * _FLOAT,
+        cache=cache if config.model_config["use_past"] else 0,
+        activations=tokens * _layer_numbers(shape, dispatch) * _FLOAT + tokens * shape.vocabulary * _FLOAT,
+    )
+
+
+def _dispatch(config: RunConfig, shape: ModelShape) -> str:
+    """Returns what `dispatch: auto` means on a CPU, see scimind.model.plan.chosen_dispatch."""
+    given = config.model_config["dispatch"]
+    return str(given) if given != "auto" else "grouped" if shape.router == "modality" else "masked"
+
+
+def _activations(shape: ModelShape, dispatch: str, tokens: int) -> int:
+    """Returns the bytes that a step keeps for its backward pass, and of the logits, their softmax and gradient."""
+    numbers = tokens * (shape.layers * _layer_numbers(shape, dispatch) + 3 * shape.vocabulary)
+    if dispatch == "grouped" and shape.router == "modality":  # each group's own part of the weights
+        numbers += shape.layers * 3 * shape.hidden * shape.neurons
+    return int(numbers * _FLOAT)
+
+
+def _layer_numbers(shape: ModelShape, dispatch: str) -> int:
+    """Returns the numbers that one layer keeps of a token.
+
+    Ten vectors of d; probabilities of each head, for the blocks of keys that a query sees; of each neuron both
+    products, sigmoid, gate and result, and where inactive ones are masked, the mask and what it leaves. Grouped tokens
+    have two more vectors of d, and the neurons that they use: half of the tokens are taken as text, half as SMILES.
+    """
+    keys = (shape.length + min(_BLOCK, shape.length)) // 2
+    common = 8 * shape.hidden + 2 * shape.key_size + shape.heads * keys
+    if dispatch == "grouped":
+        active = (shape.active_neurons("text") + shape.active_neurons("smiles")) // 2
+        return common + 2 * shape.hidden + 5 * active
+    return common + 7 * shape.neurons
