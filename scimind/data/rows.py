@@ -20,6 +20,9 @@ from scimind.data.files import LONGEST_LINE, FileNotes, broken_byte, lines_of, o
 from scimind.data.json_text import json_values
 from scimind.errors import DataError
 
+# The value that stands for a row's entity in splits, where it is not that of the key field: what the row was made of.
+ENTITY = ""
+
 _ID = ("id", "cid")
 _OBJECTS = re.compile(r"\s*(?:\[\s*)?\{")
 _PARQUET = b"PAR1"
