@@ -77,8 +77,10 @@ def find_conflicts(question: NDArray[np.uint64], answer: NDArray[np.uint64]) -> 
     asked, answered = question[order], answer[order]
     starts = np.flatnonzero(np.r_[True, asked[1:] != asked[:-1]]) if len(asked) else np.zeros(0, dtype=np.int64)
     found = np.full(len(question), -1, dtype=np.int64)
-    for start, stop in zip(starts, np.r_[starts[1:], len(asked)], strict=True):
-        if stop - start > 1 and (answered[start:stop] != answered[start]).any():
+    stops = np.r_[starts[1:], len(asked)]
+    several = stops - starts > 1
+    for start, stop in zip(starts[several], stops[several], strict=True):
+        if (answered[start:stop] != answered[start]).any():
             other = start + int(np.argmax(answered[start:stop] != answered[start]))
             same = answered[start:stop] == answered[start]
             found[order[start:stop]] = np.where(same, order[other], order[start])
@@ -117,12 +119,6 @@ def assign(
         if max(room.values()) < 1:
             break
     return chosen[place]
-
-
-def join_entities(group: NDArray[np.uint64], entity: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Returns groups in which all records of an entity share one, the first that any of them has."""
-    _, first, place = np.unique(entity, return_index=True, return_inverse=True)
-    return group[first][place]
 
 
 def repeats(wanted: int, keys: NDArray[np.uint64], seed: int | str) -> NDArray[np.int32]:
