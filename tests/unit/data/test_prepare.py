@@ -281,7 +281,7 @@ def test_command_takes_a_tokenizer(codec, write, tmp_path):
 def test_command_offers_what_there_is():
     parser = argparse.ArgumentParser()
     verb.add_arguments(parser)
-    choices = {action.dest: action.choices for action in parser._actions}
+    choices = {action.dest: action.choices for action in parser._actions if action.choices}
     assert (choices["policy"], choices["on_bad"], choices["split"]) == (POLICIES, ON_BAD, SPLITS)
     assert all(name in parser.format_help() for name in TASKS)
 
