@@ -49,7 +49,9 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     length = "the model's seq_length (default: 2048)"
     add("--seq-length", "--seq_length", type=int, default=2048, metavar="N", help=length)
-    add("--tokenizer", type=Path, metavar="PATH", help="tokenizer folder or SentencePiece model (default: the built-in)")
+    add(
+        "--tokenizer", type=Path, metavar="PATH", help="tokenizer folder or SentencePiece model (default: the built-in)"
+    )
     add(
         "--no-extension",
         "--no_extension",

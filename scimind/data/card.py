@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ def write_card(folder: Path, name: str, summary: PrepareSummary, lengths: Mappin
     (folder / f"{name}.card.md").write_text(_text(name, summary), encoding="utf-8", newline="\n")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> list[str]:
     shown = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
     return ["", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in shown), ""]
 
@@ -35,7 +35,9 @@ def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> list[str]:
 def _text(name: str, summary: PrepareSummary) -> str:
     split = summary.split
     lines = [f"# {name}", "", f"Task {summary.task}, prepared by SciMind {summary.version}."]
-    lines += _table(("input", "SHA-256"), [(f"`{path}`", f"`{found}`") for path, found in summary.checksums["inputs"].items()])
+    lines += _table(
+        ("input", "SHA-256"), [(f"`{path}`", f"`{found}`") for path, found in summary.checksums["inputs"].items()]
+    )
     lines += ["## Records"]
     counts: list[tuple[object, ...]] = [("read", summary.read)]
     counts += [(f"left out: {defect}", count) for defect, count in summary.defects.items()]
@@ -80,7 +82,7 @@ def _draw(path: Path, summary: PrepareSummary, lengths: Mapping[str, Counter[int
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
     longest = max((max(found) for found in lengths.values() if found), default=1)
-    edges = np.linspace(0, longest + 1, min(_BINS, longest + 1) + 1)
+    edges = np.linspace(0, longest + 1, min(_BINS, longest + 1) + 1).tolist()
     for name, found in lengths.items():
         values, weights = list(found), list(found.values())
         axes.hist(values, bins=edges, weights=weights, histtype="step", label=f"{name} ({sum(weights):,} records)")

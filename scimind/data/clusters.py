@@ -1,7 +1,7 @@
 """Clusters of similar sequences, in linear time: shared k-mers propose pairs, the edit distance decides.
 
-The method is Linclust's: of each sequence the k-mers of smallest hash are kept; sequences that share one are compared with
-the longest that has it; single linkage joins what is alike. Far relatives (identity under about 0.6) may be missed.
+The method is Linclust's: of each sequence the k-mers of smallest hash are kept; sequences that share one are compared
+with the longest that have it; single linkage joins what is alike. Far relatives (identity under about 0.6) may be missed.
 Source: Steinegger and Söding, Clustering huge protein sequence sets in linear time, Nature Communications 9 (2018).
 """
 
@@ -51,9 +51,7 @@ def cluster(sequences: Sequence[str], tag: str, identity: float) -> NDArray[np.i
                 first, second = root(int(centre)), root(int(other))
                 if first == second or lengths[other] < identity * lengths[centre]:
                     continue
-                alike = Levenshtein.normalized_similarity(
-                    sequences[centre], sequences[other], score_cutoff=identity
-                )
+                alike = Levenshtein.normalized_similarity(sequences[centre], sequences[other], score_cutoff=identity)
                 if alike >= identity:
                     parent[max(first, second)] = min(first, second)
     return np.array([root(number) for number in range(len(sequences))], dtype=np.int64)

@@ -85,18 +85,13 @@ def decide(
         index = Index.of(parts)
         fate, other = _left_out(index, keep_duplicates, policy)
         found.append((index, fate, other))
-    entity, group, fates = (
-        np.concatenate(columns)
-        for columns in (
-            [index["entity"] for index, _, _ in found],
-            [index["group"] for index, _, _ in found],
-            [fate for _, fate, _ in found],
-        )
-    )
+    entity = np.concatenate([index["entity"] for index, _, _ in found])
+    group = np.concatenate([index["group"] for index, _, _ in found])
+    fates = np.concatenate([fate for _, fate, _ in found])
     if split.by == "cluster":
         group = _clusters(sources, [index for index, _, _ in found], identity)
     assigned = splits.assign(split, entity, group, fates == TRAIN)
-    fates = np.where(fates == TRAIN, assigned, fates)
+    fates[fates == TRAIN] = assigned[fates == TRAIN]
     decisions, start = [], 0
     for index, fate, other in found:
         fate, start = fates[start : start + len(fate)], start + len(fate)
@@ -130,7 +125,9 @@ def _clusters(sources: Sequence[Parts], indexes: Sequence[Index], identity: floa
     for parts in sources:
         for number in range(len(parts)):
             part = parts.read(number, "entity", "tag")
-            rows = zip(part.arrays["tag"].tolist(), part.arrays["entity"].tolist(), part.notes["sequences"], strict=True)
+            rows = zip(
+                part.arrays["tag"].tolist(), part.arrays["entity"].tolist(), part.notes["sequences"], strict=True
+            )
             for tag, entity, sequence in rows:
                 if _TAGS[tag] in sequences:
                     sequences[_TAGS[tag]].setdefault(entity, sequence)

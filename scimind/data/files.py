@@ -1,4 +1,4 @@
-"""Text files as people have them: compressed or not, any line ends, with or without a byte order mark; block by block."""
+"""Text files as people have them, block by block: compressed or not, any line ends, with a byte order mark or not."""
 
 from __future__ import annotations
 

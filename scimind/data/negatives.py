@@ -58,5 +58,10 @@ def with_negatives(rows: Iterator[Row | DataError], task: Task, seed: int) -> It
             sequence = clean_sequence("dna", str(row.values[task.key_field]))
         except RecordError:
             continue  # the positive is faulty, which is told with it
-        made = {**row.values, task.key_field: deepromoter_negative(sequence, seed), spec.name: negative, ENTITY: sequence}
+        made = {
+            **row.values,
+            task.key_field: deepromoter_negative(sequence, seed),
+            spec.name: negative,
+            ENTITY: sequence,
+        }
         yield Row(f"{row.id}-negative", made, row.path, row.line)

@@ -1,4 +1,4 @@
-"""Encoded records on disk, part by part, until it is decided what becomes of them; an interrupted run goes on from these."""
+"""Encoded records on disk until it is decided what becomes of them; an interrupted run goes on from there."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Parts:
         notes = np.frombuffer(json.dumps(part.notes, ensure_ascii=True).encode(), dtype=np.uint8)
         path = self.folder / f"{number:07}.npz"
         partial = path.with_name(f"partial-{number}.npz")
-        np.savez(partial, **part.arrays, notes=notes)  # type: ignore[arg-type]
+        np.savez(partial, **part.arrays, notes=notes)
         partial.replace(path)
         self._done.add(number)
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scimind.data.defects import RecordError
+from scimind.data.defects import ENCODING, LONG_LINE, RecordError
 from scimind.data.fields import Field, Settings, read_field
 from scimind.data.files import LONGEST_LINE, FileNotes, broken_byte, lines_of, open_text
 from scimind.data.json_text import json_values
 from scimind.data.molecules import random_smiles, scaffold
 from scimind.data.rows import Columns, Row, read_rows
-from scimind.data.defects import ENCODING, LONG_LINE
 from scimind.data.sequences import clean_sequence
 from scimind.data.task import MOST_SEEDS, Sample, Task
 from scimind.errors import DataError
@@ -50,14 +49,14 @@ class PretrainTask(Task):
         kind = label or _SUFFIXES.get(suffix.lower(), "text")
         if kind not in (*CONTENTS, "fasta"):
             raise DataError(f"content ({kind}) must be one of {', '.join(CONTENTS)}; write it as KIND=FILE", path)
-        start, blocks = open_text(path, notes)
+        start, _ = open_text(path, FileNotes())
         if kind in ("fasta", "protein", "dna", "rna") and start == ">":
             columns = Columns({"content": ("sequence",)})
             found: Iterator[Row | DataError] = read_rows(path, columns, notes)
         elif suffix.lower() in (".json", ".jsonl") and start in "[{":
-            found = _json_rows(path, start, blocks)
+            found = _json_rows(path, *open_text(path, notes))
         else:
-            found = _line_rows(path, lines_of(blocks, LONGEST_LINE), first_word=kind == "smiles")
+            found = _line_rows(path, lines_of(open_text(path, notes)[1], LONGEST_LINE), first_word=kind == "smiles")
         for row in found:
             yield row if isinstance(row, DataError) else replace(row, values={**row.values, "kind": kind})
 

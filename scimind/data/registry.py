@@ -174,7 +174,9 @@ def _field(name: str, spec: Any, faults: list[str]) -> Field:
     labels = spec.get("labels", {})
     for label, spellings in labels.items():
         if not isinstance(label, str) or not isinstance(spellings, list):
-            faults.append(f"label {label!r} of field {name} must be text, in quotes if need be, with a list of spellings")
+            faults.append(
+                f"label {label!r} of field {name} must be text, in quotes if need be, with a list of spellings"
+            )
             labels = {}
     if "fenced" in spec:
         _choice(spec["fenced"], SEQUENCE_KINDS, f"fenced of field {name}", faults)

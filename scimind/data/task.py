@@ -210,5 +210,3 @@ def _with(row: Row | DataError, name: str, value: object) -> Row | DataError:
     if isinstance(row, DataError):
         return row
     return Row(row.id, {**row.values, name: value}, row.path, row.line)
-
-

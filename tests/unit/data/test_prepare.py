@@ -92,7 +92,9 @@ def test_many_rows_over_several_pages(codec, write, tmp_path):
 
 
 def test_evaluation_split_is_the_same_in_both_directions(codec, write, tmp_path):
-    path = write("a.txt", "CID\tSMILES\tdescription\n" + "".join(f"{i}\t{'C' * (i + 1)}\tAlkane {i}.\n" for i in range(200)))
+    path = write(
+        "a.txt", "CID\tSMILES\tdescription\n" + "".join(f"{i}\t{'C' * (i + 1)}\tAlkane {i}.\n" for i in range(200))
+    )
     ids = []
     for task in ("smiles2text", "text2smiles"):
         out = tmp_path / task

@@ -117,7 +117,7 @@ def test_a_users_task_in_yaml(codec, write, tmp_path):
         find_task("none.yaml")
 
 
-CLASS = '''
+CLASS = """
 from dataclasses import dataclass
 from scimind.data import Round, Sample, Task
 from scimind.data.fields import Field
@@ -129,7 +129,7 @@ class Backwards(Task):
         return Sample(rounds=(Round(text, text[::-1]),), entity=text, question=text, answer=text[::-1])
 
 TASK = Backwards("backwards", fields=(Field("text", "text", ("text",)),), headerless=("text",))
-'''
+"""
 
 
 def test_a_users_task_in_python_with_other_processes(codec, write, tmp_path, monkeypatch):
