@@ -1,7 +1,7 @@
 """Clusters of similar sequences, in linear time: shared k-mers propose pairs, the edit distance decides.
 
 The method is Linclust's: of each sequence the k-mers of smallest hash are kept; sequences that share one are compared
-with the longest that have it; single linkage joins what is alike. Far relatives (identity under about 0.6) may be missed.
+with the longest that have it; single linkage joins what is alike. Far relatives (identity below 0.6) may be missed.
 Source: Steinegger and Söding, Clustering huge protein sequence sets in linear time, Nature Communications 9 (2018).
 """
 

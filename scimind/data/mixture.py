@@ -21,7 +21,7 @@ import yaml
 
 from scimind.config.schema import nearest
 from scimind.data.options import PrepareOptions, check_name
-from scimind.data.prepare import prepare_sources
+from scimind.data.pipeline import prepare_sources
 from scimind.data.registry import find_task
 from scimind.data.sources import LabelledFile, Source
 from scimind.data.summary import PrepareSummary

@@ -67,7 +67,7 @@ class DyingEncoder(RecordEncoder):
 
 
 def test_a_worker_that_dies_leaves_no_file(codec, write, tmp_path, small_tasks, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("scimind.data.prepare"), "RecordEncoder", DyingEncoder)
+    monkeypatch.setattr(importlib.import_module("scimind.data.pipeline"), "RecordEncoder", DyingEncoder)
     with pytest.raises(SciMindError, match="a worker process ended before its work did .*SIGKILL"):
         prepare(
             "smiles2text", [write("a.tsv", table(300))], tmp_path / "out", codec=codec, seq_length=64, workers=2,
