@@ -6,75 +6,115 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scimind.data.fields import MOLECULES
+from scimind.data.fitting import POLICIES
+from scimind.data.options import DUPLICATES, ON_BAD
+from scimind.data.registry import TASKS
+from scimind.data.splits import SPLITS
+
 if TYPE_CHECKING:
     from scimind.tokenizer import TokenCodec
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's flags."""
-    parser.add_argument(
-        "--task",
-        required=True,
-        choices=("smiles2text", "text2smiles", "conversation"),
-        help="smiles2text and text2smiles read tables (L+M-24, ChEBI-20), conversation reads conversation JSON",
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "--task", metavar="TASK", help=f"one of {', '.join(TASKS)}; or a file that describes one, .yaml or .py"
     )
-    parser.add_argument("--input", required=True, nargs="+", type=Path, metavar="FILE", help="one or several files")
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the results")
-    parser.add_argument(
-        "--seq-length",
-        "--seq_length",
-        type=int,
-        default=2048,
-        metavar="N",
-        help="the model's seq_length (default: 2048)",
+    what.add_argument("--mixture", type=Path, metavar="YAML", help="several tasks with their files and weights")
+    add = parser.add_argument
+    add(
+        "--input",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="one or several files; LABEL=FILE labels all records of a file, such as yes=promoters.fa",
     )
-    parser.add_argument(
-        "--policy",
-        choices=("drop", "truncate"),
-        default="drop",
-        help="a record that is too long is dropped, or its question's text is cut (default: drop)",
-    )
-    parser.add_argument("--loss-on-prompt", "--loss_on_prompt", action="store_true", help="learn the prompts too")
-    parser.add_argument(
-        "--tokenizer",
-        type=Path,
-        metavar="PATH",
-        help="tokenizer folder or SentencePiece model (default: the built-in one)",
-    )
-    parser.add_argument(
-        "--no-extension",
-        "--no_extension",
-        action="store_true",
-        help="only the published tokenizer's 98 tokens, for its checkpoints",
-    )
-    parser.add_argument("--name", help="first part of the results' names (default: the input's)")
-    parser.add_argument(
-        "--on-bad",
-        "--on_bad",
-        choices=("stop", "skip"),
-        default="stop",
-        help="at a faulty record: stop, or skip and list it (default: stop)",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace results that exist")
-    parser.add_argument(
-        "--eval-fraction",
-        "--eval_fraction",
-        type=float,
-        default=0.0,
-        metavar="F",
-        help="share of the records to set aside as NAME_eval (default: 0)",
-    )
-    parser.add_argument(
-        "--pack",
-        action="store_true",
-        help="put several short records into a row; train with model.model_config.packed True",
-    )
-    parser.add_argument(
+    add("--output", required=True, type=Path, metavar="DIR", help="folder for the results")
+    add("--name", help="first part of the results' names (default: the input's)")
+    add("--overwrite", action="store_true", help="replace results that exist")
+    add(
         "--workers",
         type=int,
         metavar="N",
         help="processes that encode (default: the cores); the files do not depend on it",
     )
+    _add_model_flags(parser.add_argument_group("the model"))
+    _add_split_flags(parser.add_argument_group("splits"))
+    _add_record_flags(parser.add_argument_group("records"))
+
+
+def _add_model_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    length = "the model's seq_length (default: 2048)"
+    add("--seq-length", "--seq_length", type=int, default=2048, metavar="N", help=length)
+    add(
+        "--tokenizer", type=Path, metavar="PATH", help="tokenizer folder or SentencePiece model (default: the built-in)"
+    )
+    add(
+        "--no-extension",
+        "--no_extension",
+        action="store_true",
+        help="only the published tokenizer's 98 tokens, for its checkpoints",
+    )
+    add("--loss-on-prompt", "--loss_on_prompt", action="store_true", help="learn the prompts too")
+    add(
+        "--pack",
+        action="store_true",
+        help="put several short records into a row; train with model.model_config.packed True",
+    )
+
+
+def _add_split_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    for name in ("eval", "test"):
+        text = f"share of the records to set aside as NAME_{name} (default: 0)"
+        add(f"--{name}-fraction", f"--{name}_fraction", type=float, default=0.0, metavar="F", help=text)
+    add(
+        "--split",
+        choices=SPLITS,
+        default="random",
+        help="what stays together: a molecule or sequence, a scaffold, a cluster of sequences (default: random)",
+    )
+    add("--identity", type=float, default=0.8, metavar="F", help="least identity in a cluster (default: 0.8)")
+    add("--seed", type=int, default=0, help="decides splits, random SMILES, negatives, mixtures (default: 0)")
+
+
+def _add_record_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add(
+        "--policy",
+        choices=POLICIES,
+        default="drop",
+        help="a record that is too long is dropped, or its question's text is cut (default: drop)",
+    )
+    bad = group.add_mutually_exclusive_group()
+    bad.add_argument(
+        "--on-bad",
+        "--on_bad",
+        choices=ON_BAD,
+        default="skip",
+        help="at a faulty record: stop, or skip and list it (default: skip)",
+    )
+    bad.add_argument("--strict", dest="on_bad", action="store_const", const="stop", help="the same as --on-bad stop")
+    duplicates = "records of equal question and answer (default: drop all but the first)"
+    add("--duplicates", choices=DUPLICATES, default="drop", help=duplicates)
+    add(
+        "--molecules",
+        choices=MOLECULES,
+        default="checked",
+        help="SMILES are checked by RDKit, made canonical, or taken as they are (default: checked)",
+    )
+    add(
+        "--randomised",
+        type=int,
+        default=0,
+        metavar="N",
+        help="learn from N further spellings of each molecule (default: 0)",
+    )
+    add("--detect", action="store_true", help="look for sequences without marks in text, and list them")
+    add("--no-card", "--no_card", action="store_true", help="write no data card and no histogram")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -83,24 +123,35 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: A mistake in the files or the flags.
     """
-    from scimind.data import prepare
+    from scimind.data.fields import Settings
+    from scimind.data.mixture import prepare_mixture
+    from scimind.data.options import PrepareOptions
+    from scimind.data.prepare import prepare_task
+    from scimind.data.splits import Split
+    from scimind.errors import SciMindError
     from scimind.parallel import available_cores
 
-    summary = prepare(
-        args.task,
-        args.input,
-        args.output,
-        codec=_load_codec(args.tokenizer, extension=not args.no_extension),
+    if bool(args.input) == bool(args.mixture):
+        raise SciMindError("a mixture names its files; leave --input out" if args.mixture else "give --input FILE")
+    options = PrepareOptions(
         seq_length=args.seq_length,
         policy=args.policy,
         loss_on_prompt=args.loss_on_prompt,
-        name=args.name,
         on_bad=args.on_bad,
         overwrite=args.overwrite,
-        eval_fraction=args.eval_fraction,
         packed=args.pack,
         workers=available_cores() if args.workers is None else args.workers,
+        split=Split(args.split, args.eval_fraction, args.test_fraction, args.seed),
+        settings=Settings(args.molecules, args.randomised, args.detect, args.seed, args.split),
+        duplicates=args.duplicates,
+        identity=args.identity,
+        card=not args.no_card,
     )
+    codec = _load_codec(args.tokenizer, extension=not args.no_extension)
+    if args.mixture:
+        summary = prepare_mixture(args.mixture, args.output, codec=codec, options=options, name=args.name)
+    else:
+        summary = prepare_task(args.task, args.input, args.output, codec=codec, options=options, name=args.name)
     print(summary.table())
     print("\n".join(f"wrote {args.output / file}" for file in summary.files if not file.endswith(".db")))
     return 0

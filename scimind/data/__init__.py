@@ -2,9 +2,11 @@
 
 from scimind.data.conversation import Conversation, Round, parse_conversation
 from scimind.data.prepare import prepare
-from scimind.data.readers import TASKS, read_conversations, read_records
+from scimind.data.readers import read_conversations, read_records
+from scimind.data.registry import TASKS, find_task
 from scimind.data.rendering import QUESTIONS, ask, encode_conversation, encode_prompt, render_prompt
 from scimind.data.summary import PrepareSummary
+from scimind.data.task import Sample, Task
 
 __all__ = [
     "QUESTIONS",
@@ -12,9 +14,12 @@ __all__ = [
     "Conversation",
     "PrepareSummary",
     "Round",
+    "Sample",
+    "Task",
     "ask",
     "encode_conversation",
     "encode_prompt",
+    "find_task",
     "parse_conversation",
     "prepare",
     "read_conversations",

@@ -23,10 +23,11 @@ class Conversation:
 
     Args:
         id: Its name in the file, or one made from the file's name and the record's number.
-        rounds: At least one; only the last answer may be None.
+        rounds: At least one; only the last answer may be None. None where `text` is all.
         path: The file that it comes from, None for none.
         line: The line where it begins, from 1.
         repairs: Number of doubled backslashes in molecules that were made single.
+        text: What is learnt as it is, without questions.
     """
 
     id: str
@@ -34,9 +35,12 @@ class Conversation:
     path: Path | None = field(default=None, compare=False)
     line: int | None = field(default=None, compare=False)
     repairs: int = field(default=0, compare=False)
+    text: str | None = None
 
     def to_json(self) -> dict[str, object]:
-        """Returns the record as conversation JSON has it; an answer that is None is left out."""
+        """Returns the record as conversation JSON has it; an answer that is None is left out, a text has no turns."""
+        if self.text is not None:
+            return {"id": self.id, "text": self.text}
         turns: list[dict[str, str]] = []
         for question, answer in self.rounds:
             turns.append({"from": "human", "value": question})

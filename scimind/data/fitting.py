@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from scimind.data.conversation import Conversation, Round
-from scimind.data.rendering import encode_conversation
+from scimind.data.rendering import IGNORED_LABEL, encode_conversation
 from scimind.errors import SciMindError, TokenError
 from scimind.modality import Modality, modality_of, modality_table
 from scimind.tokenizer import TokenCodec
 
 POLICIES = ("drop", "truncate")
+
+_SHORTEST_PIECE = 16  # of a text that is cut: less would be more marks than text
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,47 @@ class Fitter:
         if length <= self.seq_length + 1:
             return Fitted(conversation, ids, labels), length
         return (self._truncate(conversation, ids) if self.policy == "truncate" else None), length
+
+    def fit_text(self, record: Conversation) -> tuple[list[Fitted], int]:
+        """Returns a record without questions encoded, and its length in ids before any cut.
+
+        With `truncate` a text that is too long becomes several records, in each of which no sequence is cut; without
+        it, or where a sequence alone is too long, nothing is returned. All is learnt but BOS.
+
+        Raises:
+            TokenError: A character without a token.
+        """
+        assert record.text is not None
+        encoding = self.codec.encode_with_offsets(record.text, eos=True)
+        ids, width = encoding.ids, self.seq_length + 1
+        if len(ids) <= width:
+            return [Fitted(record, ids, [IGNORED_LABEL, *ids[1:]])], len(ids)
+        if self.policy != "truncate" or width < _SHORTEST_PIECE:
+            return [], len(ids)
+        pieces: list[Fitted] = []
+        for text in self._pieces(record.text, ids, encoding.offsets, width - 2):
+            piece = self.codec.encode(text, eos=True)
+            if len(piece) > width:
+                return [], len(ids)
+            cut = replace(record, id=f"{record.id}-{len(pieces) + 1}", text=text)
+            pieces.append(Fitted(cut, piece, [IGNORED_LABEL, *piece[1:]], truncated=True))
+        return pieces, len(ids)
+
+    def _pieces(self, text: str, ids: Sequence[int], offsets: Sequence[tuple[int, int]], room: int) -> Iterator[str]:
+        """Yields a text in pieces of at most `room` ids that end between words; the rest where that cannot be."""
+        is_text = modality_of(np.array(ids, dtype=np.int64), self._table) == Modality.TEXT
+        start, begin, last = 1, 0, len(ids) - 1
+        while last - start > room:
+            for stop in range(start + room, start, -1):
+                place = offsets[stop][0] if is_text[stop] else offsets[stop - 1][1]
+                is_between = is_text[stop] or is_text[stop - 1]
+                if is_between and place > begin and (text[place].isspace() or text[place - 1].isspace()):
+                    break
+            else:
+                break
+            yield text[begin:place].strip()
+            start, begin = stop, place
+        yield text[begin:].strip()
 
     def _truncate(self, conversation: Conversation, ids: Sequence[int]) -> Fitted | None:
         rounds = list(conversation.rounds)

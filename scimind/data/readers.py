@@ -4,56 +4,65 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from scimind.data.conversation import Conversation, Round, parse_conversation
-from scimind.data.files import open_text
+from scimind.data.defects import RecordError
+from scimind.data.fields import Settings
+from scimind.data.files import FileNotes, open_text
 from scimind.data.json_text import json_values
-from scimind.data.rendering import QUESTIONS, ask
-from scimind.data.tables import Pair, read_pairs, repair_backslashes
-from scimind.errors import DataError, SciMindError
-from scimind.tokenizer import TokenCodec
-
-TASKS = (*QUESTIONS, "conversation")
+from scimind.data.registry import find_task
+from scimind.data.tables import repair_backslashes
+from scimind.data.task import Task
+from scimind.errors import DataError
 
 _TAG = re.compile(r"(?<=<smiles>)[^<]*(?=</smiles>)")
 _FORMS = re.compile(r"(?:\{\|\\\|\}){2,}")  # the same in the published model's form: {|\|}{|\|}
 
 
-def read_records(task: str, path: str | Path) -> Iterator[Conversation | DataError]:
+def read_records(
+    task: str | Task, path: str | Path, settings: Settings | None = None
+) -> Iterator[Conversation | DataError]:
     """Yields the records of a file as conversations; a faulty one is yielded as its error, and the next one follows.
 
     Args:
-        task: `smiles2text` and `text2smiles` read tables (see `tables`) and ask accordingly, `conversation` reads
-            conversation JSON.
+        task: A task or its name, see `find_task`.
         path: The file.
+        settings: How fields are read; by default molecules are taken as they are.
 
     Raises:
         DataError: The file as a whole cannot be read.
         SciMindError: An unknown task.
     """
-    path = Path(path)
-    if task == "conversation":
-        yield from read_conversations(path)
-    elif task in QUESTIONS:
-        for pair in read_pairs(path):
-            yield pair if isinstance(pair, DataError) else pair_to_conversation(task, pair)
-    else:
-        raise SciMindError(f"task ({task!r}) must be one of {', '.join(TASKS)}")
+    task, settings = find_task(task), settings or Settings(molecules="as-is")
+    for row in task.rows(Path(path), None, FileNotes(), settings):
+        if isinstance(row, DataError):
+            yield row
+            continue
+        try:
+            found = task.sample(row.values, settings)
+        except RecordError as error:
+            yield RecordError(error.defect, error.reason, row.path, row.line, error.text)
+        else:
+            yield Conversation(row.id, found.rounds, row.path, row.line, found.repairs, found.text)
 
 
-def read_conversations(path: str | Path, *, answered: bool = True) -> Iterator[Conversation | DataError]:
+def read_conversations(
+    path: str | Path, *, answered: bool = True, notes: FileNotes | None = None
+) -> Iterator[Conversation | DataError]:
     """Yields the records of a conversation file, a JSON list or JSON Lines; a faulty one as its error.
 
     Args:
         path: The file.
         answered: Whether the last question of each must have an answer; prediction input need not.
+        notes: Filled with what was mended in the file; with it broken bytes are kept, see `open_text`.
 
     Raises:
         DataError: The file is missing, empty or not UTF-8, or its list is broken.
     """
     path = Path(path)
-    start, blocks = open_text(path)
+    start, blocks = open_text(path, notes)
     if start not in "[{":
         shown = next(blocks).lstrip()[:100]
         raise DataError("is not JSON; give conversation JSON, or another task for a table", path, 1, shown)
@@ -68,14 +77,6 @@ def read_conversations(path: str | Path, *, answered: bool = True) -> Iterator[C
             yield error
         else:
             yield _repair(found)
-
-
-def pair_to_conversation(task: str, pair: Pair) -> Conversation:
-    """Returns the conversation of one round that a molecule and its description make in one direction."""
-    given, answer = pair.molecule, TokenCodec.escape(pair.description)
-    if task == "text2smiles":
-        given, answer = pair.description, TokenCodec.wrap(pair.molecule, "smiles")
-    return Conversation(pair.id, (Round(ask(task, given), answer),), pair.path, pair.line, pair.repairs)
 
 
 def _repair(conversation: Conversation) -> Conversation:
@@ -93,4 +94,4 @@ def _repair(conversation: Conversation) -> Conversation:
         return _TAG.sub(lambda _: next(tags), text)
 
     rounds = tuple(Round(str(mend(question)), mend(answer)) for question, answer in conversation.rounds)
-    return Conversation(conversation.id, rounds, conversation.path, conversation.line, repairs)
+    return replace(conversation, rounds=rounds, repairs=repairs)

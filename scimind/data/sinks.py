@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
-from scimind.data.conversation import Conversation
-from scimind.data.encoding import EncodedRecord
+import numpy as np
+from numpy.typing import NDArray
+
 from scimind.data.mindrecord import MindRecordWriter
 from scimind.data.packing import Packer
 from scimind.data.summary import PrepareSummary
-from scimind.errors import DataError, SciMindError
+from scimind.errors import SciMindError
 
 
 class Sink:
@@ -27,26 +29,28 @@ class Sink:
 
     def __init__(self, folder: Path, name: str, seq_length: int, pad_id: int, *, packed: bool) -> None:
         self.name, self.records = name, 0
+        self.lengths: Counter[int] = Counter()
         self._writer = MindRecordWriter(folder / f"{name}.mindrecord", seq_length, pad_id)
         self._packer = Packer(self._writer.width) if packed else None
         self._json = (folder / f"{name}.json").open("w", encoding="utf-8", newline="\n")
 
-    def append(self, record: EncodedRecord) -> None:
-        """Adds a record that fits."""
-        assert record.ids is not None and record.labels is not None
+    def append(self, ids: NDArray[np.int32], labels: NDArray[np.int32], text: str) -> None:
+        """Adds a record that fits, and its JSON."""
         self._json.write(",\n" if self.records else "[\n")
-        self._json.write(record.json)
+        self._json.write(text)
         self.records += 1
+        self.lengths[len(ids)] += 1
         if self._packer is None:
-            self._writer.append(record.ids, record.labels)
+            self._writer.append(ids, labels)
             return
-        for row in self._packer.add(record.ids, record.labels):
+        for row in self._packer.add(ids, labels):
             self._writer.append(*row)
 
     def close(self, summary: PrepareSummary) -> None:
         """Completes the files and adds their counts to the summary."""
         if not self.records:
-            raise SciMindError(f"no record for {self.name}; give more records or another --eval-fraction")
+            share = "--test-fraction" if self.name.endswith("_test") else "--eval-fraction"
+            raise SciMindError(f"no record for {self.name}; give more records or another {share}")
         self._json.write("\n]\n")
         self._json.close()
         for row in [] if self._packer is None else self._packer.take():
@@ -54,6 +58,7 @@ class Sink:
         self._writer.close()
         summary.written += self.records
         summary.rows += self._writer.count
+        summary.splits[self.name] = self.records
 
     def abandon(self) -> None:
         """Lets go of the file where `close` was not reached."""
@@ -61,28 +66,28 @@ class Sink:
 
 
 class Rejects:
-    """The records that were left out, a JSON object a line; the file is made with the first one."""
+    """The records that were left out or mended, a JSON object a line; the file is made with the first one."""
 
-    def __init__(self, path: Path, summary: PrepareSummary, stop: bool) -> None:
-        self._path, self.summary, self._stop = path, summary, stop
+    def __init__(self, path: Path, summary: PrepareSummary) -> None:
+        self._path, self.summary = path, summary
         self._file: TextIO | None = None
 
-    def add_faulty(self, error: DataError) -> None:
-        """Notes a faulty record, or raises its error where the first one is to stop."""
-        if self._stop:
-            raise error
-        self._add("faulty", error.path, error.line, error.reason)
+    def add(self, entry: dict[str, Any]) -> None:
+        """Notes a record.
 
-    def add_long(self, record: Conversation, length: int, seq_length: int) -> None:
-        """Notes a record that does not fit."""
-        self._add("too long", record.path, record.line, f"{length} ids, room for {seq_length + 1}", record.id)
-
-    def _add(self, kind: str, path: object, line: int | None, reason: str, identity: str | None = None) -> None:
-        self.summary.dropped[kind] += 1
-        entry = {"file": str(path), "line": line, "kind": kind, "reason": reason}
+        Args:
+            entry: `file`, `line`, `kind` (`faulty`, `too long`, `duplicate`, `conflict`, `repaired`), `defect`,
+                `reason`, perhaps `id`, `text`, and `kept` where it was not left out.
+        """
+        if entry.get("kept"):
+            self.summary.kept[entry["defect"]] = self.summary.kept.get(entry["defect"], 0) + 1
+        else:
+            kind, defect = entry["kind"], entry["defect"]
+            self.summary.dropped[kind] = self.summary.dropped.get(kind, 0) + 1
+            self.summary.defects[defect] = self.summary.defects.get(defect, 0) + 1
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="\n")
-        self._file.write(json.dumps(entry if identity is None else entry | {"id": identity}, ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
         """Completes the list."""

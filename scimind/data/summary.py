@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -28,10 +29,19 @@ class PrepareSummary:
         written: Records in the MindRecord files, `evaluation` included.
         rows: Rows of the MindRecord files; as many as records unless `packed`.
         fill: Share of a row's positions that are no padding, with a record in each (`record`) and as it is (`row`).
-        evaluation: Records set aside for evaluation.
+        evaluation: Records set aside for evaluation or test.
         truncated: Records of `written` whose question was cut.
         repaired: Records whose molecules had doubled backslashes.
         dropped: Records that were left out, by reason.
+        defects: The same records, by what is wrong with them.
+        kept: What is listed among the rejects although it was kept: mended files, other answers to the same question.
+        splits: Records of each MindRecord file, by its name.
+        split: How records were set aside: `by`, `seed`, `evaluation`, `test`, `groups`.
+        settings: How records were read.
+        detected: Sequences that were found without marks, by modality.
+        labels: Records of each label, the most frequent first, of tasks with labels.
+        tasks: Of each task of a mixture: `read`, `train`, `wanted`, `epochs`, `share`.
+        checksums: SHA-256 of each input and each written file.
         tokens: Ids of the written records by modality; BOS and EOS are text.
         answer_tokens: Labels of the written records that are learnt.
         lengths: Quantiles of the length in ids of all records that could be encoded, before any cut.
@@ -58,6 +68,15 @@ class PrepareSummary:
     tokens: dict[str, int] = field(default_factory=dict)
     answer_tokens: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
+    defects: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, int] = field(default_factory=dict)
+    splits: dict[str, int] = field(default_factory=dict)
+    split: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    detected: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checksums: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def set_lengths(self, counts: Mapping[int, int]) -> None:
         """Fills `lengths` from the number of records of each length; a quantile is a length that occurs."""
@@ -81,6 +100,9 @@ class PrepareSummary:
         """Returns a few lines for a person."""
         rows = [("records read", f"{self.read:,}")]
         rows += [(f"left out, {reason}", f"{count:,}") for reason, count in self.dropped.items() if count]
+        if set(self.defects) - {"too long", "duplicate", "conflicting answers"}:
+            rows += [(f"  {defect}", f"{count:,}") for defect, count in self.defects.items() if defect != "too long"]
+        rows += [(f"listed and kept, {defect}", f"{count:,}") for defect, count in self.kept.items()]
         if self.repaired:
             rows.append(("backslashes repaired", f"{self.repaired:,}"))
         if self.truncated:
@@ -88,6 +110,11 @@ class PrepareSummary:
         rows.append(("records written", f"{self.written:,}"))
         if self.evaluation:
             rows.append(("of these to evaluate", f"{self.evaluation:,}"))
+        rows += [(f"detected, {tag}", f"{count:,}") for tag, count in self.detected.items()]
+        rows += [
+            (f"task {name}", f"{task['wanted']:,} of {task['train']:,} ({task['epochs']:.2f} epochs)")
+            for name, task in self.tasks.items()
+        ]
         if self.packed:
             rows.append(("rows written", f"{self.rows:,} ({self.written / self.rows:.1f} records in a row)"))
             rows.append(("rows filled", f"{self.fill['row']:.1%} (unpacked {self.fill['record']:.1%})"))

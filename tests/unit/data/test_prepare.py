@@ -16,6 +16,7 @@ from scimind.data.fitting import POLICIES
 from scimind.data.mindrecord import COLUMNS, count_records
 from scimind.data.prepare import ON_BAD
 from scimind.data.rendering import IGNORED_LABEL
+from scimind.data.splits import SPLITS
 from scimind.errors import DataError, SciMindError
 from scimind.tokenizer import TokenCodec
 from tests.support.shared import ROOT, shared_file
@@ -84,18 +85,20 @@ def test_sample_is_prepared_whole(codec, sample, tmp_path):
 
 def test_many_rows_over_several_pages(codec, write, tmp_path):
     path = write("a.tsv", "molecule\tcaption\n" + "CCO\tAn alcohol.\n" * 3001)
-    prepare("smiles2text", [path], tmp_path, codec=codec, seq_length=600, progress=False)
+    prepare("smiles2text", [path], tmp_path, codec=codec, seq_length=600, duplicates="keep", progress=False)
     rows = _rows(tmp_path / "a.mindrecord")
     assert len(rows) == 3001
     assert all((row["input_ids"] == rows[0]["input_ids"]).all() for row in rows)
 
 
 def test_evaluation_split_is_the_same_in_both_directions(codec, write, tmp_path):
-    path = write("a.txt", "CID\tSMILES\tdescription\n" + "".join(f"{i}\tC\tMethane {i}.\n" for i in range(200)))
+    path = write(
+        "a.txt", "CID\tSMILES\tdescription\n" + "".join(f"{i}\t{'C' * (i + 1)}\tAlkane {i}.\n" for i in range(200))
+    )
     ids = []
     for task in ("smiles2text", "text2smiles"):
         out = tmp_path / task
-        summary = prepare(task, [path], out, codec=codec, seq_length=64, eval_fraction=0.2, progress=False)
+        summary = prepare(task, [path], out, codec=codec, seq_length=264, eval_fraction=0.2, progress=False)
         sets = [{talk.id for talk in read_conversations(out / name)} for name in ("a.json", "a_eval.json")]
         assert not sets[0] & sets[1]
         assert len(sets[0] | sets[1]) == summary.written == 200
@@ -182,7 +185,12 @@ def test_an_input_is_never_replaced(codec, sample, tmp_path):
         ({"seq_length": 3}, r"no record fits seq_length \(3\); the shortest needs \d+, the longest \d+; raise it"),
         ({"policy": "cut"}, "policy .'cut'. must be one of drop, truncate"),
         ({"on_bad": "ignore"}, "on_bad .'ignore'. must be one of stop, skip"),
-        ({"task": "moa"}, "task .'moa'. must be one of smiles2text, text2smiles, conversation"),
+        ({"task": "mao"}, "task .'mao'. must be one of smiles2text, text2smiles, .*; or give a file"),
+        ({"split": "stratified"}, "split .'stratified'. must be one of random, scaffold, cluster"),
+        ({"test_fraction": 0.6, "eval_fraction": 0.4}, "must be less than 1"),
+        ({"identity": 0.0}, r"identity \(0.0\) must be more than 0"),
+        ({"molecules": "fast"}, "molecules .'fast'. must be one of as-is, checked, canonical"),
+        ({"molecules": "as-is", "split": "scaffold"}, "split scaffold needs molecules that RDKit reads"),
         ({"inputs": []}, "no input"),
         ({"name": "a/b"}, "must be a file name without folders"),
         ({"eval_fraction": 1.0}, r"eval_fraction \(1.0\) must be at least 0 and less than 1"),
@@ -275,8 +283,19 @@ def test_command_takes_a_tokenizer(codec, write, tmp_path):
 def test_command_offers_what_there_is():
     parser = argparse.ArgumentParser()
     verb.add_arguments(parser)
-    choices = {action.dest: action.choices for action in parser._actions}
-    assert (choices["task"], choices["policy"], choices["on_bad"]) == (TASKS, POLICIES, ON_BAD)
+    choices = {action.dest: action.choices for action in parser._actions if action.choices}
+    assert (choices["policy"], choices["on_bad"], choices["split"]) == (POLICIES, ON_BAD, SPLITS)
+    assert all(name in parser.format_help() for name in TASKS)
+
+
+def test_command_skips_unless_it_is_strict(write, tmp_path):
+    path, out = write("bad.csv", BAD), tmp_path / "out"
+    given = ("--task", "smiles2text", "--input", path, "--output", out, "--seq-length", 99)
+    with pytest.raises(DataError, match=r"bad\.csv:3: "):
+        _run(*given, "--strict")
+    assert _run(*given) == 0
+    assert (out / "bad.rejects.jsonl").read_text(encoding="utf-8").count("\n") == 3
+    assert (out / "bad.card.md").is_file() and (out / "bad.lengths.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_importing_loads_no_mindspore():

@@ -1,5 +1,6 @@
 """Preparing in several processes: the same bytes, faults in their turn, nothing left behind."""
 
+import contextlib
 import importlib
 import os
 import signal
@@ -66,7 +67,7 @@ class DyingEncoder(RecordEncoder):
 
 
 def test_a_worker_that_dies_leaves_no_file(codec, write, tmp_path, small_tasks, monkeypatch):
-    monkeypatch.setattr(importlib.import_module("scimind.data.prepare"), "RecordEncoder", DyingEncoder)
+    monkeypatch.setattr(importlib.import_module("scimind.data.pipeline"), "RecordEncoder", DyingEncoder)
     with pytest.raises(SciMindError, match="a worker process ended before its work did .*SIGKILL"):
         prepare(
             "smiles2text", [write("a.tsv", table(300))], tmp_path / "out", codec=codec, seq_length=64, workers=2,
@@ -84,23 +85,41 @@ def test_workers_load_no_mindspore_and_a_faulty_number_is_told(codec, write, tmp
     assert done.stdout.strip() == "False"
 
 
-def test_an_interruption_leaves_no_process_and_no_file(write, tmp_path):
-    path = write("a.tsv", table(60_000))
+def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(write, tmp_path):
+    path = write("a.tsv", table(20_000))
     script = "import sys; from scimind.cli import main; sys.exit(main(sys.argv[1:]))"
     verb = ["prepare", "--task", "smiles2text", "--input", str(path), "--output", str(tmp_path / "out")]
-    command = [sys.executable, "-c", script, *verb, "--seq-length", "64", "--workers", "2"]
+    command = [sys.executable, "-c", script, *verb, "--seq-length", "64", "--workers", "2", "--no-card"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "SCIMIND_TEST_RUN": str(tmp_path)}
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
     deadline = time.monotonic() + 60
     while len(_processes_of(tmp_path)) < 3 and time.monotonic() < deadline:
         time.sleep(0.02)
     assert len(_processes_of(tmp_path)) == 3
-    time.sleep(0.5)
+    while not (parts := set((tmp_path / "out/.a.parts/0").glob("0*.npz"))) and time.monotonic() < deadline:
+        time.sleep(0.02)
     run.send_signal(signal.SIGINT)
     _, error = run.communicate(timeout=60)
     assert run.returncode == 130 and b"stopped" in error, error
     assert _processes_of(tmp_path) == []
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".a.parts"]
+    kept = {part: part.stat().st_mtime_ns for part in parts}
+    assert kept and run_again(command, environment, kept)
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    assert "a.mindrecord" in whole and ".a.parts" not in whole
+    subprocess.run([*command, "--overwrite"], check=True, capture_output=True, env=environment)
+    assert whole == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+
+def run_again(command, environment, kept) -> bool:
+    """Runs a command; returns whether the parts were as they had been until they were removed."""
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    same = []
+    while run.poll() is None:
+        with contextlib.suppress(FileNotFoundError):
+            same.append({part: part.stat().st_mtime_ns for part in kept} == kept)
+        time.sleep(0.02)
+    return run.returncode == 0 and bool(same) and all(same)
 
 
 def _processes_of(folder) -> list[int]:

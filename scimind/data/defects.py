@@ -1,0 +1,39 @@
+"""What can be wrong with a record, by name."""
+
+from __future__ import annotations
+
+from scimind.errors import DataError
+
+MALFORMED = "malformed"  # a missing column, broken JSON, an open quote
+ENCODING = "wrong encoding"
+LONG_LINE = "very long line"
+EMPTY = "empty field"
+UNPARSABLE = "unparsable SMILES"
+LETTER = "foreign letter"
+LABEL = "unknown label"
+TOO_LONG = "too long"
+DUPLICATE = "duplicate"
+CONFLICT = "conflicting answers"
+
+DEFECTS = (MALFORMED, ENCODING, LONG_LINE, EMPTY, UNPARSABLE, LETTER, LABEL, TOO_LONG, DUPLICATE, CONFLICT)
+
+
+class RecordError(DataError):
+    """A fault of one record; its place is added by who knows it.
+
+    Args:
+        defect: One of `DEFECTS`.
+        reason: What is wrong and what to do.
+        path: The file, where it is known.
+        line: Line number, from 1.
+        text: The offending text; only its beginning is shown.
+    """
+
+    def __init__(self, defect: str, reason: str, path: object = None, line: int | None = None, text: str = "") -> None:
+        super().__init__(reason, None if path is None else str(path), line, text)
+        self.defect, self.text = defect, text
+
+
+def defect_of(error: DataError) -> str:
+    """Returns the name of an error's defect."""
+    return error.defect if isinstance(error, RecordError) else MALFORMED

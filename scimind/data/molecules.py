@@ -1,0 +1,56 @@
+"""Molecules by RDKit: whether a SMILES is one, its canonical and random spellings, its scaffold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from scimind.data.defects import UNPARSABLE, RecordError
+
+
+def parse(smiles: str) -> Any:
+    """Returns RDKit's molecule.
+
+    Raises:
+        RecordError: RDKit cannot parse the SMILES, or the molecule breaks a rule of valence or aromaticity.
+    """
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles) if smiles else None
+        if molecule is not None and molecule.GetNumAtoms():
+            return molecule
+        is_spelled = bool(smiles) and Chem.MolFromSmiles(smiles, sanitize=False) is not None
+    what = "valence or aromaticity is impossible" if is_spelled else "the spelling is none"
+    raise RecordError(UNPARSABLE, f"RDKit cannot parse the SMILES ({what}); correct it", text=smiles)
+
+
+def canonical_smiles(molecule: Any) -> str:
+    """Returns the canonical SMILES of RDKit's molecule, with stereochemistry."""
+    from rdkit import Chem
+
+    return str(Chem.MolToSmiles(molecule))
+
+
+def random_smiles(molecule: Any, number: int, seed: int) -> Sequence[str]:
+    """Returns spellings of a molecule that are not canonical, different ones, at most `number`.
+
+    Args:
+        molecule: RDKit's molecule.
+        number: Spellings to draw.
+        seed: Decides which, in [0, 2^31).
+    """
+    from rdkit import Chem
+
+    drawn = Chem.MolToRandomSmilesVect(molecule, number, randomSeed=seed or 1)
+    return list(dict.fromkeys(map(str, drawn)))
+
+
+def scaffold(molecule: Any) -> str:
+    """Returns the canonical SMILES of the Murcko scaffold, without stereochemistry; empty where there is no ring.
+
+    Source: Bemis and Murcko, The properties of known drugs, J. Med. Chem. 39 (1996), as RDKit has it.
+    """
+    from rdkit.Chem.Scaffolds import MurckoScaffold
+
+    return str(MurckoScaffold.MurckoScaffoldSmiles(mol=molecule, includeChirality=False))
