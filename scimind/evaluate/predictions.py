@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scimind.data.files import lines_of, open_text
+from scimind.data.tables import repair_backslashes
 from scimind.errors import DataError
 
 _OUTPUT = ("output",)
 _REFERENCE = ("ground truth", "reference")
+_MARKS = re.compile(r"\{\||\|\}|<\||\|>")
 _CLASSIFIER_START = "[CLS] "
 
 
@@ -85,6 +88,16 @@ def read_items(
     return joined
 
 
+def answers(item: Item, asked: str) -> bool:
+    """Returns whether an item's prompt holds what was asked, or the file does not tell its prompt.
+
+    Args:
+        item: Its input may be the whole prompt, and may spell sequences in tokens, such as `{|C|}{|O|}`.
+        asked: A bare input, such as a SMILES or a description.
+    """
+    return item.input is None or _bare(asked) in _bare(item.input)
+
+
 def caption_text(text: str) -> str:
     """Returns a caption as the published scripts read it: without a leading `[CLS] ` and outer white space."""
     return text.removeprefix(_CLASSIFIER_START).strip()
@@ -137,6 +150,11 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
                 f"{len(fields)} columns where the header has {len(names)}; mend the row", path, number, line
             )
         yield number, dict(zip(names, fields, strict=False))
+
+
+def _bare(text: str) -> str:
+    """Returns a text without the marks of tokens and without white space, doubled backslashes made single."""
+    return repair_backslashes("".join(_MARKS.sub("", text).split()))[0]
 
 
 @dataclass(frozen=True)
@@ -221,10 +239,8 @@ def _join_by_line(items: list[Item], right: _References, path: Path) -> list[Ite
         raise DataError(reason, right.path)
     joined = []
     for item, text, asked in zip(items, right.texts, right.inputs, strict=True):
-        # Bare inputs can be compared; a prompt that wraps its input, or spells it in tokens, cannot.
-        is_bare = asked is not None and item.input is not None and " " not in asked + item.input
-        if is_bare and asked != item.input:
-            reason = f"item {item.id} answers {item.input[:40]!r} and its reference is of {asked[:40]!r}"
+        if asked is not None and not answers(item, asked):
+            reason = f"item {item.id} answers {(item.input or '')[:40]!r} and its reference is of {asked[:40]!r}"
             raise DataError(f"{reason}; bring both files into the same order", right.path)
         joined.append(replace(item, reference=text, input=item.input if item.input is not None else asked))
     return joined

@@ -112,7 +112,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
-    return " ".join(str(value).splitlines()).replace("\t", " ")
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return " ".join(text.splitlines()).replace("\t", " ")
 
 
 def _write(path: Path, text: str) -> None:

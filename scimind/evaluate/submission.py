@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scimind.errors import DataError, SciMindError
-from scimind.evaluate.predictions import Item, lines_to_end
+from scimind.evaluate.predictions import Item, answers, lines_to_end
 
 MEMBER = "submit.txt"
 # A fixed time, so that the same outputs give the same bytes.
@@ -86,6 +86,5 @@ def _check_order(items: Sequence[Item], inputs: Path) -> None:
     if len(asked) != len(items):
         raise DataError(f"{len(asked)} inputs for {len(items)} outputs; predict them all", inputs)
     for number, (text, item) in enumerate(zip(asked, items, strict=True), 1):
-        # A prompt spells a molecule in tokens, {|C|}{|O|}, or as it is.
-        if item.input is not None and text not in item.input.replace("|}{|", "").replace("{|", "").replace("|}", ""):
+        if not answers(item, text):
             raise DataError(f"item {item.id} of the predictions answers another prompt", inputs, number, text)

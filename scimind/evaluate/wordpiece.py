@@ -7,7 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from nltk.tokenize import wordpunct_tokenize
-from tokenizers import BertWordPieceTokenizer
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
 
 from scimind.errors import DataError
 
@@ -18,7 +21,7 @@ _SPECIAL = ("[PAD]", "[CLS]", "[SEP]")
 
 
 @lru_cache(maxsize=1)
-def load_wordpieces(vocabulary: str) -> BertWordPieceTokenizer:
+def load_wordpieces(vocabulary: str) -> Tokenizer:
     """Returns the tokenizer of a BERT vocabulary, lower-cased; loaded once in a process.
 
     Raises:
@@ -29,9 +32,13 @@ def load_wordpieces(vocabulary: str) -> BertWordPieceTokenizer:
         pieces = path.read_text(encoding="utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("cannot be read; give the vocab.txt of a BERT model", path) from error
-    if not {"[UNK]", *_SPECIAL} <= set(pieces):
-        raise DataError("has no [UNK], [PAD], [CLS], [SEP]; give the vocab.txt of a BERT model, a piece a line", path)
-    return BertWordPieceTokenizer(vocabulary, lowercase=True)
+    if not {"[UNK]", "[CLS]", "[SEP]"} <= set(pieces):
+        raise DataError("has no [UNK], [CLS], [SEP]; give the vocab.txt of a BERT model, a piece a line", path)
+    tokenizer = Tokenizer(WordPiece.from_file(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.add_special_tokens([piece for piece in ("[UNK]", *_SPECIAL) if piece in pieces])
+    return tokenizer
 
 
 def tokenizer_of(vocabulary: str | None) -> Tokenize:
