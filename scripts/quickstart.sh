@@ -51,4 +51,5 @@ say "Done. Look at:
    output/nano/loss.png                          the loss while training
    output/nano/checkpoint                        the weights
    $OUT/finetuned/smiles2text.jsonl   descriptions of molecules
-   $OUT/finetuned/text2smiles.jsonl   molecules from descriptions"
+   $OUT/finetuned/text2smiles.jsonl   molecules from descriptions
+   $OUT/finetuned/molecules.json      their scores"

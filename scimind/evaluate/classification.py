@@ -32,13 +32,14 @@ def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str
     """Returns accuracy, F1, MCC, and with probabilities AUROC, AUPRC, the Brier score and the calibration error.
 
     The labels are those of the references. An output that is none of them is wrong, and counts as the label `(other)`.
-    Of two labels F1, AUROC and AUPRC are those of the positive one; of more they are means over the labels.
+    F1, AUROC and AUPRC are those of the positive one of two labels; of more labels, or where it is not clear which one
+    is positive, they are means over the labels.
 
     Args:
         items: Outputs; with `probability` of the positive label, or `probabilities` of every label, 0 … 1, either all
             of them or none.
         resampling: How intervals are made.
-        positive: The positive label; None for the one of `POSITIVE` among the labels.
+        positive: The positive label; None for the one of `POSITIVE` among the labels, if there is one.
 
     Raises:
         DataError: A reference is missing, there is but one label, or probabilities are missing, out of range or of
@@ -59,7 +60,11 @@ def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str
         "other_outputs": given.count(OTHER),
         **{f"label {label}": truth.count(label) for label in labels},
     }
-    findings.settings = {"labels": labels, "positive": chosen, "f1": "of the positive label" if is_binary else "macro"}
+    findings.settings = {
+        "labels": labels,
+        "positive": chosen,
+        "f1": "of the positive label" if chosen is not None else "mean over the labels",
+    }
     findings.rows = [{"label": label, "right": label == right} for label, right in zip(given, truth, strict=True)]
     # An item's column of the confusion matrix, flattened, holds all that these scores need.
     known = [*labels, OTHER]
@@ -170,15 +175,13 @@ def _mean_over(targets: list[int], truth: np.ndarray, probabilities: np.ndarray,
     return float(np.mean(values))
 
 
-def _positive_label(labels: list[str], positive: str | None) -> str:
+def _positive_label(labels: list[str], positive: str | None) -> str | None:
     if positive is not None:
         if read_label(positive) not in labels:
             raise DataError(f"the positive label {positive!r} is not among the references' {', '.join(labels)}")
         return read_label(positive)
     found = [label for label in POSITIVE if label in labels]
-    if len(found) != 1:
-        raise DataError(f"which of {' and '.join(labels)} is positive is not clear; give --positive_label")
-    return found[0]
+    return found[0] if len(found) == 1 else None
 
 
 def _probabilities(items: Sequence[Item], labels: list[str], positive: str | None) -> np.ndarray | None:
@@ -211,7 +214,7 @@ def _of_item(item: Item, labels: list[str], positive: str | None) -> list[float]
             raise DataError(f"{where}: probabilities must be 0 … 1 and add up to 1")
         return values
     if positive is None:
-        raise DataError(f'{where}: with more than two labels give "probabilities", of each label')
+        raise DataError(f'{where}: "probability" is of which label? give --positive_label, or "probabilities" of each')
     try:
         value = float(item.extra[_PROBABILITY])
     except (ValueError, TypeError) as error:

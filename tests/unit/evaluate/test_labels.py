@@ -85,7 +85,7 @@ def test_probabilities_of_several_labels():
     ("rows", "options", "match"),
     [
         ([("yes", "yes"), ("no", "yes")], {}, "two labels or more"),
-        ([("a", "a"), ("b", "b")], {}, "--positive_label"),
+        ([("a", "a", 0.9), ("b", "b", 0.1)], {}, "--positive_label"),
         ([("a", "a"), ("b", "b")], {"positive": "c"}, "'c' is not among"),
         ([("yes", "yes"), ("no", None)], {}, "item 2 is missing"),
         ([("yes", "yes", 0.5), ("no", "no")], {}, "item 2 has no probability"),
