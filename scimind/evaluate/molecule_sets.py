@@ -13,7 +13,7 @@ import numpy as np
 from scimind.evaluate.batches import score_each
 from scimind.evaluate.bleu import bleu_of
 from scimind.evaluate.fcd import frechet_chemnet_distance
-from scimind.evaluate.molecules import SIMILARITIES, MoleculeScores, canonical_smiles, score_molecule
+from scimind.evaluate.molecules import SIMILARITIES, MoleculeScores, canonical_smiles, has_white_space, score_molecule
 from scimind.evaluate.predictions import Item
 from scimind.evaluate.properties import Lexicon, holds_combination
 from scimind.evaluate.property_tables import PropertyTables
@@ -73,22 +73,22 @@ def score_molecules(
         DataError: Some items have a reference and others none, or a reference is no molecule.
     """
     options = options or MoleculeOptions()
-    findings = Findings(packages=("rdkit", "rapidfuzz", "nltk", "numpy"))
-    findings.settings = {
-        "invalid_outputs": PROTOCOLS[options.protocol],
-        "valid": "RDKit parses it, it has an atom and no white space inside",
-        "exact": "same InChI; same canonical SMILES where InChI has none",
-        "bleu": "corpus, characters, 4-grams, uniform weights, no smoothing",
-        "fingerprints": "MACCS keys; RDKit paths, 2,048 bits; Morgan, radius 2, counts; Tanimoto",
-    }
     if all(item.reference is None for item in items):
-        return _without_references(findings, items, resampling, options, workers, advance)
-    scores = score_each(score_molecule, items, workers, advance)
+        return _without_references(items, resampling, options, workers, advance)
+    return summarize_molecules(items, score_each(score_molecule, items, workers, advance), resampling, options)
+
+
+def summarize_molecules(
+    items: Sequence[Item], scores: Sequence[MoleculeScores], resampling: Resampling, options: MoleculeOptions
+) -> Findings:
+    """Returns what `score_molecules` does, from the scores of each item."""
+    findings = _begin(options)
     everything = np.ones(len(items), bool)
     findings.rows = [_row(score, options) for score in scores]
     findings.counts = {
         "empty_outputs": sum(not item.output.strip() for item in items),
         "invalid_outputs": sum(score.canonical is None for score in scores),
+        "outputs_with_white_space": sum(has_white_space(score.output) for score in scores),
         "repaired_backslashes": sum(score.raw is not None for score in scores),
     }
     findings.scores, findings.protocol_values = _summarize(scores, everything, resampling, options)
@@ -97,6 +97,19 @@ def score_molecules(
     if options.training is None:
         findings.not_computed["novelty"] = "needs --training, the molecules of the training data"
     withdraw(findings, [failure for score in scores for failure in score.failures])
+    return findings
+
+
+def _begin(options: MoleculeOptions) -> Findings:
+    """Returns findings that say how molecules are scored."""
+    findings = Findings(packages=("rdkit", "rapidfuzz", "nltk", "numpy"))
+    findings.settings = {
+        "invalid_outputs": PROTOCOLS[options.protocol],
+        "valid": "RDKit parses it, as far as the first white space inside, and it has an atom",
+        "exact": "same InChI; same canonical SMILES where InChI has none",
+        "bleu": "corpus, characters, 4-grams, uniform weights, no smoothing",
+        "fingerprints": "MACCS keys; RDKit paths, 2,048 bits; Morgan, radius 2, counts; Tanimoto",
+    }
     return findings
 
 
@@ -148,13 +161,13 @@ def _distinct(smiles: Sequence[str]) -> float | None:
 
 
 def _without_references(
-    findings: Findings,
     items: Sequence[Item],
     resampling: Resampling,
     options: MoleculeOptions,
     workers: int,
     advance: Callable[[int], None],
 ) -> Findings:
+    findings = _begin(options)
     canonical = score_each(canonical_smiles, [item.output.strip() for item in items], workers, advance)
     valid = np.array([smiles is not None for smiles in canonical])
     statistics = {"validity": mean_of(valid)}

@@ -1,8 +1,8 @@
 """Scores of one generated molecule against its reference.
 
 Source: the scripts of MolT5 (`mol_translation_metrics.py`, `fingerprint_metrics.py`) and L+M-24 (`molgen/scorer.py`).
-They count as right what RDKit makes of any text; here an empty text is no molecule, a text with white space inside is
-none (RDKit reads the rest as a name), and two molecules for which InChI has no identifier are not equal for that.
+They count the empty text as a molecule and two molecules for which InChI has no identifier as equal; here neither is so.
+As there, of an output with white space inside what stands before it is read, as RDKit does; such outputs are counted.
 """
 
 from __future__ import annotations
@@ -56,12 +56,15 @@ class MoleculeScores:
 
 
 def parse_smiles(smiles: str) -> Any:
-    """Returns RDKit's molecule, or None where `smiles` is no molecule, has no atom or has white space inside."""
-    if not smiles or any(character.isspace() for character in smiles):
-        return None
+    """Returns RDKit's molecule, or None where `smiles` is no molecule or has no atom."""
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles)
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
+
+
+def has_white_space(smiles: str) -> bool:
+    """Returns whether there is white space inside, behind which RDKit does not read."""
+    return len(smiles.split()) > 1
 
 
 def canonical_smiles(smiles: str) -> str | None:
@@ -77,7 +80,7 @@ def score_molecule(item: Item) -> MoleculeScores:
         DataError: The reference is missing or is no molecule; that is the data's fault, not the model's.
     """
     reference, repairs = repair_backslashes((item.reference or "").strip())
-    right = parse_smiles(reference)
+    right = parse_smiles(reference) if not has_white_space(reference) else None
     if right is None:
         what = "missing" if item.reference is None else f"no molecule ({reference[:60]!r})"
         raise DataError(f"the reference of item {item.id} is {what}; correct the references")

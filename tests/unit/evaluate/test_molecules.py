@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 from nltk.translate.bleu_score import corpus_bleu
 from rdkit import Chem, DataStructs
@@ -97,10 +99,10 @@ def test_doubled_backslashes_are_one():
     assert scored((r"C/C=C/C", r"C/C=C\\C"))[0]["exact"] == 0
 
 
-def test_text_behind_a_molecule_is_no_molecule():
-    values, findings = scored(("CCO is ethanol", "CCO"), ("CCO\n", "CCO"))
-    assert (values["validity"], findings.protocol_values["validity"]) == (0.5, 1.0)
-    assert canonical_smiles("C C") is None
+def test_text_behind_a_molecule_is_not_read_but_counted():
+    values, findings = scored(("CCO is ethanol", "CCO"), ("CCO\n", "CCO"), ("C( C", "CCO"))
+    assert (values["validity"], values["exact"]) == (2 / 3, 2 / 3)
+    assert findings.counts["outputs_with_white_space"] == 2
     assert canonical_smiles("C(C)(C)(C)(C)C") is None
 
 
@@ -134,3 +136,13 @@ def test_a_metric_that_fails_names_the_item(monkeypatch):
     assert "rdk" not in values
     assert findings.not_computed["rdk"] == "failed on item 2 (RuntimeError: out of paths)"
     assert values["maccs"] == 1.0
+
+
+def test_fcd_is_computed_or_says_what_it_needs():
+    pairs = [("CCO", "CCO"), ("CCN", "CCN"), ("c1ccccc1", "c1ccccc1"), ("C(", "CC")]
+    values, findings = scored(*pairs, with_fcd=True)
+    if importlib.util.find_spec("fcd") is None:
+        assert findings.not_computed["fcd"] == "the package fcd is not installed; install scimind[fcd]"
+    else:
+        assert values["fcd"] >= 0
+        assert scored(*pairs[:3], with_fcd=True)[0]["fcd"] == pytest.approx(0, abs=1e-3)
