@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from scimind.console import Console
     from scimind.evaluate.evaluation import EvaluateOptions, evaluate
     from scimind.evaluate.resampling import Resampling
-    from scimind.evaluate.results import check_items_path, write_json, write_rows
+    from scimind.evaluate.results import check_items_path, make_folder, write_json, write_rows
     from scimind.parallel import available_cores, check_workers
 
     if args.items is not None:
@@ -116,13 +116,16 @@ def run(args: argparse.Namespace) -> int:
         resampling=Resampling(args.bootstrap, args.confidence, args.seed),
         workers=available_cores() if args.workers is None else check_workers(args.workers),
     )
+    for path in (args.output, args.items):
+        if path is not None:
+            make_folder(path)
     evaluation = evaluate(options, Console(sys.stderr))
+    print("\n".join(_lines(evaluation)))
     if args.items is not None:
         write_rows(args.items, evaluation.rows)
         evaluation.metrics["files"]["items"] = {"path": str(args.items)}
     if args.output is not None:
         write_json(args.output, evaluation.metrics)
-    print("\n".join(_lines(evaluation)))
     return 0
 
 

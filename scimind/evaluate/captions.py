@@ -116,7 +116,8 @@ def score_captions(
     """
     for item in items:
         if not caption_text(item.reference or ""):
-            raise DataError(f"reference of item {item.id} is {'missing' if item.reference is None else 'empty'}")
+            what = "missing; give --references" if item.reference is None else "empty; correct the references"
+            raise DataError(f"the reference of item {item.id} is {what}")
     used = tables if vocabulary is not None else None
     scorer = CaptionScorer(
         str(vocabulary) if vocabulary else None,

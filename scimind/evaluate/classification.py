@@ -47,7 +47,8 @@ def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str
     """
     for item in items:
         if item.reference is None or not read_label(item.reference):
-            raise DataError(f"the reference of item {item.id} is {'missing' if item.reference is None else 'empty'}")
+            what = "missing; give --references" if item.reference is None else "empty; correct the references"
+            raise DataError(f"the reference of item {item.id} is {what}")
     truth = [read_label(item.reference or "") for item in items]
     labels = sorted(set(truth))
     if len(labels) < 2:

@@ -1,7 +1,7 @@
 """Scores of one generated molecule against its reference.
 
 Source: the scripts of MolT5 (`mol_translation_metrics.py`, `fingerprint_metrics.py`) and L+M-24 (`molgen/scorer.py`).
-They count the empty text as a molecule and two molecules for which InChI has no identifier as equal; here neither is so.
+They count the empty text as a molecule, and two molecules for which InChI has no identifier as equal. Not so here.
 As there, of an output with white space inside what stands before it is read, as RDKit does; such outputs are counted.
 """
 

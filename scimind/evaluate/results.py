@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,6 +105,20 @@ def check_items_path(path: Path) -> None:
     """Raises a SciMindError where the name of the table of items has no known ending."""
     if path.suffix not in ITEM_SUFFIXES:
         raise SciMindError(f"{path}: the table of items must end in {' or '.join(ITEM_SUFFIXES)}; rename it")
+
+
+def make_folder(path: Path) -> None:
+    """Makes the folder of a file that is written later, so that a mistake in its path is told before the work.
+
+    Raises:
+        SciMindError: The folder cannot be made or written to, or the path is a folder itself.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise SciMindError(f"{path}: cannot be written; choose another path, of a file")
 
 
 def _cell(value: Any) -> str:

@@ -95,6 +95,10 @@ def test_a_submission_needs_no_references(tmp_path, capsys):
         (["--task", "text2smiles", "--predictions", "P", "--bootstrap", "-1"], "--bootstrap (-1)"),
         (["--task", "text2smiles", "--predictions", "P", "--confidence", "95"], "--confidence (95.0)"),
         (["--task", "text2smiles", "--predictions", "P", "--workers", "0"], "workers (0)"),
+        (
+            ["--task", "text2smiles", "--predictions", "P", "--output", "/proc/none/m.json"],
+            "/proc/none/m.json: cannot be",
+        ),
         (["--task", "text2smiles", "--rank", "one.json"], "--rank needs"),
         (["--task", "promoter", "--predictions", "P", "--submission", "s.zip"], "--submission is of captions"),
     ],
