@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROWS = (
     ("loss of the answers' tokens", "evaluation.json", "loss"),
     ("token accuracy of the answers", "evaluation.json", "token_accuracy"),
-    ("generated SMILES that RDKit parses", "molecules.json", "valid"),
-    ("generated SMILES that are the molecule", "molecules.json", "exact"),
+    ("generated SMILES that RDKit parses", "molecules.json", "metrics.validity.value"),
+    ("generated SMILES that are the molecule", "molecules.json", "metrics.exact.value"),
 )
 
 
@@ -26,9 +27,16 @@ def main(folders: list[str]) -> int:
         return 2
     print(f"\n{'':<40}" + "".join(f"{Path(folder).name:>12}" for folder in folders))
     for label, file, key in ROWS:
-        values = [json.loads((Path(folder) / file).read_text(encoding="utf-8"))[key] for folder in folders]
+        values = [_value(json.loads((Path(folder) / file).read_text(encoding="utf-8")), key) for folder in folders]
         print(f"{label:<40}" + "".join(f"{value:>12.3f}" for value in values))
     return 0
+
+
+def _value(content: Any, key: str) -> float:
+    """Returns a number of nested objects; a dot in its key goes one deeper."""
+    for part in key.split("."):
+        content = content[part]
+    return float(content)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@
 
 REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 ENVIRONMENT="${SCIMIND_VENV:-$REPOSITORY/.venv}"
-EXTRAS="dev"
+EXTRAS="dev,evaluate"
 STAMP="$ENVIRONMENT/.scimind-stamp"
 
 say() {

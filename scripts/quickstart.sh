@@ -30,7 +30,8 @@ score() {
     say "Score: the $1 model on molecules that were held out, in $OUT/$1"
     python run_scimind.py --config "$FINETUNE" --run_mode eval --load_checkpoint "$2" --output_dir "$OUT/$1"
     predict text2smiles "$@"
-    scimind evaluate --task text2smiles --predictions "$OUT/$1/text2smiles.jsonl" --output "$OUT/$1/molecules.json"
+    scimind evaluate --task text2smiles --predictions "$OUT/$1/text2smiles.jsonl" --output "$OUT/$1/molecules.json" \
+        --items "$OUT/$1/molecules.jsonl"
 }
 
 # predict TASK NAME CHECKPOINT
@@ -50,4 +51,5 @@ say "Done. Look at:
    output/nano/loss.png                          the loss while training
    output/nano/checkpoint                        the weights
    $OUT/finetuned/smiles2text.jsonl   descriptions of molecules
-   $OUT/finetuned/text2smiles.jsonl   molecules from descriptions"
+   $OUT/finetuned/text2smiles.jsonl   molecules from descriptions
+   $OUT/finetuned/molecules.json      their scores"

@@ -1,37 +1,183 @@
-"""`scimind evaluate`: scores of a file of predictions."""
+"""`scimind evaluate`: scores of a file of predictions, submissions to L+M-24 and their ranking. Loads no MindSpore."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from scimind.errors import SciMindError
+from scimind.evaluate.tasks import GROUPS, TASKS, group_of
+
+if TYPE_CHECKING:
+    from scimind.evaluate.evaluation import Evaluation
+
+_PROTOCOLS = ("lpm24", "molt5")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
-    parser.add_argument("--task", required=True, choices=["text2smiles"], help="what the model was asked for")
-    parser.add_argument("--predictions", required=True, metavar="FILE", help=".jsonl of predict, or one output a line")
-    parser.add_argument("--references", metavar="FILE", help="one a line; by default those in the .jsonl")
-    parser.add_argument("--output", metavar="FILE", help="where the scores go as JSON; they are printed in any case")
+    add = parser.add_argument
+    groups = ", ".join(GROUPS)
+    add(
+        "--task", required=True, choices=TASKS, metavar="TASK", help=f"what was asked, or a group of metrics ({groups})"
+    )
+    add(
+        "--predictions",
+        type=Path,
+        metavar="FILE",
+        help="one output a line; .jsonl of predict; or MolT5's and L+M-24's TSV. For pretrain: losses, with the "
+        "columns modality, loss (nats) and perhaps tokens, id",
+    )
+    add("--references", type=Path, metavar="FILE", help="one a line, .jsonl or a table (default: with the predictions)")
+    add(
+        "--protocol",
+        choices=_PROTOCOLS,
+        default="lpm24",
+        help="similarities of invalid molecules: lpm24 counts 0, molt5 leaves them out (default: lpm24)",
+    )
+    add("--output", type=Path, metavar="FILE", help="where the metrics go as JSON; they are printed in any case")
+    add("--items", type=Path, metavar="FILE", help="where each item's scores go: .jsonl or .tsv")
+    add(
+        "--wordpiece_vocab",
+        "--wordpiece-vocab",
+        type=Path,
+        metavar="FILE",
+        help="SciBERT's vocab.txt, for BLEU, METEOR and properties as published (default: words)",
+    )
+    add("--wordnet", type=Path, metavar="FOLDER", help="WordNet 3.0, for METEOR (default: looked for)")
+    add("--properties", type=Path, metavar="FILE", help="L+M-24's nested_props.json, for property scores")
+    add("--withheld", type=Path, metavar="FILE", help="L+M-24's withheld_combos.txt, for withheld combinations")
+    add("--training", type=Path, metavar="FILE", help="molecules of the training data, for novelty")
+    add("--fcd", action="store_true", help="compute the Fréchet ChemNet distance; needs scimind[fcd]")
+    add(
+        "--positive_label",
+        "--positive-label",
+        metavar="LABEL",
+        help="of two labels (default: yes, true, 1 or positive)",
+    )
+    add(
+        "--bootstrap", type=int, default=1000, metavar="N", help="samples for the intervals; 0 for none (default: 1000)"
+    )
+    add("--confidence", type=float, default=0.95, metavar="SHARE", help="of the intervals (default: 0.95)")
+    add("--seed", type=int, default=0, metavar="N", help="of the samples (default: 0)")
+    add("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    add("--submission", type=Path, metavar="ZIP", help="write the outputs as a submission to L+M-24")
+    add("--inputs", type=Path, metavar="FILE", help="what the submission answers, one a line, such as eval-text.txt")
+    add(
+        "--rank",
+        nargs="+",
+        type=Path,
+        metavar="METRICS",
+        help="instead of scoring: rank the --output of several submissions over that of the first, as L+M-24 does",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scores the predictions, prints the scores and writes them."""
-    from scimind.evaluate.molecules import score_molecules
-    from scimind.evaluate.predictions import read_pairs
+    """Scores the predictions, prints the scores and writes them; returns the exit status.
 
-    scores = score_molecules(read_pairs(args.predictions, args.references)).to_dict()
-    for name, value in scores.items():
-        shown = (
-            "not computed: no references" if value is None else f"{value:.4f}" if isinstance(value, float) else value
-        )
-        print(f"{name:<8} {shown}")
-    if args.output:
-        try:
-            Path(args.output).parent.mkdir(parents=True, exist_ok=True)
-            Path(args.output).write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise SciMindError(f"{args.output}: cannot be written ({error.strerror}); choose another path") from error
+    Raises:
+        SciMindError: A mistake in the files or the flags.
+    """
+    if args.rank:
+        return _rank(args.rank)
+    if args.predictions is None:
+        raise SciMindError("no predictions; give --predictions FILE")
+    if args.inputs is not None and args.submission is None:
+        raise SciMindError("--inputs is for a submission; give --submission ZIP too")
+    if args.submission is not None and not _submit(args):
+        return 0
+    import sys
+
+    from scimind.console import Console
+    from scimind.evaluate.evaluation import EvaluateOptions, evaluate
+    from scimind.evaluate.resampling import Resampling
+    from scimind.evaluate.results import check_items_path, make_folder, write_json, write_rows
+    from scimind.parallel import available_cores, check_workers
+
+    if args.items is not None:
+        check_items_path(args.items)
+    if args.bootstrap < 0:
+        raise SciMindError(f"--bootstrap ({args.bootstrap}) must be 0 or more")
+    if not 0 < args.confidence < 1:
+        raise SciMindError(f"--confidence ({args.confidence}) must be between 0 and 1")
+    options = EvaluateOptions(
+        task=args.task,
+        predictions=args.predictions,
+        references=args.references,
+        protocol=args.protocol,
+        wordpiece_vocab=args.wordpiece_vocab,
+        wordnet=args.wordnet,
+        properties=args.properties,
+        withheld=args.withheld,
+        training=args.training,
+        with_fcd=args.fcd,
+        positive_label=args.positive_label,
+        resampling=Resampling(args.bootstrap, args.confidence, args.seed),
+        workers=available_cores() if args.workers is None else check_workers(args.workers),
+    )
+    for path in (args.output, args.items):
+        if path is not None:
+            make_folder(path)
+    evaluation = evaluate(options, Console(sys.stderr))
+    print("\n".join(_lines(evaluation)))
+    if args.items is not None:
+        write_rows(args.items, evaluation.rows)
+        evaluation.metrics["files"]["items"] = {"path": str(args.items)}
+    if args.output is not None:
+        write_json(args.output, evaluation.metrics)
+    return 0
+
+
+def _lines(evaluation: Evaluation) -> list[str]:
+    """Returns what is printed: the scores, the counts that are not 0, and what was not computed."""
+    metrics: dict[str, Any] = evaluation.metrics
+    width = max((len(name) for name in metrics["metrics"]), default=0)
+    lines = [
+        f"{metrics['task']}: {metrics['items']} items" + (f", {metrics['protocol']}" if metrics["protocol"] else "")
+    ]
+    for name, score in metrics["metrics"].items():
+        if score["value"] is None:
+            lines.append(f"  {name:<{width}}  undefined")
+            continue
+        interval = "" if score["low"] is None else f"  [{score['low']:.4f}, {score['high']:.4f}]"
+        theirs = metrics["protocol_values"].get(name)
+        beside = "" if theirs is None else f"  ({theirs:.4f} as the published script counts)"
+        lines.append(f"  {name:<{width}}  {score['value']:.4f}{interval}{beside}")
+    counts = [
+        f"{count} {name.replace('_', ' ')}" for name, count in metrics["counts"].items() if count and name != "items"
+    ]
+    lines += [f"  {', '.join(counts)}"] if counts else []
+    if "tokens" in metrics["settings"]:
+        lines.append(f"  tokens: {metrics['settings']['tokens']}")
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in metrics["not_computed"].items():
+        by_reason.setdefault(reason, []).append(name)
+    return lines + [f"  not computed: {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def _submit(args: argparse.Namespace) -> bool:
+    """Writes the submission; returns whether there are references, with which the outputs can be scored as well."""
+    from scimind.evaluate.predictions import read_items
+    from scimind.evaluate.submission import write_submission
+
+    if group_of(args.task) not in ("captions", "molecules"):
+        raise SciMindError(f"--submission is of captions or molecules, not of {args.task}")
+    items = read_items(args.predictions, unescape=group_of(args.task) == "captions")
+    counts = write_submission(args.submission, items, args.inputs)
+    notes = [f"{counts[name]} {name}" for name in ("empty", "joined") if counts[name]]
+    print(f"wrote {args.submission}: {counts['lines']} lines" + (f" ({', '.join(notes)})" if notes else ""))
+    return args.references is not None or all(item.reference is not None for item in items)
+
+
+def _rank(paths: list[Path]) -> int:
+    from scimind.evaluate.ranking import rank, read_metrics
+
+    if len(paths) < 2:
+        raise SciMindError("--rank needs the baseline's metrics and at least one more")
+    contents = [read_metrics(path) for path in paths]
+    gains = rank(contents[0], contents[1:])
+    print(f"mean gain over {paths[0]}, as L+M-24 ranks")
+    for place, (gain, path) in enumerate(sorted(zip(gains, paths[1:], strict=True), key=lambda pair: -pair[0]), 1):
+        print(f"{place:>3}  {gain:>9.4f}  {path}")
     return 0

@@ -1,77 +1,260 @@
-"""Files of predictions, read for scoring."""
+"""Files of predictions and references, read for scoring; nothing is ever cut to the shorter of two files."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from scimind.data.files import lines_of, open_text
+from scimind.data.tables import repair_backslashes
 from scimind.errors import DataError
+
+_OUTPUT = ("output",)
+_REFERENCE = ("ground truth", "reference")
+_MARKS = re.compile(r"\{\||\|\}|<\||\|>")
+_CLASSIFIER_START = "[CLS] "
 
 
 @dataclass(frozen=True)
-class ScoredPair:
+class Item:
     """One output with what it should have been.
 
     Attributes:
-        id: The prompt's id, or its line number.
-        output: The model's text.
+        id: The prompt's id, or the number of its line among the outputs, from 1.
+        output: The model's text, as it is in the file.
         reference: The right text; None where there is none.
+        input: What the model was asked, such as a SMILES or a description; None where the file does not say.
+        line: Line of the predictions' file, from 1.
+        has_output: False where a table's row ends before the column of the outputs, which is read as the empty text.
+        extra: Further columns or keys, such as `probability`.
     """
 
     id: str
     output: str
-    reference: str | None
+    reference: str | None = None
+    input: str | None = None
+    line: int = 0
+    has_output: bool = True
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
-def read_pairs(predictions: str | Path, references: str | Path | None = None) -> list[ScoredPair]:
-    """Reads outputs and references.
+def read_items(
+    predictions: str | Path,
+    references: str | Path | None = None,
+    *,
+    columns: Sequence[str] = (),
+    unescape: bool = False,
+) -> list[Item]:
+    r"""Reads outputs and references.
 
     Args:
-        predictions: JSON lines with `id`, `output` and perhaps `reference`, or a text file with one output a line.
-        references: A text file with one reference a line, in the order of the predictions; None takes those of the
-            JSON lines.
+        predictions: JSON lines with `output` and perhaps `id`, `reference`, `prompt`; a tab-separated table whose first
+            line names the columns `output` and `ground truth`, as MolT5 and L+M-24 write it; or one output a line.
+        references: JSON lines with `id` and `reference`, which are joined by id; a table whose first line names
+            `ground truth`, `reference` or one of `columns`; or one reference a line. The last two have the order of the
+            predictions. None takes those of the predictions' file.
+        columns: Further names of the references' column, such as `SMILES`.
+        unescape: Whether a literal `\n` in a file of one output a line is a line break, as `scimind predict` writes it.
 
     Returns:
-        One pair per output, in order.
+        One item per output, in order.
 
     Raises:
-        DataError: A file is missing, empty or broken, or the two have different numbers of lines.
+        DataError: A file is missing, empty, broken or cut off; both have different numbers of items, or do not belong
+            together.
     """
     path = Path(predictions)
-    lines = _lines(path)
-    if path.suffix == ".jsonl":
-        pairs = [_pair(path, number, line) for number, line in enumerate(lines, 1)]
-    else:
-        pairs = [ScoredPair(str(number), line, None) for number, line in enumerate(lines, 1)]
+    items = _read(path, unescape)
+    seen: dict[str, int] = {}
+    for item in items:
+        if item.id in seen:
+            raise DataError(f"id {item.id!r} was on line {seen[item.id]} already; make the ids unique", path, item.line)
+        seen[item.id] = item.line
     if references is None:
-        return pairs
-    right = _lines(Path(references))
-    if len(right) != len(pairs):
-        raise DataError(
-            f"{len(right)} references for {len(pairs)} predictions; both must have the same order", references
-        )
-    return [ScoredPair(pair.id, pair.output, reference) for pair, reference in zip(pairs, right, strict=True)]
+        return items
+    right = _read_references(Path(references), columns, unescape)
+    joined = _join_by_id(items, right, Path(references)) if right.ids else _join_by_line(items, right, path)
+    for before, after in zip(items, joined, strict=True):
+        if before.reference is not None and before.reference.strip() != (after.reference or "").strip():
+            reason = (
+                f"item {before.id} has another reference in the predictions' file ({before.reference[:40]!r}); "
+                "the files do not belong together or have another order"
+            )
+            raise DataError(reason, references, None, after.reference or "")
+    return joined
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise DataError("the file does not exist; check the path", path) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the file cannot be read ({error})", path) from error
-    if not lines:
-        raise DataError("the file is empty", path)
-    return lines
+def answers(item: Item, asked: str) -> bool:
+    """Returns whether an item's prompt holds what was asked, or the file does not tell its prompt.
+
+    Args:
+        item: Its input may be the whole prompt, and may spell sequences in tokens, such as `{|C|}{|O|}`.
+        asked: A bare input, such as a SMILES or a description.
+    """
+    return item.input is None or _bare(asked) in _bare(item.input)
 
 
-def _pair(path: Path, number: int, line: str) -> ScoredPair:
-    try:
-        entry: Any = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"not a JSON object ({error})", path, number, line) from error
-    if not isinstance(entry, dict) or not isinstance(entry.get("output"), str):
-        raise DataError('a line needs "output"', path, number, line)
-    return ScoredPair(str(entry.get("id", number)), entry["output"], entry.get("reference"))
+def caption_text(text: str) -> str:
+    """Returns a caption as the published scripts read it: without a leading `[CLS] ` and outer white space."""
+    return text.removeprefix(_CLASSIFIER_START).strip()
+
+
+def lines_to_end(path: Path) -> tuple[list[str], bool]:
+    """Returns the lines of a file without their ends, and whether the last one has an end.
+
+    Raises:
+        DataError: The file is missing, empty or not UTF-8.
+    """
+    lines = list(lines_of(open_text(path)[1]))
+    is_ended = lines[-1] == ""
+    return (lines[:-1] if is_ended else lines), is_ended
+
+
+def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the objects of JSON lines with their line numbers.
+
+    Raises:
+        DataError: A line is empty or is not a JSON object.
+    """
+    for number, line in enumerate(lines_to_end(path)[0], 1):
+        try:
+            entry = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"not a JSON object ({error}); mend or remove the line", path, number, line) from error
+        if not isinstance(entry, dict):
+            raise DataError("not a JSON object; mend or remove the line", path, number, line)
+        yield number, entry
+
+
+def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yields the rows of a tab-separated table with a header, with their line numbers.
+
+    Quotes are characters like any other, as in the published files. A row may end one column early; the last column is
+    not among its keys then.
+
+    Raises:
+        DataError: A row has too few or too many columns, or the file is cut off in its last row.
+    """
+    lines, is_ended = lines_to_end(path)
+    names = [name.strip().lower() for name in lines[0].split("\t")]
+    for number, line in enumerate(lines[1:], 2):
+        fields = line.split("\t")
+        if len(fields) == len(names) - 1 and number == len(lines) and not is_ended:
+            raise DataError("the file is cut off in its last row; write it again", path, number, line)
+        if not len(names) - 1 <= len(fields) <= len(names):
+            raise DataError(
+                f"{len(fields)} columns where the header has {len(names)}; mend the row", path, number, line
+            )
+        yield number, dict(zip(names, fields, strict=False))
+
+
+def _bare(text: str) -> str:
+    """Returns a text without the marks of tokens and without white space, doubled backslashes made single."""
+    return repair_backslashes("".join(_MARKS.sub("", text).split()))[0]
+
+
+@dataclass(frozen=True)
+class _References:
+    path: Path
+    texts: list[str]
+    ids: list[str]
+    inputs: list[str | None]
+
+
+def _read(path: Path, unescape: bool) -> list[Item]:
+    if path.suffix == ".jsonl":
+        return [_from_object(path, number, entry) for number, entry in read_objects(path)]
+    lines, _ = lines_to_end(path)
+    names = [name.strip().lower() for name in lines[0].split("\t")]
+    if len(names) > 1 and "output" in names:
+        return [_from_row(number, row, names) for number, row in read_table(path)]
+    texts = [line.replace("\\n", "\n") for line in lines] if unescape else lines
+    return [Item(str(number), text, line=number) for number, text in enumerate(texts, 1)]
+
+
+def _from_object(path: Path, number: int, entry: dict[str, Any]) -> Item:
+    output, reference = entry.get("output"), entry.get("reference")
+    if not isinstance(output, str):
+        raise DataError('a line needs "output", a text', path, number, json.dumps(entry))
+    if reference is not None and not isinstance(reference, str):
+        raise DataError('"reference" must be a text', path, number, json.dumps(entry))
+    asked = entry.get("input", entry.get("prompt"))
+    known = ("id", "output", "reference", "input", "prompt")
+    extra = {key: value for key, value in entry.items() if key not in known}
+    asked = asked if isinstance(asked, str) else None
+    return Item(str(entry.get("id", number)), output, reference, asked, number, True, extra)
+
+
+def _from_row(number: int, row: dict[str, str], names: Sequence[str]) -> Item:
+    other = [name for name in names if name not in ("id", *_OUTPUT, *_REFERENCE)]
+    reference = next((row[name] for name in _REFERENCE if name in row), None)
+    asked = row.get(other[0]) if other else None
+    extra = {name: row[name] for name in other[1:] if name in row}
+    if other and other[0] in ("probability", "probabilities"):
+        asked, extra = None, {name: row[name] for name in other if name in row}
+    identity = row.get("id") or str(number - 1)
+    return Item(identity, row.get("output", ""), reference, asked, number, "output" in row, extra)
+
+
+def _read_references(path: Path, columns: Sequence[str], unescape: bool) -> _References:
+    if path.suffix == ".jsonl":
+        texts, ids = [], []
+        for number, entry in read_objects(path):
+            text = next((entry[key] for key in ("reference", "output", *columns) if key in entry), None)
+            if not isinstance(text, str):
+                raise DataError('a line needs "reference", a text', path, number, json.dumps(entry))
+            texts.append(text)
+            if "id" in entry:
+                ids.append(str(entry["id"]))
+        if len(ids) not in (0, len(texts)):
+            raise DataError(f"{len(ids)} of {len(texts)} lines have an id; give all of them one, or none", path)
+        return _References(path, texts, ids, [None] * len(texts))
+    lines, _ = lines_to_end(path)
+    names = [name.strip().lower() for name in lines[0].split("\t")]
+    column = next((name for name in (*_REFERENCE, *(c.lower() for c in columns)) if name in names), None)
+    if len(names) > 1 and column is None:
+        wanted = ", ".join((*_REFERENCE, *columns))
+        raise DataError(f"no column with references; name one of them {wanted}", path, 1, lines[0])
+    if column is None:
+        texts = [line.replace("\\n", "\n") for line in lines] if unescape else lines
+        return _References(path, texts, [], [None] * len(texts))
+    texts, inputs = [], []
+    for number, row in read_table(path):
+        if column not in row:
+            raise DataError(
+                f"the row ends before its column {column!r}; mend it", path, number, "\t".join(row.values())
+            )
+        texts.append(row[column])
+        inputs.append(next((row[name] for name in names if name not in ("id", "cid", column, "output")), None))
+    return _References(path, texts, [], inputs)
+
+
+def _join_by_line(items: list[Item], right: _References, path: Path) -> list[Item]:
+    if len(right.texts) != len(items):
+        reason = f"{len(right.texts)} references for {len(items)} predictions of {path}; both must have the same order"
+        raise DataError(reason, right.path)
+    joined = []
+    for item, text, asked in zip(items, right.texts, right.inputs, strict=True):
+        if asked is not None and not answers(item, asked):
+            reason = f"item {item.id} answers {(item.input or '')[:40]!r} and its reference is of {asked[:40]!r}"
+            raise DataError(f"{reason}; bring both files into the same order", right.path)
+        joined.append(replace(item, reference=text, input=item.input if item.input is not None else asked))
+    return joined
+
+
+def _join_by_id(items: list[Item], right: _References, path: Path) -> list[Item]:
+    if len(set(right.ids)) != len(right.ids):
+        twice = next(name for name in right.ids if right.ids.count(name) > 1)
+        raise DataError(f"id {twice!r} is there twice; make the ids unique", path)
+    by_id = dict(zip(right.ids, right.texts, strict=True))
+    absent = [item.id for item in items if item.id not in by_id]
+    unused = sorted(set(right.ids) - {item.id for item in items})
+    if absent or unused:
+        parts = [f"no reference for {len(absent)} predictions, such as id {absent[0]!r}"] if absent else []
+        parts += [f"no prediction for {len(unused)} references, such as id {unused[0]!r}"] if unused else []
+        raise DataError(f"{' and '.join(parts)}; give files of the same items", path)
+    return [replace(item, reference=by_id[item.id]) for item in items]

@@ -1,0 +1,223 @@
+"""One evaluation: files of predictions and references to metrics, with how each was made."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scimind import __version__
+from scimind.console import Console
+from scimind.errors import SciMindError
+from scimind.evaluate.metrics import metric
+from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
+from scimind.evaluate.property_tables import PropertyTables, read_property_tables
+from scimind.evaluate.resampling import Resampling
+from scimind.evaluate.results import FORMAT, Findings
+from scimind.evaluate.tasks import GROUPS, group_of
+
+PROTOCOLS = ("lpm24", "molt5")
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What is scored, and how.
+
+    Attributes:
+        task: A name of `scimind.evaluate.tasks.TASKS`.
+        predictions: File of outputs; for `pretrain`, of losses.
+        references: File of references; None for those in the predictions' file.
+        protocol: lpm24 or molt5.
+        wordpiece_vocab: SciBERT's `vocab.txt`.
+        wordnet: Folder of WordNet; None to look for one.
+        properties: L+M-24's `nested_props.json`.
+        withheld: L+M-24's `withheld_combos.txt`.
+        training: Molecules of the training data, one a line or in a column `SMILES` or `molecule`.
+        with_fcd: Whether the Fréchet ChemNet distance is computed.
+        positive_label: The positive one of two labels.
+        resampling: How intervals are made.
+        workers: Processes.
+    """
+
+    task: str
+    predictions: Path
+    references: Path | None = None
+    protocol: str = "lpm24"
+    wordpiece_vocab: Path | None = None
+    wordnet: Path | None = None
+    properties: Path | None = None
+    withheld: Path | None = None
+    training: Path | None = None
+    with_fcd: bool = False
+    positive_label: str | None = None
+    resampling: Resampling = Resampling()
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation gives.
+
+    Attributes:
+        metrics: The content of `metrics.json`.
+        rows: A row for each item: id, input, reference, output and its scores.
+    """
+
+    metrics: dict[str, Any]
+    rows: list[dict[str, Any]]
+
+
+def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evaluation:
+    """Scores a file of predictions.
+
+    Args:
+        options: What is scored, and how.
+        console: Shows progress; None for none.
+
+    Raises:
+        SciMindError: A file is missing, broken or does not belong to another, a reference is bad, or an option is
+            wrong.
+    """
+    group = group_of(options.task)
+    if group not in GROUPS:
+        raise SciMindError(f"task ({options.task}) must be one that has metrics; see `scimind evaluate --help`")
+    if options.protocol not in PROTOCOLS:
+        raise SciMindError(f"protocol ({options.protocol}) must be {' or '.join(PROTOCOLS)}")
+    if group == "language_model":
+        from scimind.evaluate.perplexity import read_losses, score_losses
+
+        findings = score_losses(read_losses(options.predictions), options.resampling)
+        return Evaluation(_content(options, group, findings, len(findings.rows)), findings.rows)
+    items = read_items(
+        options.predictions,
+        options.references,
+        columns=GROUPS[group],
+        unescape=group == "captions",
+    )
+    with (console or Console(sys.stderr, silent=True)).progress(
+        len(items), group, unit="item", every=max(1, len(items) // 10)
+    ) as progress:
+        findings = _score(group, items, options, progress.advance)
+    findings.counts = {"items": len(items), **_common_counts(items), **findings.counts}
+    rows = [_row(item, scores) for item, scores in zip(items, findings.rows, strict=True)]
+    return Evaluation(_content(options, group, findings, len(items)), rows)
+
+
+def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Callable[[int], None]) -> Findings:
+    resampling, workers = options.resampling, options.workers
+    tables: PropertyTables | None = None
+    if options.properties or options.withheld:
+        tables = read_property_tables(options.properties, options.withheld)
+    if group == "captions":
+        from scimind.evaluate.captions import score_captions
+        from scimind.evaluate.wordnet import find_wordnet
+
+        return score_captions(
+            items,
+            resampling,
+            vocabulary=options.wordpiece_vocab,
+            wordnet=find_wordnet(options.wordnet),
+            tables=tables,
+            workers=workers,
+            advance=advance,
+        )
+    if group == "molecules":
+        from scimind.evaluate.molecule_sets import MoleculeOptions, read_training, score_molecules
+
+        training = None
+        if options.training:
+            training = read_training(_molecules_of(options.training), workers)
+        molecule_options = MoleculeOptions(
+            options.protocol, training, options.with_fcd, tables, options.wordpiece_vocab
+        )
+        return score_molecules(items, resampling, molecule_options, workers=workers, advance=advance)
+    if group == "proteins":
+        from scimind.evaluate.sequences import score_proteins
+
+        return score_proteins(items, resampling, workers=workers, advance=advance)
+    from scimind.evaluate.classification import score_labels
+
+    return score_labels(items, resampling, positive=options.positive_label)
+
+
+def _content(options: EvaluateOptions, group: str, findings: Findings, items: int) -> dict[str, Any]:
+    """Returns what `metrics.json` holds."""
+    files = {
+        name: _fingerprint(path)
+        for name in ("predictions", "references", "wordpiece_vocab", "properties", "withheld", "training")
+        if (path := getattr(options, name)) is not None
+    }
+    resampling = options.resampling
+    return {
+        "format": FORMAT,
+        "task": options.task,
+        "group": group,
+        "protocol": options.protocol if group in ("captions", "molecules") else None,
+        "items": items,
+        "metrics": {
+            name: {
+                "value": score.value,
+                "low": score.low,
+                "high": score.high,
+                "better": metric(name).better,
+                "text": metric(name).text,
+            }
+            for name, score in findings.scores.items()
+        },
+        "protocol_values": findings.protocol_values,
+        "not_computed": findings.not_computed,
+        "counts": findings.counts,
+        "settings": {
+            **findings.settings,
+            "intervals": f"{resampling.confidence:g} percentile bootstrap over items, {resampling.samples} samples, "
+            f"seed {resampling.seed}"
+            if resampling.samples
+            else "not computed",
+        },
+        "details": findings.details,
+        "files": files,
+        "versions": {
+            "scimind": __version__,
+            "python": platform.python_version(),
+            **{name: version for name in findings.packages if (version := _version(name))},
+        },
+    }
+
+
+def _common_counts(items: list[Item]) -> dict[str, int]:
+    """Returns how many outputs a table lacks, and how many prompts had no answer for an error."""
+    counts = {
+        "missing_outputs": sum(not item.has_output for item in items),
+        "failed_prompts": sum(item.extra.get("finish_reason") == "error" for item in items),
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _row(item: Item, scores: dict[str, Any]) -> dict[str, Any]:
+    return {"id": item.id, "input": item.input, "reference": item.reference, "output": item.output, **scores}
+
+
+def _molecules_of(path: Path) -> list[str]:
+    """Returns the SMILES of a table's column, or of lines."""
+    lines, _ = lines_to_end(path)
+    names = [name.strip().lower() for name in lines[0].split("\t")]
+    column = next((name for name in ("smiles", "molecule") if name in names), None)
+    if column is None:
+        return [line.split("\t")[0].strip() for line in lines]
+    return [row.get(column, "").strip() for _, row in read_table(path)]
+
+
+def _fingerprint(path: Path) -> dict[str, str]:
+    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None

@@ -1,0 +1,111 @@
+"""Perplexity of a language model for each modality, from its losses."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scimind.errors import DataError
+from scimind.evaluate.predictions import read_objects, read_table
+from scimind.evaluate.resampling import Resampling, Statistic, estimate, ratio
+from scimind.evaluate.results import Findings
+from scimind.modality import MODALITY_NAMES
+
+
+@dataclass(frozen=True)
+class LossRow:
+    """Losses of some tokens.
+
+    Attributes:
+        modality: text, smiles, nucleotide or protein.
+        loss: Negative log likelihood in nats, summed over the tokens.
+        tokens: Their number; 1 for a single token's loss.
+        id: Of the record, where the file says it; records are then what is resampled, else rows.
+    """
+
+    modality: str
+    loss: float
+    tokens: int = 1
+    id: str | None = None
+
+
+def read_losses(path: Path) -> list[LossRow]:
+    """Reads losses: JSON lines, or a tab-separated table with a header, with `modality`, `loss`, and perhaps `tokens`,
+    `id`.
+
+    A row is one token's loss, or the sum of the losses of `tokens` tokens.
+
+    Raises:
+        DataError: The file is missing or broken, or a value is not of its kind.
+    """
+    rows: Iterator[tuple[int, dict[str, Any]]] = read_objects(path) if path.suffix == ".jsonl" else read_table(path)
+    return [_row(path, number, row) for number, row in rows]
+
+
+def score_losses(rows: list[LossRow], resampling: Resampling) -> Findings:
+    """Returns the perplexity, exp(loss per token), of all tokens and of each modality's.
+
+    Args:
+        rows: Losses; at least one.
+        resampling: How intervals are made.
+
+    Raises:
+        DataError: There are no rows.
+    """
+    if not rows:
+        raise DataError("there are no losses to score")
+    names = [row.id if row.id is not None else str(number) for number, row in enumerate(rows)]
+    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    modalities = [modality for modality in MODALITY_NAMES if any(row.modality == modality for row in rows)]
+    sums = np.zeros((len(place), len(modalities), 2))
+    for name, row in zip(names, rows, strict=True):
+        sums[place[name], modalities.index(row.modality)] += (row.loss, row.tokens)
+
+    def perplexity(totals: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return np.exp(ratio(totals))
+
+    statistics = {"perplexity": Statistic(sums.sum(axis=1), perplexity)}
+    statistics |= {f"perplexity_{name}": Statistic(sums[:, i], perplexity) for i, name in enumerate(modalities)}
+    findings = Findings(packages=("numpy",))
+    findings.scores = estimate(statistics, resampling)
+    findings.counts = {"rows": len(rows), "tokens": sum(row.tokens for row in rows)}
+    findings.counts |= {f"{name}_tokens": int(sums[:, i, 1].sum()) for i, name in enumerate(modalities)}
+    findings.settings = {"perplexity": "exp of the mean loss of a token, nats"}
+    findings.not_computed = {
+        f"perplexity_{name}": "no token of this modality" for name in MODALITY_NAMES if name not in modalities
+    }
+    findings.rows = [
+        {
+            "id": name,
+            **{
+                f"{m}_{kind}": sums[i, j, k]
+                for j, m in enumerate(modalities)
+                for k, kind in enumerate(("loss", "tokens"))
+            },
+        }
+        for name, i in place.items()
+    ]
+    return findings
+
+
+def _row(path: Path, number: int, row: dict[str, Any]) -> LossRow:
+    text = json.dumps(row)
+    modality = str(row.get("modality", "")).lower()
+    if modality not in MODALITY_NAMES:
+        raise DataError(f'"modality" must be one of {", ".join(MODALITY_NAMES)}', path, number, text)
+    try:
+        loss, tokens = float(row["loss"]), int(row.get("tokens", 1))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            'needs "loss", a number of nats, and perhaps "tokens", a whole one', path, number, text
+        ) from error
+    if not math.isfinite(loss) or loss < 0 or tokens < 1:
+        raise DataError('"loss" must be 0 or more and "tokens" 1 or more', path, number, text)
+    return LossRow(modality, loss, tokens, None if row.get("id") is None else str(row["id"]))

@@ -1,0 +1,139 @@
+"""What an evaluation found, and the files that hold it: `metrics.json` and a table with a row for each item."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scimind.errors import SciMindError
+from scimind.evaluate.resampling import Score
+
+FORMAT = 1
+ITEM_SUFFIXES = (".jsonl", ".tsv")
+
+
+@dataclass
+class Findings:
+    """What a group of metrics found on the items of a file.
+
+    Attributes:
+        scores: By the metric's name.
+        rows: A row of columns for each item, in order; empty where a group has none.
+        not_computed: Reason by the metric's name.
+        protocol_values: What the protocol's published script gives, where that differs from `scores`.
+        counts: Of items and of what was odd about them.
+        settings: How the scores were made.
+        details: Further tables, such as a confusion matrix.
+        packages: Distributions whose versions matter.
+    """
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    not_computed: dict[str, str] = field(default_factory=dict)
+    protocol_values: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A metric that could not be computed on an item."""
+
+    metric: str
+    item: str
+    reason: str
+
+
+def withdraw(findings: Findings, failures: Iterable[Failure]) -> None:
+    """Takes back the scores of metrics that failed on an item, and names it; a mean over the rest would mislead."""
+    by_metric: dict[str, list[Failure]] = {}
+    for failure in failures:
+        by_metric.setdefault(failure.metric, []).append(failure)
+    for metric, failed in by_metric.items():
+        first = failed[0]
+        more = f", and on {len(failed) - 1} more" if len(failed) > 1 else ""
+        findings.not_computed[metric] = f"failed on item {first.item} ({first.reason}){more}"
+        for name in [name for name in findings.scores if name == metric or name == f"withheld_{metric}"]:
+            del findings.scores[name]
+
+
+def without_nan(value: Any) -> Any:
+    """Returns a value fit for JSON: no number that is not finite, no scalar of numpy."""
+    if isinstance(value, Mapping):
+        return {str(key): without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_nan(entry) for entry in value]
+    if hasattr(value, "tolist"):
+        return without_nan(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a JSON file, made with its folder.
+
+    Raises:
+        SciMindError: It cannot be written.
+    """
+    _write(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False) + "\n")
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes the table of items: `.jsonl` with every text as it is, or `.tsv`, where tabs and line breaks become
+    spaces.
+
+    Raises:
+        SciMindError: It cannot be written, or the name ends otherwise.
+    """
+    check_items_path(path)
+    if path.suffix == ".jsonl":
+        _write(path, "".join(json.dumps(without_nan(row), ensure_ascii=False) + "\n" for row in rows))
+        return
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    lines = ["\t".join(names)]
+    lines += ["\t".join(_cell(row.get(name)) for name in names) for row in rows]
+    _write(path, "\n".join(lines) + "\n")
+
+
+def check_items_path(path: Path) -> None:
+    """Raises a SciMindError where the name of the table of items has no known ending."""
+    if path.suffix not in ITEM_SUFFIXES:
+        raise SciMindError(f"{path}: the table of items must end in {' or '.join(ITEM_SUFFIXES)}; rename it")
+
+
+def make_folder(path: Path) -> None:
+    """Makes the folder of a file that is written later, so that a mistake in its path is told before the work.
+
+    Raises:
+        SciMindError: The folder cannot be made or written to, or the path is a folder itself.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise SciMindError(f"{path}: cannot be written; choose another path, of a file")
+
+
+def _cell(value: Any) -> str:
+    value = without_nan(value)
+    if value is None:
+        return ""
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, ensure_ascii=False)
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return " ".join(text.splitlines()).replace("\t", " ")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error

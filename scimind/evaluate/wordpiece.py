@@ -1,0 +1,58 @@
+"""Tokens of captions: SciBERT's WordPieces, or words where no vocabulary is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from nltk.tokenize import wordpunct_tokenize
+from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+
+from scimind.errors import DataError
+
+Tokenize = Callable[[str], list[str]]
+
+LONGEST = 512
+_SPECIAL = ("[PAD]", "[CLS]", "[SEP]")
+
+
+@lru_cache(maxsize=1)
+def load_wordpieces(vocabulary: str) -> Tokenizer:
+    """Returns the tokenizer of a BERT vocabulary, lower-cased; loaded once in a process.
+
+    Raises:
+        DataError: The file is missing or is no vocabulary of WordPieces.
+    """
+    path = Path(vocabulary)
+    try:
+        pieces = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError("cannot be read; give the vocab.txt of a BERT model", path) from error
+    if not {"[UNK]", "[CLS]", "[SEP]"} <= set(pieces):
+        raise DataError("has no [UNK], [CLS], [SEP]; give the vocab.txt of a BERT model, a piece a line", path)
+    tokenizer = Tokenizer(WordPiece.from_file(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.add_special_tokens([piece for piece in ("[UNK]", *_SPECIAL) if piece in pieces])
+    return tokenizer
+
+
+def tokenizer_of(vocabulary: str | None) -> Tokenize:
+    """Returns what turns a text into tokens, of any number.
+
+    Args:
+        vocabulary: BERT's vocabulary; None for lower-cased words and runs of punctuation.
+    """
+    if vocabulary is None:
+        return lambda text: list(wordpunct_tokenize(text.lower()))
+    pieces = load_wordpieces(vocabulary)
+    return lambda text: list(pieces.encode(text, add_special_tokens=False).tokens)
+
+
+def cut(tokens: list[str]) -> list[str]:
+    """Returns the first 512 tokens without special ones, as the published scripts count them."""
+    return [token for token in tokens[:LONGEST] if token not in _SPECIAL]

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scimind.errors import DataError
+from scimind.evaluate.predictions import read_items
+
+
+def write(path, *lines, end="\n"):
+    path.write_text("\n".join(lines) + end, encoding="utf-8")
+    return path
+
+
+def pairs(items):
+    return [(item.id, item.output, item.reference) for item in items]
+
+
+def test_reads_lines(tmp_path):
+    outputs, right = write(tmp_path / "p.txt", "C", "", "CC"), write(tmp_path / "r.txt", "C", "C", "C")
+    assert pairs(read_items(outputs, right)) == [("1", "C", "C"), ("2", "", "C"), ("3", "CC", "C")]
+    # Only a line feed ends a line: a separator inside a text does not.
+    assert len(read_items(write(tmp_path / "q.txt", "a\u2028b"))) == 1
+
+
+def test_a_literal_line_break_is_one_in_captions_only(tmp_path):
+    path = write(tmp_path / "p.txt", r"C/C=C\n1cccc1")
+    assert read_items(path)[0].output == r"C/C=C\n1cccc1"
+    assert read_items(path, unescape=True)[0].output == "C/C=C\n1cccc1"
+
+
+def test_reads_json_lines_and_joins_by_id(tmp_path):
+    rows = [{"id": "a", "output": "C", "reference": "CC", "probability": 0.5}, {"id": "b", "output": "N"}]
+    path = write(tmp_path / "p.jsonl", *map(json.dumps, rows))
+    assert pairs(read_items(path)) == [("a", "C", "CC"), ("b", "N", None)]
+    assert read_items(path)[0].extra == {"probability": 0.5}
+    right = [{"id": "b", "reference": "NN"}, {"id": "a", "reference": "CC"}]
+    joined = read_items(path, write(tmp_path / "r.jsonl", *map(json.dumps, right)))
+    assert pairs(joined) == [("a", "C", "CC"), ("b", "N", "NN")]
+
+
+def test_reads_a_table_with_quotes_as_characters(tmp_path):
+    path = write(tmp_path / "p.txt", "SMILES\tground truth\toutput", 'C\t"right\tours"')
+    item = read_items(path)[0]
+    assert (item.id, item.input, item.reference, item.output) == ("1", "C", '"right', 'ours"')
+
+
+def test_a_missing_third_column_is_an_empty_output(tmp_path):
+    path = write(tmp_path / "p.txt", "SMILES\tground truth\toutput", "C\tone", "N\ttwo\tours")
+    first, second = read_items(path)
+    assert (first.output, first.has_output, first.reference) == ("", False, "one")
+    assert second.has_output
+
+
+@pytest.mark.parametrize(
+    ("lines", "end", "match"),
+    [
+        (["SMILES\tground truth\toutput", "C\tone\tours", "N\ttwo"], "", r"p\.txt:3: the file is cut off"),
+        (["SMILES\tground truth\toutput", "C"], "\n", r"p\.txt:2: 1 columns where the header has 3"),
+        (["SMILES\tground truth\toutput", "C\tone\ta\tb"], "\n", r"p\.txt:2: 4 columns where the header has 3"),
+    ],
+)
+def test_a_short_or_long_row_is_an_error(tmp_path, lines, end, match):
+    with pytest.raises(DataError, match=match):
+        read_items(write(tmp_path / "p.txt", *lines, end=end))
+
+
+def test_nothing_is_cut_to_the_shorter(tmp_path):
+    outputs = write(tmp_path / "p.txt", "C", "N", "O")
+    with pytest.raises(DataError, match="2 references for 3 predictions"):
+        read_items(outputs, write(tmp_path / "r.txt", "C", "N"))
+    with pytest.raises(DataError, match="4 references for 3 predictions"):
+        read_items(outputs, write(tmp_path / "r.txt", "C", "N", "O", "F"))
+
+
+def test_files_of_other_items_are_errors(tmp_path):
+    path = write(tmp_path / "p.jsonl", *(json.dumps({"id": name, "output": "C"}) for name in "ab"))
+    right = write(tmp_path / "r.jsonl", *(json.dumps({"id": name, "reference": "C"}) for name in "ac"))
+    with pytest.raises(DataError, match="no reference for 1 predictions, such as id 'b' and no prediction for 1"):
+        read_items(path, right)
+    twice = write(tmp_path / "t.jsonl", *[json.dumps({"id": "a", "output": "C"})] * 2)
+    with pytest.raises(DataError, match=r"t\.jsonl:2: id 'a' was on line 1 already"):
+        read_items(twice)
+
+
+def test_another_order_is_an_error(tmp_path):
+    table = write(tmp_path / "r.txt", "CID\tSMILES\tdescription", "1\tCCO\tethanol", "2\tCCN\tethylamine")
+    good = write(tmp_path / "p.txt", "SMILES\tground truth\toutput", "CCO\tethanol\ta", "CCN\tethylamine\tb")
+    assert [item.reference for item in read_items(good, table, columns=("description",))] == ["ethanol", "ethylamine"]
+    swapped = write(tmp_path / "q.txt", "SMILES\tground truth\toutput", "CCN\tethylamine\tb", "CCO\tethanol\ta")
+    with pytest.raises(DataError, match="item 1 answers 'CCN'"):
+        read_items(swapped, table, columns=("description",))
+    with pytest.raises(DataError, match="item 1 has another reference in the predictions' file"):
+        read_items(swapped, write(tmp_path / "lines.txt", "ethanol", "ethylamine"))
+    prompts = [
+        {"prompt": "Describe: {|C|}{|C|}{|N|}", "output": "x"},
+        {"prompt": "<smiles>CCO</smiles>", "output": "y"},
+    ]
+    with pytest.raises(DataError, match="bring both files into the same order"):
+        read_items(write(tmp_path / "p.jsonl", *map(json.dumps, prompts)), table, columns=("description",))
+    assert read_items(write(tmp_path / "g.jsonl", *map(json.dumps, prompts[::-1])), table, columns=("description",))
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("{\n", r"p\.jsonl:1: not a JSON object"),
+        ('{"output": "C"}\n[]\n', r"p\.jsonl:2: not a JSON object"),
+        ('{"output": 3}\n', r'p\.jsonl:1: a line needs "output"'),
+        ('{"output": "C"}\n{"output": "', r"p\.jsonl:2: not a JSON object"),
+        ("", "empty"),
+    ],
+)
+def test_corrupt_json_lines_are_errors(tmp_path, text, match):
+    path = tmp_path / "p.jsonl"
+    path.write_text(text)
+    with pytest.raises(DataError, match=match):
+        read_items(path)
+
+
+def test_a_missing_file_and_another_encoding_are_errors(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        read_items(tmp_path / "none.txt")
+    (tmp_path / "p.txt").write_bytes("C\nnaïve\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"p\.txt:2: byte 0xef is not UTF-8"):
+        read_items(tmp_path / "p.txt")
+    table = write(tmp_path / "r.txt", "a\tb", "1\t2")
+    with pytest.raises(DataError, match="no column with references"):
+        read_items(write(tmp_path / "o.txt", "C"), table)
