@@ -124,7 +124,7 @@ def check_resume_point(point: ResumePoint, now: Mapping[str, Any], say: Callable
         ConfigError: The records would be read in another order or in other batches; all differences at once.
     """
     reasons = {
-        "records_per_step": "records a step, batch_size times workers, are {0}; set runner_config.batch_size for {1}",
+        "records_per_step": "the records of a step are {0}; set runner_config.global_batch_size to {1}",
         "records": "train_dataset has {0} records; give the data with {1}",
         "steps_per_epoch": "an epoch has {0} steps; give the settings of train_dataset with which it has {1}",
         "seed": "seed is {0}; set it to {1}",

@@ -88,7 +88,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     console.print(f"data: {records} {what}, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
     if run.step >= run.total_steps:
         console.print(f"nothing is left to do: {point.folder if point else ''} has all {run.total_steps} steps")
-        return _finish(run)
+        return _end(run)
     if folder.is_reporter:
         _clear(run, point)
         folder.write_description({**config, "model": settings.tree["model"]})
@@ -102,8 +102,13 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         callbacks.insert(0, SciMindResume(point.optimizer, point.state["random"]))
     data = _training_data(settings, records, team.rank, run.first_step, total) if settings.feeds_records else None
     _run_trainer(run, configure(trainer_tree), network, callbacks, data)
+    return _end(run)
+
+
+def _end(run: TrainingRun) -> FinetuneResult:
+    """Returns the result when all workers have come to their end: one that is gone would end the others too."""
     result = _finish(run)
-    team.wait()  # a worker that ended before the others had written would end them too
+    run.workers.wait()
     return result
 
 

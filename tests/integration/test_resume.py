@@ -168,7 +168,7 @@ def test_weights_alone_do_not_go_on(whole: FinetuneResult, data: Path, tmp_path:
 
 def test_another_run_is_refused(whole: FinetuneResult, data: Path, tmp_path: Path) -> None:
     changes: dict[str, tuple[str, dict[str, Any]]] = {
-        "batch": ("are 16; set runner_config.batch_size for 8", {"runner_config__batch_size": 16}),
+        "batch": ("are 16; set runner_config.global_batch_size to 8", {"runner_config__batch_size": 16}),
         "seed": ("seed is 4; set it to 3", {"seed": 4}),
         "records": ("train_dataset has 40 records; give the data with 64", {}),
     }
