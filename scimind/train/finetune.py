@@ -11,6 +11,7 @@ from typing import Any
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.console import quiet_console
 from scimind.run_folder import RunFolder, replace_text, worker
+from scimind.train.callback_settings import checkpoint_bytes
 from scimind.train.settings import TrainSettings, read_settings
 from scimind.train.state import EvaluationScore
 
@@ -126,5 +127,5 @@ def _create_folder(settings: TrainSettings, command: str) -> RunFolder:
     """Returns the run's folder as this worker uses it."""
     rank, size = worker()
     is_reporter = rank == settings.reporting_rank(size)
-    needed = settings.checkpoint_bytes() if is_reporter else 0
+    needed = checkpoint_bytes(settings.callbacks, settings.model_config) if is_reporter else 0
     return RunFolder.create(settings.output_dir, command, rank=rank, is_reporter=is_reporter, needed_bytes=needed)

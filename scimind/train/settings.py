@@ -16,7 +16,7 @@ from scimind.run_folder import plain, worker
 from scimind.train.batches import divide_batch
 from scimind.train.callback_settings import take_callbacks
 from scimind.train.order import RecordOrder, can_order, order_of_data
-from scimind.train.records import find_records
+from scimind.train.records import data_paths, find_records
 
 _SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
 
@@ -141,20 +141,6 @@ class TrainSettings:
         stages = int(self.tree.get("parallel_config", {}).get("pipeline_stage", 1)) if self.splits_tensors else 1
         return workers // stages * (stages - 1)
 
-    def checkpoint_bytes(self) -> int:
-        """Returns about how many bytes the checkpoints that `SciMindCheckpoint` keeps take together."""
-        if "SciMindCheckpoint" not in self.callbacks:
-            return 0
-        model = self.model_config
-        hidden = int(model.get("hidden_size", 4096))
-        neurons = int(model.get("intermediate_size") or 8 * hidden // 3)
-        layer = 4 * hidden * hidden + 3 * hidden * neurons
-        weights = 2 * self.vocab_size * hidden + int(model.get("num_layers", 32)) * layer
-        checkpoint = self.callbacks["SciMindCheckpoint"]
-        width = 4 if model.get("param_init_type", "float32") == "float32" else 2
-        one = weights * (width + (8 if checkpoint.get("save_optimizer", True) else 0))
-        return one * (int(checkpoint.get("keep_checkpoint_max", 2)) + 1)
-
 
 def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_data: bool = True) -> TrainSettings:
     """Reads a run's configuration.
@@ -204,7 +190,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
             )
     wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
     for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
-        if is_needed and not _paths(tree, key):
+        if is_needed and not data_paths(tree, key):
             faults.append(f"{key} is missing; give --{key} PATH, a MindRecord file or folder made by `scimind prepare`")
     workers = worker()[1]
     if workers > 1 and not tree.get("use_parallel"):
@@ -219,7 +205,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     runner.setdefault("sink_mode", not on_cpu)
     max_steps = runner.pop("max_steps", None) or None
     files = {
-        key: [file for path in _paths(tree, key) for file in find_records(path, key)] if is_needed else []
+        key: [file for path in data_paths(tree, key) for file in find_records(path, key)] if is_needed else []
         for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation))
     }
     return TrainSettings(
@@ -316,10 +302,3 @@ def on_cpu_kernels(tree: Mapping[str, Any]) -> bool:
 
 def _accumulation(tree: Mapping[str, Any]) -> int:
     return int(tree["runner_config"].get("gradient_accumulation_steps") or 1)
-
-
-def _paths(tree: Mapping[str, Any], key: str) -> list[str]:
-    """Returns the paths of a data set, as MindFormers' two keys give them; the folder comes first."""
-    loader = tree.get(key, {}).get("data_loader", {}) if isinstance(tree.get(key), Mapping) else {}
-    given = loader.get("dataset_dir") or loader.get("dataset_files") or []
-    return [given] if isinstance(given, str) else [str(path) for path in given]
