@@ -65,7 +65,7 @@ class SciMindProgress(Callback):
         self._check(record, scale, overflows)
         if self._bar is not None:
             self._bar.advance(done, self._describe(loss, rate, scale))
-        if run.agree_to_stop() or record.step >= run.total_steps or run.failure is not None:
+        if run.agree_to_stop() or record.step >= run.total_steps:
             run_context.request_stop()
 
     def on_train_end(self, run_context: Any) -> None:
