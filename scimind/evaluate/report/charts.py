@@ -105,15 +105,16 @@ def _figure(
     for place, (x, text) in enumerate(below):
         anchor = "start" if place == 0 else "end" if place == len(below) - 1 else "middle"
         parts.append(f'<text x="{x:.1f}" y="{base + 14}" text-anchor="{anchor}">{text}</text>')
-    parts.append(f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{base + 30}" text-anchor="middle">{escape(across)}</text>')
+    parts.append(
+        f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{base + 30}" text-anchor="middle">{escape(across)}</text>'
+    )
     title = escape(f"{up} by {across}: {', '.join(names)}")
     keys = Markup("").join(
         Markup('<span class="key {}{}">{}</span> ').format(kind, place, name) for place, name in enumerate(names)
     )
     legend = Markup('<p class="keys">{}</p>').format(keys) if len(names) > 1 else Markup()
-    return Markup(
-        f'<svg class="chart" role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-label="{title}">{"".join(parts)}</svg>'
-    ) + legend
+    start = f'<svg class="chart" role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-label="{title}">'
+    return Markup(start + "".join(parts) + "</svg>") + legend
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

@@ -121,7 +121,7 @@ def _svg(molecule: Any, marked: Any) -> str | None:
         if bond.GetBeginAtomIdx() in atoms and bond.GetEndAtomIdx() in atoms
     ]
     canvas = rdMolDraw2D.MolDraw2DSVG(WIDTH, HEIGHT, -1, -1, True)  # True: text, not outlines of letters
-    options = canvas.drawOptions()
+    options: Any = canvas.drawOptions()
     options.clearBackground = False
     options.fixedBondLength = 28
     options.setHighlightColour(_MARK)
@@ -167,7 +167,7 @@ def _circle(x: float, y: float, across: float, up: float) -> str:
 
 
 def _look(name: str, style: dict[str, str]) -> str:
-    """Returns the attributes of a shape's look: a class for its colour and its kind, and what differs from the usual."""
+    """Returns the attributes of a shape's look: classes of its kind and colour, and what differs from the usual."""
     fill, stroke = style.get("fill", "none"), style.get("stroke", "none")
     colour = (fill if stroke == "none" or name != "path" else stroke).upper()
     kind = "" if name == "text" else "f" if fill != "none" or name == "ellipse" else "l"
