@@ -15,12 +15,13 @@ from rdkit.Chem.Draw import rdMolDraw2D
 
 from scimind.evaluate.molecules import parse_smiles
 
-WIDTH, HEIGHT = 320, 220
 TIMEOUT = 1
 # Larger molecules are unreadable at this size, and the search for what they share takes too long.
 _MOST_ATOMS = 150
 _FEWEST_SHARED = 3
 _MOST_STRETCH = 1.6
+_PIXELS = 20  # an ångström
+_RIM = 10
 _MARK = (1.0, 0.0, 1.0)
 # Classes of the page's style sheet, which has a dark variant of each colour.
 _CLASSES = {"#000000": "", "#FF00FF": "shared", "#0000FF": "n", "#FF0000": "o", "#CCCC00": "s", "#33CCCC": "hal"}
@@ -120,10 +121,11 @@ def _svg(molecule: Any, marked: Any) -> str | None:
         for bond in molecule.GetBonds()
         if bond.GetBeginAtomIdx() in atoms and bond.GetEndAtomIdx() in atoms
     ]
-    canvas = rdMolDraw2D.MolDraw2DSVG(WIDTH, HEIGHT, -1, -1, True)  # True: text, not outlines of letters
+    canvas = rdMolDraw2D.MolDraw2DSVG(-1, -1, -1, -1, True)  # as large as the molecule; text, not outlines of letters
     options: Any = canvas.drawOptions()
     options.clearBackground = False
-    options.fixedBondLength = 28
+    options.scalingFactor = _PIXELS
+    options.padding = 0.02
     options.setHighlightColour(_MARK)
     try:
         with rdBase.BlockLogs():
@@ -143,7 +145,9 @@ def compact_svg(drawn: str) -> str:
     """
     outlines: dict[str, str] = {}
     letters: list[str] = []
-    for element in ElementTree.fromstring(drawn.encode()):
+    picture = ElementTree.fromstring(drawn.encode())
+    width, height = (round(float(picture.get(name, "0").removesuffix("px"))) for name in ("width", "height"))
+    for element in picture:
         name = element.tag.rpartition("}")[2]
         # A path without a class rounds a corner, which the style sheet's joins do as well.
         if name not in _KEPT or not element.get("class"):
@@ -158,7 +162,10 @@ def compact_svg(drawn: str) -> str:
         else:
             letters.append(f"<text{look}{places}>{escape(element.text or '')}</text>")
     shapes = "".join([f"<path{look} d={quoteattr(outline)}/>" for look, outline in outlines.items()] + letters)
-    return f'<svg xmlns="http://www.w3.org/2000/svg" class="molecule" viewBox="0 0 {WIDTH} {HEIGHT}">{shapes}</svg>'
+    # RDKit's size leaves no room for the letters and charges at the rim.
+    width, height = width + 2 * _RIM, height + 2 * _RIM
+    size = f'width="{width}" height="{height}" viewBox="{-_RIM} {-_RIM} {width} {height}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" class="molecule" {size}>{shapes}</svg>'
 
 
 def _circle(x: float, y: float, across: float, up: float) -> str:

@@ -12,7 +12,7 @@ from scimind.evaluate.metrics import HIGHER, LOWER, NEITHER, Metric, metric
 from scimind.evaluate.report.drawing import Drawing, draw_pair
 from scimind.evaluate.report.texts import common_runs, molecule_in, readable
 
-STANDING_OUT = 6
+STANDING_OUT = 4
 _TEXTS = ("id", "input", "reference", "output")
 _RIGHT_CHANCE = "reference_probability"
 _TOKEN_LOSS = "loss"
@@ -203,13 +203,17 @@ def column_name(key: str) -> str:
         "fcd": "FCD",
         "mcc": "MCC",
         "f1": "F1",
+        "exact": "Exact match",
+        "property_f1": "Property F1",
+        "withheld_f1": "Withheld F1",
         "auroc": "AUROC",
         "auprc": "AUPRC",
-        _RIGHT_CHANCE: "probability of the reference",
-        _TOKEN_LOSS: "loss of a token (nats)",
+        _RIGHT_CHANCE: "Probability of the reference",
+        _TOKEN_LOSS: "Loss of a token (nats)",
     }
     whole = key.removeprefix("withheld_")
-    name = known.get(whole, whole.replace("_", " "))
+    plain = whole.replace("_", " ")
+    name = known.get(whole, plain[:1].upper() + plain[1:])
     return name if whole == key else f"{name}, withheld combinations"
 
 

@@ -57,12 +57,17 @@
     }
   }
 
-  const isSequence = { molecules: ["reference", "output"], proteins: ["reference", "output"] }[data.group] || [];
   const titles = { input: "Input", reference: "Reference", output: "Output" };
+
+  // Molecules and proteins: no white space inside, and no word of a language or label.
+  function isSequence(text) {
+    if (text === null || /\s/.test(text.trim())) return false;
+    return data.group === "molecules" || data.group === "proteins" || text.length > 30 || /[()=#[\]]/.test(text);
+  }
 
   function textBlock(i, name, tag) {
     const text = items[name][i];
-    const block = make("p", isSequence.includes(name) ? "text sequence" : "text", make("b", "", titles[name]));
+    const block = make("p", isSequence(text) ? "text sequence" : "text", make("b", "", titles[name]));
     if (text === null) block.append(make("span", "none", "missing"));
     else if (!text.trim()) block.append(make("span", "none", "empty"));
     else if (tag) appendMarked(block, text, items.common[i], tag === "ins" ? 1 : 0, tag);
@@ -81,7 +86,7 @@
     const scores = make("span", "scores");
     for (const column of columns) {
       const value = items.scores[column.key][i];
-      if (value !== null) scores.append(make("span", "", `${column.name} ${shorten(value)}`));
+      if (value !== null && !column.key.endsWith("_tokens")) scores.append(make("span", "", `${column.name} ${shorten(value)}`));
     }
     for (const flag of flags) {
       const value = items.flags[flag.key][i];
