@@ -76,6 +76,7 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         histograms=_histograms(table, unit, lengths),
         table=table,
         drawn=len(drawings),
+        unscored=len(table.rows) - len(table.rank.numbers) if table.rank else 0,
         experts=options.experts,
         losses=curves(options.losses, "step", "loss of an answer's token (nats)") if options.losses else None,
         style=Markup(_file("report.css")),
