@@ -19,6 +19,7 @@ VERBS = {
     "finetune": "train a model on prepared records",
     "predict": "answer prompts with a model",
     "evaluate": "score a file of predictions",
+    "report": "show an evaluation as one HTML page",
     "check": "show a configuration, its parameters, work and memory, without loading a model",
 }
 

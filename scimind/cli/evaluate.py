@@ -10,17 +10,43 @@ from scimind.errors import SciMindError
 from scimind.evaluate.tasks import GROUPS, TASKS, group_of
 
 if TYPE_CHECKING:
-    from scimind.evaluate.evaluation import Evaluation
+    from scimind.evaluate.evaluation import EvaluateOptions, Evaluation
 
 _PROTOCOLS = ("lpm24", "molt5")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the verb's arguments."""
+    add_scoring_arguments(parser, needs_task=True)
+    add = parser.add_argument
+    add("--output", type=Path, metavar="FILE", help="where the metrics go as JSON; they are printed in any case")
+    add("--items", type=Path, metavar="FILE", help="where each item's scores go: .jsonl or .tsv")
+    add("--submission", type=Path, metavar="ZIP", help="write the outputs as a submission to L+M-24")
+    add("--inputs", type=Path, metavar="FILE", help="what the submission answers, one a line, such as eval-text.txt")
+    add(
+        "--rank",
+        nargs="+",
+        type=Path,
+        metavar="METRICS",
+        help="instead of scoring: rank the --output of several submissions over that of the first, as L+M-24 does",
+    )
+
+
+def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: bool) -> None:
+    """Adds the arguments that say what is scored, and how.
+
+    Args:
+        parser: A parser or a group of its arguments.
+        needs_task: Whether --task must be given.
+    """
     add = parser.add_argument
     groups = ", ".join(GROUPS)
     add(
-        "--task", required=True, choices=TASKS, metavar="TASK", help=f"what was asked, or a group of metrics ({groups})"
+        "--task",
+        required=needs_task,
+        choices=TASKS,
+        metavar="TASK",
+        help=f"what was asked, or a group of metrics ({groups})",
     )
     add(
         "--predictions",
@@ -36,8 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="lpm24",
         help="similarities of invalid molecules: lpm24 counts 0, molt5 leaves them out (default: lpm24)",
     )
-    add("--output", type=Path, metavar="FILE", help="where the metrics go as JSON; they are printed in any case")
-    add("--items", type=Path, metavar="FILE", help="where each item's scores go: .jsonl or .tsv")
     add(
         "--wordpiece_vocab",
         "--wordpiece-vocab",
@@ -62,15 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--confidence", type=float, default=0.95, metavar="SHARE", help="of the intervals (default: 0.95)")
     add("--seed", type=int, default=0, metavar="N", help="of the samples (default: 0)")
     add("--workers", type=int, metavar="N", help="processes (default: one a core)")
-    add("--submission", type=Path, metavar="ZIP", help="write the outputs as a submission to L+M-24")
-    add("--inputs", type=Path, metavar="FILE", help="what the submission answers, one a line, such as eval-text.txt")
-    add(
-        "--rank",
-        nargs="+",
-        type=Path,
-        metavar="METRICS",
-        help="instead of scoring: rank the --output of several submissions over that of the first, as L+M-24 does",
-    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,18 +105,40 @@ def run(args: argparse.Namespace) -> int:
     import sys
 
     from scimind.console import Console
-    from scimind.evaluate.evaluation import EvaluateOptions, evaluate
-    from scimind.evaluate.resampling import Resampling
+    from scimind.evaluate.evaluation import evaluate
     from scimind.evaluate.results import check_items_path, make_folder, write_json, write_rows
-    from scimind.parallel import available_cores, check_workers
 
     if args.items is not None:
         check_items_path(args.items)
+    options = evaluate_options(args)
+    for path in (args.output, args.items):
+        if path is not None:
+            make_folder(path)
+    evaluation = evaluate(options, Console(sys.stderr))
+    print("\n".join(_lines(evaluation)))
+    if args.items is not None:
+        write_rows(args.items, evaluation.rows)
+        evaluation.metrics["files"]["items"] = {"path": str(args.items)}
+    if args.output is not None:
+        write_json(args.output, evaluation.metrics)
+    return 0
+
+
+def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
+    """Returns what the arguments of `add_scoring_arguments` say.
+
+    Raises:
+        SciMindError: A number is out of its range.
+    """
+    from scimind.evaluate.evaluation import EvaluateOptions
+    from scimind.evaluate.resampling import Resampling
+    from scimind.parallel import available_cores, check_workers
+
     if args.bootstrap < 0:
         raise SciMindError(f"--bootstrap ({args.bootstrap}) must be 0 or more")
     if not 0 < args.confidence < 1:
         raise SciMindError(f"--confidence ({args.confidence}) must be between 0 and 1")
-    options = EvaluateOptions(
+    return EvaluateOptions(
         task=args.task,
         predictions=args.predictions,
         references=args.references,
@@ -116,17 +153,6 @@ def run(args: argparse.Namespace) -> int:
         resampling=Resampling(args.bootstrap, args.confidence, args.seed),
         workers=available_cores() if args.workers is None else check_workers(args.workers),
     )
-    for path in (args.output, args.items):
-        if path is not None:
-            make_folder(path)
-    evaluation = evaluate(options, Console(sys.stderr))
-    print("\n".join(_lines(evaluation)))
-    if args.items is not None:
-        write_rows(args.items, evaluation.rows)
-        evaluation.metrics["files"]["items"] = {"path": str(args.items)}
-    if args.output is not None:
-        write_json(args.output, evaluation.metrics)
-    return 0
 
 
 def _lines(evaluation: Evaluation) -> list[str]:

@@ -103,9 +103,20 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
         len(items), group, unit="item", every=max(1, len(items) // 10)
     ) as progress:
         findings = _score(group, items, options, progress.advance)
+    return evaluation_of(options, items, findings)
+
+
+def evaluation_of(options: EvaluateOptions, items: list[Item], findings: Findings) -> Evaluation:
+    """Returns an evaluation of items that have been scored.
+
+    Args:
+        options: What was scored, and how.
+        items: The items of its files.
+        findings: What a group of metrics found on them.
+    """
     findings.counts = {"items": len(items), **_common_counts(items), **findings.counts}
     rows = [_row(item, scores) for item, scores in zip(items, findings.rows, strict=True)]
-    return Evaluation(_content(options, group, findings, len(items)), rows)
+    return Evaluation(_content(options, group_of(options.task), findings, len(items)), rows)
 
 
 def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Callable[[int], None]) -> Findings:

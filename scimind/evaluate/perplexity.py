@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from scimind.evaluate.predictions import read_objects, read_table
 from scimind.evaluate.resampling import Resampling, Statistic, estimate, ratio
 from scimind.evaluate.results import Findings
 from scimind.modality import MODALITY_NAMES
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,17 @@ class LossRow:
     loss: float
     tokens: int = 1
     id: str | None = None
+
+
+def perplexity_of(loss: Any) -> Any:
+    """Returns exp(loss) of a token's mean loss in nats, infinite where that is too large for a float."""
+    with np.errstate(over="ignore"):
+        return np.exp(loss)
+
+
+def named_perplexities(whole: Value, by_modality: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns what belongs to all tokens and to each modality's under the names of the metrics."""
+    return {"perplexity": whole, **{f"perplexity_{name}": value for name, value in by_modality.items()}}
 
 
 def read_losses(path: Path) -> list[LossRow]:
@@ -68,11 +81,12 @@ def score_losses(rows: list[LossRow], resampling: Resampling) -> Findings:
         sums[place[name], modalities.index(row.modality)] += (row.loss, row.tokens)
 
     def perplexity(totals: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            return np.exp(ratio(totals))
+        return perplexity_of(ratio(totals))
 
-    statistics = {"perplexity": Statistic(sums.sum(axis=1), perplexity)}
-    statistics |= {f"perplexity_{name}": Statistic(sums[:, i], perplexity) for i, name in enumerate(modalities)}
+    statistics = named_perplexities(
+        Statistic(sums.sum(axis=1), perplexity),
+        {name: Statistic(sums[:, i], perplexity) for i, name in enumerate(modalities)},
+    )
     findings = Findings(packages=("numpy",))
     findings.scores = estimate(statistics, resampling)
     findings.counts = {"rows": len(rows), "tokens": sum(row.tokens for row in rows)}

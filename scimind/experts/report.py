@@ -45,7 +45,10 @@ def similarity_report(
 def kept_report(
     reader: ActivationReader, layers: Sequence[NDArray[Any]], num_experts: int, score: str, seed: int
 ) -> dict[str, Any]:
-    """Returns the share of activation that each modality keeps at each k, beside that of random partitions."""
+    """Returns the share of activation that each modality keeps at each k, beside that of random partitions.
+
+    `use` has the mean share of each expert, in the experts' order.
+    """
     random = np.random.default_rng([seed, 1])
     partitions: dict[str, Sequence[NDArray[Any]]] = {"partition": layers}
     for number in range(RANDOM_PARTITIONS):
@@ -61,6 +64,7 @@ def kept_report(
         "k": list(range(1, num_experts + 1)),
         "partition": _by_modality(counts.kept("partition"), counts.tokens),
         "random": _by_modality(chance, counts.tokens),
+        "use": _by_modality(counts.energy("partition"), counts.tokens),
     }
 
 

@@ -113,7 +113,8 @@ class GateTuner:
         loss, tokens = 0.0, 0.0
         for ids, of_batch, _ in self._batches(input_ids, labels):
             parts = cell(ms.Tensor(ids[:, :-1]), ms.Tensor(of_batch[:, 1:]))
-            loss, tokens = loss + float(parts[0].asnumpy()), tokens + float(parts[2].asnumpy())
+            batch_loss, _, batch_tokens = (float(part.asnumpy().sum(dtype=np.float64)) for part in parts)
+            loss, tokens = loss + batch_loss, tokens + batch_tokens
         return loss / tokens if tokens else float("nan")
 
     def _batches(self, input_ids: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:

@@ -165,9 +165,11 @@ class SciMindEvaluation(Callback):
             run_context.request_stop()
             return
         is_best = run.add_evaluation(score)
+        parts = [f"{name} {loss:.4f}" for name, loss in score.losses.items()]
+        by_modality = f" ({', '.join(parts)})" if len(parts) > 1 else ""
         note = "  (best so far)" if is_best and run.step > 0 else ""
         run.console.print(
-            f"evaluation at step {run.step}: loss {score.loss:.4f}, token accuracy {score.accuracy:.4f} "
+            f"evaluation at step {run.step}: loss {score.loss:.4f}{by_modality}, token accuracy {score.accuracy:.4f} "
             f"on {score.records} records{note}"
         )
 

@@ -1,4 +1,4 @@
-"""The loss and the token accuracy of answers."""
+"""The loss of answers, over all tokens and by modality, and the token accuracy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ import numpy as np
 from mindspore import nn, ops
 
 from scimind.graph_cache import KeptGraph
+from scimind.modality import MODALITY_NAMES, modality_of
 from scimind.train.records import COLUMNS
 from scimind.train.state import EvaluationScore
 from scimind.train.workers import Workers
 
 
 class AnswerScoreCell(KeptGraph, nn.Cell):
-    """Scores one batch: a batch's logits are reduced to three numbers where they are made.
+    """Scores one batch: the logits of a position are reduced to three numbers where they are made.
 
     Args:
         network: A causal language model that returns logits [b, s, v] first when it does not train.
@@ -35,7 +36,9 @@ class AnswerScoreCell(KeptGraph, nn.Cell):
         self.argmax = ops.Argmax(axis=-1, output_type=ms.int32)
 
     def construct(self, input_ids, labels):  # type: ignore[no-untyped-def]  # compiled by MindSpore, which reads the source
-        """Returns the sum of losses, the right predictions and the count of answers' tokens, float32 [] each.
+        """Returns each position's loss, whether its prediction is right, and whether it counts, float32 [t, 1] each.
+
+        What does not count is 0 in all of them.
 
         Args:
             input_ids: Input tokens, int32 [b, s].
@@ -52,7 +55,7 @@ class AnswerScoreCell(KeptGraph, nn.Cell):
         total = ops.ReduceSum(keep_dims=True)(ops.exp(logits - largest), 1)
         losses = ops.log(total) + largest - self.gather(logits, 1, target)  # [t, 1]
         is_right = ops.cast(ops.equal(ops.expand_dims(self.argmax(logits), 1), target), ms.float32)
-        return (losses * weight).sum(), (is_right * weight).sum(), weight.sum()
+        return losses * weight, is_right * weight, weight
 
 
 class Evaluator:
@@ -66,6 +69,7 @@ class Evaluator:
         limit: Reads at most this many rows.
         bos_token_id: What a record begins with, where a row holds several; None where it holds one.
         workers: The workers among which the batches are divided; each gets the score of all.
+        modalities: The modality of every id, [v]; None where only the whole is scored.
     """
 
     def __init__(
@@ -78,10 +82,12 @@ class Evaluator:
         *,
         bos_token_id: int | None = None,
         workers: Workers | None = None,
+        modalities: np.ndarray | None = None,
     ) -> None:
         self._network, self._files, self._batch_size, self._limit = network, files, batch_size, limit
         self._bos_token_id = bos_token_id
         self._workers = workers or Workers()
+        self._modalities = modalities
         self._cell = AnswerScoreCell(network, pad_token_id)
 
     def score(self, is_stopped: Callable[[], bool] = lambda: False) -> EvaluationScore | None:
@@ -95,26 +101,37 @@ class Evaluator:
             evaluation mode.
         """
         self._cell.set_train(False)
-        loss, right, tokens, records = 0.0, 0.0, 0.0, 0.0
+        # Losses, right predictions and tokens of each modality.
+        sums, records = np.zeros((len(MODALITY_NAMES), 3)), 0.0
         is_given_up = False
         for input_ids, labels, count in self._batches():
             parts = self._cell(ms.Tensor(input_ids[:, :-1]), ms.Tensor(labels[:, 1:]))
-            batch_loss, batch_right, batch_tokens = (float(part.asnumpy()) for part in parts)
-            loss, right, tokens, records = (
-                loss + batch_loss,
-                right + batch_right,
-                tokens + batch_tokens,
-                records + count,
-            )
+            modality = self._modality(labels[:, 1:])
+            for place, part in enumerate(parts):
+                sums[:, place] += np.bincount(modality, part.asnumpy().ravel(), len(MODALITY_NAMES))
+            records += count
             if is_stopped():
                 is_given_up = True
                 break
-        given_up, loss, right, tokens, records = self._workers.total([is_given_up, loss, right, tokens, records])
+        given_up, records, *totals = self._workers.total([is_given_up, records, *sums.ravel()])
         if given_up:
             return None
+        sums = np.reshape(totals, sums.shape)
+        loss, right, tokens = sums.sum(axis=0)
         if tokens == 0:
             return EvaluationScore(math.nan, math.nan, 0, int(records))
-        return EvaluationScore(loss / tokens, right / tokens, int(tokens), int(records))
+        losses = {
+            name: float(sums[i, 0] / sums[i, 2])
+            for i, name in enumerate(MODALITY_NAMES)
+            if self._modalities is not None and sums[i, 2]
+        }
+        return EvaluationScore(float(loss / tokens), float(right / tokens), int(tokens), int(records), losses)
+
+    def _modality(self, labels: np.ndarray) -> np.ndarray:
+        """Returns the modality of each label, [b, s] -> [t]; that of a label that does not count means nothing."""
+        if self._modalities is None:
+            return np.zeros(labels.size, np.int32)
+        return modality_of(np.maximum(labels.ravel(), 0), self._modalities)
 
     def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
         """Yields input_ids and labels of this worker, int32 [b, s + 1], and how many records are in them."""

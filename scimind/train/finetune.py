@@ -94,7 +94,8 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
         config: A run's configuration in MindFormers' schema, with `eval_dataset` and `load_checkpoint`.
 
     Returns:
-        loss (nats of an answer's token), perplexity, token_accuracy (0 to 1), tokens, records; `evaluation.json` too.
+        loss (nats of an answer's token), perplexity, perplexity_text and so on for each modality of the answers,
+        token_accuracy (0 to 1), tokens, records; `evaluation.json` too.
 
     Raises:
         SciMindError: A mistake in what was given.
@@ -109,7 +110,7 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
         score = score_model(settings, console)
         result = {
             "loss": score.loss,
-            "perplexity": score.perplexity,
+            **score.perplexities,
             "token_accuracy": score.accuracy,
             "tokens": float(score.tokens),
             "records": float(score.records),
@@ -117,10 +118,15 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
         if folder.is_reporter:
             replace_text(folder.root / "evaluation.json", json.dumps(result, indent=2) + "\n")
         console.print(
-            f"loss {score.loss:.4f}, perplexity {score.perplexity:.3f}, token accuracy {score.accuracy:.4f} "
-            f"({score.tokens} tokens of {score.records} records)"
+            f"loss {score.loss:.4f}, perplexity {score.perplexity:.3f}{_by_modality(score)}, "
+            f"token accuracy {score.accuracy:.4f} ({score.tokens} tokens of {score.records} records)"
         )
         return result
+
+
+def _by_modality(score: EvaluationScore) -> str:
+    parts = [f"{name.removeprefix('perplexity_')} {value:.3f}" for name, value in score.perplexities.items()][1:]
+    return f" ({', '.join(parts)})" if len(parts) > 1 else ""
 
 
 def _create_folder(settings: TrainSettings, command: str) -> RunFolder:

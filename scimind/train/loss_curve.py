@@ -63,7 +63,7 @@ class LossTable:
             ) from error
 
 
-def read_loss_table(path: Path, last_step: int, score: EvaluationScore | None = None) -> list[StepRecord]:
+def read_loss_table(path: Path, last_step: float = math.inf, score: EvaluationScore | None = None) -> list[StepRecord]:
     """Returns the rows of a `loss.csv`, none where there is no such file.
 
     Args:
@@ -112,7 +112,7 @@ def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "los
     if trained:
         steps, losses = [record.step for record in trained], [record.loss for record in trained]
         axes.plot(steps, losses, color="tab:blue", alpha=0.35, linewidth=1, label="training, each step")
-        axes.plot(steps, _moving_mean(losses), color="tab:blue", linewidth=1.8, label="training, moving mean")
+        axes.plot(steps, moving_mean(losses), color="tab:blue", linewidth=1.8, label="training, moving mean")
     if evaluated:
         axes.plot(*zip(*evaluated, strict=True), color="tab:orange", marker="o", markersize=4, label="evaluation")
     axes.set_xlabel("step")
@@ -126,7 +126,7 @@ def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "los
     os.replace(temporary, path)
 
 
-def _moving_mean(values: Sequence[float]) -> list[float]:
+def moving_mean(values: Sequence[float]) -> list[float]:
     """Returns the mean of each value and those before it, over a twentieth of the run."""
     width = max(1, len(values) // 20)
     total, means = 0.0, []

@@ -19,6 +19,7 @@ from scimind.checkpoint.finding import find_checkpoint, remove_temporary_folders
 from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
 from scimind.graph_cache import graph_key
+from scimind.modality import modality_table
 from scimind.run_folder import RunFolder, plain, replace_text, worker
 from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
 from scimind.train.checkpoints import SciMindCheckpoint
@@ -230,6 +231,7 @@ def _evaluator(network: ms.nn.Cell, settings: TrainSettings, workers: Workers) -
         settings.eval_limit,
         bos_token_id=int(model.get("bos_token_id", 1)) if settings.packed else None,
         workers=workers,
+        modalities=modality_table(settings.vocab_size, model.get("modality_ranges") or {}),
     )
 
 

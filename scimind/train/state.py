@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scimind.console import Console
+from scimind.evaluate.perplexity import named_perplexities, perplexity_of
 from scimind.run_folder import RunFolder
 from scimind.train.workers import Workers
 
@@ -21,17 +23,25 @@ class EvaluationScore:
         accuracy: Share of answers' tokens whose most probable prediction is right, 0 to 1.
         tokens: Answers' tokens that were predicted.
         records: Records that were read.
+        losses: The loss of each modality that answers have tokens of, by the modality of the token that is predicted.
     """
 
     loss: float
     accuracy: float
     tokens: int
     records: int
+    losses: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def perplexity(self) -> float:
         """exp(loss), infinite where that is too large for a float."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
+        return float(perplexity_of(self.loss))
+
+    @property
+    def perplexities(self) -> dict[str, float]:
+        """Perplexities by the names that `scimind evaluate` gives them, of all tokens and of each modality's."""
+        of_modality = {name: float(perplexity_of(loss)) for name, loss in self.losses.items()}
+        return named_perplexities(self.perplexity, of_modality)
 
 
 @dataclass

@@ -220,6 +220,11 @@ def test_a_checkpoint_scores_as_it_did_in_training(trained: FinetuneResult, data
     assert scores["loss"] == pytest.approx(trained.last_evaluation.loss, rel=1e-5)
     assert scores["token_accuracy"] == trained.last_evaluation.accuracy
     assert scores["perplexity"] == pytest.approx(math.exp(scores["loss"]))
+    of_modality = {name: scores[f"perplexity_{name}"] for name in trained.last_evaluation.losses}
+    assert of_modality == pytest.approx(
+        {name: math.exp(loss) for name, loss in trained.last_evaluation.losses.items()}, rel=1e-4
+    )
+    assert "smiles" in of_modality
 
     # The twin: weights, here in MindSpore's other format, that are not quite these score otherwise.
     assert trained.checkpoint

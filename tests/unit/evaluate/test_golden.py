@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from scimind.evaluate.batches import score_each
 from scimind.evaluate.captions import score_captions
 from scimind.evaluate.molecule_sets import PROTOCOLS, MoleculeOptions, summarize_molecules
-from scimind.evaluate.molecules import SIMILARITIES, score_molecule
+from scimind.evaluate.molecules import SIMILARITIES
 from scimind.evaluate.predictions import read_items
 from scimind.evaluate.resampling import Resampling
 from scimind.evaluate.wordnet import find_wordnet
@@ -38,9 +37,8 @@ def test_captions_are_scored_as_published():
 
 
 @pytest.fixture(scope="module")
-def molecules():
-    items = read_items(shared_file("data/chebi20/pred-molt5-small-caption2smiles.txt"))
-    scores = score_each(score_molecule, items, available_cores())
+def molecules(molt5_molecules):
+    _, items, scores = molt5_molecules
     return {p: summarize_molecules(items, scores, PLAIN, MoleculeOptions(p)) for p in PROTOCOLS}
 
 

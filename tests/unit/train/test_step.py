@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import mindspore as ms
@@ -9,7 +10,11 @@ import numpy as np
 import pytest
 from mindspore import nn, ops
 
-from scimind.train.evaluation import AnswerScoreCell
+from scimind.data.mindrecord import MindRecordWriter
+from scimind.evaluate.perplexity import LossRow, score_losses
+from scimind.evaluate.resampling import Resampling
+from scimind.modality import MODALITY_NAMES, modality_table
+from scimind.train.evaluation import AnswerScoreCell, Evaluator
 from scimind.train.optimizer import SciMindAdamW
 from scimind.train.step import SciMindTrainOneStepCell
 
@@ -109,11 +114,49 @@ def test_answers_are_scored_as_numpy_scores_them() -> None:
     )
 
     cell = AnswerScoreCell(Fixed(table), pad_token_id=0).set_train(False)
-    score = [float(part.asnumpy()) for part in cell(ms.Tensor(input_ids), ms.Tensor(labels))]
+    score = [float(part.asnumpy().sum()) for part in cell(ms.Tensor(input_ids), ms.Tensor(labels))]
     np.testing.assert_allclose(score, expected, rtol=1e-5)
 
     # The twin: one label changed is another score.
     labels[0, 5] = (labels[0, 5] + 1) % 11
     input_ids[0, 5] = max(input_ids[0, 5], 1)
-    other = [float(part.asnumpy()) for part in cell(ms.Tensor(input_ids), ms.Tensor(labels))]
+    other = [float(part.asnumpy().sum()) for part in cell(ms.Tensor(input_ids), ms.Tensor(labels))]
     assert abs(other[0] - score[0]) > 1e-3
+
+
+def test_each_modality_has_the_loss_of_its_own_labels(tmp_path: Path) -> None:
+    ms.set_context(mode=ms.GRAPH_MODE)
+    random = np.random.default_rng(1)
+    table = random.normal(0, 3, (11, 11)).astype(np.float32)
+    ids = random.integers(1, 11, (5, 9)).astype(np.int32)
+    labels = ids.copy()
+    labels[:, :4] = -100
+    path = tmp_path / "data.mindrecord"
+    writer = MindRecordWriter(path, 8)
+    for row, of_row in zip(ids, labels, strict=True):
+        writer.append(row, of_row)
+    writer.close()
+    modalities = modality_table(11, {"smiles": [[6, 9]], "protein": [[9, 11]]})
+    # Two rows a batch: the last batch is filled up.
+    score = Evaluator(Fixed(table), [path], 2, modalities=modalities).score()
+    assert score is not None and score.records == 5
+
+    logits, target = table.astype(np.float64)[ids[:, 3:-1]], ids[:, 4:]
+    loss = np.logaddexp.reduce(logits, axis=-1) - np.take_along_axis(logits, target[..., None], axis=-1)[..., 0]
+    expected = {
+        name: loss[(target >= low) & (target < high)].mean()
+        for name, low, high in (("text", 1, 6), ("smiles", 6, 9), ("protein", 9, 11))
+    }
+    assert score.losses == pytest.approx(expected, rel=1e-5)
+    assert score.loss == pytest.approx(loss.mean(), rel=1e-5)
+    assert score.perplexities["perplexity_smiles"] == pytest.approx(np.exp(expected["smiles"]), rel=1e-5)
+
+    # The same as `scimind evaluate` makes of these losses, token by token; the twin: another border, other losses.
+    rows = [
+        LossRow(MODALITY_NAMES[modalities[token]], value)
+        for token, value in zip(target.ravel(), loss.ravel(), strict=True)
+    ]
+    found = score_losses(rows, Resampling(samples=0)).scores
+    assert score.perplexities == pytest.approx({name: value.value for name, value in found.items()}, rel=1e-5)
+    other = Evaluator(Fixed(table), [path], 2, modalities=modality_table(11, {"smiles": [[5, 9]]})).score()
+    assert other is not None and other.losses["smiles"] != pytest.approx(expected["smiles"], rel=1e-3)

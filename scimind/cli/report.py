@@ -1,0 +1,106 @@
+"""`scimind report`: an evaluation as one HTML page that needs no network. Loads no MindSpore."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scimind.cli.evaluate import add_scoring_arguments, evaluate_options
+from scimind.errors import SciMindError
+
+if TYPE_CHECKING:
+    from scimind.console import Console
+    from scimind.evaluate.evaluation import Evaluation
+
+_DRAWINGS = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the verb's arguments."""
+    add = parser.add_argument
+    add("--output", required=True, type=Path, metavar="FILE", help="where the page goes, .html")
+    add("--metrics", type=Path, metavar="FILE", help="the --output of evaluate (default: the predictions are scored)")
+    add("--items", type=Path, metavar="FILE", help="the --items of evaluate, .jsonl (default: the one that it wrote)")
+    add("--experts", type=Path, metavar="FILE", help="the --output of experts report, for the use of experts")
+    add("--losses", type=Path, metavar="FILE", help="a training's loss.csv, or its folder, for the training curve")
+    add("--title", metavar="TEXT", help="heading of the page (default: task and file)")
+    add(
+        "--drawings",
+        type=int,
+        default=_DRAWINGS,
+        metavar="N",
+        help=f"items whose molecules are drawn, about 10 KB each (default: {_DRAWINGS})",
+    )
+    add_scoring_arguments(parser.add_argument_group("scoring, without --metrics"), needs_task=False)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes a report; returns the exit status.
+
+    Raises:
+        SciMindError: A mistake in the files or the flags.
+    """
+    if args.predictions is None:
+        raise SciMindError("no predictions; give --predictions FILE")
+    if args.metrics is None and args.task is None:
+        raise SciMindError("no task; give --task TASK, or --metrics FILE of `scimind evaluate`")
+    if args.items is not None and args.metrics is None:
+        raise SciMindError("--items goes with --metrics FILE of the same evaluation")
+    if args.drawings < 0:
+        raise SciMindError(f"--drawings ({args.drawings}) must be 0 or more")
+    if args.output.suffix not in (".html", ".htm"):
+        raise SciMindError(f"{args.output}: a report must end in .html; rename it")
+    import sys
+
+    from scimind.console import Console
+    from scimind.evaluate.evaluation import evaluate
+    from scimind.evaluate.report.page import PageOptions, render_page, write_page
+    from scimind.evaluate.report.sources import read_experts, read_training_losses
+    from scimind.evaluate.results import make_folder
+
+    make_folder(args.output)
+    experts = read_experts(args.experts) if args.experts is not None else None
+    losses = read_training_losses(args.losses) if args.losses is not None else None
+    options, console = evaluate_options(args), Console(sys.stderr)
+    evaluation = evaluate(options, console) if args.metrics is None else _evaluation_of(args, console)
+    title = args.title or f"{evaluation.metrics['task']}: {args.predictions.name}"
+    page = render_page(evaluation, PageOptions(title, args.drawings, experts, losses, options.workers))
+    write_page(args.output, page)
+    print(f"wrote {args.output}: {evaluation.metrics['items']} items, {args.output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _evaluation_of(args: argparse.Namespace, console: Console) -> Evaluation:
+    """Returns an evaluation that was made, its items from their table or, where there is none, scored again."""
+    from dataclasses import replace
+
+    from scimind.evaluate.evaluation import Evaluation, evaluate
+    from scimind.evaluate.report.sources import check_file, read_metrics, read_rows
+    from scimind.evaluate.resampling import Resampling
+
+    metrics: dict[str, Any] = read_metrics(args.metrics)
+    files = metrics["files"]
+    if args.task not in (None, metrics["task"]):
+        raise SciMindError(f"--task ({args.task}) must be that of the metrics ({metrics['task']}); leave it out")
+    check_file(metrics, args.metrics, "predictions", args.predictions)
+    written = Path(files["items"]["path"]) if "items" in files else None
+    items = args.items or (written if written and written.suffix == ".jsonl" and written.is_file() else None)
+    if items is not None:
+        return Evaluation(metrics, read_rows(items, metrics))
+    paths: dict[str, Any] = {
+        name: getattr(args, name) or (Path(files[name]["path"]) if name in files else None)
+        for name in ("references", "wordpiece_vocab", "properties", "withheld", "training")
+    }
+    for name, path in paths.items():
+        if path is not None:
+            check_file(metrics, args.metrics, name, path)
+    again = replace(
+        evaluate_options(args),
+        task=metrics["task"],
+        protocol=metrics["protocol"] or "lpm24",
+        with_fcd=False,
+        resampling=Resampling(samples=0),
+        **paths,
+    )
+    return Evaluation(metrics, evaluate(again, console).rows)

@@ -1,0 +1,188 @@
+"""Molecules as small SVG pictures, the substructure that two have in common marked and laid out alike."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape, quoteattr
+
+import numpy as np
+from rdkit import Chem, rdBase
+from rdkit.Chem import rdDepictor, rdFMCS, rdMolAlign
+from rdkit.Chem.Draw import rdMolDraw2D
+
+from scimind.evaluate.molecules import parse_smiles
+
+TIMEOUT = 1
+# Larger molecules are unreadable at this size, and the search for what they share takes too long.
+_MOST_ATOMS = 150
+_FEWEST_SHARED = 3
+_MOST_STRETCH = 1.6
+_PIXELS = 20  # an ångström
+_RIM = 10
+_MARK = (1.0, 0.0, 1.0)
+# Classes of the page's style sheet, which has a dark variant of each colour.
+_CLASSES = {"#000000": "", "#FF00FF": "shared", "#0000FF": "n", "#FF0000": "o", "#CCCC00": "s", "#33CCCC": "hal"}
+_KEPT = {"path": ("d",), "ellipse": ("cx", "cy", "rx", "ry"), "text": ("x", "y")}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """Pictures of a reference and an output.
+
+    Attributes:
+        reference: SVG; None where it cannot be drawn.
+        output: The same.
+        shared: Atoms of the largest common substructure, 0 for none; None where it was not looked for.
+        is_cut: Whether the search for it ended at the time limit, so that a larger one may exist.
+    """
+
+    reference: str | None = None
+    output: str | None = None
+    shared: int | None = None
+    is_cut: bool = False
+
+
+def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:
+    """Returns pictures of two molecules, either of which may be missing or be none.
+
+    What both have in common (connected, the same elements and bond orders, whole rings) is marked in both, and the
+    output is laid out as the reference is.
+
+    Args:
+        pair: SMILES of a reference and of an output.
+    """
+    reference, output = (_molecule(smiles) for smiles in pair)
+    if reference is None or output is None:
+        return Drawing(_svg(reference, ()), _svg(output, ()))
+    shared, is_cut = _shared(reference, output)
+    _lay_out_alike(reference, output, shared)
+    return Drawing(
+        _svg(reference, [left for left, _ in shared]),
+        _svg(output, [right for _, right in shared]),
+        len(shared),
+        is_cut,
+    )
+
+
+def _molecule(smiles: str | None) -> Any:
+    """Returns RDKit's molecule, None for what is none or is too large; what stands behind white space is not read."""
+    words = (smiles or "").split()
+    molecule = parse_smiles(words[0]) if words else None
+    return molecule if molecule is not None and molecule.GetNumAtoms() <= _MOST_ATOMS else None
+
+
+def _shared(reference: Any, output: Any) -> tuple[list[tuple[int, int]], bool]:
+    """Returns pairs of atoms of the largest common substructure, and whether the search was cut short."""
+    with rdBase.BlockLogs():
+        found = rdFMCS.FindMCS(
+            [reference, output], timeout=TIMEOUT, ringMatchesRingOnly=True, completeRingsOnly=True, maximizeBonds=False
+        )
+        pattern = Chem.MolFromSmarts(found.smartsString) if found.numAtoms >= _FEWEST_SHARED else None
+    if pattern is None:
+        return [], bool(found.canceled)
+    left, right = reference.GetSubstructMatch(pattern), output.GetSubstructMatch(pattern)
+    return list(zip(left, right, strict=False)), bool(found.canceled)
+
+
+def _lay_out_alike(reference: Any, output: Any, shared: list[tuple[int, int]]) -> None:
+    rdDepictor.Compute2DCoords(reference)
+    rdDepictor.Compute2DCoords(output)
+    if not shared:
+        return
+    try:
+        rdDepictor.GenerateDepictionMatching2DStructure(output, reference, atomMap=[(a, b) for a, b in shared])
+        is_sound = _is_sound(output)
+    except (RuntimeError, ValueError):
+        is_sound = False
+    if not is_sound:  # what they share is in other rings there: turned as a whole, no bond is bent
+        rdDepictor.Compute2DCoords(output)
+        rdMolAlign.AlignMol(output, reference, atomMap=[(b, a) for a, b in shared])
+
+
+def _is_sound(molecule: Any) -> bool:
+    """Returns whether no bond of a layout is much longer or shorter than another."""
+    places = molecule.GetConformer().GetPositions()
+    lengths = [
+        float(np.linalg.norm(places[bond.GetBeginAtomIdx()] - places[bond.GetEndAtomIdx()]))
+        for bond in molecule.GetBonds()
+    ]
+    return not lengths or max(lengths) < _MOST_STRETCH * min(lengths)
+
+
+def _svg(molecule: Any, marked: Any) -> str | None:
+    if molecule is None:
+        return None
+    atoms = set(marked)
+    bonds = [
+        bond.GetIdx()
+        for bond in molecule.GetBonds()
+        if bond.GetBeginAtomIdx() in atoms and bond.GetEndAtomIdx() in atoms
+    ]
+    canvas = rdMolDraw2D.MolDraw2DSVG(-1, -1, -1, -1, True)  # as large as the molecule; text, not outlines of letters
+    options: Any = canvas.drawOptions()
+    options.clearBackground = False
+    options.scalingFactor = _PIXELS
+    options.padding = 0.02
+    options.setHighlightColour(_MARK)
+    try:
+        with rdBase.BlockLogs():
+            rdMolDraw2D.PrepareAndDrawMolecule(
+                canvas, molecule, highlightAtoms=sorted(atoms), highlightBonds=bonds, kekulize=True
+            )
+    except (RuntimeError, ValueError):  # RDKit draws nearly everything that it reads
+        return None
+    canvas.FinishDrawing()
+    return compact_svg(canvas.GetDrawingText())
+
+
+def compact_svg(drawn: str) -> str:
+    """Returns RDKit's picture with shapes and letters alone, neighbours of the same look in one path.
+
+    Only what is known is taken over, with its own spelling of attributes, so that nothing else gets into the page.
+    """
+    outlines: dict[str, str] = {}
+    letters: list[str] = []
+    picture = ElementTree.fromstring(drawn.encode())
+    width, height = (round(float(picture.get(name, "0").removesuffix("px"))) for name in ("width", "height"))
+    for element in picture:
+        name = element.tag.rpartition("}")[2]
+        # A path without a class rounds a corner, which the style sheet's joins do as well.
+        if name not in _KEPT or not element.get("class"):
+            continue
+        look = _look(name, dict(re.findall(r"([\w-]+):([^;]+)", element.get("style", ""))))
+        if name == "path":
+            outlines[look] = outlines.get(look, "") + re.sub(r"\s*([MLCQZ])\s*", r"\1", element.get("d", ""))
+            continue
+        places = "".join(f" {key}={quoteattr(element.get(key, '0'))}" for key in _KEPT[name])
+        if name == "ellipse":
+            outlines[look] = outlines.get(look, "") + _circle(*(float(element.get(key, "0")) for key in _KEPT[name]))
+        else:
+            letters.append(f"<text{look}{places}>{escape(element.text or '')}</text>")
+    shapes = "".join([f"<path{look} d={quoteattr(outline)}/>" for look, outline in outlines.items()] + letters)
+    # RDKit's size leaves no room for the letters and charges at the rim.
+    width, height = width + 2 * _RIM, height + 2 * _RIM
+    size = f'width="{width}" height="{height}" viewBox="{-_RIM} {-_RIM} {width} {height}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" class="molecule" {size}>{shapes}</svg>'
+
+
+def _circle(x: float, y: float, across: float, up: float) -> str:
+    """Returns an ellipse as a part of a path."""
+    return f"M{x - across:.1f},{y:.1f}a{across},{up} 0 1 0 {2 * across:.1f},0a{across},{up} 0 1 0 {-2 * across:.1f},0Z"
+
+
+def _look(name: str, style: dict[str, str]) -> str:
+    """Returns the attributes of a shape's look: classes of its kind and colour, and what differs from the usual."""
+    fill, stroke = style.get("fill", "none"), style.get("stroke", "none")
+    colour = (fill if stroke == "none" or name != "path" else stroke).upper()
+    kind = "" if name == "text" else "f" if fill != "none" or name == "ellipse" else "l"
+    names = " ".join(part for part in (kind, _CLASSES.get(colour, "other")) if part)
+    attributes = f" class={quoteattr(names)}" if names else ""
+    if kind == "l":
+        width = style.get("stroke-width", "2").removesuffix("px").removesuffix(".0")
+        attributes += f" stroke-width={quoteattr(width)}" if width != "2" else ""
+    if name == "text":
+        attributes += f" font-size={quoteattr(style.get('font-size', '12').removesuffix('px'))}"
+    return attributes

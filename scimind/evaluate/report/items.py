@@ -1,0 +1,255 @@
+"""The table of items as the page holds it: columns of texts, scores and flags, and which items stand out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scimind.evaluate.batches import score_each
+from scimind.evaluate.metrics import HIGHER, LOWER, NEITHER, Metric, metric
+from scimind.evaluate.report.drawing import Drawing, draw_pair
+from scimind.evaluate.report.texts import common_runs, molecule_in, readable
+
+STANDING_OUT = 4
+_TEXTS = ("id", "input", "reference", "output")
+_RIGHT_CHANCE = "reference_probability"
+_TOKEN_LOSS = "loss"
+# What orders a group's items, the first that they have.
+_RANKS = {
+    "captions": ("rouge_l",),
+    "molecules": ("morgan",),
+    "proteins": ("identity", "levenshtein"),
+    "classification": (_RIGHT_CHANCE,),
+    "language_model": (_TOKEN_LOSS,),
+}
+_FLAGS = {
+    "valid": ("valid", "invalid"),
+    "exact": ("exact", "not exact"),
+    "right": ("right", "wrong"),
+    "novel": ("novel", "not novel"),
+    "withheld": ("withheld combination", "no withheld combination"),
+}
+_DIGITS = 5
+
+
+@dataclass(frozen=True)
+class Column:
+    """A score of items.
+
+    Attributes:
+        key: Its name in the table of items.
+        better: higher, lower or neither.
+        values: One for each item, None where an item has none.
+    """
+
+    key: str
+    better: str
+    values: list[float | None]
+
+    @property
+    def numbers(self) -> list[float]:
+        """The values that there are."""
+        return [value for value in self.values if value is not None]
+
+
+class ItemTable:
+    """The items of an evaluation.
+
+    Args:
+        rows: Rows of `scimind.evaluate.evaluation.Evaluation`.
+        group: The group of metrics that scored them.
+    """
+
+    def __init__(self, rows: Sequence[dict[str, Any]], group: str) -> None:
+        self.rows, self.group = [_with_derived(row, group) for row in rows], group
+        self.by_words = group in ("captions", "language_model")
+        names = list(dict.fromkeys(name for row in self.rows for name in row if name not in _TEXTS))
+        self.columns = [column for name in names if (column := self._column(name)) is not None]
+        self.flags = [name for name in names if any(isinstance(row.get(name), bool) for row in self.rows)]
+        self.has_references = any(row.get("reference") is not None for row in self.rows)
+
+    @property
+    def rank(self) -> Column | None:
+        """The score that orders the items; None where there is none."""
+        wanted = (*_RANKS.get(self.group, ()), *(column.key for column in self.columns))
+        return next((column for name in wanted for column in self.columns if column.key == name), None)
+
+    def worst_first(self) -> list[int]:
+        """Returns the items that have a score, the worst first; of equal ones the longest."""
+        rank = self.rank
+        if rank is None or rank.better == NEITHER:
+            return []
+        sign = -1 if rank.better == LOWER else 1
+        scored = [(sign * value, -self._length(i), i) for i, value in enumerate(rank.values) if value is not None]
+        return [i for _, _, i in sorted(scored)]
+
+    def best_first(self) -> list[int]:
+        """Returns the same items, the best first; of equal ones the longest."""
+        rank = self.rank
+        if rank is None or rank.better == NEITHER:
+            return []
+        sign = 1 if rank.better == LOWER else -1
+        scored = [(sign * value, -self._length(i), i) for i, value in enumerate(rank.values) if value is not None]
+        return [i for _, _, i in sorted(scored)]
+
+    def to_draw(self, most: int) -> list[int]:
+        """Returns the items whose molecules are drawn, in order.
+
+        The first page of the list, what stands out, then a third each of the worst and the best, and the rest evenly
+        from all over the file.
+
+        Args:
+            most: How many, 0 for none.
+        """
+        worst, best, count = self.worst_first(), self.best_first(), len(self.rows)
+        third = most // 3
+        wanted = [*worst[:STANDING_OUT], *best[:STANDING_OUT], *range(min(20, count)), *worst[:third], *best[:third]]
+        wanted += [round(i * (count - 1) / max(1, most - 1)) for i in range(most)] if count > most else range(count)
+        return sorted(list(dict.fromkeys(wanted))[:most])
+
+    def drawings(self, most: int, workers: int) -> dict[int, Drawing]:
+        """Returns pictures by the item's place: of reference and output, or of a caption's molecule as the reference.
+
+        Args:
+            most: Of how many items.
+            workers: Processes.
+        """
+        if self.group not in ("molecules", "captions"):
+            return {}
+        chosen = self.to_draw(most)
+        pairs = [self._pair(self.rows[i]) for i in chosen]
+        drawn = score_each(draw_pair, pairs, workers)
+        return {i: drawing for i, drawing in zip(chosen, drawn, strict=True) if drawing.reference or drawing.output}
+
+    def content(self, drawings: dict[int, Drawing]) -> dict[str, Any]:
+        """Returns what the page's script reads; see report.js."""
+        rank = self.rank
+        return {
+            "group": self.group,
+            "byWords": self.by_words,
+            "columns": [
+                {"key": column.key, "name": column_name(column.key), "better": column.better} for column in self.columns
+            ],
+            "flags": [{"key": name, "yes": yes, "no": no} for name in self.flags for yes, no in [_flag_names(name)]],
+            "rank": rank.key if rank else None,
+            "worst": self.worst_first()[:STANDING_OUT],
+            "best": self.best_first()[:STANDING_OUT],
+            "items": {
+                "id": [str(row["id"]) for row in self.rows],
+                **{name: [self._text(row, name) for row in self.rows] for name in _TEXTS[1:]},
+                "scores": {column.key: column.values for column in self.columns},
+                "flags": {name: [_flag(row.get(name)) for row in self.rows] for name in self.flags},
+                "common": [self._common(row) for row in self.rows],
+            },
+            "drawings": {
+                str(i): {
+                    "left": drawing.reference,
+                    "right": drawing.output,
+                    "shared": drawing.shared,
+                    "isCut": drawing.is_cut,
+                }
+                for i, drawing in drawings.items()
+            },
+        }
+
+    def lengths(self) -> tuple[str, dict[str, list[float]]]:
+        """Returns the unit of lengths, and the lengths of outputs and references by name."""
+        unit = "words" if self.by_words else "characters"
+        series = {}
+        for title, name in (("outputs", "output"), ("references", "reference")):
+            texts = [text for row in self.rows if (text := self._text(row, name)) is not None]
+            series[title] = [float(len(text.split()) if self.by_words else len(text)) for text in texts]
+        return unit, {name: values for name, values in series.items() if values}
+
+    def _column(self, name: str) -> Column | None:
+        values = [_number(row.get(name)) for row in self.rows]
+        return Column(name, _better(name), values) if any(value is not None for value in values) else None
+
+    def _length(self, place: int) -> int:
+        row = self.rows[place]
+        return len(row.get("reference") or row.get("output") or "")
+
+    def _pair(self, row: dict[str, Any]) -> tuple[str | None, str | None]:
+        if self.group == "captions":
+            return molecule_in(row.get("input")), None
+        return row.get("reference"), row.get("output")
+
+    def _text(self, row: dict[str, Any], name: str) -> str | None:
+        text = row.get(name)
+        return None if text is None else readable(text)
+
+    def _common(self, row: dict[str, Any]) -> list[int] | None:
+        reference, output = self._text(row, "reference"), self._text(row, "output")
+        if reference is None or output is None or self.group == "classification":
+            return None
+        return common_runs(reference, output, by_words=self.by_words)
+
+
+def column_name(key: str) -> str:
+    """Returns a score's name as a person reads it."""
+    known = {
+        "bleu": "BLEU",
+        "bleu2": "BLEU-2",
+        "bleu4": "BLEU-4",
+        "rouge1": "ROUGE-1",
+        "rouge2": "ROUGE-2",
+        "rouge_l": "ROUGE-L",
+        "meteor": "METEOR",
+        "maccs": "MACCS",
+        "rdk": "RDKit",
+        "morgan": "Morgan",
+        "fcd": "FCD",
+        "mcc": "MCC",
+        "f1": "F1",
+        "exact": "Exact match",
+        "property_f1": "Property F1",
+        "withheld_f1": "Withheld F1",
+        "auroc": "AUROC",
+        "auprc": "AUPRC",
+        _RIGHT_CHANCE: "Probability of the reference",
+        _TOKEN_LOSS: "Loss of a token (nats)",
+    }
+    whole = key.removeprefix("withheld_")
+    plain = whole.replace("_", " ")
+    name = known.get(whole, plain[:1].upper() + plain[1:])
+    return name if whole == key else f"{name}, withheld combinations"
+
+
+def _with_derived(row: dict[str, Any], group: str) -> dict[str, Any]:
+    """Returns a row with the score that orders a group whose table lacks it."""
+    if group == "classification" and isinstance(row.get("probabilities"), dict):
+        from scimind.evaluate.classification import read_label
+
+        chance = row["probabilities"].get(read_label(row.get("reference") or ""))
+        return {**row, _RIGHT_CHANCE: chance}
+    if group == "language_model":
+        losses, tokens = (sum(v for k, v in row.items() if k.endswith(end) and v) for end in ("_loss", "_tokens"))
+        return {"id": row["id"], _TOKEN_LOSS: losses / tokens if tokens else None, **row}
+    return row
+
+
+def _better(name: str) -> str:
+    if name in (_RIGHT_CHANCE, _TOKEN_LOSS):
+        return HIGHER if name == _RIGHT_CHANCE else LOWER
+    try:
+        known: Metric = metric(name)
+    except KeyError:
+        return NEITHER
+    return known.better
+
+
+def _flag_names(name: str) -> tuple[str, str]:
+    return _FLAGS.get(name, (name.replace("_", " "), f"not {name.replace('_', ' ')}"))
+
+
+def _flag(value: Any) -> int | None:
+    return int(value) if isinstance(value, bool) else None
+
+
+def _number(value: Any) -> float | None:
+    """Returns a finite number to 5 digits, None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return value if isinstance(value, int) else float(f"{value:.{_DIGITS}g}")

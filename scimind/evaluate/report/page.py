@@ -1,0 +1,168 @@
+"""The page: an evaluation and what belongs to it, put into the templates."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from scimind import __version__
+from scimind.errors import SciMindError
+from scimind.evaluate.evaluation import Evaluation
+from scimind.evaluate.metrics import LOWER, NEITHER
+from scimind.evaluate.report.charts import curves, histogram
+from scimind.evaluate.report.items import ItemTable, column_name
+from scimind.evaluate.report.sources import published
+from scimind.evaluate.results import without_nan
+
+DRAWINGS = 200
+_NO_HISTOGRAM = ("reference_tokens", "output_tokens")
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """What a page shows beside the evaluation.
+
+    Attributes:
+        title: Its heading.
+        drawings: Of how many items molecules are drawn.
+        experts: Content of a report on experts.
+        losses: Points of a training's losses by name.
+        workers: Processes that draw.
+    """
+
+    title: str
+    drawings: int = DRAWINGS
+    experts: Mapping[str, Any] | None = None
+    losses: Mapping[str, Sequence[tuple[float, float]]] | None = None
+    workers: int = 1
+
+
+def render_page(evaluation: Evaluation, options: PageOptions) -> str:
+    """Returns the HTML of a report; all of it is in this text.
+
+    Args:
+        evaluation: Metrics and rows of items.
+        options: What else is shown.
+    """
+    metrics = evaluation.metrics
+    table = ItemTable(evaluation.rows, metrics["group"])
+    drawings = table.drawings(options.drawings, options.workers)
+    script = _file("report.js")
+    unit, lengths = table.lengths()
+    environment = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=format_number, column=column_name)
+    return environment.get_template("report.html").render(
+        title=options.title,
+        version=__version__,
+        metrics=metrics,
+        scores=[_score(name, score, metrics) for name, score in metrics["metrics"].items()],
+        published=_published(metrics),
+        histograms=_histograms(table, unit, lengths),
+        table=table,
+        drawn=len(drawings),
+        unscored=len(table.rows) - len(table.rank.numbers) if table.rank else 0,
+        experts=options.experts,
+        losses=curves(options.losses, "step", "loss of an answer's token (nats)") if options.losses else None,
+        style=Markup(_file("report.css")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=script_json(table.content(drawings)),
+    )
+
+
+def write_page(path: Path, page: str) -> None:
+    """Writes a page.
+
+    Raises:
+        SciMindError: It cannot be written.
+    """
+    try:
+        path.write_text(page, encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
+
+
+def script_json(content: Any) -> Markup:
+    """Returns compact JSON that nothing in it can end or turn into markup where it stands in a script element."""
+    text = json.dumps(without_nan(content), ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def format_number(value: float | None) -> str:
+    """Returns a number as the tables show it: four digits behind the point, fewer for large ones."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if value and abs(value) < 0.0001:
+        return f"{value:.1e}"
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
+
+
+def _score(name: str, score: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
+    arrows = {LOWER: "lower is better", NEITHER: ""}
+    span = [score[key] for key in ("low", "value", "high")]
+    in_unit = all(value is not None and 0 <= value <= 1 for value in span)
+    return {
+        "name": column_name(name),
+        "text": score["text"],
+        "better": arrows.get(score["better"], "higher is better"),
+        "value": score["value"],
+        "low": score["low"],
+        "high": score["high"],
+        "bar": in_unit,
+        "theirs": metrics.get("protocol_values", {}).get(name),
+    }
+
+
+def _published(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Returns the published results of a task's group by the same protocol, with this file's first; None without."""
+    known = published()
+    if metrics.get("protocol") != known["protocol"] or metrics["group"] not in known:
+        return None
+    models = known[metrics["group"]]
+    names = [name for name in models[0]["values"] if name in metrics["metrics"]]
+    if not names:
+        return None
+    return {
+        "names": names,
+        "ours": [metrics["metrics"][name]["value"] for name in names],
+        "models": [(model["model"], [model["values"][name] for name in names]) for model in models],
+        "data": known["data"],
+        "source": known["source"],
+        "is_other": metrics["items"] != known["items"],
+    }
+
+
+def _histograms(table: ItemTable, unit: str, lengths: Mapping[str, list[float]]) -> list[tuple[str, Markup]]:
+    found = [(f"Length in {unit}", histogram(lengths, unit))] if lengths else []
+    for column in table.columns:
+        numbers = column.numbers
+        if column.key in _NO_HISTOGRAM or column.key.endswith(("_tokens", "_loss")):
+            continue
+        in_unit = column.better != LOWER and all(0 <= value <= 1 for value in numbers)
+        name = column_name(column.key)
+        found.append((name, histogram({name: numbers}, name, unit_range=in_unit)))
+    return [(title, chart) for title, chart in found if chart]
+
+
+def _file(name: str) -> str:
+    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")

@@ -1,0 +1,143 @@
+"""What a page shows beside the items, read from the files of other commands: metrics, experts, a training's losses."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from scimind.errors import DataError
+from scimind.evaluate.predictions import read_objects
+from scimind.evaluate.results import FORMAT
+from scimind.modality import MODALITY_NAMES
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Returns the content of a `metrics.json`.
+
+    Raises:
+        DataError: It is missing, broken, or was not written by `scimind evaluate`.
+    """
+    content = _read_json(path, "the --output of `scimind evaluate`")
+    needed = (
+        *("format", "task", "group", "protocol", "items", "metrics", "protocol_values", "not_computed", "counts"),
+        *("settings", "details", "files", "versions"),
+    )
+    if any(key not in content for key in needed):
+        raise DataError("holds no metrics; give the --output of `scimind evaluate`", path)
+    if content["format"] != FORMAT:
+        raise DataError(f"has format {content['format']}, this version reads {FORMAT}; evaluate again", path)
+    return content
+
+
+def check_file(metrics: dict[str, Any], path: Path, name: str, file: Path) -> None:
+    """Checks that a file has the content that metrics were made of.
+
+    Args:
+        metrics: The content of a `metrics.json`.
+        path: Where it stands.
+        name: What the file is to them, such as `predictions`.
+        file: The file.
+
+    Raises:
+        DataError: It has another content, or is missing.
+    """
+    try:
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror}); give --{name} as it was evaluated", file) from error
+    if metrics["files"].get(name, {}).get("sha256") != found:
+        raise DataError(f"was not made of {file}, or of another content of it; evaluate again", path)
+
+
+def read_rows(path: Path, metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the rows of a table of items.
+
+    Args:
+        path: The `--items` of `scimind evaluate`, `.jsonl`.
+        metrics: The metrics that belong to it.
+
+    Raises:
+        DataError: It is missing or broken, has another number of rows, or is no `.jsonl`.
+    """
+    if path.suffix != ".jsonl":
+        raise DataError("a report reads the table of items as .jsonl; evaluate again with --items FILE.jsonl", path)
+    rows = []
+    for number, row in read_objects(path):
+        texts = [row.get(name) for name in ("input", "reference", "output")]
+        if "id" not in row or not all(text is None or isinstance(text, str) for text in texts):
+            raise DataError("no row of an item; give the --items of `scimind evaluate`", path, number, json.dumps(row))
+        rows.append(row)
+    items = metrics["items"]
+    if len(rows) != items:
+        raise DataError(f"{len(rows)} rows where the metrics are of {items} items; give files of one evaluation", path)
+    return rows
+
+
+def read_experts(path: Path) -> dict[str, Any]:
+    """Returns a report of `scimind experts report` or `build`, whose data a page can show.
+
+    Raises:
+        DataError: It is missing or broken, or holds no share of activation by modality and layer.
+    """
+    content = _read_json(path, "the --output of `scimind experts report`")
+    kept = content.get("kept")
+    if not isinstance(kept, dict):
+        raise DataError(
+            "holds no activation by modality; write it with `scimind experts report --data FILE --output FILE`", path
+        )
+    try:
+        for part in ("partition", "random", *(["use"] if "use" in kept else [])):
+            for name, shares in kept[part].items():
+                if name not in MODALITY_NAMES or not all(len(row) == len(kept["k"]) for row in shares["layers"]):
+                    raise ValueError(name)
+        int(content["sizes"]["layers"]), kept["tokens"].items()
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"is no report on experts ({error}); write it with `scimind experts report`", path) from error
+    return content
+
+
+def read_training_losses(path: Path) -> dict[str, list[tuple[float, float]]]:
+    """Returns the points (step, loss in nats) of a run's `loss.csv` by name; a folder means the file in it.
+
+    Raises:
+        DataError: It is missing or holds no loss.
+    """
+    from scimind.train.loss_curve import moving_mean, read_loss_table
+
+    table = path / "loss.csv" if path.is_dir() else path
+    if not table.is_file():
+        raise DataError("no such file; give the loss.csv of a training", table)
+    records = read_loss_table(table)
+    trained = [(float(record.step), record.loss) for record in records if record.loss == record.loss]
+    evaluated = [(float(record.step), record.evaluation.loss) for record in records if record.evaluation]
+    if not trained and not evaluated:
+        raise DataError("holds no loss; give the loss.csv of a training", table)
+    means = moving_mean([loss for _, loss in trained])
+    named = {
+        "each step": trained,
+        "moving mean": [(step, mean) for (step, _), mean in zip(trained, means, strict=True)],
+        "evaluation": evaluated,
+    }
+    return {name: points for name, points in named.items() if points}
+
+
+@lru_cache(maxsize=1)
+def published() -> dict[str, Any]:
+    """Returns the published results of other models, with their source."""
+    return dict(json.loads(files(__package__).joinpath("published.json").read_text(encoding="utf-8")))
+
+
+def _read_json(path: Path, what: str) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"no such file; give {what}", path) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot be read ({error}); give {what}", path) from error
+    if not isinstance(content, dict):
+        raise DataError(f"holds no object; give {what}", path)
+    return content

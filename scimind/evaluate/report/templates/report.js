@@ -1,0 +1,207 @@
+"use strict";
+(() => {
+  const PAGE = 20;
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const { items, columns, flags, drawings } = data;
+  const total = items.id.length;
+  const find = (id) => document.getElementById(id);
+  const everything = Array.from({ length: total }, (_, i) => i);
+  const state = { search: "", matchCase: false, sort: "", order: 1, pressed: new Set(), page: 0, shown: everything };
+
+  function make(tag, className, ...children) {
+    const element = document.createElement(tag);
+    if (className) element.className = className;
+    element.append(...children);
+    return element;
+  }
+
+  function shorten(value) {
+    if (Number.isInteger(value)) return String(value);
+    return Math.abs(value) < 10 ? value.toFixed(3) : value.toFixed(1);
+  }
+
+  // Filters: what an item can be chosen by, with the filter that contradicts it.
+  const filters = [];
+  for (const flag of flags) {
+    const values = items.flags[flag.key];
+    filters.push({ id: flag.key, name: flag.yes, rival: `no ${flag.key}`, test: (i) => values[i] === 1 });
+    filters.push({ id: `no ${flag.key}`, name: flag.no, rival: flag.key, test: (i) => values[i] === 0 });
+  }
+  filters.push({ id: "empty", name: "empty output", test: (i) => items.output[i] !== null && !items.output[i].trim() });
+  filters.push({ id: "drawn", name: "drawn", test: (i) => i in drawings });
+  for (const filter of filters) filter.count = everything.filter(filter.test).length;
+
+  // The units of a text as Python split it: words at these characters, or code points.
+  function units(text) {
+    if (!data.byWords) return Array.from(text, (unit) => [unit, ""]);
+    const parts = text.split(/([ \t\r\n]+)/);
+    const found = [];
+    for (let i = 0; i < parts.length; i += 2) found.push([parts[i], parts[i + 1] || ""]);
+    return found;
+  }
+
+  // Appends a text, with what is not in `runs` marked; `side` 0 is the reference, 1 the output.
+  function appendMarked(parent, text, runs, side, tag) {
+    if (!runs) return void parent.append(text);
+    const all = units(text);
+    const isCommon = new Array(all.length).fill(false);
+    for (let k = 0; k < runs.length; k += 3) isCommon.fill(true, runs[k + side], runs[k + side] + runs[k + 2]);
+    let start = 0;
+    while (start < all.length) {
+      let end = start + 1;
+      while (end < all.length && isCommon[end] === isCommon[start]) end += 1;
+      const last = all[end - 1];
+      const inside = all.slice(start, end - 1).map((unit) => unit[0] + unit[1]).join("") + last[0];
+      parent.append(isCommon[start] || !inside ? inside : make(tag, "", inside), last[1]);
+      start = end;
+    }
+  }
+
+  const titles = { input: "Input", reference: "Reference", output: "Output" };
+
+  // Molecules and proteins: no white space inside, and no word of a language or label.
+  function isSequence(text) {
+    if (text === null || /\s/.test(text.trim())) return false;
+    return data.group === "molecules" || data.group === "proteins" || text.length > 30 || /[()=#[\]]/.test(text);
+  }
+
+  function textBlock(i, name, tag) {
+    const text = items[name][i];
+    const block = make("p", isSequence(text) ? "text sequence" : "text", make("b", "", titles[name]));
+    if (text === null) block.append(make("span", "none", "missing"));
+    else if (!text.trim()) block.append(make("span", "none", "empty"));
+    else if (tag) appendMarked(block, text, items.common[i], tag === "ins" ? 1 : 0, tag);
+    else block.append(text);
+    return block;
+  }
+
+  function picture(svg, label) {
+    const drawn = new DOMParser().parseFromString(svg, "image/svg+xml").documentElement;
+    drawn.setAttribute("role", "img");
+    drawn.setAttribute("aria-label", label);
+    return document.importNode(drawn, true);
+  }
+
+  function card(i) {
+    const scores = make("span", "scores");
+    for (const column of columns) {
+      const value = items.scores[column.key][i];
+      if (value !== null && !column.key.endsWith("_tokens")) scores.append(make("span", "", `${column.name} ${shorten(value)}`));
+    }
+    for (const flag of flags) {
+      const value = items.flags[flag.key][i];
+      const isBad = value === 0 && (flag.key === "valid" || flag.key === "right");
+      if (value === 1 || isBad) scores.append(make("span", isBad ? "bad" : "", value ? flag.yes : flag.no));
+    }
+    const drawing = drawings[i];
+    const article = make("article", "card", make("header", "", make("h4", "", items.id[i]), scores));
+    if (drawing && drawing.shared) {
+      scores.append(make("span", "", `${drawing.shared} atoms shared${drawing.isCut ? " or more" : ""}`));
+    }
+    if (items.input[i] !== null) article.append(textBlock(i, "input"));
+    if (drawing && data.group === "captions" && drawing.left) article.append(picture(drawing.left, "The molecule"));
+    const sides = make("div", "sides");
+    for (const [name, tag, key] of [["reference", "del", "left"], ["output", "ins", "right"]]) {
+      if (items[name][i] === null) continue;
+      const side = make("div", "");
+      if (drawing && data.group === "molecules" && drawing[key]) side.append(picture(drawing[key], `${titles[name]}, drawn`));
+      side.append(textBlock(i, name, tag));
+      sides.append(side);
+    }
+    if (sides.childElementCount) article.append(sides);
+    return article;
+  }
+
+  let haystacks = null;
+  function haystack(i) {
+    haystacks ||= new Array(total);
+    return (haystacks[i] ||= [items.id[i], items.input[i], items.reference[i], items.output[i]].join("\n").toLowerCase());
+  }
+
+  function matches(i) {
+    if (!state.search) return true;
+    if (!state.matchCase) return haystack(i).includes(state.search.toLowerCase());
+    return [items.id[i], items.input[i], items.reference[i], items.output[i]].some((t) => t && t.includes(state.search));
+  }
+
+  function choose() {
+    const tests = filters.filter((filter) => state.pressed.has(filter.id)).map((filter) => filter.test);
+    const chosen = everything.filter((i) => tests.every((test) => test(i)) && matches(i));
+    if (state.sort) {
+      const values = items.scores[state.sort];
+      // Items without a score stand last, whatever the order.
+      const known = chosen.filter((i) => values[i] !== null);
+      known.sort((a, b) => state.order * (values[a] - values[b]) || a - b);
+      state.shown = known.concat(chosen.filter((i) => values[i] === null));
+    } else {
+      state.shown = state.order < 0 ? chosen.reverse() : chosen;
+    }
+    state.page = 0;
+    show();
+  }
+
+  function show() {
+    const pages = Math.max(1, Math.ceil(state.shown.length / PAGE));
+    const chosen = state.shown.slice(state.page * PAGE, (state.page + 1) * PAGE);
+    find("list").replaceChildren(...chosen.map(card));
+    find("count").textContent = `${state.shown.length.toLocaleString("en")} of ${total.toLocaleString("en")} items`;
+    find("page").textContent = `page ${state.page + 1} of ${pages}`;
+    find("previous").disabled = state.page === 0;
+    find("next").disabled = state.page >= pages - 1;
+  }
+
+  function turn(by) {
+    state.page += by;
+    show();
+    find("count").scrollIntoView({ block: "start" });
+  }
+
+  for (const filter of filters) {
+    if (!filter.count || filter.count === total) continue;
+    const button = make("button", "", `${filter.name} ${filter.count.toLocaleString("en")}`);
+    button.type = "button";
+    button.setAttribute("aria-pressed", "false");
+    button.dataset.filter = filter.id;
+    button.addEventListener("click", () => {
+      if (state.pressed.has(filter.id)) state.pressed.delete(filter.id);
+      else {
+        state.pressed.add(filter.id);
+        state.pressed.delete(filter.rival);
+      }
+      for (const other of find("filters").children) {
+        other.setAttribute("aria-pressed", String(state.pressed.has(other.dataset.filter)));
+      }
+      choose();
+    });
+    find("filters").append(button);
+  }
+  find("filters").hidden = !find("filters").childElementCount;
+
+  find("sort").append(new Option("place in the file", ""), ...columns.map((column) => new Option(column.name, column.key)));
+  find("sort").addEventListener("change", (event) => {
+    state.sort = event.target.value;
+    choose();
+  });
+  find("order").addEventListener("change", (event) => {
+    state.order = Number(event.target.value);
+    choose();
+  });
+  let waiting = 0;
+  find("search").addEventListener("input", (event) => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      state.search = event.target.value;
+      choose();
+    }, 120);
+  });
+  find("case").addEventListener("change", (event) => {
+    state.matchCase = event.target.checked;
+    choose();
+  });
+  find("controls").addEventListener("submit", (event) => event.preventDefault());
+  find("previous").addEventListener("click", () => turn(-1));
+  find("next").addEventListener("click", () => turn(1));
+
+  for (const name of ["best", "worst"]) if (find(name)) find(name).replaceChildren(...data[name].map(card));
+  show();
+})();

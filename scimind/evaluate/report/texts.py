@@ -1,0 +1,62 @@
+"""Texts of an item as a person reads them: sequences without the marks of tokens, and what two texts have in common."""
+
+from __future__ import annotations
+
+import re
+
+from rapidfuzz.distance import Levenshtein
+
+_PROMPT = re.compile(r"\s*\[INST\]:\s*(.*?)\s*\[/INST\]:\s*", re.DOTALL)
+_TOKENS = re.compile(r"(?:\{\|.\|\})+|(?:<\|.\|>)+|(?:\*[GACTU]\*)+")
+_SMILES = re.compile(r"<smiles>\s*([^<\s]+)\s*</smiles>|((?:\{\|.\|\})+)")
+# The page splits words at the same characters; see report.js.
+_SPACE = re.compile(r"[ \t\r\n]+")
+_LONGEST = 4096
+
+
+def readable(text: str) -> str:
+    """Returns a prompt or an output with its sequences spelled as they are, without the marks that frame a prompt."""
+    framed = _PROMPT.fullmatch(text)
+    return _TOKENS.sub(lambda match: _bare(match[0]), framed[1] if framed else text)
+
+
+def molecule_in(text: str | None) -> str | None:
+    """Returns the SMILES that a text holds: in tags, spelled in tokens, or alone; None where there is none."""
+    if not text:
+        return None
+    found = _SMILES.search(text)
+    if found is not None:
+        return found[1] or _bare(found[2])
+    alone = text.split()
+    return alone[0] if len(alone) == 1 else None
+
+
+def words_of(text: str) -> list[str]:
+    """Returns the words of a text as the page splits it."""
+    return _SPACE.split(text)
+
+
+def common_runs(reference: str, output: str, *, by_words: bool) -> list[int] | None:
+    """Returns what two texts have in common, as the shortest way from one to the other by edits leaves it.
+
+    Args:
+        reference: The right text.
+        output: The model's.
+        by_words: Whether words are compared, or characters.
+
+    Returns:
+        Three numbers for each run: where it begins in the reference, where in the output, and its length, in words or
+        characters; None where a text is too long to compare.
+    """
+    left = words_of(reference) if by_words else list(reference)
+    right = words_of(output) if by_words else list(output)
+    if max(len(left), len(right)) > _LONGEST:
+        return None
+    blocks = Levenshtein.opcodes(left, right).as_matching_blocks()
+    return [number for block in blocks if block.size for number in (block.a, block.b, block.size)]
+
+
+def _bare(tokens: str) -> str:
+    """Returns the characters of a run of tokens."""
+    size = 5 if tokens[0] in "{<" else 3
+    return tokens[size // 2 :: size]

@@ -1,0 +1,20 @@
+"""MolT5-small's published predictions of molecules on ChEBI-20, scored once for all tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scimind.evaluate.batches import score_each
+from scimind.evaluate.molecules import MoleculeScores, score_molecule
+from scimind.evaluate.predictions import Item, read_items
+from scimind.parallel import available_cores
+from tests.support.shared import shared_file
+
+
+@pytest.fixture(scope="session")
+def molt5_molecules() -> tuple[Path, list[Item], list[MoleculeScores]]:
+    path = shared_file("data/chebi20/pred-molt5-small-caption2smiles.txt")
+    items = read_items(path)
+    return path, items, score_each(score_molecule, items, available_cores())

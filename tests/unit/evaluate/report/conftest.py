@@ -1,0 +1,43 @@
+"""Reports of molecules, captions and labels, made once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scimind.evaluate.evaluation import EvaluateOptions, Evaluation, evaluate
+from scimind.evaluate.resampling import Resampling
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+MOLECULES = [
+    ("a", "ethanol", "CCO", "OCC"),
+    ("b", "a phenol", "Oc1ccccc1C", "Oc1ccccc1N"),
+    ("c", "broken", "CCN", "C(("),
+    ("d", "nothing", "CC", ""),
+    ("e", HOSTILE, "CC(=O)Oc1ccccc1C(=O)O", "CC(=O)Oc1ccccc1C(=O)N"),
+    *[(f"n{i}", f"chain of {i}", "C" * i, "C" * i + "O") for i in range(1, 41)],
+]
+
+
+def evaluate_rows(path: Path, task: str, rows: list[tuple[str, str, str, str]]) -> Evaluation:
+    keys = ("id", "input", "reference", "output")
+    path.write_text("".join(json.dumps(dict(zip(keys, row, strict=True))) + "\n" for row in rows), encoding="utf-8")
+    return evaluate(EvaluateOptions(task, path, resampling=Resampling(samples=20)))
+
+
+@pytest.fixture(scope="session")
+def molecules(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    return evaluate_rows(tmp_path_factory.mktemp("report") / "molecules.jsonl", "text2smiles", MOLECULES)
+
+
+@pytest.fixture(scope="session")
+def captions(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    prompt = " [INST]: Please describe the molecule: {|C|}{|C|}{|O|} [/INST]:"
+    rows = [
+        ("1", prompt, "The molecule is an alcohol.", "The molecule is a primary alcohol."),
+        ("2", "CCN", "It has a role as a base.", "It has a role as a base."),
+        ("3", "c1ccccc1", "An aromatic ring.", HOSTILE),
+    ]
+    return evaluate_rows(tmp_path_factory.mktemp("report") / "captions.jsonl", "smiles2text", rows)

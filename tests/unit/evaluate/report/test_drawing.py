@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import re
+import time
+from xml.etree import ElementTree
+
+import pytest
+
+from scimind.evaluate.report.drawing import compact_svg, draw_pair
+
+
+def test_the_shared_substructure_is_marked_in_both():
+    drawing = draw_pair(("Oc1ccccc1C", "Oc1ccccc1N"))
+    assert drawing.shared == 7
+    assert not drawing.is_cut
+    for svg in (drawing.reference, drawing.output):
+        root = ElementTree.fromstring(svg)
+        marks = [e for e in root if "shared" in e.get("class", "")]
+        assert marks
+        assert len(re.findall("a[0-9.]+,", marks[0].get("d"))) == 2 * 7  # two half circles around each atom
+    # The twin: nothing in common, nothing marked.
+    apart = draw_pair(("CCCC", "[Na+].[Cl-]"))
+    assert apart.shared == 0
+    assert "shared" not in apart.reference + apart.output
+
+
+def test_equal_molecules_share_every_atom():
+    assert draw_pair(("CC(=O)Oc1ccccc1C(=O)O", "OC(=O)c1ccccc1OC(C)=O")).shared == 13
+
+
+@pytest.mark.parametrize("smiles", ["C((", "", None, "not a molecule", "C" * 400])
+def test_what_cannot_be_drawn_is_left_out(smiles):
+    drawing = draw_pair(("CCO", smiles))
+    assert drawing.reference is not None
+    assert (drawing.output, drawing.shared) == (None, None)
+
+
+def test_names_behind_a_molecule_do_not_reach_the_picture():
+    drawing = draw_pair(("CC |$<script>;x$|", "CC <script>"))
+    assert "script" not in drawing.reference + drawing.output
+
+
+def test_only_known_shapes_and_attributes_are_kept():
+    svg = compact_svg(
+        "<svg xmlns='http://www.w3.org/2000/svg' width='9px' height='9px' onload='x()'><script>x()</script>"
+        "<path class='bond-0' d='M 1,1 L 2,2' onclick='x()' style='fill:none;stroke:#FF0000'/>"
+        "<text class='atom-0' x='1' y='1' style='fill:#0000FF;font-size:9px'>N&lt;</text></svg>"
+    )
+    assert "x()" not in svg
+    assert '<path class="l o" d="M1,1L2,2"/>' in svg
+    assert '<text class="n" font-size="9" x="1" y="1">N&lt;</text>' in svg
+
+
+def test_the_search_for_what_is_shared_ends():
+    # Two large peptides that share much in many ways.
+    first = "NCC(=O)" * 14 + "O"
+    start = time.monotonic()
+    drawing = draw_pair((first, first.replace("NCC(=O)", "NC(C)C(=O)", 5)))
+    assert time.monotonic() - start < 10
+    assert drawing.reference and drawing.output

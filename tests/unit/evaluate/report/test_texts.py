@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import difflib
+
+import pytest
+
+from scimind.evaluate.report.texts import common_runs, molecule_in, readable, words_of
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (" [INST]: Describe {|C|}{|(|}{|=|}{|O|}{|)|}. [/INST]:", "Describe C(=O)."),
+        ("protein <|M|><|K|> and *A**C*", "protein MK and AC"),
+        ("a * b and {|}", "a * b and {|}"),
+        ("", ""),
+    ],
+)
+def test_sequences_are_shown_without_the_marks_of_tokens(text, shown):
+    assert readable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "smiles"),
+    [
+        (" [INST]: Describe {|C|}{|C|}{|O|} [/INST]:", "CCO"),
+        ("What is <smiles>CCN</smiles>?", "CCN"),
+        ("CC(=O)O", "CC(=O)O"),
+        ("two words", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_molecule_of_a_prompt_is_found(text, smiles):
+    assert molecule_in(text) == smiles
+
+
+@pytest.mark.parametrize("by_words", [True, False])
+@pytest.mark.parametrize(
+    ("reference", "output"),
+    [
+        ("the cat sat on the mat", "a cat lay on  the\tmat"),
+        ("CC(=O)Oc1ccccc1", "CC(=O)Nc1ccccc1"),
+        ("same", "same"),
+        ("ä😀b", "x😀b"),
+        ("", "new"),
+        ("", ""),
+    ],
+)
+def test_runs_are_common_to_both_and_no_shorter_than_difflib_finds(reference, output, by_words):
+    left, right = (words_of(t) if by_words else list(t) for t in (reference, output))
+    runs = common_runs(reference, output, by_words=by_words)
+    triples = list(zip(runs[::3], runs[1::3], runs[2::3], strict=True))
+    assert all(left[a : a + n] == right[b : b + n] and n > 0 for a, b, n in triples)
+    assert triples == sorted(triples)
+    ends = [(a + n, b + n) for a, b, n in triples]
+    assert all(a >= end_a and b >= end_b for (a, b, _), (end_a, end_b) in zip(triples[1:], ends[:-1], strict=True))
+    # What is left costs no more edits than what another library leaves.
+    theirs = sum(block.size for block in difflib.SequenceMatcher(None, left, right, False).get_matching_blocks())
+    edits = max(len(left), len(right)) - sum(n for _, _, n in triples)
+    assert edits <= len(left) + len(right) - 2 * theirs
+    assert (sum(n for _, _, n in triples) == len(left) == len(right)) == (left == right)
+
+
+def test_endless_outputs_are_not_compared():
+    assert common_runs("a", "a" * 5000, by_words=False) is None
