@@ -82,6 +82,8 @@ SCHEMA = Section(
         "eval_epoch_interval": Value(int),
         "input_data": Value(str, nullable=True),
         "save_file": Value(str, nullable=True),
+        "task": Value(str, nullable=True),  # ours: what prompts ask, and how answers are read
+        "choices": Value(str, nullable=True),  # ours: a file of answers to choose from
         "predict_batch_size": Value(int, low=1, nullable=True),
         "print_separate_loss": _FLAG,
         "calculate_per_token_loss": _FLAG,

@@ -18,6 +18,8 @@ from scimind.train.callback_settings import take_callbacks
 from scimind.train.order import RecordOrder, can_order, order_of_data
 from scimind.train.records import find_records
 
+_EVALUATION_KEYS = ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric")
+_PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices")
 _SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
 
 
@@ -254,7 +256,7 @@ def mindformers_tree(
     """
     tree = plain(settings.tree)
     # SciMind evaluates and loads weights itself; MindFormers would be lenient about the latter.
-    for key in ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric", "generation", "data", "predict_data"):
+    for key in (*_EVALUATION_KEYS, *_PREDICTION_KEYS):
         tree.pop(key, None)
     tree.update(do_eval=False, load_checkpoint="", resume_training=False, auto_trans_ckpt=False, seed=settings.seed)
     tree["run_mode"] = "finetune"
