@@ -62,7 +62,7 @@ class PredictSummary:
         parts = [f"{self.reasons[reason]} {name}" for reason, name in names.items() if self.reasons[reason]]
         if self.continued:
             parts.insert(0, f"{self.continued} were there already")
-        rate = f", {self.output_tokens / self.seconds:.0f} tokens/s" if self.seconds else ""
+        rate = f", {self.output_tokens / self.seconds:.0f} tokens/s" if self.output_tokens and self.seconds else ""
         return f"{self.total} prompts: {', '.join(parts)}{rate}. Predictions: {self.path}"
 
 
@@ -96,6 +96,8 @@ def predict(
     settings = GenerationSettings.from_config(config)
     codec = codec_of(config)
     rules = read_rules(task, choices)
+    if rules.choices:
+        Choices.encode(codec, rules.choices)  # tells what is wrong with them
     prompts = read_prompts(input_path, task)
     check_output(output_path)
     run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules)
@@ -211,37 +213,38 @@ def predict_prompts(
         summary.output_tokens += tokens
         progress.show(f"{summary.output_tokens / max(time.monotonic() - started, 1e-9):.0f} tokens/s")
 
+    def answer(ids: Sequence[Sequence[int]], numbers: Sequence[int]) -> Sequence[Generated | Ranked]:
+        if choices is not None:
+            return rank_batch(decoder, ids, choices, vocab_size=codec.vocab_size, rows=batch_rows)
+        return generate_batch(
+            decoder,
+            ids,
+            settings,
+            eos_id=codec.eos_id,
+            vocab_size=codec.vocab_size,
+            pad_id=codec.pad_id,
+            streams=numbers,
+            rows=batch_rows,
+            on_step=count,
+        )
+
     with console.progress(len(prompts), "predict", unit="prompt", every=1, initial=writer.written) as progress:
         for batch in plan_batches([len(prompt.ids) for prompt in prompts], settings.batch_size, decoder.max_length):
             new = [index for index in batch if index >= summary.continued]
             if not new:
                 continue
-            ids = [prompts[index].ids for index in batch]
-            answers: Sequence[Generated | Ranked]
-            if choices is None:
-                answers = generate_batch(
-                    decoder,
-                    ids,
-                    settings,
-                    eos_id=codec.eos_id,
-                    vocab_size=codec.vocab_size,
-                    pad_id=codec.pad_id,
-                    streams=batch,
-                    rows=batch_rows,
-                    on_step=count,
-                )
-            else:
-                answers = rank_batch(decoder, ids, choices, vocab_size=codec.vocab_size, rows=batch_rows)
-            for index, answer in zip(batch, answers, strict=True):
+            answers = answer([prompts[index].ids for index in batch], batch)
+            for index, found in zip(batch, answers, strict=True):
                 if index >= summary.continued:
-                    row = prediction_row(prompts[index], answer, codec, rules, choices)
+                    row = prediction_row(prompts[index], found, codec, rules, choices)
                     writer.add(index, row)
                     summary.reasons[row["finish_reason"]] += 1
-                    if answer.message:
-                        summary.failures.append(f"prompt {prompts[index].id}: {answer.message}")
+                    if found.message:
+                        summary.failures.append(f"prompt {prompts[index].id}: {found.message}")
             writer.flush()
-            speed = f"{summary.output_tokens / max(time.monotonic() - started, 1e-9):.0f} tokens/s"
-            progress.advance(len(new), f"{speed}, {duration(progress.remaining())} left")
+            seconds = max(time.monotonic() - started, 1e-9)
+            speed = f"{summary.output_tokens / seconds:.0f} tokens/s, " if choices is None else ""
+            progress.advance(len(new), f"{speed}{duration(progress.remaining())} left")
     summary.seconds = time.monotonic() - started
     return summary
 

@@ -121,7 +121,7 @@ def _rounds(task: Task, row: Row) -> tuple[str, str]:
         question, answer = task.sample(row.values, Settings(molecules="as-is")).rounds[-1]
     except RecordError as error:
         raise DataError(error.reason, row.path, row.line) from error
-    return question, _bare(answer, task)
+    return question, _bare(answer or "", task)
 
 
 def _ask(task: Task, values: Mapping[str, Any], path: Path, line: int) -> str:

@@ -41,8 +41,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     start_weights = settings.load_checkpoint if point is None else str(point.folder)
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
-    for key, files in (("train_dataset", settings.train_files), ("eval_dataset", settings.eval_files)):
-        check_preparation(files, key, fingerprint, packed=settings.packed)
+    check_preparation(settings.train_files, "train_dataset", fingerprint, packed=settings.packed)
     records = check_records(
         settings.train_files,
         "train_dataset",
@@ -50,10 +49,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         vocab_size=settings.vocab_size,
         batch_size=settings.batch_size,
     ).records
-    if settings.eval_files:
-        check_records(
-            settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size
-        )
+    _check_evaluation(settings, fingerprint)
     console.print(f"output folder: {folder.root}")
     tree = mindformers_tree(settings)
     mf_config = start(tree, settings.seed)
@@ -105,6 +101,14 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     result = _finish(run)
     team.wait()  # a worker that ended before the others had written would end them too
     return result
+
+
+def _check_evaluation(settings: TrainSettings, fingerprint: str | None) -> None:
+    """Checks the evaluation data of each name; see `check_preparation` and `check_records`."""
+    for name, files in settings.eval_files.items():
+        key = f"eval_dataset {name}" if name else "eval_dataset"
+        check_preparation(files, key, fingerprint, packed=settings.packed)
+        check_records(files, key, seq_length=settings.seq_length, vocab_size=settings.vocab_size)
 
 
 def _build_team(settings: TrainSettings, workers: int, position: Mapping[str, Any], network: ms.nn.Cell) -> Workers:
@@ -175,8 +179,7 @@ def _run_trainer(
 def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     """Scores a model on the evaluation data; see `scimind.train.finetune.evaluate`."""
     fingerprint = complete_from_tokenizer(settings.tree)
-    check_preparation(settings.eval_files, "eval_dataset", fingerprint, packed=settings.packed)
-    check_records(settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size)
+    _check_evaluation(settings, fingerprint)
     tree = mindformers_tree(settings)
     key = graph_key(tree)
     mf_config = start(tree, settings.seed)
@@ -202,7 +205,11 @@ def _build_callbacks(
         (SciMindEvaluation, {"evaluator": evaluator}),
     ]
     if run.folder.is_reporter:
-        kinds += [(SciMindLossCurve, {}), (SciMindCheckpoint, {"description": description, "position": position})]
+        names = list(settings.eval_files)
+        kinds += [
+            (SciMindLossCurve, {"names": names}),
+            (SciMindCheckpoint, {"description": description, "position": position}),
+        ]
     built = []
     for kind, arguments in kinds:
         given = settings.callbacks.get(kind.__name__)

@@ -40,8 +40,8 @@ class TrainSettings:
         max_steps: Steps of the run and of its learning-rate schedule; None follows `epochs`.
         stop_step: Ends the run early and leaves the schedule as it is; None does not.
         train_files: The training data; empty for an evaluation.
-        eval_files: The evaluation data; empty where none is done.
-        eval_limit: Reads at most this many records of it.
+        eval_files: The evaluation data by name, the name "" where it has none; empty where none is done.
+        eval_limit: Reads at most this many records of each name.
         splits_tensors: Whether MindSpore splits tensors over devices (semi-automatic parallel mode).
         callbacks: Settings of SciMind's own callbacks by type.
     """
@@ -58,7 +58,7 @@ class TrainSettings:
     max_steps: int | None
     stop_step: int | None
     train_files: list[Path]
-    eval_files: list[Path]
+    eval_files: dict[str, list[Path]]
     eval_limit: int | None
     splits_tensors: bool
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -206,7 +206,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
             )
     wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
     for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
-        if is_needed and not _paths(tree, key):
+        if is_needed and not any(_paths(tree, key).values()):
             faults.append(f"{key} is missing; give --{key} PATH, a MindRecord file or folder made by `scimind prepare`")
     workers = worker()[1]
     if workers > 1 and not tree.get("use_parallel"):
@@ -221,7 +221,10 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     runner.setdefault("sink_mode", not on_cpu)
     max_steps = runner.pop("max_steps", None) or None
     files = {
-        key: [file for path in _paths(tree, key) for file in find_records(path, key)] if is_needed else []
+        key: {
+            name: [file for path in paths for file in find_records(path, key)]
+            for name, paths in (_paths(tree, key) if is_needed else {}).items()
+        }
         for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation))
     }
     return TrainSettings(
@@ -236,7 +239,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         epochs=int(runner.get("epochs", 1)),
         max_steps=max_steps,
         stop_step=runner.get("stop_step") or None,
-        train_files=files["train_dataset"],
+        train_files=[file for found in files["train_dataset"].values() for file in found],
         eval_files=files["eval_dataset"],
         eval_limit=tree.get("eval_dataset", {}).get("data_loader", {}).get("num_samples"),
         splits_tensors=splits,
@@ -320,8 +323,14 @@ def _accumulation(tree: Mapping[str, Any]) -> int:
     return int(tree["runner_config"].get("gradient_accumulation_steps") or 1)
 
 
-def _paths(tree: Mapping[str, Any], key: str) -> list[str]:
-    """Returns the paths of a data set, as MindFormers' two keys give them; the folder comes first."""
+def _paths(tree: Mapping[str, Any], key: str) -> dict[str, list[str]]:
+    """Returns the paths of a data set by name, as MindFormers' two keys give them; the folder comes first.
+
+    MindFormers knows no names: data without them has the name "".
+    """
     loader = tree.get(key, {}).get("data_loader", {}) if isinstance(tree.get(key), Mapping) else {}
     given = loader.get("dataset_dir") or loader.get("dataset_files") or []
-    return [given] if isinstance(given, str) else [str(path) for path in given]
+    named = given if isinstance(given, Mapping) else {"": given}
+    return {
+        str(name): [paths] if isinstance(paths, str) else [str(path) for path in paths] for name, paths in named.items()
+    }

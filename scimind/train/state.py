@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scimind.console import Console
 from scimind.run_folder import RunFolder
@@ -21,12 +23,32 @@ class EvaluationScore:
         accuracy: Share of answers' tokens whose most probable prediction is right, 0 to 1.
         tokens: Answers' tokens that were predicted.
         records: Records that were read.
+        parts: The scores of named files, where the data is made of such; the rest is of all of them together.
     """
 
     loss: float
     accuracy: float
     tokens: int
     records: int
+    parts: Mapping[str, EvaluationScore] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> EvaluationScore:
+        """Returns a score as `dataclasses.asdict` has written it."""
+        parts = {name: cls.of_json(part) for name, part in (values.get("parts") or {}).items()}
+        return cls(**{**values, "parts": parts})
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, EvaluationScore]) -> EvaluationScore:
+        """Returns the score of all records of several files: means over all tokens."""
+        tokens = sum(part.tokens for part in parts.values())
+        records = sum(part.records for part in parts.values())
+        if not tokens:
+            return cls(math.nan, math.nan, 0, records, parts)
+        known = [part for part in parts.values() if part.tokens]
+        loss = sum(part.loss * part.tokens for part in known) / tokens
+        accuracy = sum(part.accuracy * part.tokens for part in known) / tokens
+        return cls(loss, accuracy, tokens, records, parts)
 
     @property
     def perplexity(self) -> float:
