@@ -35,8 +35,10 @@ class RecordSummary:
     largest_id: int
 
 
-def data_paths(tree: Mapping[str, Any], key: str) -> list[str]:
-    """Returns the paths of a data set, as MindFormers' two keys give them; the folder comes first.
+def data_paths(tree: Mapping[str, Any], key: str) -> dict[str, list[str]]:
+    """Returns the paths of a data set by name, as MindFormers' two keys give them; the folder comes first.
+
+    MindFormers knows no names: data without them has the name "".
 
     Args:
         tree: A run's configuration.
@@ -44,7 +46,10 @@ def data_paths(tree: Mapping[str, Any], key: str) -> list[str]:
     """
     loader = tree.get(key, {}).get("data_loader", {}) if isinstance(tree.get(key), Mapping) else {}
     given = loader.get("dataset_dir") or loader.get("dataset_files") or []
-    return [given] if isinstance(given, str) else [str(path) for path in given]
+    named = given if isinstance(given, Mapping) else {"": given}
+    return {
+        str(name): [paths] if isinstance(paths, str) else [str(path) for path in paths] for name, paths in named.items()
+    }
 
 
 def find_records(path: str | Path, key: str) -> list[Path]:

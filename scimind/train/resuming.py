@@ -149,7 +149,7 @@ def continue_run(run: TrainingRun, point: ResumePoint) -> None:
         point: The checkpoint; the losses come from its run's table where that is still there.
     """
     state, best = point.state, point.state.get("best_evaluation")
-    score = EvaluationScore(**best) if best else None
+    score = EvaluationScore.of_json(best) if best else None
     run.first_step, run.last_checkpoint = point.step, point.folder
     run.earlier_seconds, run.skipped_steps = float(state["seconds"]), int(state.get("skipped_steps") or 0)
     if run.folder.is_reporter and point.folder.parent == run.folder.checkpoint:
