@@ -138,7 +138,7 @@ def test_each_modality_has_the_loss_of_its_own_labels(tmp_path: Path) -> None:
     writer.close()
     modalities = modality_table(11, {"smiles": [[6, 9]], "protein": [[9, 11]]})
     # Two rows a batch: the last batch is filled up.
-    score = Evaluator(Fixed(table), [path], 2, modalities=modalities).score()
+    score = Evaluator(Fixed(table), {"": [path]}, 2, modalities=modalities).score()
     assert score is not None and score.records == 5
 
     logits, target = table.astype(np.float64)[ids[:, 3:-1]], ids[:, 4:]
@@ -158,5 +158,5 @@ def test_each_modality_has_the_loss_of_its_own_labels(tmp_path: Path) -> None:
     ]
     found = score_losses(rows, Resampling(samples=0)).scores
     assert score.perplexities == pytest.approx({name: value.value for name, value in found.items()}, rel=1e-5)
-    other = Evaluator(Fixed(table), [path], 2, modalities=modality_table(11, {"smiles": [[5, 9]]})).score()
+    other = Evaluator(Fixed(table), {"": [path]}, 2, modalities=modality_table(11, {"smiles": [[5, 9]]})).score()
     assert other is not None and other.losses["smiles"] != pytest.approx(expected["smiles"], rel=1e-3)
