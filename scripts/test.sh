@@ -18,7 +18,8 @@ run() {
 run "style" ruff check .
 run "format" ruff format --check .
 run "types" mypy
-run "tests" python -m pytest "$@"
+# A process for each core, and a file of tests in one process, since files share what they prepare.
+run "tests" python -m pytest -n logical --maxprocesses 4 --dist loadfile "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
     say "Failed: ${failed[*]}"

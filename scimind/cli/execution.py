@@ -71,4 +71,11 @@ def _predict(config: RunConfig, args: argparse.Namespace) -> None:
         raise SciMindError("no place for the answers; give --save_file FILE, such as predictions.jsonl or answers.txt")
     from scimind.generate.predict import predict
 
-    predict(config, Path(source), Path(target), task=args.task, overwrite=args.overwrite)
+    predict(
+        config,
+        Path(source),
+        Path(target),
+        task=config.get("task"),
+        choices=config.get("choices"),
+        overwrite=args.overwrite,
+    )

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scimind.config.device_settings import DEVICES
-
-TASKS = ("smiles2text", "text2smiles")
+from scimind.data.registry import TASKS
 
 
 def _boolean(text: str) -> bool:
@@ -67,6 +66,10 @@ _TRAINING = (
 _PREDICTION = (
     _Option(("--predict_data", "--input"), "input_data", str, "prompts: a text file, conversation JSON"),
     _Option(("--save_file", "--output"), "save_file", str, "where to write: x.txt or x.jsonl"),
+    _Option(
+        ("--task",), "task", str, f"what is asked, and how answers are read: one of {', '.join(TASKS)}, a .yaml or .py"
+    ),
+    _Option(("--choices",), "choices", str, "a file of answers, one a line, of which the likeliest is taken"),
     _Option(("--predict_batch_size",), "generation.batch_size", int, "prompts answered at a time"),
     _Option(("--max_new_tokens",), "generation.max_new_tokens", int, "most tokens of an answer"),
     _Option(("--do_sample",), "generation.do_sample", _boolean, "True to sample, False for the likeliest token"),
@@ -85,7 +88,6 @@ def add_run_options(parser: argparse.ArgumentParser, *groups: str) -> None:
             _add(section, option)
         if group == "prediction":
             section.add_argument("--overwrite", action="store_true", help="start over, do not go on with x.jsonl")
-            section.add_argument("--task", choices=TASKS, help="the input holds bare SMILES, or bare descriptions")
     parser.epilog = "Any setting of the YAML can be given too: --section.name=value, such as --runner_config.epochs=2."
 
 

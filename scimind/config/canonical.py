@@ -13,6 +13,7 @@ _GENERATION = {
     "batch_size": ("predict_batch_size",),
 }
 
+TRAINING_MODES = ("finetune", "train")
 TASKS = (("train_dataset_task", "train_dataset"), ("eval_dataset_task", "eval_dataset"))
 
 
@@ -32,6 +33,18 @@ def move_to_one_place(tree: dict[str, Any], second_wins: bool = False) -> list[s
         if isinstance(given, dict) and given.get("dataset_config", tree) == tree.get(section):
             del given["dataset_config"]
     return faults
+
+
+def keep_answers_cache(tree: dict[str, Any]) -> None:
+    """Turns `use_past` on in settings of a training that are used to predict: a training cannot say so itself.
+
+    Args:
+        tree: Settings as read, not checked; changed in place.
+    """
+    model = tree.get("model")
+    section = model.get("model_config") if isinstance(model, dict) else None
+    if isinstance(section, dict):
+        section["use_past"] = True
 
 
 def _move_generation(tree: dict[str, Any], second_wins: bool) -> list[str]:

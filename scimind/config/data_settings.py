@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from scimind.config.schema import Items, Node, Section, Value
+from scimind.config.schema import Items, Named, Node, Section, Value
 
-_DATA_LOADER = Section(
-    {
-        "type": Value(str, choices=("MindDataset",)),
-        "dataset_dir": Value(str),
-        "dataset_files": Items(Value(str), single=True),
-        "shuffle": Value(bool),
-        "num_samples": Value(int, low=1, nullable=True),
-    },
-    required=("type",),
-)
+_FILES = Items(Value(str), single=True)
+_LOADER_FIELDS: dict[str, Node] = {
+    "type": Value(str, choices=("MindDataset",)),
+    "dataset_dir": Value(str),
+    "dataset_files": _FILES,
+    "shuffle": Value(bool),
+    "num_samples": Value(int, low=1, nullable=True),
+}
+_DATA_LOADER = Section(_LOADER_FIELDS, required=("type",))
+# Ours: files under names, each of which is evaluated on its own.
+_EVAL_DATA_LOADER = Section({**_LOADER_FIELDS, "dataset_files": Named(_FILES)}, required=("type",))
 
 _DATASET_FIELDS: dict[str, Node] = {
     "data_loader": _DATA_LOADER,
@@ -37,9 +38,14 @@ _DATASET_FIELDS: dict[str, Node] = {
 }
 
 DATASET = Section(_DATASET_FIELDS, required=("data_loader",))
+EVAL_DATASET = Section({**_DATASET_FIELDS, "data_loader": _EVAL_DATA_LOADER}, required=("data_loader",))
 
 DATASET_TASK = Section(
     {"type": Value(str, choices=("CausalLanguageModelDataset",)), "dataset_config": DATASET}, required=("type",)
+)
+
+EVAL_DATASET_TASK = Section(
+    {"type": Value(str, choices=("CausalLanguageModelDataset",)), "dataset_config": EVAL_DATASET}, required=("type",)
 )
 
 # `extension` is ours: whether molecules may hold the characters that the original's table lacks.

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from scimind.config.canonical import move_to_one_place
 from scimind.config.schema import show
 from scimind.errors import ConfigError
 
@@ -44,12 +45,45 @@ def _parse(text: str, source: str) -> Any:
         raise ConfigError(f"not valid YAML: {' '.join(str(reason).split())}", where) from error
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Returns the settings in a YAML file.
+def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Returns the settings in a YAML file, put on top of those of its `base`, a path seen from the file's folder.
+
+    Sections are merged name by name; a list or a single setting replaces that of the base.
+
+    Args:
+        path: The file.
+        above: The files that have it as their base.
 
     Raises:
-        ConfigError: The file cannot be read, is not YAML, or holds no settings.
+        ConfigError: The file or its base cannot be read, is not YAML, or holds no settings.
     """
+    tree = _read_file(path)
+    if "base" not in tree:
+        return tree
+    base = tree.pop("base")
+    if not isinstance(base, str) or not base:
+        raise ConfigError(f"base ({show(base)}) must be the path of a YAML file, seen from this one", path)
+    target = path.parent / base
+    if any(target.resolve() == file.resolve() for file in (*above, path)):
+        raise ConfigError(f"base ({base}) leads back to a file that it is the base of; remove it", path)
+    below = read_yaml(target, (*above, path))
+    # A data set that its task repeats would stay as it is in the base.
+    faults = move_to_one_place(below)
+    if faults:
+        raise ConfigError(faults, target)
+    return _merged(below, tree)
+
+
+def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Returns two trees as one; what both give is that of `above`, sections apart."""
+    both = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            both[key] = _merged(below[key], above[key])
+    return both
+
+
+def _read_file(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:

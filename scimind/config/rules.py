@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from scimind.config.canonical import TRAINING_MODES
 from scimind.config.model_settings import ROUTING_FIELDS, intermediate_size
 from scimind.errors import ConfigError
 from scimind.modality import MODALITY_NAMES
 from scimind.model.settings import RoutingSettings
 
 _MODEL = "model.model_config"
-_TRAINING_MODES = ("finetune", "train")
 _SEMI_AUTOMATIC = (1, 2)
 
 # What runs on Ascend only: setting, the value that has no kernel on the CPU, the value to give instead.
@@ -107,7 +107,7 @@ def _parallel(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str
     if layers and stages > layers:
         yield f"parallel_config.pipeline_stage ({stages}) must be at most {_MODEL}.num_layers ({layers}); lower it"
     micro = spread.get("micro_batch_num", 1)
-    if micro < stages and tree.get("run_mode") in _TRAINING_MODES:
+    if micro < stages and tree.get("run_mode") in TRAINING_MODES:
         yield f"parallel_config.micro_batch_num ({micro}) must be at least pipeline_stage ({stages}); raise it"
     split = spread.get("model_parallel", 1)
     for name in ("num_heads", "n_kv_heads", "vocab_size", "num_experts"):
@@ -126,10 +126,10 @@ def _training(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
     """Yields what a training or evaluating run lacks."""
     mode = tree.get("run_mode")
     model = tree.get("model", {}).get("model_config") or {}
-    if mode in _TRAINING_MODES and model.get("use_past"):
+    if mode in TRAINING_MODES and model.get("use_past"):
         yield f"{_MODEL}.use_past (True) breaks training; set it to False where run_mode is {mode}"
     needed = {"finetune": ["train_dataset"], "train": ["train_dataset"], "eval": ["eval_dataset"]}.get(mode or "", [])
-    if mode in _TRAINING_MODES and tree.get("do_eval"):
+    if mode in TRAINING_MODES and tree.get("do_eval"):
         needed.append("eval_dataset")
     for section in needed:
         if section in given and section not in tree:
@@ -140,7 +140,7 @@ def _training(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
                 f"{section}.data_loader.dataset_dir is missing; "
                 f"give it, or --{section} PATH, a MindRecord file or folder"
             )
-    if mode in _TRAINING_MODES:
+    if mode in TRAINING_MODES:
         for section in ("optimizer", "lr_schedule", "runner_wrapper"):
             if section not in given:
                 yield f"{section} is missing; run_mode {mode} needs it"

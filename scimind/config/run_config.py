@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from scimind.config.canonical import TASKS, move_to_one_place
+from scimind.config.canonical import TASKS, TRAINING_MODES, keep_answers_cache, move_to_one_place
 from scimind.config.reading import apply_overrides, read_yaml
 from scimind.config.rules import broken_rules
 from scimind.config.sections import SCHEMA
@@ -152,7 +152,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Returns the checked configuration in a YAML file.
 
     Args:
-        path: The YAML file. Paths inside it are relative to the current folder, as in MindFormers.
+        path: The YAML file. Paths inside it, other than that of its `base`, are relative to the current folder, as in
+            MindFormers.
         overrides: `--a.b=value` or `a.b=value`, the value in YAML, put on top of the file in order.
 
     Raises:
@@ -162,9 +163,12 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     faults = move_to_one_place(tree)
     if faults:
         raise ConfigError(faults, path)
+    is_of_training = tree.get("run_mode") in TRAINING_MODES
     try:
         apply_overrides(tree, overrides)
     except ConfigError as error:
         raise ConfigError(error.faults, path) from error
     move_to_one_place(tree, second_wins=True)
+    if is_of_training and tree.get("run_mode") == "predict":
+        keep_answers_cache(tree)
     return RunConfig(tree, path)

@@ -161,6 +161,23 @@ class Items:
 
 
 @dataclass(frozen=True)
+class Named:
+    """One item, or several items under names that the user chooses."""
+
+    item: Node
+
+    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+        """Returns the item, or a dict of them; see the module."""
+        if not isinstance(value, Mapping):
+            return self.item.check(value, name, faults)
+        if not value or not all(isinstance(key, str) and key for key in value):
+            faults.append(f"{name} ({show(value)}) must be names with values")
+            return INVALID
+        items = {key: self.item.check(item, _join(name, key), faults) for key, item in value.items()}
+        return INVALID if any(item is INVALID for item in items.values()) else items
+
+
+@dataclass(frozen=True)
 class Section:
     """Named settings.
 

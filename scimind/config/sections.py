@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scimind.config.data_settings import DATASET, DATASET_TASK, TOKENIZER
+from scimind.config.data_settings import DATASET, DATASET_TASK, EVAL_DATASET, EVAL_DATASET_TASK, TOKENIZER
 from scimind.config.device_settings import CONTEXT, PARALLEL, PARALLEL_CONFIG, RECOMPUTE_CONFIG
 from scimind.config.model_settings import MODEL_CONFIG
 from scimind.config.schema import Items, Node, Section, Typed, Value
@@ -82,6 +82,8 @@ SCHEMA = Section(
         "eval_epoch_interval": Value(int),
         "input_data": Value(str, nullable=True),
         "save_file": Value(str, nullable=True),
+        "task": Value(str, nullable=True),  # ours: what prompts ask, and how answers are read
+        "choices": Value(str, nullable=True),  # ours: a file of answers to choose from
         "predict_batch_size": Value(int, low=1, nullable=True),
         "print_separate_loss": _FLAG,
         "calculate_per_token_loss": _FLAG,
@@ -124,8 +126,8 @@ SCHEMA = Section(
         ),
         "train_dataset": DATASET,
         "train_dataset_task": DATASET_TASK,
-        "eval_dataset": DATASET,
-        "eval_dataset_task": DATASET_TASK,
+        "eval_dataset": EVAL_DATASET,
+        "eval_dataset_task": EVAL_DATASET_TASK,
         "processor": Section(
             {
                 "type": Value(str, choices=("LlamaProcessor",)),

@@ -108,7 +108,9 @@ class Emission:
     def _write(self, rows: _Rows, row: int, kind: int) -> None:
         arrays = rows.part.arrays
         start, stop = rows.bounds[row : row + 2]
-        self.sinks[kind].append(arrays["ids"][start:stop], arrays["labels"][start:stop], rows.texts[row])
+        # Copies: a slice that waits for its row would keep the whole part in memory.
+        ids, labels = arrays["ids"][start:stop].copy(), arrays["labels"][start:stop].copy()
+        self.sinks[kind].append(ids, labels, rows.texts[row])
         self.counts.tokens += arrays["kinds"][row]
         self.counts.answer_tokens += int(arrays["answer_tokens"][row])
         self.rejects.summary.truncated += bool(arrays["truncated"][row])

@@ -24,7 +24,7 @@ from scimind.data.sources import Source
 from scimind.data.splits import EVALUATION, TEST, TRAIN
 from scimind.data.staging import staged
 from scimind.data.summary import PrepareSummary
-from scimind.errors import SciMindError
+from scimind.errors import DataError, SciMindError
 from scimind.hashing import file_checksum
 from scimind.parallel import check_workers
 from scimind.tokenizer import TokenCodec
@@ -208,7 +208,7 @@ def _write(
                     entry = {"file": path, "line": 1, "kind": "repaired", "defect": "file", "reason": reason}
                     rejects.add(entry | {"kept": True})
         counts.fill(summary)
-        _check_found(counts, summary, any(sink.records for sink in sinks.values()))
+        _check_found(counts, rejects, any(sink.records for sink in sinks.values()))
         for sink in sinks.values():
             sink.close(summary)
     finally:
@@ -220,15 +220,17 @@ def _write(
         (scratch / f"{name}.detected.jsonl").unlink()
 
 
-def _check_found(counts: Counts, summary: PrepareSummary, has_records: bool) -> None:
+def _check_found(counts: Counts, rejects: Rejects, has_records: bool) -> None:
     """Raises what is to be said where no record was written."""
     if has_records:
         return
-    lengths = counts.lengths
+    lengths, summary, first = counts.lengths, rejects.summary, rejects.first
+    if first is not None:
+        reason = first["reason"] if summary.read == 1 else f"no usable record; the first fault: {first['reason']}"
+        raise DataError(reason, first["file"], first["line"], first.get("text", ""))
     if lengths and min(lengths) > summary.seq_length + 1:
         raise SciMindError(
             f"no record fits seq_length ({summary.seq_length}); the shortest needs {min(lengths) - 1}, the longest "
             f"{max(lengths) - 1}; raise it"
         )
-    found = "".join(f"; {count:,} {defect}" for defect, count in summary.defects.items())
-    raise SciMindError(f"no usable record in {', '.join(summary.inputs)}{found}; see its format in the README")
+    raise SciMindError(f"no usable record in {', '.join(summary.inputs)}; see its format in the README")

@@ -58,9 +58,10 @@ class Columns:
             for name, choices in wanted.items()
             if (column := next((known[choice] for choice in choices if choice in known), None)) is not None
         }
-        missing = [name for name in self.names if name not in found and name not in self.optional]
-        if len(missing) == 1 and (column := known.get(self.fallback.get(missing[0], ""))) is not None:
-            found[missing.pop()] = column
+        absent = [name for name in self.names if name not in found]
+        if len(absent) == 1 and (column := known.get(self.fallback.get(absent[0], ""))) is not None:
+            found[absent.pop()] = column
+        missing = [name for name in absent if name not in self.optional]
         if missing:
             choices = " or ".join(self.names[missing[0]])
             there = ", ".join(repr(name) for name in columns)
@@ -95,7 +96,7 @@ def read_rows(path: Path, columns: Columns, notes: FileNotes | None = None) -> I
         DataError: The file is missing, empty or damaged, its JSON list is broken, or a column is missing.
     """
     notes = FileNotes() if notes is None else notes
-    values = _parquet_values(path, columns) if _is_parquet(path) else _text_values(path, columns, notes)
+    values = _parquet_values(path, columns) if is_parquet(path) else _text_values(path, columns, notes)
     for number, value in enumerate(values, start=1):
         if isinstance(value, DataError):
             yield value
@@ -260,7 +261,8 @@ def _needed(columns: Columns) -> list[str]:
     return [name for name in columns.names if name not in columns.optional]
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
+    """Returns whether a file begins as parquet does."""
     try:
         with open_bytes(path) as file:
             return file.read(len(_PARQUET)) == _PARQUET

@@ -70,6 +70,7 @@ class Rejects:
 
     def __init__(self, path: Path, summary: PrepareSummary) -> None:
         self._path, self.summary = path, summary
+        self.first: dict[str, Any] | None = None  # the first faulty record
         self._file: TextIO | None = None
 
     def add(self, entry: dict[str, Any]) -> None:
@@ -85,6 +86,8 @@ class Rejects:
             kind, defect = entry["kind"], entry["defect"]
             self.summary.dropped[kind] = self.summary.dropped.get(kind, 0) + 1
             self.summary.defects[defect] = self.summary.defects.get(defect, 0) + 1
+        if entry["kind"] == "faulty":
+            self.first = self.first or entry
         if self._file is None:
             self._file = self._path.open("w", encoding="utf-8", newline="\n")
         self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -105,6 +105,16 @@ class Task:
         return self.key or kinds[0]
 
     @property
+    def asked_fields(self) -> tuple[Field, ...]:
+        """The fields of the question."""
+        return tuple(spec for spec in self.fields if spec.name in PLACE.findall(self.question))
+
+    @property
+    def answered_fields(self) -> tuple[Field, ...]:
+        """The fields of the answer."""
+        return tuple(spec for spec in self.fields if spec.name in PLACE.findall(self.answer))
+
+    @property
     def label_field(self) -> Field | None:
         """The field of kind `label`, if there is one."""
         return next((spec for spec in self.fields if spec.kind == "label"), None)
@@ -172,20 +182,29 @@ class Task:
             DataError: One is missing.
         """
         shown = {}
-        for spec in self.fields:
-            if spec.name in PLACE.findall(self.question):
-                if spec.name not in given and not spec.optional:
-                    raise DataError(f"task {self.name} asks with a {spec.name}; give it")
-                shown[spec.name] = read_field(spec, given.get(spec.name), Settings(molecules="as-is")).shown
+        for spec in self.asked_fields:
+            if spec.name not in given and not spec.optional:
+                raise DataError(f"task {self.name} asks with a {spec.name}; give it")
+            shown[spec.name] = read_field(spec, given.get(spec.name), Settings(molecules="as-is")).shown
         return self._fill(self.question, shown)
+
+    def place_of(self, name: str) -> int:
+        """Returns where a field's own text begins in a question whose other fields are empty."""
+        spec = next(spec for spec in self.asked_fields if spec.name == name)
+        before = self.question.partition(f"{{{name}}}")[0]
+        tag = f"<{spec.kind}>" if spec.kind in SEQUENCE_KINDS else ""
+        return len(self._filled(before, {other.name: "" for other in self.asked_fields}).lstrip() + tag)
 
     def _rounds(self, shown: Mapping[str, str]) -> tuple[Round, ...]:
         return (Round(self._fill(self.question, shown), self._fill(self.answer, shown)),)
 
     def _fill(self, template: str, shown: Mapping[str, str]) -> str:
         """Returns a template with its fields filled in."""
+        return self._filled(template, shown).strip()
+
+    def _filled(self, template: str, shown: Mapping[str, str]) -> str:
         texts = {**shown, "choices": TokenCodec.escape(", ".join(self.output.choices))}
-        return PLACE.sub(lambda place: texts[place[1]] if place[1] in texts else place[0], template).strip()
+        return PLACE.sub(lambda place: texts[place[1]] if place[1] in texts else place[0], template)
 
     def _variants(self, read: Mapping[str, Value], settings: Settings) -> Iterator[tuple[Round, ...]]:
         """Yields the record with its molecules spelled at random, as often as the settings say, each once."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from mindspore import Tensor
@@ -15,7 +14,7 @@ from scimind.model import SciMindForCausalLM
 from scimind.model.cpu.decoding.experts import StepExperts
 from scimind.model.cpu.decoding.parts import DecodingParts
 from scimind.model.cpu.decoding.prompt import PromptNetwork
-from scimind.model.cpu.decoding.steps import HIDDEN, GreedyStep, KeyValueCache, OneStep, Step, compiled
+from scimind.model.cpu.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, Step
 
 SHORTEST_CACHE = 128
 MOST_STEPS = 32
@@ -80,18 +79,19 @@ class CachedDecoder:
         """Returns the most likely next tokens of each row, see `GreedyDecoder`."""
         last = int(positions[alive].max())
         self._reach(last)
+        steps = min(steps, MOST_STEPS, self._at.length - last)
         banned = np.zeros((self.model.config.vocab_size, 1), np.float32)
         banned[vocab_size:] = banned[list(never)] = _NEVER
-        network = self._at.greedy_step(self._experts)
-        state = [Tensor(ids, mstype.int32), Tensor(positions, mstype.int32), Tensor(alive, mstype.int32)]
-        constants = Tensor(banned), Tensor(eos_id, mstype.int32)
-        tokens: list[NDArray[np.int32]] = []
-        for _ in range(min(steps, MOST_STEPS, self._at.length - last)):
-            token, *state = network(*state, *constants)
-            tokens.append(token.asnumpy())
-            if state[2].asnumpy().sum() <= fewest:
-                break
-        return np.stack(tokens)
+        tokens, done = self._at.greedy_steps(self._experts)(
+            Tensor(ids, mstype.int32),
+            Tensor(positions, mstype.int32),
+            Tensor(alive, mstype.int32),
+            Tensor(banned),
+            Tensor(eos_id, mstype.int32),
+            Tensor([steps], mstype.int32),
+            Tensor(fewest, mstype.int32),
+        )
+        return tokens.asnumpy()[: int(done.asnumpy()[0])]
 
     def _reach(self, position: int) -> None:
         """Moves to a longer cache if `position` lies behind the end of this one."""
@@ -120,8 +120,8 @@ class _Graphs:
     def __init__(self, parts: DecodingParts, rows: int, length: int) -> None:
         self.parts, self.rows, self.length = parts, rows, length
         self._cache: KeyValueCache | None = None
-        self._one: Callable[..., Any] | None = None
-        self._greedy: Callable[..., Any] | None = None
+        self._one: OneStep | None = None
+        self._greedy: GreedySteps | None = None
 
     @property
     def cache(self) -> KeyValueCache:
@@ -131,16 +131,16 @@ class _Graphs:
             self._cache = KeyValueCache(len(self.parts.layers), shape, self.parts.dtype)
         return self._cache
 
-    def one_step(self, experts: StepExperts) -> Callable[..., Any]:
+    def one_step(self, experts: StepExperts) -> OneStep:
         """Returns the network of one step."""
         if self._one is None:
-            self._one = compiled(OneStep(Step(self.parts, self.cache, self.rows, experts)))
+            self._one = OneStep(Step(self.parts, self.cache, self.rows, experts))
         return self._one
 
-    def greedy_step(self, experts: StepExperts) -> Callable[..., Any]:
-        """Returns the network of one step that takes the most likely token."""
+    def greedy_steps(self, experts: StepExperts) -> GreedySteps:
+        """Returns the network of several steps."""
         if self._greedy is None:
-            self._greedy = compiled(GreedyStep(Step(self.parts, self.cache, self.rows, experts)))
+            self._greedy = GreedySteps(Step(self.parts, self.cache, self.rows, experts), self.rows, MOST_STEPS)
         return self._greedy
 
     def contents(self) -> list[NDArray]:

@@ -9,24 +9,30 @@ from typing import Any
 
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.errors import CheckpointError
+from scimind.generate.answer_rules import AnswerRules
 from scimind.generate.settings import GenerationSettings
 
 _HASHED_WHOLE = 1 << 28  # bytes; larger files are sampled
 _SAMPLE = 1 << 20
 
 
-def run_notes(settings: GenerationSettings, tokenizer: str, checkpoint: str | Path | None) -> dict[str, Any]:
+def run_notes(
+    settings: GenerationSettings, tokenizer: str, checkpoint: str | Path | None, answers: AnswerRules | None = None
+) -> dict[str, Any]:
     """Returns what the answers of a run depend on, apart from its prompts.
 
     Args:
         settings: How to generate.
         tokenizer: The tokenizer's fingerprint.
         checkpoint: File or folder of the weights; None or "" for a model without weights of its own.
+        answers: How answers are read; None leaves them as they are.
     """
     notes: dict[str, Any] = asdict(settings)
     del notes["batch_size"]  # a run that ran out of memory may continue with a smaller one
     notes["tokenizer"] = tokenizer
     notes["checkpoint"] = checkpoint_digest(find_checkpoint(checkpoint).weights) if checkpoint else ""
+    notes["task"] = answers.task.name if answers and answers.task else None
+    notes["choices"] = list(answers.choices) if answers else []
     return notes
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from scimind.console import Console, duration, quiet_console
+from scimind.data.task import Task
 from scimind.errors import ConfigError
+from scimind.generate.answer_rules import AnswerRules, prediction_row, read_rules
 from scimind.generate.batch import Generated
+from scimind.generate.choices import Choices, Ranked, rank_batch
 from scimind.generate.decoding import batch_buckets, bucket_for, generate_batch, prompt_fault
 from scimind.generate.notes import run_notes
 from scimind.generate.prompts import EncodedPrompt, Prompt, encode_prompts, read_prompts
@@ -53,12 +56,13 @@ class PredictSummary:
         names = {
             "stop": "ended by themselves",
             "length": "cut at the length limit",
+            "choice": "chosen",
             "error": "failed",
         }
         parts = [f"{self.reasons[reason]} {name}" for reason, name in names.items() if self.reasons[reason]]
         if self.continued:
             parts.insert(0, f"{self.continued} were there already")
-        rate = f", {self.output_tokens / self.seconds:.0f} tokens/s" if self.seconds else ""
+        rate = f", {self.output_tokens / self.seconds:.0f} tokens/s" if self.output_tokens and self.seconds else ""
         return f"{self.total} prompts: {', '.join(parts)}{rate}. Predictions: {self.path}"
 
 
@@ -66,8 +70,9 @@ def predict(
     config: Mapping[str, Any],
     input_path: str | Path,
     output_path: str | Path,
-    task: str | None = None,
+    task: str | Path | Task | None = None,
     *,
+    choices: str | Path | None = None,
     overwrite: bool = False,
 ) -> PredictSummary:
     """Answers every prompt of a file with the model of a configuration.
@@ -76,7 +81,9 @@ def predict(
         config: The run configuration; its `generation` section holds the settings, `load_checkpoint` the weights.
         input_path: Prompts, see `read_prompts`.
         output_path: `.jsonl` or `.txt`, see `PredictionWriter`. An interrupted run continues when it is started again.
-        task: "smiles2text" or "text2smiles" where the file holds bare molecules or descriptions.
+        task: What is asked, see `find_task`: the file may hold bare molecules, sequences or raw records, and answers
+            are read as the task's. Where the answer is one of few, the most likely one is taken, with probabilities.
+        choices: A file of answers, one a line, of which each prompt gets the most likely one.
         overwrite: Start over instead of continuing.
 
     Returns:
@@ -88,16 +95,28 @@ def predict(
     # All that can be checked without the model comes before it, for it takes its time.
     settings = GenerationSettings.from_config(config)
     codec = codec_of(config)
+    rules = read_rules(task, choices)
+    if rules.choices:
+        Choices.encode(codec, rules.choices)  # tells what is wrong with them
     prompts = read_prompts(input_path, task)
     check_output(output_path)
-    run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"))
+    run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules)
     folder = RunFolder.create(config.get("output_dir") or "output", "predict")
     with quiet_console(folder.log_file) as console:
         from scimind.generate.decoders import load_decoder
 
         decoder = load_decoder(config, settings, console)
         summary = predict_file(
-            decoder, codec, prompts, settings, input_path, output_path, run, overwrite=overwrite, console=console
+            decoder,
+            codec,
+            prompts,
+            settings,
+            input_path,
+            output_path,
+            run,
+            answers=rules,
+            overwrite=overwrite,
+            console=console,
         )
         console.print(str(summary))
     return summary
@@ -124,6 +143,7 @@ def predict_file(
     output_path: str | Path,
     run: Mapping[str, Any],
     *,
+    answers: AnswerRules | None = None,
     overwrite: bool = False,
     console: Console | None = None,
 ) -> PredictSummary:
@@ -137,6 +157,7 @@ def predict_file(
         input_path: The input file, for error messages.
         output_path: The file of predictions.
         run: What the answers depend on, see `run_notes`.
+        answers: How answers are found and read; by default they are generated and left as they are.
         overwrite: Start over instead of continuing.
         console: Shows the progress; standard error by default.
 
@@ -144,10 +165,11 @@ def predict_file(
         DataError: A prompt cannot be encoded, or the prediction file is at fault.
     """
     encoded = encode_prompts(codec, prompts, input_path)
+    answers = answers or AnswerRules()
     console = console or Console(sys.stderr)
     with PredictionWriter(output_path, [prompt.as_row() for prompt in encoded], run, overwrite) as writer:
         try:
-            summary = predict_prompts(decoder, codec, encoded, settings, writer, console)
+            summary = predict_prompts(decoder, codec, encoded, settings, writer, console, answers)
         except KeyboardInterrupt:
             done = f"{writer.written} of {len(encoded)} predictions are in {writer.rows_path}"
             console.print(f"Interrupted: {done}. Start the same command again to continue.")
@@ -167,6 +189,7 @@ def predict_prompts(
     settings: GenerationSettings,
     writer: PredictionWriter,
     console: Console,
+    rules: AnswerRules,
 ) -> PredictSummary:
     """Answers the prompts that a writer does not have yet, and hands them to it.
 
@@ -177,7 +200,9 @@ def predict_prompts(
         settings: How to generate.
         writer: Where the predictions go; its first `written` prompts are passed over.
         console: Shows the progress.
+        rules: How answers are found and read.
     """
+    choices = Choices.encode(codec, rules.choices) if rules.choices else None
     summary = PredictSummary(writer.path, len(prompts), continued=writer.written)
     # One batch size for the whole run, decided by all prompts: a decoder compiles once, and a run that continues
     # computes with the same shapes as one that was never interrupted.
@@ -188,31 +213,38 @@ def predict_prompts(
         summary.output_tokens += tokens
         progress.show(f"{summary.output_tokens / max(time.monotonic() - started, 1e-9):.0f} tokens/s")
 
+    def answer(ids: Sequence[Sequence[int]], numbers: Sequence[int]) -> Sequence[Generated | Ranked]:
+        if choices is not None:
+            return rank_batch(decoder, ids, choices, vocab_size=codec.vocab_size, rows=batch_rows)
+        return generate_batch(
+            decoder,
+            ids,
+            settings,
+            eos_id=codec.eos_id,
+            vocab_size=codec.vocab_size,
+            pad_id=codec.pad_id,
+            streams=numbers,
+            rows=batch_rows,
+            on_step=count,
+        )
+
     with console.progress(len(prompts), "predict", unit="prompt", every=1, initial=writer.written) as progress:
         for batch in plan_batches([len(prompt.ids) for prompt in prompts], settings.batch_size, decoder.max_length):
             new = [index for index in batch if index >= summary.continued]
             if not new:
                 continue
-            answers = generate_batch(
-                decoder,
-                [prompts[index].ids for index in batch],
-                settings,
-                eos_id=codec.eos_id,
-                vocab_size=codec.vocab_size,
-                pad_id=codec.pad_id,
-                streams=batch,
-                rows=batch_rows,
-                on_step=count,
-            )
-            for index, answer in zip(batch, answers, strict=True):
+            answers = answer([prompts[index].ids for index in batch], batch)
+            for index, found in zip(batch, answers, strict=True):
                 if index >= summary.continued:
-                    writer.add(index, _prediction(prompts[index], answer, codec))
-                    summary.reasons[answer.finish_reason] += 1
-                    if answer.message:
-                        summary.failures.append(f"prompt {prompts[index].id}: {answer.message}")
+                    row = prediction_row(prompts[index], found, codec, rules, choices)
+                    writer.add(index, row)
+                    summary.reasons[row["finish_reason"]] += 1
+                    if found.message:
+                        summary.failures.append(f"prompt {prompts[index].id}: {found.message}")
             writer.flush()
-            speed = f"{summary.output_tokens / max(time.monotonic() - started, 1e-9):.0f} tokens/s"
-            progress.advance(len(new), f"{speed}, {duration(progress.remaining())} left")
+            seconds = max(time.monotonic() - started, 1e-9)
+            speed = f"{summary.output_tokens / seconds:.0f} tokens/s, " if choices is None else ""
+            progress.advance(len(new), f"{speed}{duration(progress.remaining())} left")
     summary.seconds = time.monotonic() - started
     return summary
 
@@ -242,20 +274,3 @@ def plan_batches(
         planned = [fit[place : place + batch_size] for place in range(0, len(fit), batch_size)]
         batches += sorted(planned + [[index] for index in unfit], key=min)
     return batches
-
-
-def _prediction(prompt: EncodedPrompt, answer: Generated, codec: TokenCodec) -> dict[str, Any]:
-    """Returns the row of one answer, in the order in which people read it."""
-    prediction: dict[str, Any] = {
-        "id": prompt.id,
-        "prompt": prompt.text,
-        "output": codec.decode(answer.ids) if answer.ids else "",
-        "finish_reason": answer.finish_reason,
-        "prompt_tokens": len(prompt.ids),
-        "output_tokens": len(answer.ids),
-    }
-    if prompt.reference is not None:
-        prediction["reference"] = prompt.reference
-    if answer.message:
-        prediction["message"] = answer.message
-    return prediction

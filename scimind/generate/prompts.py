@@ -15,17 +15,16 @@ from typing import Any
 from scimind.data.conversation import Round
 from scimind.data.files import read_text
 from scimind.data.readers import read_conversations
-from scimind.data.rendering import QUESTIONS, ask, encode_prompt, render_prompt
-from scimind.data.tables import read_pairs, repair_backslashes
+from scimind.data.rendering import encode_prompt, render_prompt
+from scimind.data.tables import repair_backslashes
+from scimind.data.task import Task
 from scimind.errors import DataError, TokenError
 from scimind.tokenizer import TokenCodec
 
 _TAGGED = r"(?<!\\)<(smiles|protein|dna|rna)>.*?</\1>"
 _DOUBLED = r"(?:\{\|\\\|\}){2,}"  # two bonds in a row, which no molecule has
 _SPECIAL = re.compile(rf"{_TAGGED}|{_DOUBLED}|\\n")
-_FORM = re.compile(r"\{\|(.)\|\}")
 _SEQUENCE_MARKS = ("|}", "|>", "|*", "</")
-_COLUMNS = ("smiles", "molecule", "description", "caption")
 _AROUND = 30  # characters shown on each side of a fault
 
 
@@ -72,58 +71,28 @@ class EncodedPrompt:
         return {"id": self.id, "prompt": self.text} | ({} if self.reference is None else {"reference": self.reference})
 
 
-def read_prompts(path: str | Path, task: str | None = None) -> list[Prompt]:
+def read_prompts(path: str | Path, task: str | Path | Task | None = None) -> list[Prompt]:
     """Reads the prompts of a file.
 
     Args:
         path: `.json` or `.jsonl` with conversations; any other file is text.
-        task: None for prompts or questions; "smiles2text" for a molecule a line, "text2smiles" for a description. With
-            a task the file may also be a table of both, as `scimind prepare` reads it; its other column becomes the
-            reference.
+        task: None for prompts or questions. With a task, see `find_task`, the file may also hold what the task asks
+            about: a molecule, sequence or description a line, or a file of any form that `scimind prepare` reads, whose
+            answers become the references.
 
     Raises:
-        DataError: The file is missing, empty, not UTF-8 or broken, or the task does not exist or does not fit.
+        DataError: The file is missing, empty, not UTF-8 or broken, or does not fit the task.
+        SciMindError: There is no such task.
     """
     path = Path(path)
-    if task is not None and task not in QUESTIONS:
-        raise DataError(f"task ({task}) must be one of {', '.join(QUESTIONS)}")
-    is_json = path.suffix.lower() in (".json", ".jsonl")
-    if is_json and task is None:
-        return list(_conversation_prompts(path))
-    text = read_text(path)
-    lines = text.removesuffix("\n").split("\n")
-    if task is None:
-        return [_line_prompt(line, number, path) for number, line in enumerate(lines, start=1)]
-    if is_json and '"conversation"' in text:
-        raise DataError(f"conversations hold their own questions; leave out task ({task}), or give another file", path)
-    header = [name.strip().lower() for name in re.split(r"[\t,]", lines[0])]
-    if is_json or (len(header) > 1 and any(name in _COLUMNS for name in header)):
-        return list(_table_prompts(path, task))
-    first = 1 if header[0] in _COLUMNS else 0
-    return [task_prompt(line, task, str(number), number) for number, line in enumerate(lines[first:], start=first + 1)]
+    if task is not None:
+        from scimind.generate.task_prompts import read_task_prompts
 
-
-def task_prompt(given: str, task: str, id: str, line: int, reference: str | None = None) -> Prompt:
-    """Returns the prompt that asks a task's question; an empty one for blank input.
-
-    Args:
-        given: A molecule, plain or in tags or in the published model's form, or a description.
-        task: "smiles2text" or "text2smiles".
-        id: As in `Prompt`, as are `line` and `reference`.
-        line: Where it stands in the file.
-        reference: The answer that the file gives.
-    """
-    indent, given = _indent(given), given.strip()
-    if not given:
-        return Prompt(id, "", line, reference)
-    if task == "smiles2text":
-        plain = _FORM.sub(r"\1", given) if given.startswith("{|") else given
-        given = repair_backslashes(plain.removeprefix("<smiles>").removesuffix("</smiles>"))[0]
-    else:
-        given = expand_line(given)
-    question = ask(task, given)
-    start = len(ask(task, "")) - (len("</smiles>") if task == "smiles2text" else 0)
-    return Prompt(id, render_prompt(question), line, reference, ((question, None),), start - indent)
+        return list(read_task_prompts(path, task))
+    if path.suffix.lower() in (".json", ".jsonl"):
+        return list(conversation_prompts(path))
+    lines = read_text(path).removesuffix("\n").split("\n")
+    return [_line_prompt(line, number, path) for number, line in enumerate(lines, start=1)]
 
 
 def expand_line(line: str) -> str:
@@ -195,7 +164,7 @@ def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
 
 def _line_prompt(line: str, number: int, path: Path) -> Prompt:
     """Returns the prompt of a text line: as it is where it is rendered already, rendered where it is a question."""
-    indent, line = _indent(line), line.strip()
+    indent, line = indent_of(line), line.strip()
     if not line:
         return Prompt(str(number), "", number)
     if "[INST]" not in line:
@@ -208,12 +177,12 @@ def _line_prompt(line: str, number: int, path: Path) -> Prompt:
     return Prompt(str(number), space + expand_line(line), number, start=len(space) - indent)
 
 
-def _indent(line: str) -> int:
+def indent_of(line: str) -> int:
     """Returns the number of white space characters that a line begins with."""
     return len(line) - len(line.lstrip())
 
 
-def _conversation_prompts(path: Path) -> Iterator[Prompt]:
+def conversation_prompts(path: Path) -> Iterator[Prompt]:
     """Yields each conversation's prompt: its last question behind earlier rounds. A last answer is the reference."""
     for found in read_conversations(path, answered=False):
         if isinstance(found, DataError):
@@ -222,14 +191,3 @@ def _conversation_prompts(path: Path) -> Iterator[Prompt]:
         text = "".join(f"{render_prompt(asked)} {answer}</s>" for asked, answer in earlier) + render_prompt(question)
         rounds: Sequence[tuple[str, str | None]] = (*earlier, Round(question, None))
         yield Prompt(found.id, text, found.line or 1, reference, tuple(rounds))
-
-
-def _table_prompts(path: Path, task: str) -> Iterator[Prompt]:
-    """Yields the prompts of a table of molecules and descriptions."""
-    for pair in read_pairs(path):
-        if isinstance(pair, DataError):
-            raise pair
-        given, reference = pair.molecule, pair.description
-        if task == "text2smiles":
-            given, reference = reference, given
-        yield task_prompt(given, task, pair.id, pair.line, reference)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 _CHECKPOINT_KEYS = ("save_checkpoint_steps", "keep_checkpoint_max", "checkpoint_format", "save_optimizer")
@@ -37,3 +38,22 @@ def take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict
         del own["SciMindCheckpoint"]
     tree["callbacks"] = left or [{"type": "MFLossMonitor", "per_print_times": 1}]
     return own
+
+
+def checkpoint_bytes(callbacks: Mapping[str, Mapping[str, Any]], model: Mapping[str, Any]) -> int:
+    """Returns about how many bytes the checkpoints that `SciMindCheckpoint` keeps take together.
+
+    Args:
+        callbacks: What `take_callbacks` returned.
+        model: The section model.model_config.
+    """
+    if "SciMindCheckpoint" not in callbacks:
+        return 0
+    hidden = int(model.get("hidden_size", 4096))
+    neurons = int(model.get("intermediate_size") or 8 * hidden // 3)
+    layer = 4 * hidden * hidden + 3 * hidden * neurons
+    weights = 2 * int(model["vocab_size"]) * hidden + int(model.get("num_layers", 32)) * layer
+    checkpoint = callbacks["SciMindCheckpoint"]
+    width = 4 if model.get("param_init_type", "float32") == "float32" else 2
+    one = weights * (width + (8 if checkpoint.get("save_optimizer", True) else 0))
+    return one * (int(checkpoint.get("keep_checkpoint_max", 2)) + 1)

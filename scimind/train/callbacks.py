@@ -8,6 +8,7 @@ step.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -172,6 +173,10 @@ class SciMindEvaluation(Callback):
             f"evaluation at step {run.step}: loss {score.loss:.4f}{by_modality}, token accuracy {score.accuracy:.4f} "
             f"on {score.records} records{note}"
         )
+        for name, part in score.parts.items():
+            run.console.print(
+                f"  {name}: loss {part.loss:.4f}, token accuracy {part.accuracy:.4f} on {part.records} records"
+            )
 
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
@@ -180,18 +185,20 @@ class SciMindLossCurve(Callback):
 
     Args:
         run: The training.
+        names: Those of the evaluation data, each with a column of its own.
         plot_interval: Steps between two drawings.
     """
 
-    def __init__(self, run: TrainingRun, plot_interval: int = 500) -> None:
+    def __init__(self, run: TrainingRun, names: Sequence[str] = (), plot_interval: int = 500) -> None:
         super().__init__()
         self._run, self._plot_interval = run, plot_interval
+        self._names = [name for name in names if name]
         self._next_plot = plot_interval
         self._table: LossTable | None = None
 
     def on_train_begin(self, run_context: Any) -> None:
         """Opens the table; the steps of an earlier run, or an evaluation before the first one, are its first rows."""
-        self._table = LossTable(self._run.folder.loss_table, self._run.records)
+        self._table = LossTable(self._run.folder.loss_table, self._run.records, self._names)
         self._next_plot += self._run.step
 
     def on_train_step_end(self, run_context: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,10 @@ class Evaluator:
 
     Args:
         network: A causal language model.
-        files: The MindRecord files.
+        files: The MindRecord files by name, each name scored on its own; the one name "" for data without names.
         batch_size: Rows of a batch; the last one is filled up so that the graph's shapes stay.
         pad_token_id: The tokenizer's padding.
-        limit: Reads at most this many rows.
+        limit: Reads at most this many rows of each name.
         bos_token_id: What a record begins with, where a row holds several; None where it holds one.
         workers: The workers among which the batches are divided; each gets the score of all.
         modalities: The modality of every id, [v]; None where only the whole is scored.
@@ -75,7 +75,7 @@ class Evaluator:
     def __init__(
         self,
         network: nn.Cell,
-        files: list[Path],
+        files: Mapping[str, list[Path]],
         batch_size: int,
         pad_token_id: int = 0,
         limit: int | None = None,
@@ -101,10 +101,20 @@ class Evaluator:
             evaluation mode.
         """
         self._cell.set_train(False)
+        parts: dict[str, EvaluationScore] = {}
+        for name, files in self._files.items():
+            score = self._score_files(files, is_stopped)
+            if score is None:
+                return None
+            parts[name] = score
+        return parts[""] if list(parts) == [""] else EvaluationScore.of_parts(parts)
+
+    def _score_files(self, files: list[Path], is_stopped: Callable[[], bool]) -> EvaluationScore | None:
+        """Returns the score of the files of one name, None where it was given up."""
         # Losses, right predictions and tokens of each modality.
         sums, records = np.zeros((len(MODALITY_NAMES), 3)), 0.0
         is_given_up = False
-        for input_ids, labels, count in self._batches():
+        for input_ids, labels, count in self._batches(files):
             parts = self._cell(ms.Tensor(input_ids[:, :-1]), ms.Tensor(labels[:, 1:]))
             modality = self._modality(labels[:, 1:])
             for place, part in enumerate(parts):
@@ -133,12 +143,12 @@ class Evaluator:
             return np.zeros(labels.size, np.int32)
         return modality_of(np.maximum(labels.ravel(), 0), self._modalities)
 
-    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
+    def _batches(self, files: list[Path]) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
         """Yields input_ids and labels of this worker, int32 [b, s + 1], and how many records are in them."""
         from mindspore.dataset import MindDataset
 
         settings: dict[str, Any] = {} if self._limit is None else {"num_samples": self._limit}
-        data = MindDataset([str(file) for file in self._files], columns_list=list(COLUMNS), shuffle=False, **settings)
+        data = MindDataset([str(file) for file in files], columns_list=list(COLUMNS), shuffle=False, **settings)
         rows = data.batch(self._batch_size).create_tuple_iterator(num_epochs=1, output_numpy=True)
         for input_ids, labels in islice(rows, self._workers.rank, None, self._workers.size):
             is_packed = self._bos_token_id is not None

@@ -11,6 +11,7 @@ from typing import Any
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.console import quiet_console
 from scimind.run_folder import RunFolder, replace_text, worker
+from scimind.train.callback_settings import checkpoint_bytes
 from scimind.train.settings import TrainSettings, read_settings
 from scimind.train.state import EvaluationScore
 
@@ -86,7 +87,7 @@ def finetune(config: Mapping[str, Any]) -> FinetuneResult:
         return train(settings, config, folder, console)
 
 
-def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
+def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     """Scores a model on the evaluation data.
 
     Args:
@@ -94,7 +95,8 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
 
     Returns:
         loss (nats of an answer's token), perplexity, perplexity_text and so on for each modality of the answers,
-        token_accuracy (0 to 1), tokens, records; `evaluation.json` too.
+        token_accuracy (0 to 1), tokens, records; and, where the data has names, `parts` with the same for each.
+        `evaluation.json` has it too.
 
     Raises:
         SciMindError: A mistake in what was given.
@@ -107,20 +109,28 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, float]:
         from scimind.train.session import score_model
 
         score = score_model(settings, console)
-        result = {
-            "loss": score.loss,
-            **score.perplexities,
-            "token_accuracy": score.accuracy,
-            "tokens": float(score.tokens),
-            "records": float(score.records),
-        }
+        result: dict[str, Any] = _values(score)
+        if score.parts:
+            result["parts"] = {name: _values(part) for name, part in score.parts.items()}
         if folder.is_reporter:
             replace_text(folder.root / "evaluation.json", json.dumps(result, indent=2) + "\n")
-        console.print(
-            f"loss {score.loss:.4f}, perplexity {score.perplexity:.3f}{_by_modality(score)}, "
-            f"token accuracy {score.accuracy:.4f} ({score.tokens} tokens of {score.records} records)"
-        )
+        for name, part in (("", score), *score.parts.items()):
+            console.print(
+                f"{f'{name}: ' if name else ''}loss {part.loss:.4f}, perplexity {part.perplexity:.3f}"
+                f"{_by_modality(part)}, token accuracy {part.accuracy:.4f} "
+                f"({part.tokens} tokens of {part.records} records)"
+            )
         return result
+
+
+def _values(score: EvaluationScore) -> dict[str, float]:
+    return {
+        "loss": score.loss,
+        **score.perplexities,
+        "token_accuracy": score.accuracy,
+        "tokens": float(score.tokens),
+        "records": float(score.records),
+    }
 
 
 def _by_modality(score: EvaluationScore) -> str:
@@ -132,5 +142,5 @@ def _create_folder(settings: TrainSettings, command: str) -> RunFolder:
     """Returns the run's folder as this worker uses it."""
     rank, size = worker()
     is_reporter = rank == settings.reporting_rank(size)
-    needed = settings.checkpoint_bytes() if is_reporter else 0
+    needed = checkpoint_bytes(settings.callbacks, settings.model_config) if is_reporter else 0
     return RunFolder.create(settings.output_dir, command, rank=rank, is_reporter=is_reporter, needed_bytes=needed)

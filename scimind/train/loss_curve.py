@@ -14,6 +14,7 @@ from scimind.errors import SciMindError
 from scimind.train.state import EvaluationScore, StepRecord
 
 COLUMNS = ("step", "epoch", "loss", "eval_loss", "learning_rate", "seconds", "eval_accuracy")
+_LOSS_OF, _ACCURACY_OF = "eval_loss ", "eval_accuracy "  # and a name
 
 
 class LossTable:
@@ -22,14 +23,15 @@ class LossTable:
     Args:
         path: The file; it is replaced, by a whole one.
         records: The first rows.
+        names: Those of the evaluation data; each has columns of its own behind the others.
     """
 
-    def __init__(self, path: Path, records: Sequence[StepRecord] = ()) -> None:
-        self._path = path
+    def __init__(self, path: Path, records: Sequence[StepRecord] = (), names: Sequence[str] = ()) -> None:
+        self._path, self._names = path, names
         temporary = path.with_name(f".{path.name}.tmp")
         self._file: TextIO = open(temporary, "w", newline="", encoding="utf-8")  # noqa: SIM115  # open for the whole run
         self._writer = csv.writer(self._file)
-        self._write(COLUMNS)
+        self._write((*COLUMNS, *(f"{what}{name}" for name in names for what in (_LOSS_OF, _ACCURACY_OF))))
         for record in records:
             self.add(record)
         os.replace(temporary, path)
@@ -46,6 +48,7 @@ class LossTable:
                 f"{record.learning_rate:.6e}" if is_step else "",
                 f"{record.seconds:.2f}",
                 f"{score.accuracy:.6f}" if score else "",
+                *(cell for name in self._names for cell in _cells(score.parts.get(name) if score else None)),
             )
         )
 
@@ -61,6 +64,10 @@ class LossTable:
             raise SciMindError(
                 f"{self._path}: cannot be written ({error.strerror}); make room and start again"
             ) from error
+
+
+def _cells(score: EvaluationScore | None) -> tuple[str, str]:
+    return ("", "") if score is None else (f"{score.loss:.6f}", f"{score.accuracy:.6f}")
 
 
 def read_loss_table(path: Path, last_step: float = math.inf, score: EvaluationScore | None = None) -> list[StepRecord]:
@@ -87,8 +94,12 @@ def _record_of(row: Mapping[str, str], score: EvaluationScore | None) -> StepRec
     """Returns a row as it was added; what was not measured is NaN."""
     evaluation = None
     if row["eval_loss"]:
-        loss, accuracy = float(row["eval_loss"]), float(row["eval_accuracy"])
-        evaluation = EvaluationScore(loss, accuracy, score.tokens if score else 0, score.records if score else 0)
+        sizes = (score.tokens, score.records) if score else (0, 0)
+        names = [key.removeprefix(_LOSS_OF) for key in row if key and key.startswith(_LOSS_OF) and row[key]]
+        parts = {
+            name: EvaluationScore(float(row[_LOSS_OF + name]), float(row[_ACCURACY_OF + name]), 0, 0) for name in names
+        }
+        evaluation = EvaluationScore(float(row["eval_loss"]), float(row["eval_accuracy"]), *sizes, parts=parts)
     loss, rate = (float(row[key] or "nan") for key in ("loss", "learning_rate"))
     return StepRecord(int(row["step"]), float(row["epoch"]), loss, rate, float(row["seconds"]), evaluation)
 
@@ -115,6 +126,8 @@ def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "los
         axes.plot(steps, moving_mean(losses), color="tab:blue", linewidth=1.8, label="training, moving mean")
     if evaluated:
         axes.plot(*zip(*evaluated, strict=True), color="tab:orange", marker="o", markersize=4, label="evaluation")
+    for name, points in _parts_of(records).items():
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1, label=f"evaluation, {name}")
     axes.set_xlabel("step")
     axes.set_ylabel(label)
     axes.set_ylim(bottom=0)
@@ -124,6 +137,15 @@ def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "los
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
     figure.savefig(temporary)
     os.replace(temporary, path)
+
+
+def _parts_of(records: Sequence[StepRecord]) -> dict[str, list[tuple[int, float]]]:
+    """Returns step and loss of the evaluations of each name."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    for record in records:
+        for name, part in record.evaluation.parts.items() if record.evaluation else ():
+            points.setdefault(name, []).append((record.step, part.loss))
+    return points
 
 
 def moving_mean(values: Sequence[float]) -> list[float]:

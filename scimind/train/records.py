@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,23 @@ class RecordSummary:
     records: int
     tokens: int
     largest_id: int
+
+
+def data_paths(tree: Mapping[str, Any], key: str) -> dict[str, list[str]]:
+    """Returns the paths of a data set by name, as MindFormers' two keys give them; the folder comes first.
+
+    MindFormers knows no names: data without them has the name "".
+
+    Args:
+        tree: A run's configuration.
+        key: `train_dataset` or `eval_dataset`.
+    """
+    loader = tree.get(key, {}).get("data_loader", {}) if isinstance(tree.get(key), Mapping) else {}
+    given = loader.get("dataset_dir") or loader.get("dataset_files") or []
+    named = given if isinstance(given, Mapping) else {"": given}
+    return {
+        str(name): [paths] if isinstance(paths, str) else [str(path) for path in paths] for name, paths in named.items()
+    }
 
 
 def find_records(path: str | Path, key: str) -> list[Path]:

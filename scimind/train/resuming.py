@@ -124,7 +124,7 @@ def check_resume_point(point: ResumePoint, now: Mapping[str, Any], say: Callable
         ConfigError: The records would be read in another order or in other batches; all differences at once.
     """
     reasons = {
-        "records_per_step": "records a step, batch_size times workers, are {0}; set runner_config.batch_size for {1}",
+        "records_per_step": "the records of a step are {0}; set runner_config.global_batch_size to {1}",
         "records": "train_dataset has {0} records; give the data with {1}",
         "steps_per_epoch": "an epoch has {0} steps; give the settings of train_dataset with which it has {1}",
         "seed": "seed is {0}; set it to {1}",
@@ -149,7 +149,7 @@ def continue_run(run: TrainingRun, point: ResumePoint) -> None:
         point: The checkpoint; the losses come from its run's table where that is still there.
     """
     state, best = point.state, point.state.get("best_evaluation")
-    score = EvaluationScore(**best) if best else None
+    score = EvaluationScore.of_json(best) if best else None
     run.first_step, run.last_checkpoint = point.step, point.folder
     run.earlier_seconds, run.skipped_steps = float(state["seconds"]), int(state.get("skipped_steps") or 0)
     if run.folder.is_reporter and point.folder.parent == run.folder.checkpoint:

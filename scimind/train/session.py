@@ -42,8 +42,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     start_weights = settings.load_checkpoint if point is None else str(point.folder)
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
-    for key, files in (("train_dataset", settings.train_files), ("eval_dataset", settings.eval_files)):
-        check_preparation(files, key, fingerprint, packed=settings.packed)
+    check_preparation(settings.train_files, "train_dataset", fingerprint, packed=settings.packed)
     records = check_records(
         settings.train_files,
         "train_dataset",
@@ -51,10 +50,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         vocab_size=settings.vocab_size,
         batch_size=settings.batch_size,
     ).records
-    if settings.eval_files:
-        check_records(
-            settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size
-        )
+    _check_evaluation(settings, fingerprint)
     console.print(f"output folder: {folder.root}")
     tree = mindformers_tree(settings)
     mf_config = start(tree, settings.seed)
@@ -89,7 +85,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     console.print(f"data: {records} {what}, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
     if run.step >= run.total_steps:
         console.print(f"nothing is left to do: {point.folder if point else ''} has all {run.total_steps} steps")
-        return _finish(run)
+        return _end(run)
     if folder.is_reporter:
         _clear(run, point)
         folder.write_description({**config, "model": settings.tree["model"]})
@@ -103,9 +99,22 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         callbacks.insert(0, SciMindResume(point.optimizer, point.state["random"]))
     data = _training_data(settings, records, team.rank, run.first_step, total) if settings.feeds_records else None
     _run_trainer(run, configure(trainer_tree), network, callbacks, data)
+    return _end(run)
+
+
+def _end(run: TrainingRun) -> FinetuneResult:
+    """Returns the result when all workers have come to their end: one that is gone would end the others too."""
     result = _finish(run)
-    team.wait()  # a worker that ended before the others had written would end them too
+    run.workers.wait()
     return result
+
+
+def _check_evaluation(settings: TrainSettings, fingerprint: str | None) -> None:
+    """Checks the evaluation data of each name; see `check_preparation` and `check_records`."""
+    for name, files in settings.eval_files.items():
+        key = f"eval_dataset {name}" if name else "eval_dataset"
+        check_preparation(files, key, fingerprint, packed=settings.packed)
+        check_records(files, key, seq_length=settings.seq_length, vocab_size=settings.vocab_size)
 
 
 def _build_team(settings: TrainSettings, workers: int, position: Mapping[str, Any], network: ms.nn.Cell) -> Workers:
@@ -159,6 +168,8 @@ def _run_trainer(
     try:
         with stops_on_signals(run):
             Trainer(args=mf_config, model=network, train_dataset=data, callbacks=callbacks).finetune()
+        if run.workers.size == 1 and run.stop_signal is None and run.step < run.total_steps:
+            run.agree_to_stop()  # MindSpore's data set ends at Ctrl-C, maybe before the step that would have asked
         if run.failure is not None:
             raise SciMindError(run.failure)
         reaches_end = run.stop_signal is None
@@ -176,8 +187,7 @@ def _run_trainer(
 def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     """Scores a model on the evaluation data; see `scimind.train.finetune.evaluate`."""
     fingerprint = complete_from_tokenizer(settings.tree)
-    check_preparation(settings.eval_files, "eval_dataset", fingerprint, packed=settings.packed)
-    check_records(settings.eval_files, "eval_dataset", seq_length=settings.seq_length, vocab_size=settings.vocab_size)
+    _check_evaluation(settings, fingerprint)
     tree = mindformers_tree(settings)
     key = graph_key(tree)
     mf_config = start(tree, settings.seed)
@@ -203,7 +213,11 @@ def _build_callbacks(
         (SciMindEvaluation, {"evaluator": evaluator}),
     ]
     if run.folder.is_reporter:
-        kinds += [(SciMindLossCurve, {}), (SciMindCheckpoint, {"description": description, "position": position})]
+        names = list(settings.eval_files)
+        kinds += [
+            (SciMindLossCurve, {"names": names}),
+            (SciMindCheckpoint, {"description": description, "position": position}),
+        ]
     built = []
     for kind, arguments in kinds:
         given = settings.callbacks.get(kind.__name__)

@@ -16,8 +16,10 @@ from scimind.run_folder import plain, worker
 from scimind.train.batches import divide_batch
 from scimind.train.callback_settings import take_callbacks
 from scimind.train.order import RecordOrder, can_order, order_of_data
-from scimind.train.records import find_records
+from scimind.train.records import data_paths, find_records
 
+_EVALUATION_KEYS = ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric")
+_PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices")
 _SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
 
 
@@ -38,8 +40,8 @@ class TrainSettings:
         max_steps: Steps of the run and of its learning-rate schedule; None follows `epochs`.
         stop_step: Ends the run early and leaves the schedule as it is; None does not.
         train_files: The training data; empty for an evaluation.
-        eval_files: The evaluation data; empty where none is done.
-        eval_limit: Reads at most this many records of it.
+        eval_files: The evaluation data by name, the name "" where it has none; empty where none is done.
+        eval_limit: Reads at most this many records of each name.
         splits_tensors: Whether MindSpore splits tensors over devices (semi-automatic parallel mode).
         callbacks: Settings of SciMind's own callbacks by type.
     """
@@ -56,7 +58,7 @@ class TrainSettings:
     max_steps: int | None
     stop_step: int | None
     train_files: list[Path]
-    eval_files: list[Path]
+    eval_files: dict[str, list[Path]]
     eval_limit: int | None
     splits_tensors: bool
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -141,20 +143,6 @@ class TrainSettings:
         stages = int(self.tree.get("parallel_config", {}).get("pipeline_stage", 1)) if self.splits_tensors else 1
         return workers // stages * (stages - 1)
 
-    def checkpoint_bytes(self) -> int:
-        """Returns about how many bytes the checkpoints that `SciMindCheckpoint` keeps take together."""
-        if "SciMindCheckpoint" not in self.callbacks:
-            return 0
-        model = self.model_config
-        hidden = int(model.get("hidden_size", 4096))
-        neurons = int(model.get("intermediate_size") or 8 * hidden // 3)
-        layer = 4 * hidden * hidden + 3 * hidden * neurons
-        weights = 2 * self.vocab_size * hidden + int(model.get("num_layers", 32)) * layer
-        checkpoint = self.callbacks["SciMindCheckpoint"]
-        width = 4 if model.get("param_init_type", "float32") == "float32" else 2
-        one = weights * (width + (8 if checkpoint.get("save_optimizer", True) else 0))
-        return one * (int(checkpoint.get("keep_checkpoint_max", 2)) + 1)
-
 
 def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_data: bool = True) -> TrainSettings:
     """Reads a run's configuration.
@@ -204,7 +192,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
             )
     wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
     for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
-        if is_needed and not _paths(tree, key):
+        if is_needed and not any(data_paths(tree, key).values()):
             faults.append(f"{key} is missing; give --{key} PATH, a MindRecord file or folder made by `scimind prepare`")
     workers = worker()[1]
     if workers > 1 and not tree.get("use_parallel"):
@@ -219,7 +207,10 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     runner.setdefault("sink_mode", not on_cpu)
     max_steps = runner.pop("max_steps", None) or None
     files = {
-        key: [file for path in _paths(tree, key) for file in find_records(path, key)] if is_needed else []
+        key: {
+            name: [file for path in paths for file in find_records(path, key)]
+            for name, paths in (data_paths(tree, key) if is_needed else {}).items()
+        }
         for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation))
     }
     return TrainSettings(
@@ -234,7 +225,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         epochs=int(runner.get("epochs", 1)),
         max_steps=max_steps,
         stop_step=runner.get("stop_step") or None,
-        train_files=files["train_dataset"],
+        train_files=[file for found in files["train_dataset"].values() for file in found],
         eval_files=files["eval_dataset"],
         eval_limit=tree.get("eval_dataset", {}).get("data_loader", {}).get("num_samples"),
         splits_tensors=splits,
@@ -254,7 +245,7 @@ def mindformers_tree(
     """
     tree = plain(settings.tree)
     # SciMind evaluates and loads weights itself; MindFormers would be lenient about the latter.
-    for key in ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric", "generation", "data", "predict_data"):
+    for key in (*_EVALUATION_KEYS, *_PREDICTION_KEYS):
         tree.pop(key, None)
     tree.update(do_eval=False, load_checkpoint="", resume_training=False, auto_trans_ckpt=False, seed=settings.seed)
     tree["run_mode"] = "finetune"
@@ -316,10 +307,3 @@ def on_cpu_kernels(tree: Mapping[str, Any]) -> bool:
 
 def _accumulation(tree: Mapping[str, Any]) -> int:
     return int(tree["runner_config"].get("gradient_accumulation_steps") or 1)
-
-
-def _paths(tree: Mapping[str, Any], key: str) -> list[str]:
-    """Returns the paths of a data set, as MindFormers' two keys give them; the folder comes first."""
-    loader = tree.get(key, {}).get("data_loader", {}) if isinstance(tree.get(key), Mapping) else {}
-    given = loader.get("dataset_dir") or loader.get("dataset_files") or []
-    return [given] if isinstance(given, str) else [str(path) for path in given]

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from scimind.console import Console
 from scimind.evaluate.perplexity import named_perplexities, perplexity_of
@@ -24,6 +25,7 @@ class EvaluationScore:
         tokens: Answers' tokens that were predicted.
         records: Records that were read.
         losses: The loss of each modality that answers have tokens of, by the modality of the token that is predicted.
+        parts: The scores of named files, where the data is made of such; all but `losses` is then of them together.
     """
 
     loss: float
@@ -31,6 +33,25 @@ class EvaluationScore:
     tokens: int
     records: int
     losses: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, EvaluationScore] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> EvaluationScore:
+        """Returns a score as `dataclasses.asdict` has written it."""
+        parts = {name: cls.of_json(part) for name, part in (values.get("parts") or {}).items()}
+        return cls(**{**values, "parts": parts})
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, EvaluationScore]) -> EvaluationScore:
+        """Returns the score of all records of several files: means over all tokens."""
+        tokens = sum(part.tokens for part in parts.values())
+        records = sum(part.records for part in parts.values())
+        if not tokens:
+            return cls(math.nan, math.nan, 0, records, parts=parts)
+        known = [part for part in parts.values() if part.tokens]
+        loss = sum(part.loss * part.tokens for part in known) / tokens
+        accuracy = sum(part.accuracy * part.tokens for part in known) / tokens
+        return cls(loss, accuracy, tokens, records, parts=parts)
 
     @property
     def perplexity(self) -> float:

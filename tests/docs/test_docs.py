@@ -17,6 +17,8 @@ from scimind import cli
 from scimind.cli import original
 from scimind.cli.run_options import overrides_of
 from scimind.config import load_config
+from scimind.data.mixture import read_mixture
+from scimind.data.registry import load_task
 from scimind.launch.options import read_job
 from scimind.launch.rank_table import make_rank_table
 
@@ -55,7 +57,7 @@ def documented() -> list[list[str]]:
     """Returns our commands in the documents and at the head of each YAML."""
     found = [
         words
-        for document in ("README.md", *PAGES)
+        for document in ("README.md", "LPM-24-data/README.md", *PAGES)
         for kind, text in blocks(document)
         if kind == "bash"
         for words in commands(text)
@@ -130,12 +132,24 @@ def test_script_is_valid_and_names_what_exists(script: Path) -> None:
     assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_settings_shown_are_valid() -> None:
-    shown = [yaml.safe_load(text) for kind, text in blocks("README.md") if kind == "yaml"]
-    assert shown
-    for section in shown:
+def test_settings_shown_are_valid(tmp_path: Path) -> None:
+    texts = [text for kind, text in blocks("README.md") if kind == "yaml"]
+    kinds = set()
+    for text in texts:
+        section, path = yaml.safe_load(text), tmp_path / "shown.yaml"
+        path.write_text(text, encoding="utf-8")
+        if "fields" in section:
+            kinds.add("task")
+            assert load_task(path).name == section["name"]
+            continue
+        if "tasks" in section:
+            kinds.add("mixture")
+            assert [source.name for source in read_mixture(path).sources] == list(section["tasks"])
+            continue
+        kinds.add("model")
         overrides = [f"model.model_config.{name}={json.dumps(value)}" for name, value in section.items()]
         load_config(ROOT / "configs" / "scimind_nano_finetune.yaml", overrides)
+    assert kinds == {"task", "mixture", "model"}
 
 
 def test_conversations_shown_are_json() -> None:

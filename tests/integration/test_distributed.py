@@ -19,6 +19,7 @@ import psutil
 import pytest
 import yaml
 
+from scimind.checkpoint.finding import step_folders
 from tests.integration.test_finetune import losses, make_config, write_records
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,10 +44,11 @@ def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def running(
-    folder: Path, records: Path, *, trains: bool = True
+    folder: Path, records: Path, *, trains: bool = True, **changes: object
 ) -> Iterator[tuple[subprocess.Popen[str], dict[int, psutil.Process]]]:
-    """Starts two workers that train for ever; yields the script and its workers by rank, once they train or at once."""
-    write_config(folder / "config.yaml", records, folder / "out", runner_config__max_steps=1_000_000, do_eval=False)
+    """Starts two workers that train for long; yields the script and its workers by rank, once they train or at once."""
+    changes = {"runner_config__max_steps": 1_000_000, "do_eval": False, **changes}
+    write_config(folder / "config.yaml", records, folder / "out", **changes)
     script = subprocess.Popen(
         ["bash", str(ROOT / "scripts" / "run_distribute.sh"), "--config", "config.yaml", "--workers", "2"],
         cwd=folder,
@@ -216,6 +218,33 @@ def test_workers_know_what_the_others_know(tmp_path: Path) -> None:
         assert seen["total"] == [0.2, 1.0]
         assert seen["largest"] == 15
         assert seen["error"] == "the workers have different weights: rank 1 not as rank 0; give all the same"
+
+
+def test_what_two_workers_began_one_ends(records: Path, tmp_path: Path) -> None:
+    """One of two workers is killed; one worker goes on, with the losses of a run that nothing interrupted."""
+    from scimind.train import finetune
+
+    changes = {
+        "runner_config__batch_size": 4,
+        "runner_config__global_batch_size": 8,
+        "runner_config__max_steps": 400,
+        "do_eval": False,
+    }
+    with running(tmp_path, records, **changes) as (script, workers):
+        wait_until(lambda: step_folders(tmp_path / "out" / "checkpoint"), script)
+        workers[1].send_signal(signal.SIGKILL)
+        end_of(script)
+    first, last = step_folders(tmp_path / "out" / "checkpoint")[-1], 40
+    begun = int(first.name.removeprefix("step_"))
+    assert 0 < begun < 400 - last
+    changes |= {"runner_config__stop_step": begun + last, "resume_training": True}
+    result = finetune(make_config(records, tmp_path / "out", **changes))
+    assert (result.first_step, result.steps) == (begun, begun + last)
+    finetune(make_config(records, tmp_path / "one", **changes))
+    expected = losses(tmp_path / "one")
+    assert losses(tmp_path / "out") == pytest.approx(expected, abs=1e-4)
+    # The twin: the steps after the checkpoint are not those before it.
+    assert losses(tmp_path / "out")[begun : begun + 5] != pytest.approx(expected[:5], abs=1e-4)
 
 
 def test_a_killed_worker_ends_the_job_and_is_named(records: Path, tmp_path: Path) -> None:

@@ -370,7 +370,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_is_not_kept(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     config = make_config(data, tmp_path / "out", lr_schedule__learning_rate=1e30, do_eval=False)
-    with pytest.raises(SciMindError, match="step 2: the loss is nan; last good checkpoint: none .* lower lr_schedule"):
+    with pytest.raises(SciMindError, match="step 3: the loss is nan; last good checkpoint: none .* lower lr_schedule"):
         finetune(config)
     assert "last good checkpoint: none was written" in capfd.readouterr().out
     assert read_table(tmp_path / "out")[-1]["loss"] == "nan"

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from scimind.data.rendering import QUESTIONS, encode_prompt, render_prompt
-from scimind.errors import DataError
+from scimind.errors import DataError, SciMindError
 from scimind.generate.prompts import encode_prompts, expand_line, plain_reference, read_prompts
 from scimind.tokenizer import TokenCodec
 
@@ -137,10 +137,12 @@ def test_references_take_the_form_of_answers():
             None,
             r"p.json:1: turn 1 is from gpt",
         ),
-        ("p.json", '[{"id": "1", "conversation": [{"from": "human", "value": "x"}]}]', "smiles2text", "leave out task"),
+        ("p.txt", "MKV\n", "protein_function", "p.txt: .*asks with instruction and input; give a table or JSON"),
+        ("p.txt", "x\n", "pretrain", "task pretrain asks nothing"),
+        ("p.txt", "ACGT\nACXT\n", "promoter", "p.txt:2: letter 'X' at position 2 is none of a dna sequence"),
+        ("p.csv", "sequence,label\nACGT,maybe\n", "promoter", "p.csv:2: the label is none of yes, no"),
         ("p.txt", "ok\n[INST]: no end\n", None, r"p.txt:2: has \[INST\] without"),
         ("p.txt", b"ok\n\xff\xfe\n", None, "p.txt:2: .*UTF-8"),
-        ("p.txt", "CCO\n", "smiles2protein", "task .smiles2protein. must be one of smiles2text, text2smiles"),
     ],
 )
 def test_bad_files_are_one_line_errors(tmp_path, name, content, task, message):
@@ -148,6 +150,11 @@ def test_bad_files_are_one_line_errors(tmp_path, name, content, task, message):
     with pytest.raises(DataError, match=message) as caught:
         read_prompts(path, task)
     assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_task_is_named(tmp_path):
+    with pytest.raises(SciMindError, match="task .'smiles2protein'. must be one of smiles2text, text2smiles"):
+        read_prompts(file_with(tmp_path, "CCO\n"), "smiles2protein")
 
 
 def test_a_missing_file_and_a_folder(tmp_path):

@@ -145,7 +145,7 @@ def test_a_run_that_reads_its_data_otherwise_is_refused(tmp_path: Path) -> None:
     assert "now has 60 steps, not 30" in said[0]
     with pytest.raises(ConfigError) as caught:
         check_resume_point(point, POSITION | {"records_per_step": 16, "seed": 4}, said.append)
-    for part in ("are 16; set runner_config.batch_size for 8", "seed is 4; set it to 3"):
+    for part in ("are 16; set runner_config.global_batch_size to 8", "seed is 4; set it to 3"):
         assert part in str(caught.value)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from scimind.errors import ConfigError
+from scimind.train.callback_settings import checkpoint_bytes
 from scimind.train.settings import mindformers_tree, read_settings
 
 
@@ -97,7 +98,9 @@ def test_split_tensors_share_one_batch(config: dict[str, Any]) -> None:
     assert settings.splits_tensors
     assert settings.steps_per_epoch(records=640) == 640 // (4 * 2 * 8)
     assert settings.reporting_rank(8) == 6  # the first worker of the last of four stages
-    assert settings.checkpoint_bytes() == 0  # MindFormers writes them, each worker its part
+    assert (
+        checkpoint_bytes(settings.callbacks, settings.model_config) == 0
+    )  # MindFormers writes them, each worker its part
     config["do_eval"] = True
     with pytest.raises(ConfigError, match="does not work with a pipeline"):
         read_settings(config)
@@ -156,7 +159,8 @@ def test_room_for_checkpoints_is_counted(config: dict[str, Any]) -> None:
     config["model"]["model_config"]["intermediate_size"] = 16
     config["callbacks"] = [{"type": "SciMindCheckpoint", "keep_checkpoint_max": 1, "save_optimizer": False}]
     weights = 2 * 20 * 4 + 2 * (4 * 4 * 4 + 3 * 4 * 16)
-    assert read_settings(config).checkpoint_bytes() == 2 * 4 * weights
+    settings = read_settings(config)
+    assert checkpoint_bytes(settings.callbacks, settings.model_config) == 2 * 4 * weights
 
 
 def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
@@ -187,7 +191,9 @@ def test_a_run_that_goes_on_skips_the_records_it_has_seen(config: dict[str, Any]
     settings = read_settings(config)
     assert settings.resume_training is True
     tree = mindformers_tree(settings, 5, first_step=7)
-    assert (tree["data_skip_steps"], tree["resume_training"]) == (9, False)
+    assert (tree["data_skip_steps"], tree["resume_training"]) == (2, False)  # SciMind's batches begin at the step
+    config["train_dataset"]["eod_reset"] = True  # what MindFormers alone does
+    assert mindformers_tree(read_settings(config), 5, first_step=7)["data_skip_steps"] == 9
     assert settings.records_per_step(workers=2) == 8
     config |= {"use_parallel": True, "parallel": {"parallel_mode": 1}}
     with pytest.raises(ConfigError, match="resume_training does not work where tensors are split"):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn
 from mindspore.common import dtype as mstype
@@ -106,15 +102,6 @@ class Step(nn.Cell):
         return self.reshape(out, q.shape)
 
 
-def compiled(network: nn.Cell) -> Callable[..., Any]:
-    """Returns a network as a compiled function: a call of a cell visits all cells inside it, a function's does not."""
-
-    def call(*inputs):  # type: ignore[no-untyped-def]  # compiled by MindSpore, which reads the source
-        return network(*inputs)
-
-    return ms.jit(call)
-
-
 class OneStep(nn.Cell):
     """One step, for whoever chooses the token from the logits.
 
@@ -132,41 +119,65 @@ class OneStep(nn.Cell):
         return self.transpose(self.step(ids, positions), (1, 0))
 
 
-class GreedyStep(nn.Cell):
-    """One step with the most likely token of each row.
-
-    A graph of one step is called as often as there are tokens: MindSpore runs kernels of a graph with a loop slower.
+class GreedySteps(nn.Cell):
+    """Several steps in one call, each with the most likely token of the one before it.
 
     Args:
         step: The step.
+        rows: b.
+        most: Most steps of a call.
     """
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, rows: int, most: int) -> None:
         super().__init__(auto_prefix=False)
         self.step = step
+        self.tokens = Parameter(Tensor(np.zeros((most, rows)), mstype.int32), name="tokens", requires_grad=False)
         self.ones = Tensor(np.ones((1, step.parts.vocab_size)), mstype.float32)
         self.reshape = P.Reshape()
         self.cast = P.Cast()
+        self.put = P.ScatterNdUpdate()
         self.argmax = P.Argmax(0, mstype.int32)  # the lower id wins a tie
         self.total = P.MatMul()
+        self.sum = P.ReduceSum()
         self.is_finite = P.IsFinite()
 
     def construct(
-        self, ids: Tensor, positions: Tensor, alive: Tensor, banned: Tensor, eos_id: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Returns tokens int32 [b], -1 where the logits are not finite; and the next ids, positions and alive.
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        alive: Tensor,
+        banned: Tensor,
+        eos_id: Tensor,
+        steps: Tensor,
+        fewest: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Returns tokens int32 [most, b], -1 where the logits are not finite, and how many steps were made, int32 [1].
+
+        It ends after `steps` steps, or earlier where as few rows go on as `fewest`. What a row has behind its EOS means
+        nothing.
 
         Args:
             ids: Newest token of each row [b] int32.
             positions: Where it stands [b] int32.
-            alive: 1 for a row that goes on, else 0 [b] int32; what another row's token is means nothing.
+            alive: 1 for a row that goes on, else 0 [b] int32.
             banned: Added to the logits [v, 1] float32; a large negative number for tokens that are never generated.
             eos_id: int32 [].
+            steps: At least 1 and at most `most`, int32 [1].
+            fewest: int32 [].
         """
-        logits = self.step(ids, positions) + banned  # [v, b]
-        token = self.argmax(logits)
-        # One sum for each row shows whether any of its logits is not finite.
-        found = self.cast(self.is_finite(self.reshape(self.total(self.ones, logits), (-1,))), mstype.int32)
-        token = token * found + found - 1
-        goes_on = alive * found * self.cast(token != eos_id, mstype.int32)
-        return token, token * goes_on, positions + alive, goes_on
+        done = steps * 0
+        going = done < steps
+        while going:
+            logits = self.step(ids, positions) + banned  # [v, b]
+            token = self.argmax(logits)
+            # One sum for each row shows whether any of its logits is not finite.
+            found = self.cast(self.is_finite(self.reshape(self.total(self.ones, logits), (-1,))), mstype.int32)
+            token = token * found + found - 1
+            self.put(self.tokens, self.reshape(done, (1, 1)), self.reshape(token, (1, -1)))
+            positions = positions + alive
+            alive = alive * found * self.cast(token != eos_id, mstype.int32)
+            ids = token * alive
+            done = done + 1
+            goes_on = self.cast(done < steps, mstype.int32) * self.cast(self.sum(alive) > fewest, mstype.int32)
+            going = goes_on > 0
+        return self.tokens + 0, done

@@ -1,0 +1,112 @@
+"""How the answers of a run are found and read: generated or chosen, as text or as what the task asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scimind.data.files import read_text
+from scimind.data.registry import find_task
+from scimind.data.task import Task
+from scimind.errors import DataError
+from scimind.generate.batch import Generated
+from scimind.generate.choices import Choices, Ranked
+from scimind.generate.prompts import EncodedPrompt
+from scimind.tokenizer import TokenCodec
+
+
+@dataclass(frozen=True)
+class AnswerRules:
+    """What becomes of a model's answers.
+
+    Attributes:
+        task: Reads answers; None leaves them as they are.
+        choices: The answers of which the most likely one is taken; none where answers are generated.
+    """
+
+    task: Task | None = None
+    choices: tuple[str, ...] = ()
+
+    def read(self, text: str) -> str:
+        """Returns what a generated text says: a bare molecule or sequence, names with commas; else all of it, stripped.
+
+        A text that says nothing of the kind that the task asks for is returned as it is, since it is what was answered.
+        """
+        if self.task is None:
+            return text
+        found = self.task.output.read(text)
+        return ", ".join(found) if isinstance(found, list) else found or text.strip()
+
+
+def read_rules(task: str | Path | Task | None, choices: str | Path | None = None) -> AnswerRules:
+    """Returns the rules of a task, and of a file of choices.
+
+    Args:
+        task: See `find_task`; None for none.
+        choices: A file with a choice a line; None for those of the task, where it has some.
+
+    Raises:
+        SciMindError: There is no such task, or the file is missing, empty or not UTF-8.
+    """
+    found = None if task is None else find_task(task)
+    if choices is not None:
+        return AnswerRules(found, tuple(_lines(Path(choices))))
+    is_choice = found is not None and found.output.kind == "choice"
+    return AnswerRules(found, found.output.choices if found is not None and is_choice else ())
+
+
+def _lines(path: Path) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        choice = line.strip()
+        if choice in seen:
+            raise DataError(f"choice {choice!r} is on line {seen[choice]} already; remove one", path, number)
+        if choice:
+            seen[choice] = number
+            yield choice
+
+
+def prediction_row(
+    prompt: EncodedPrompt, answer: Generated | Ranked, codec: TokenCodec, rules: AnswerRules, choices: Choices | None
+) -> dict[str, Any]:
+    """Returns the row of one answer, in the order in which people read it.
+
+    Args:
+        prompt: What was asked.
+        answer: What was answered.
+        codec: The tokenizer.
+        rules: How the answer is read.
+        choices: What was chosen from; None where the answer was generated.
+    """
+    row: dict[str, Any] = {"id": prompt.id, "prompt": prompt.text}
+    row |= _chosen(answer, choices) if isinstance(answer, Ranked) else _generated(answer, codec, rules)
+    row["prompt_tokens"] = len(prompt.ids)
+    row["output_tokens"] = row.pop("output_tokens")
+    if prompt.reference is not None:
+        row["reference"] = prompt.reference
+    if answer.message:
+        row["message"] = answer.message
+    return row
+
+
+def _generated(answer: Generated, codec: TokenCodec, rules: AnswerRules) -> dict[str, Any]:
+    text = codec.decode(answer.ids) if answer.ids else ""
+    output = rules.read(text)
+    row: dict[str, Any] = {"output": output}
+    if output != text.strip() and rules.task is not None:
+        row["text"] = text  # what the model wrote around it
+    return row | {"finish_reason": answer.finish_reason, "output_tokens": len(answer.ids)}
+
+
+def _chosen(answer: Ranked, choices: Choices | None) -> dict[str, Any]:
+    if answer.message or choices is None:
+        return {"output": "", "finish_reason": "error", "output_tokens": 0}
+    return {
+        "output": choices.texts[answer.best],
+        "probabilities": dict(zip(choices.texts, answer.probabilities, strict=True)),
+        "log_likelihoods": dict(zip(choices.texts, answer.log_likelihoods, strict=True)),
+        "finish_reason": "choice",
+        "output_tokens": len(choices.ids[answer.best]) - 1,
+    }

@@ -1,0 +1,138 @@
+"""Prompts of a task: from bare molecules, sequences or descriptions, from raw records, and from conversations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scimind.data.conversation_task import ConversationTask
+from scimind.data.defects import RecordError
+from scimind.data.fields import SEQUENCE_KINDS, Field, Settings
+from scimind.data.files import open_text, read_text
+from scimind.data.registry import find_task
+from scimind.data.rendering import render_prompt
+from scimind.data.rows import Columns, Row, is_parquet, read_rows
+from scimind.data.tables import repair_backslashes
+from scimind.data.task import Task
+from scimind.errors import DataError
+from scimind.generate.prompts import Prompt, conversation_prompts, expand_line, indent_of
+
+_FORM = re.compile(r"\{\|(.)\|\}")
+_HEAD = 4096  # characters in which a file tells what it is
+
+
+def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
+    """Yields the prompts of a file in order.
+
+    Args:
+        path: Conversations; a file of any form that `scimind prepare` reads; or one value a line, where the task asks
+            with one field.
+        task: See `find_task`.
+
+    Raises:
+        DataError: The file is missing, empty or broken, or does not fit the task; a record is faulty.
+        SciMindError: There is no such task.
+    """
+    found = find_task(task)
+    if isinstance(found, ConversationTask):
+        yield from conversation_prompts(path)
+        return
+    if not found.question:
+        raise DataError(f"task {found.name} asks nothing that could be answered; leave it out, or give another")
+    if _holds_conversations(path):
+        for prompt in conversation_prompts(path):
+            yield replace(prompt, reference=prompt.reference and _bare(prompt.reference, found))
+        return
+    asked = [spec for spec in found.asked_fields if not spec.optional]
+    if _is_table(path, found):
+        yield from _record_prompts(path, found)
+        return
+    if len(asked) != 1:
+        names = " and ".join(spec.name for spec in asked)
+        raise DataError(f"task {found.name} asks with {names}; give a table or JSON that has them", path)
+    lines = read_text(path).removesuffix("\n").split("\n")
+    first = 1 if found.columns.has(lines[0]) else 0
+    for number, line in enumerate(lines[first:], start=first + 1):
+        yield _line_prompt(line, found, asked[0], path, number)
+
+
+def _holds_conversations(path: Path) -> bool:
+    return path.suffix.lower() in (".json", ".jsonl") and '"conversation"' in next(open_text(path)[1])
+
+
+def _is_table(path: Path, task: Task) -> bool:
+    """Returns whether a file holds records with several fields, or in a form of its own, and not a value a line."""
+    if is_parquet(path):
+        return True
+    start, blocks = open_text(path)
+    head = next(blocks)[:_HEAD].lstrip("\n").partition("\n")[0]
+    if path.suffix.lower() in (".json", ".jsonl") or start == ">":
+        return True
+    names = re.split(r"[\t,]", head)
+    is_headed = any(task.columns.has(name) for name in names)
+    return len(names) > 1 and (is_headed or ("\t" in head and len(task.headerless) > 1))
+
+
+def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) -> Prompt:
+    """Returns the prompt that asks about what a line holds; an empty one for a blank line."""
+    indent, given = indent_of(line), line.strip()
+    if not given:
+        return Prompt(str(number), "", number)
+    if spec.kind in SEQUENCE_KINDS:
+        given = _FORM.sub(r"\1", given) if spec.kind == "smiles" and given.startswith("{|") else given
+        given = given.removeprefix(f"<{spec.kind}>").removesuffix(f"</{spec.kind}>")
+        given = repair_backslashes(given)[0]
+    else:
+        given = expand_line(given)
+    question = _ask(task, {spec.name: given}, path, number)
+    rounds = ((question, None),)
+    return Prompt(str(number), render_prompt(question), number, None, rounds, task.place_of(spec.name) - indent)
+
+
+def _record_prompts(path: Path, task: Task) -> Iterator[Prompt]:
+    """Yields the prompts of a file of raw records; the answers that it has are the references."""
+    columns, answer = task.columns, [spec.name for spec in task.answered_fields]
+    asked = {spec.name for spec in task.asked_fields}
+    optional = columns.optional | {name for name in columns.names if name not in asked}
+    columns = Columns(columns.names, columns.fallback, optional, columns.headerless)
+    single = task.asked_fields[0].name if len(task.asked_fields) == 1 else ""
+    for row in read_rows(path, columns):
+        if isinstance(row, DataError):
+            raise row
+        reference = None
+        if answer and all(_is_given(row.values.get(name)) for name in answer):
+            question, reference = _rounds(task, row)
+        else:
+            question = _ask(task, row.values, path, row.line)
+        start = task.place_of(single) if single else 0
+        yield Prompt(row.id, render_prompt(question), row.line, reference, ((question, None),), start)
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and bool(str(value).strip())
+
+
+def _rounds(task: Task, row: Row) -> tuple[str, str]:
+    """Returns the question of a record, and its answer as a model's answer is read."""
+    try:
+        question, answer = task.sample(row.values, Settings(molecules="as-is")).rounds[-1]
+    except RecordError as error:
+        raise DataError(error.reason, row.path, row.line) from error
+    return question, _bare(answer or "", task)
+
+
+def _ask(task: Task, values: Mapping[str, Any], path: Path, line: int) -> str:
+    try:
+        return task.ask(**{spec.name: values[spec.name] for spec in task.asked_fields if spec.name in values})
+    except RecordError as error:
+        raise DataError(error.reason, path, line) from error
+
+
+def _bare(reference: str, task: Task) -> str:
+    """Returns a molecule or another sequence without its tags, any other answer as it is."""
+    if task.output.kind in SEQUENCE_KINDS and f"</{task.output.kind}>" in reference:
+        return str(task.output.read(reference) or reference)
+    return reference
