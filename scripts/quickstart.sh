@@ -46,10 +46,13 @@ score untrained ""
 finetune
 score finetuned output/nano
 predict smiles2text finetuned output/nano
+scimind report --predictions "$OUT/finetuned/text2smiles.jsonl" --metrics "$OUT/finetuned/molecules.json" \
+    --losses output/nano --title "Quickstart: molecules from descriptions" --output "$OUT/report.html"
 python scripts/compare_scores.py "$OUT/untrained" "$OUT/finetuned"
 say "Done. Look at:
    output/nano/loss.png                          the loss while training
    output/nano/checkpoint                        the weights
    $OUT/finetuned/smiles2text.jsonl   descriptions of molecules
    $OUT/finetuned/text2smiles.jsonl   molecules from descriptions
-   $OUT/finetuned/molecules.json      their scores"
+   $OUT/finetuned/molecules.json      their scores
+   $OUT/report.html                   the same as a page, with the molecules drawn"
