@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scimind.data.registry import TASKS
 from scimind.errors import SciMindError
-from scimind.evaluate.tasks import GROUPS, TASKS, group_of
+from scimind.evaluate.tasks import GROUPS, group_of
 
 if TYPE_CHECKING:
     from scimind.evaluate.evaluation import EvaluateOptions, Evaluation
@@ -40,13 +41,11 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         needs_task: Whether --task must be given.
     """
     add = parser.add_argument
-    groups = ", ".join(GROUPS)
     add(
         "--task",
         required=needs_task,
-        choices=TASKS,
         metavar="TASK",
-        help=f"what was asked, or a group of metrics ({groups})",
+        help=f"what was asked: one of {', '.join(TASKS)}; a .yaml or .py; or a group of metrics: {', '.join(GROUPS)}",
     )
     add(
         "--predictions",

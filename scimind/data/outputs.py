@@ -6,9 +6,22 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scimind.data.defects import RecordError
+from scimind.data.molecules import parse
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 
-OUTPUTS = ("text", "smiles", "protein", "dna", "rna", "choice", "names")
+_SHORTEST_SEQUENCE = 12  # letters of a protein or a nucleic acid among words
+
+# What an answer may be, and the group of metrics that scores it.
+OUTPUTS = {
+    "text": "captions",
+    "smiles": "molecules",
+    "protein": "proteins",
+    "dna": "",
+    "rna": "",
+    "choice": "classification",
+    "names": "names",
+}
 
 
 @dataclass(frozen=True)
@@ -32,8 +45,8 @@ class Output:
             output: Text as the model gave it, sequences in tags or without.
 
         Returns:
-            The stripped text; the bare SMILES or sequence (the first in tags, else the longest word that is spelled
-            as one); the choice, as `choices` spells it; the names, in order and without repetition.
+            The stripped text; the bare SMILES or sequence, see `read_sequence`; the choice, as `choices` spells it;
+            the names, in order and without repetition.
         """
         text = output.strip()
         if self.kind in TAG_CHARACTERS:
@@ -41,19 +54,40 @@ class Output:
         if self.kind == "choice" and self.choices:
             return read_choice(text, self.choices)
         if self.kind == "names":
-            return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip(" \n."))))
+            return read_names(text)
         return text or None
 
 
 def read_sequence(text: str, tag: str) -> str | None:
-    """Returns the first sequence in tags, else the longest word of the tag's characters alone; None without one."""
+    """Returns the sequence that a text gives, None where it gives none.
+
+    That is the first one in tags; else the text, if it is one word of the tag's characters; else the longest of its
+    words that is a molecule by RDKit, or a sequence that is long enough to be no English word.
+    """
     found = re.search(rf"<{tag}>\s*([^<]+?)\s*</{tag}>", text)
     if found is not None:
         return found[1]
-    allowed = TAG_CHARACTERS[tag]
-    words = [word for word in (part.strip("`,;") for part in text.split()) if word and not word.strip(allowed)]
-    words = [word for word in words if not word.lstrip(allowed)]
+    parts = [part.strip("`\"',;.:!?") for part in text.split()]
+    words = [word for word in parts if word and not word.strip(TAG_CHARACTERS[tag])]
+    if len(parts) > 1:
+        words = [word for word in words if _is_no_english(word, tag)]
     return max(words, key=len, default=None)
+
+
+def _is_no_english(word: str, tag: str) -> bool:
+    """Returns whether a word of a tag's characters that stands among others is a sequence."""
+    if tag != "smiles":
+        return len(word) >= _SHORTEST_SEQUENCE
+    try:
+        parse(word)
+    except RecordError:
+        return False
+    return True
+
+
+def read_names(text: str) -> list[str]:
+    """Returns the names between commas, in order and without repetition."""
+    return list(dict.fromkeys(name for part in text.split(",") if (name := part.strip(" \n."))))
 
 
 def read_choice(text: str, choices: Sequence[str]) -> str | None:

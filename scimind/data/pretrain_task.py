@@ -41,7 +41,7 @@ class PretrainTask(Task):
     @classmethod
     def standard(cls) -> PretrainTask:
         """Returns the task that comes with the package."""
-        return cls("pretrain", metrics=("perplexity",), description="Learn text, SMILES lists and FASTA as they are.")
+        return cls("pretrain", metrics="language_model", description="Learn text, SMILES lists and FASTA as they are.")
 
     def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
         """Yields the records of a file; see the base class."""

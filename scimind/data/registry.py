@@ -19,6 +19,7 @@ from scimind.data.outputs import OUTPUTS, Output
 from scimind.data.pretrain_task import PretrainTask
 from scimind.data.task import CONFLICTS, PLACE, Task
 from scimind.errors import ConfigError, SciMindError
+from scimind.evaluate.tasks import GROUPS
 
 FOLDER = Path(__file__).with_name("tasks")
 TASKS = (
@@ -46,7 +47,7 @@ _KEYS = {
     "key": str,
     "headerless": list,
     "output": Mapping,
-    "metrics": list,
+    "metrics": str,
     "conflicts": str,
     "negatives": str,
 }
@@ -140,7 +141,8 @@ def _build(tree: Mapping[str, Any], faults: list[str]) -> Task:
     if not _check(output, _OUTPUT_KEYS, "output", faults):
         output = {}
     choices = tuple(map(str, output.get("choices", ())))
-    read = Output(_choice(output.get("kind", "text"), OUTPUTS, "output.kind", faults), choices)
+    kind = _choice(output.get("kind", "text"), OUTPUTS, "output.kind", faults)
+    read = Output(kind if kind in OUTPUTS else "text", choices)
     if "positive" in output:
         read = Output(read.kind, choices, _choice(output["positive"], choices, "output.positive", faults))
     for template in ("question", "answer"):
@@ -161,7 +163,7 @@ def _build(tree: Mapping[str, Any], faults: list[str]) -> Task:
         key=tree.get("key", ""),
         headerless=tuple(tree.get("headerless", ())),
         output=read,
-        metrics=tuple(map(str, tree.get("metrics", ()))),
+        metrics=_choice(tree["metrics"], GROUPS, "metrics", faults) if "metrics" in tree else OUTPUTS[read.kind],
         conflicts=_choice(tree.get("conflicts", "keep"), CONFLICTS, "conflicts", faults),
         negatives=tree.get("negatives", ""),
         description=tree.get("description", ""),

@@ -70,7 +70,7 @@ class Task:
         key: The field that must not stand in two splits; by default the first that is no text, else the first.
         headerless: The fields of a file without a header, in order.
         output: How an answer is read back.
-        metrics: The names of the metrics that apply.
+        metrics: The group of metrics that scores outputs, one of `scimind.evaluate.tasks.GROUPS`; empty for none.
         conflicts: Records that ask the same and answer differently: `keep` them, keep and `list` them, or `drop` them.
         negatives: How files that carry no label get negatives, by name; see `negatives`.
         description: A sentence for people.
@@ -83,7 +83,7 @@ class Task:
     key: str = ""
     headerless: tuple[str, ...] = ()
     output: Output = field(default_factory=Output)
-    metrics: tuple[str, ...] = ()
+    metrics: str = ""
     conflicts: str = "keep"
     negatives: str = ""
     description: str = ""

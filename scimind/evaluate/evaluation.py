@@ -29,7 +29,7 @@ class EvaluateOptions:
     """What is scored, and how.
 
     Attributes:
-        task: A name of `scimind.evaluate.tasks.TASKS`.
+        task: A task, see `scimind.data.find_task`, or one of `scimind.evaluate.tasks.GROUPS`.
         predictions: File of outputs; for `pretrain`, of losses.
         references: File of references; None for those in the predictions' file.
         protocol: lpm24 or molt5.
@@ -84,8 +84,6 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
             wrong.
     """
     group = group_of(options.task)
-    if group not in GROUPS:
-        raise SciMindError(f"task ({options.task}) must be one that has metrics; see `scimind evaluate --help`")
     if options.protocol not in PROTOCOLS:
         raise SciMindError(f"protocol ({options.protocol}) must be {' or '.join(PROTOCOLS)}")
     if group == "language_model":
@@ -151,6 +149,10 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
         from scimind.evaluate.sequences import score_proteins
 
         return score_proteins(items, resampling, workers=workers, advance=advance)
+    if group == "names":
+        from scimind.evaluate.names import score_names
+
+        return score_names(items, resampling)
     from scimind.evaluate.classification import score_labels
 
     return score_labels(items, resampling, positive=options.positive_label)

@@ -1,35 +1,34 @@
-"""Which group of metrics scores a task's outputs."""
+"""The groups of metrics, and which of them scores a task's outputs."""
 
 from __future__ import annotations
+
+from scimind.errors import SciMindError
 
 # What the references' column may be called in a table, by group.
 GROUPS: dict[str, tuple[str, ...]] = {
     "captions": ("description", "caption"),
     "molecules": ("SMILES", "molecule"),
     "proteins": ("sequence", "protein"),
+    "names": ("properties", "property"),
     "classification": ("label", "mechanism"),
     "language_model": (),
 }
 
-GROUP_OF_TASK: dict[str, str] = {
-    "smiles2text": "captions",
-    "text2smiles": "molecules",
-    "smiles2properties": "captions",
-    "properties2smiles": "molecules",
-    "protein_function": "captions",
-    "general_function": "captions",
-    "catalytic_activity": "captions",
-    "domain_motif": "captions",
-    "protein_design": "proteins",
-    "promoter": "classification",
-    "moa": "classification",
-    "pretrain": "language_model",
-}
-
-# A group's own name serves tasks that a user has added.
-TASKS: tuple[str, ...] = (*GROUP_OF_TASK, *GROUPS)
-
 
 def group_of(task: str) -> str:
-    """Returns the group of metrics of a task, or of a group's own name."""
-    return GROUP_OF_TASK.get(task, task)
+    """Returns the group of metrics that scores a task's outputs.
+
+    Args:
+        task: See `scimind.data.find_task`; or a group's own name.
+
+    Raises:
+        SciMindError: There is no such task, or it has no metrics.
+    """
+    if task in GROUPS:
+        return task
+    from scimind.data.registry import find_task
+
+    group = find_task(task).metrics
+    if not group:
+        raise SciMindError(f"task {task} has no metrics; name a group of them: {', '.join(GROUPS)}")
+    return group

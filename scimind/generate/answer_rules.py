@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.data.fields import SEQUENCE_KINDS
 from scimind.data.files import read_text
 from scimind.data.registry import find_task
 from scimind.data.task import Task
@@ -29,14 +30,19 @@ class AnswerRules:
     task: Task | None = None
     choices: tuple[str, ...] = ()
 
-    def read(self, text: str) -> str:
+    def read(self, tagged: str, text: str) -> str:
         """Returns what a generated text says: a bare molecule or sequence, names with commas; else all of it, stripped.
 
         A text that says nothing of the kind that the task asks for is returned as it is, since it is what was answered.
+
+        Args:
+            tagged: The text with sequences in their tags.
+            text: The text as it is told.
         """
         if self.task is None:
             return text
-        found = self.task.output.read(text)
+        is_sequence = self.task.output.kind in SEQUENCE_KINDS
+        found = self.task.output.read(tagged if is_sequence else text)
         return ", ".join(found) if isinstance(found, list) else found or text.strip()
 
 
@@ -93,7 +99,7 @@ def prediction_row(
 
 def _generated(answer: Generated, codec: TokenCodec, rules: AnswerRules) -> dict[str, Any]:
     text = codec.decode(answer.ids) if answer.ids else ""
-    output = rules.read(text)
+    output = rules.read(codec.decode(answer.ids, tags=True), text) if answer.ids else ""
     row: dict[str, Any] = {"output": output}
     if output != text.strip() and rules.task is not None:
         row["text"] = text  # what the model wrote around it

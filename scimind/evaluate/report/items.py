@@ -21,6 +21,7 @@ _RANKS = {
     "captions": ("rouge_l",),
     "molecules": ("morgan",),
     "proteins": ("identity", "levenshtein"),
+    "names": ("name_f1",),
     "classification": (_RIGHT_CHANCE,),
     "language_model": (_TOKEN_LOSS,),
 }
@@ -64,7 +65,7 @@ class ItemTable:
 
     def __init__(self, rows: Sequence[dict[str, Any]], group: str) -> None:
         self.rows, self.group = [_with_derived(row, group) for row in rows], group
-        self.by_words = group in ("captions", "language_model")
+        self.by_words = group in ("captions", "names", "language_model")
         names = list(dict.fromkeys(name for row in self.rows for name in row if name not in _TEXTS))
         self.columns = [column for name in names if (column := self._column(name)) is not None]
         self.flags = [name for name in names if any(isinstance(row.get(name), bool) for row in self.rows)]
@@ -205,6 +206,7 @@ def column_name(key: str) -> str:
         "f1": "F1",
         "exact": "Exact match",
         "property_f1": "Property F1",
+        "name_f1": "F1 of names",
         "withheld_f1": "Withheld F1",
         "auroc": "AUROC",
         "auprc": "AUPRC",

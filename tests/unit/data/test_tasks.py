@@ -99,7 +99,7 @@ fields:
   solvent: {kind: text, optional: true}
   label: {kind: label, columns: [soluble], labels: {"yes": ["1"], "no": ["0"]}}
 output: {kind: choice, choices: ["yes", "no"], positive: "yes"}
-metrics: [classification]
+metrics: classification
 """
 
 
