@@ -8,28 +8,55 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+LONGEST = 349  # characters of a SMILES that ChemNet reads, whose input is 350 with the end
 _FEWEST = 2
 
 
-def frechet_chemnet_distance(references: Sequence[str], outputs: Sequence[str]) -> tuple[float | None, str]:
-    """Returns the distance of two sets of molecules, from 0, or None and why there is none.
+@dataclass(frozen=True)
+class ChemNetDistance:
+    """The distance of two sets of molecules.
+
+    Attributes:
+        value: From 0; None where there is none.
+        published: The value with longer molecules, where there are some: the package then pads each set to its own
+            longest molecule, and the distance is mostly that of the padding.
+        left_out: Molecules of both sets that are longer than `LONGEST`.
+        reason: Why there is no value.
+    """
+
+    value: float | None
+    published: float | None = None
+    left_out: int = 0
+    reason: str = ""
+
+
+def frechet_chemnet_distance(references: Sequence[str], outputs: Sequence[str]) -> ChemNetDistance:
+    """Returns the distance of two sets of molecules.
 
     Args:
         references: Canonical SMILES.
         outputs: Canonical SMILES of valid outputs; several thousand for a value that means something.
     """
     if importlib.util.find_spec("fcd") is None:
-        return None, "the package fcd is not installed; install scimind[fcd]"
-    if min(len(references), len(outputs)) < _FEWEST:
-        return None, f"needs {_FEWEST} valid molecules on both sides"
+        return ChemNetDistance(None, reason="the package fcd is not installed; install scimind[fcd]")
+    sets = [[smiles for smiles in molecules if len(smiles) <= LONGEST] for molecules in (references, outputs)]
+    if min(map(len, sets)) < _FEWEST:
+        return ChemNetDistance(None, reason=f"needs {_FEWEST} valid molecules on both sides")
+    left_out = len(references) + len(outputs) - sum(map(len, sets))
+    value = _distance(*sets)
+    if value is None:
+        return ChemNetDistance(None, reason="the distance is not finite; there are too few molecules")
+    return ChemNetDistance(value, _distance(references, outputs) if left_out else None, left_out)
+
+
+def _distance(references: Sequence[str], outputs: Sequence[str]) -> float | None:
     from fcd import get_fcd, load_ref_model
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the package warns of its own padding
         distance = float(get_fcd(list(references), list(outputs), load_ref_model()))
-    if not np.isfinite(distance):
-        return None, "the distance is not finite; there are too few molecules"
-    return max(distance, 0.0), ""  # rounding may take that of equal sets below 0
+    return max(distance, 0.0) if np.isfinite(distance) else None  # rounding may take that of equal sets below 0

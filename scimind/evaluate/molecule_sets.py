@@ -12,7 +12,7 @@ import numpy as np
 
 from scimind.evaluate.batches import score_each
 from scimind.evaluate.bleu import bleu_of
-from scimind.evaluate.fcd import frechet_chemnet_distance
+from scimind.evaluate.fcd import LONGEST, frechet_chemnet_distance
 from scimind.evaluate.molecules import SIMILARITIES, MoleculeScores, canonical_smiles, has_white_space, score_molecule
 from scimind.evaluate.predictions import Item
 from scimind.evaluate.properties import Lexicon, holds_combination
@@ -201,12 +201,17 @@ def _add_fcd(
         return
     references = [canonical_smiles(item.reference or "") for item, is_in in zip(items, chosen, strict=True) if is_in]
     ours = [score.canonical for score, is_in in zip(scores, chosen, strict=True) if is_in]
-    value, reason = frechet_chemnet_distance([s for s in references if s], [s for s in ours if s])
-    if value is None:
-        findings.not_computed[name] = reason
-    else:
-        findings.scores[name] = Score(value)
-        findings.packages = tuple(dict.fromkeys((*findings.packages, "fcd", "torch")))
+    distance = frechet_chemnet_distance([s for s in references if s], [s for s in ours if s])
+    if distance.value is None:
+        findings.not_computed[name] = distance.reason
+        return
+    findings.scores[name] = Score(distance.value)
+    findings.packages = tuple(dict.fromkeys((*findings.packages, "fcd", "torch")))
+    findings.settings["fcd"] = f"of molecules with a canonical SMILES of at most {LONGEST} characters, ChemNet's input"
+    if distance.left_out:
+        findings.counts[f"{prefix}long_molecules"] = distance.left_out
+    if distance.published is not None:
+        findings.protocol_values[name] = distance.published
 
 
 def _add_withheld(

@@ -146,3 +146,8 @@ def test_fcd_is_computed_or_says_what_it_needs():
     else:
         assert values["fcd"] >= 0
         assert scored(*pairs[:3], with_fcd=True)[0]["fcd"] == pytest.approx(0, abs=1e-3)
+        # One molecule that is longer than the network's input does not change the distance of the others.
+        long, findings = scored(*pairs, ("C" * 400, "CCO"), with_fcd=True)
+        without = scored(*pairs, ("C(", "CCO"), with_fcd=True)[0]
+        assert findings.protocol_values["fcd"] > long["fcd"] and findings.counts["long_molecules"] == 1
+        assert long["fcd"] == pytest.approx(without["fcd"], abs=1e-6)
