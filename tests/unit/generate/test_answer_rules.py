@@ -1,0 +1,146 @@
+"""Answers as a task reads them, and choices in files of predictions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scimind.data import find_task
+from scimind.data.outputs import Output
+from scimind.errors import ConfigError, DataError
+from scimind.evaluate.evaluation import EvaluateOptions, evaluate
+from scimind.evaluate.resampling import Resampling
+from scimind.generate.answer_rules import AnswerRules, read_rules
+from scimind.generate.notes import run_notes
+from scimind.generate.predict import predict_file
+from scimind.generate.prompts import read_prompts
+from scimind.generate.settings import GenerationSettings
+from scimind.tokenizer import TokenCodec
+
+from .toys import CachedToy
+
+CODEC = TokenCodec()
+
+
+@pytest.mark.parametrize(
+    ("task", "text", "output"),
+    [
+        ("text2smiles", "The molecule is <smiles>CCO</smiles>.", "CCO"),
+        ("text2smiles", "<smiles>CCO</smiles> or <smiles>CCN</smiles>", "CCO"),
+        ("text2smiles", "<smiles>CCO</smiles>", "CCO"),
+        ("text2smiles", "The molecule is CCO", "The molecule is CCO"),  # words, whatever they spell
+        ("text2smiles", "<protein>MKV</protein>", "MKV"),
+        ("text2smiles", "", ""),
+        ("protein_design", "It is <protein>MKV</protein>", "MKV"),
+        ("smiles2properties", "b, a, b.", "b, a"),
+        ("smiles2text", "A molecule, not <smiles>C</smiles>.", "A molecule, not C."),
+        ("moa", "Inhibits all", "Inhibits all"),
+    ],
+)
+def test_answers_are_read_as_the_tasks(task: str, text: str, output: str) -> None:
+    ids = CODEC.encode(text, bos=False)
+    assert AnswerRules(find_task(task)).read(CODEC, ids) == output
+    assert AnswerRules().read(CODEC, ids) == CODEC.decode(ids)
+
+
+@pytest.mark.parametrize("sequence", ["GACCA", "GACUA", "GACTA"])
+def test_rna_and_dna_are_told_by_the_task(sequence: str) -> None:
+    task = replace(find_task("protein_design"), output=Output("rna"))
+    tag = "dna" if "T" in sequence else "rna"
+    assert AnswerRules(task).read(CODEC, CODEC.encode(f"It is <{tag}>{sequence}</{tag}>", bos=False)) == sequence
+
+
+def test_choices_are_those_of_the_task_or_of_a_file(tmp_path: Path) -> None:
+    assert read_rules("promoter").choices == ("yes", "no")
+    assert read_rules("moa").choices == read_rules("smiles2text").choices == read_rules(None).choices == ()
+    path = tmp_path / "mechanisms.txt"
+    path.write_text("Inhibits all\n\nOpens a channel\n")
+    assert read_rules("moa", path).choices == ("Inhibits all", "Opens a channel")
+    path.write_text("a\nb\na\n")
+    with pytest.raises(DataError, match=r"mechanisms.txt:3: choice 'a' is on line 1 already"):
+        read_rules("moa", path)
+
+
+def run(tmp_path: Path, rules: AnswerRules, output: str = "x.jsonl", **more) -> list[dict]:
+    source = tmp_path / "dna.csv"
+    rows = [("ACGT" * (number % 3 + 1), number % 2) for number in range(11)]
+    source.write_text("sequence,label\n" + "".join(f"{sequence},{label}\n" for sequence, label in rows))
+    settings = GenerationSettings(max_new_tokens=4, batch_size=4)
+    notes = run_notes(settings, CODEC.fingerprint(), None, rules)
+    prompts = read_prompts(source, "promoter")
+    toy = CachedToy(CODEC.vocab_size, max_length=64)
+    predict_file(toy, CODEC, prompts, settings, source, tmp_path / output, notes, answers=rules, **more)
+    return [json.loads(line) for line in (tmp_path / output).read_text("utf-8").splitlines()]
+
+
+def test_a_row_has_the_best_choice_and_all_probabilities(tmp_path: Path) -> None:
+    rules = read_rules("promoter")
+    rows = run(tmp_path, rules)
+    toy = CachedToy(CODEC.vocab_size, max_length=64)
+    assert [row["reference"] for row in rows] == ["no", "yes"] * 5 + ["no"]
+    for row in rows:
+        prompt = CODEC.encode(row["prompt"])
+        likelihoods = {}
+        for choice in ("yes", "no"):
+            likelihoods[choice], ids = 0.0, list(prompt)
+            for token in CODEC.encode(choice, bos=False, eos=True):
+                values = toy.logits(ids)[: CODEC.vocab_size]
+                likelihoods[choice] += values[token] - np.log(np.exp(values).sum())
+                ids.append(token)
+        assert row["log_likelihoods"] == pytest.approx(likelihoods, abs=1e-9)
+        share = 1 / (1 + np.exp(likelihoods["no"] - likelihoods["yes"]))
+        assert row["probabilities"] == pytest.approx({"yes": share, "no": 1 - share}, abs=1e-9)
+        assert row["output"] == max(likelihoods, key=likelihoods.get)
+        assert row["finish_reason"] == "choice"
+    # `evaluate` reads the file as it is.
+    metrics = evaluate(EvaluateOptions("promoter", tmp_path / "x.jsonl", resampling=Resampling(0))).metrics["metrics"]
+    assert metrics["accuracy"]["value"] == pytest.approx(np.mean([row["output"] == row["reference"] for row in rows]))
+    assert metrics["auroc"]["value"] is not None
+
+
+def test_other_choices_are_another_run(tmp_path: Path) -> None:
+    rules = read_rules("promoter")
+    before = run(tmp_path, rules)
+    assert run(tmp_path, rules) == before
+    for other in (AnswerRules(rules.task, ("yes", "maybe")), AnswerRules(rules.task), AnswerRules()):
+        with pytest.raises(DataError, match="was written by another run"):
+            run(tmp_path, other)
+    assert run(tmp_path, AnswerRules(rules.task, ("yes", "maybe")), overwrite=True) != before
+    with pytest.raises(ConfigError, match="at least two"):
+        run(tmp_path, AnswerRules(rules.task, ("yes",)), "one.jsonl")
+
+
+def test_what_stands_around_a_molecule_is_kept(tmp_path: Path) -> None:
+    class Says(CachedToy):
+        """Answers with these tokens whatever is asked."""
+
+        answer = [*CODEC.encode("It is <smiles>CCO</smiles>.", bos=False), CODEC.eos_id]
+
+        def prefill(self, ids, lengths):
+            self.start = lengths
+            return self._say(np.zeros(len(ids), int), super().prefill(ids, lengths))
+
+        def step(self, ids, positions):
+            return self._say(positions + 1 - self.start, super().step(ids, positions))
+
+        def _say(self, places, logits):
+            for row, place in zip(logits, places, strict=True):
+                row[self.answer[min(place, len(self.answer) - 1)]] = 1e3
+            return logits
+
+    source = tmp_path / "texts.txt"
+    source.write_text("an alcohol\n")
+    settings = GenerationSettings(max_new_tokens=20)
+    for rules, output in ((read_rules("text2smiles"), "CCO"), (AnswerRules(), "It is CCO.")):
+        path = tmp_path / f"{len(output)}.jsonl"
+        notes = run_notes(settings, CODEC.fingerprint(), None, rules)
+        prompts = read_prompts(source, "text2smiles")
+        decoder = Says(CODEC.vocab_size, max_length=96)
+        predict_file(decoder, CODEC, prompts, settings, source, path, notes, answers=rules)
+        row = json.loads(path.read_text())
+        assert row["output"] == output
+        assert row.get("text") == (None if rules.task is None else "It is CCO.")

@@ -1,0 +1,117 @@
+"""Prompts of every task from what its users have: lists, tables, FASTA, raw JSON, conversations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scimind.data import find_task, prepare
+from scimind.data.rendering import render_prompt
+from scimind.generate.prompts import Prompt, encode_prompts, read_prompts
+from scimind.tokenizer import TokenCodec
+
+CODEC = TokenCodec()
+ASKED = " [INST]: Is the following DNA sequence a promoter? <dna>ACGTAC</dna> [/INST]:"
+
+
+def file_with(tmp_path: Path, content: str, name: str = "x.txt") -> Path:
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    return path
+
+
+def found(path: Path, task: str) -> list[tuple[str, str | None]]:
+    prompts = read_prompts(path, task)
+    encode_prompts(CODEC, prompts, path)
+    return [(prompt.text, prompt.reference) for prompt in prompts]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "references"),
+    [
+        ("list.txt", "ACGTAC\nacgtac\n<dna>ACGTAC</dna>\n", [None] * 3),
+        ("headed.txt", "sequence\nACGTAC\n", [None]),
+        ("table.csv", "label,sequence\n1,ACGTAC\nno,ACGTAC\n", ["yes", "no"]),
+        ("unlabelled.csv", "sequence,note\nACGTAC,x\n", [None]),
+        ("kmers.tsv", "sequence\tlabel\nACG CGT GTA TAC\t0\n", ["no"]),
+        ("pair.fa", ">one\nACG\nTAC\n>two\nACGTAC\n", [None] * 2),
+        ("x.json", '[{"sequence": "ACGTAC", "label": 1}, {"sequence": "ACGTAC"}]', ["yes", None]),
+    ],
+)
+def test_promoters_in_every_form(tmp_path: Path, name: str, content: str, references: list[str | None]) -> None:
+    assert found(file_with(tmp_path, content, name), "promoter") == [(ASKED, reference) for reference in references]
+
+
+def test_blank_lines_keep_their_place(tmp_path: Path) -> None:
+    prompts = read_prompts(file_with(tmp_path, "ACGT\n\nGGGG\n"), "promoter")
+    assert [(prompt.id, bool(prompt.text)) for prompt in prompts] == [("1", True), ("2", False), ("3", True)]
+
+
+def test_mol_instructions_as_they_are_published(tmp_path: Path) -> None:
+    record = {"instruction": "What does it do?", "input": "```\nMKV\n```", "output": "It binds {|C|}.", "metadata": {}}
+    path = file_with(tmp_path, json.dumps([record, record | {"output": ""}]), "function.json")
+    question = " [INST]: What does it do?\n<protein>MKV</protein> [/INST]:"
+    prompts = read_prompts(path, "protein_function")
+    assert [prompt.text for prompt in prompts] == [question, question]
+    encoded = encode_prompts(CODEC, prompts, path)
+    assert [prompt.reference for prompt in encoded] == ["It binds {|C|}.", None]
+    design = {"instruction": "Design a kinase.", "input": "", "output": "```\nMKV\n```"}
+    path = file_with(tmp_path, json.dumps([design]), "design.json")
+    assert found(path, "protein_design") == [(" [INST]: Design a kinase. [/INST]:", "MKV")]
+    assert found(file_with(tmp_path, "Design a kinase.\n"), "protein_design")[0][0].startswith(" [INST]: Design")
+
+
+def test_a_table_without_a_header_has_the_fields_of_the_task(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "CCO\t{'b', 'a'}\n")
+    asked = "Please list the properties of the molecule: <smiles>CCO</smiles>"
+    assert found(path, "smiles2properties") == [(render_prompt(asked), "a, b")]
+    assert found(path, "properties2smiles")[0][1] == "CCO"
+
+
+@pytest.mark.parametrize("task", ["smiles2text", "text2smiles", "promoter", "protein_function", "moa"])
+def test_prompts_of_raw_records_are_those_that_were_prepared(tmp_path: Path, task: str) -> None:
+    columns = {
+        "smiles2text": {"molecule": "C/C=C\\C", "caption": "A butene, not <smiles>."},
+        "text2smiles": {"molecule": "C/C=C\\C", "caption": "A butene, not <smiles>."},
+        "promoter": {"sequence": "ACGTACGT", "label": "1"},
+        "protein_function": {"instruction": "Say\nit.", "input": "MKV", "output": "A protein."},
+        "moa": {"smiles": "CCO", "mechanism": "Inhibits all."},
+    }
+    path = file_with(tmp_path, json.dumps([columns[task]]), "raw.json")
+    prepare(task, [path], tmp_path / "out", codec=CODEC, seq_length=256, name="x", progress=False)
+    raw = encode_prompts(CODEC, read_prompts(path, task), path)
+    prepared = tmp_path / "out" / "x.json"
+    written = encode_prompts(CODEC, read_prompts(prepared, task), prepared)
+    assert [(p.text, p.ids, p.reference) for p in raw] == [(p.text, p.ids, p.reference) for p in written]
+    assert raw[0].reference
+
+
+def test_a_task_of_the_users_own(tmp_path: Path) -> None:
+    task = file_with(
+        tmp_path,
+        'name: solubility\nquestion: "Does {molecule} dissolve in {solvent}? Say {choices}."\nanswer: "{label}"\n'
+        "fields:\n  molecule: {kind: smiles, columns: [smiles]}\n  solvent: {kind: text, columns: [solvent]}\n"
+        '  label: {kind: label, columns: [soluble], labels: {"yes": ["1"], "no": ["0"]}}\n'
+        'output: {kind: choice, choices: ["yes", "no"]}\n',
+        "task.yaml",
+    )
+    path = file_with(tmp_path, "smiles,solvent,soluble\nCCO,water,1\n", "x.csv")
+    asked = "Does <smiles>CCO</smiles> dissolve in water? Say yes, no."
+    assert found(path, str(task)) == [(render_prompt(asked), "yes")]
+
+
+def test_the_place_of_a_field_in_its_question() -> None:
+    for name, given in (("smiles2text", "CCO"), ("text2smiles", "An alcohol"), ("promoter", "ACGT"), ("moa", "CC")):
+        task = find_task(name)
+        spec = task.asked_fields[0]
+        question = task.ask(**{spec.name: given})
+        assert question[task.place_of(spec.name) :].startswith(given)
+
+
+def test_conversations_with_the_task_conversation(tmp_path: Path) -> None:
+    turns = [{"from": "human", "value": "Who?"}, {"from": "gpt", "value": "I."}]
+    path = file_with(tmp_path, json.dumps([{"id": "a", "conversation": turns}]), "x.json")
+    assert read_prompts(path, "conversation") == read_prompts(path)
+    assert isinstance(read_prompts(path)[0], Prompt)
