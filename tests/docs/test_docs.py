@@ -25,7 +25,7 @@ from scimind.launch.rank_table import make_rank_table
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "README_CN.md")
 PAGES = {"docs/distributed.md": "docs/distributed_CN.md"}  # and their translations
-YAMLS = sorted((ROOT / "configs").glob("*.yaml"))
+YAMLS = sorted((ROOT / "configs").glob("**/*.yaml"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.sh"))
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
