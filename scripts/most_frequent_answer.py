@@ -1,10 +1,10 @@
 """Answers every question with the most frequent answer of the training data: what a model has to beat.
 
-    python scripts/most_frequent_answer.py output/data/promoter.json output/data/promoter_test.json output/frequent.jsonl
+    python scripts/most_frequent_answer.py train.json test.json frequent.jsonl
 
-The first file is what a model learns from, the second what it is tested on, both conversations of `scimind prepare`; the
-third gets predictions for `scimind evaluate`. Of answers that are equally frequent, the one is taken that shares the most
-words with a hundred others (the mean F1 of words), so that there is a best one where all answers differ.
+The first file is what a model learns from, the second what it is tested on, both conversations of `scimind prepare`;
+the third gets predictions for `scimind evaluate`. Of answers that are equally frequent, the one is taken that shares
+the most words with a hundred others (the mean F1 of words), so that there is a best one where all answers differ.
 """
 
 from __future__ import annotations
