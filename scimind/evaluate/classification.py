@@ -186,15 +186,19 @@ def _positive_label(labels: list[str], positive: str | None) -> str | None:
 
 
 def _probabilities(items: Sequence[Item], labels: list[str], positive: str | None) -> np.ndarray | None:
-    """Returns the probability of each label, [n, labels], or None where no item has one."""
+    """Returns the probability of each label, [n, labels], or None where no item has one.
+
+    A prompt that failed has no answer, and every label the same probability.
+    """
     has = [_PROBABILITY in item.extra or _PROBABILITIES in item.extra for item in items]
     if not any(has):
         return None
-    if not all(has):
-        raise DataError(f"item {items[has.index(False)].id} has no probability, and others have one; give all or none")
-    table = np.zeros((len(items), len(labels)))
-    for row, item in zip(table, items, strict=True):
-        row[:] = _of_item(item, labels, positive)
+    table = np.full((len(items), len(labels)), 1 / len(labels))
+    for row, item, has_one in zip(table, items, has, strict=True):
+        if has_one:
+            row[:] = _of_item(item, labels, positive)
+        elif item.extra.get("finish_reason") != "error":
+            raise DataError(f"item {item.id} has no probability, and others have one; give all or none")
     return table
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scimind.data.fields import SEQUENCE_KINDS
 from scimind.data.files import read_text
+from scimind.data.outputs import read_sequence
 from scimind.data.registry import find_task
 from scimind.data.task import Task
 from scimind.errors import DataError
@@ -16,6 +16,7 @@ from scimind.generate.batch import Generated
 from scimind.generate.choices import Choices, Ranked
 from scimind.generate.prompts import EncodedPrompt
 from scimind.tokenizer import TokenCodec
+from scimind.tokenizer.alphabet import TAG_CHARACTERS
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,29 @@ class AnswerRules:
     task: Task | None = None
     choices: tuple[str, ...] = ()
 
-    def read(self, tagged: str, text: str) -> str:
-        """Returns what a generated text says: a bare molecule or sequence, names with commas; else all of it, stripped.
+    def read(self, codec: TokenCodec, ids: Sequence[int]) -> str:
+        """Returns what a generated answer says: a bare molecule or sequence, names with commas; else all of its text.
 
-        A text that says nothing of the kind that the task asks for is returned as it is, since it is what was answered.
+        Tokens tell what is a sequence: of a molecule among words the molecule is returned, and no word that might be
+        one. An answer that says nothing of the kind that the task asks for is returned as it is.
 
         Args:
-            tagged: The text with sequences in their tags.
-            text: The text as it is told.
+            codec: The tokenizer.
+            ids: The answer's tokens, without EOS.
         """
+        text = codec.decode(ids) if ids else ""
         if self.task is None:
             return text
-        is_sequence = self.task.output.kind in SEQUENCE_KINDS
-        found = self.task.output.read(tagged if is_sequence else text)
-        return ", ".join(found) if isinstance(found, list) else found or text.strip()
+        kind = self.task.output.kind
+        if kind not in TAG_CHARACTERS:
+            found = self.task.output.read(text)
+            return ", ".join(found) if isinstance(found, list) else found or text.strip()
+        tagged = codec.decode(ids, tags=True) if ids else ""
+        # Tokens do not tell DNA from RNA where neither T nor U is among them.
+        for tag in ("dna", "rna") if kind in ("dna", "rna") else (kind,):
+            if f"<{tag}>" in tagged:
+                return read_sequence(tagged, tag) or text.strip()
+        return text.strip()
 
 
 def read_rules(task: str | Path | Task | None, choices: str | Path | None = None) -> AnswerRules:
@@ -99,7 +109,7 @@ def prediction_row(
 
 def _generated(answer: Generated, codec: TokenCodec, rules: AnswerRules) -> dict[str, Any]:
     text = codec.decode(answer.ids) if answer.ids else ""
-    output = rules.read(codec.decode(answer.ids, tags=True), text) if answer.ids else ""
+    output = rules.read(codec, answer.ids)
     row: dict[str, Any] = {"output": output}
     if output != text.strip() and rules.task is not None:
         row["text"] = text  # what the model wrote around it

@@ -263,6 +263,32 @@ def test_training_goes_on_from_weights_and_sets_the_earlier_run_aside(
     }
 
 
+def test_named_files_are_evaluated_each_on_its_own(data: Path, trained: FinetuneResult, tmp_path: Path) -> None:
+    other = write_records(tmp_path / "other.mindrecord", count=24, highest=30, seed=5, is_uneven=True)
+    config = make_config(data, tmp_path / "run", load_checkpoint=str(trained.output_dir), runner_config__stop_step=1)
+    config["eval_dataset"]["data_loader"] = {
+        "type": "MindDataset",
+        "dataset_files": {"a": str(data), "b": [str(other)]},
+    }
+    result = finetune(config)
+    score, known = result.first_evaluation, trained.last_evaluation
+    assert score and known and list(score.parts) == ["a", "b"]
+    alone = make_config(other, tmp_path / "eval", load_checkpoint=str(trained.output_dir))
+    b = evaluate(alone)
+    assert score.parts["a"].loss == pytest.approx(known.loss, rel=1e-5)
+    assert score.parts["b"].loss == pytest.approx(b["loss"], rel=1e-5)
+    assert (score.parts["a"].tokens, score.parts["b"].tokens) == (known.tokens, b["tokens"])
+    assert abs(known.loss - b["loss"]) > 0.01  # files in each other's place would be noticed
+    tokens = known.tokens + b["tokens"]
+    assert score.loss == pytest.approx((known.loss * known.tokens + b["loss"] * b["tokens"]) / tokens, rel=1e-5)
+    rows = [row for row in read_table(result.output_dir) if row["eval_loss"]]
+    for name in ("a", "b"):
+        assert float(rows[0][f"eval_loss {name}"]) == pytest.approx(score.parts[name].loss, abs=1e-6)
+        assert float(rows[0][f"eval_accuracy {name}"]) == pytest.approx(score.parts[name].accuracy, abs=1e-6)
+    told = json.loads((result.output_dir / "result.json").read_text())["last_evaluation"]["parts"]
+    assert told.keys() == {"a", "b"}
+
+
 def test_mistakes_are_told_before_training(trained: FinetuneResult, data: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut" / "train.mindrecord"
     cut.parent.mkdir()

@@ -24,7 +24,7 @@ from scimind.errors import ConfigError, SciMindError
 
 ROOT = Path(__file__).parents[2]
 NANO = ROOT / "configs" / "scimind_nano_finetune.yaml"
-EVERY_YAML = sorted((ROOT / "configs").glob("*.yaml"))
+EVERY_YAML = sorted((ROOT / "configs").glob("**/*.yaml"))
 MODEL = "--model.model_config."
 
 
@@ -44,7 +44,7 @@ def written(folder: Path, text: str) -> Path:
 def test_every_shipped_yaml_loads_and_opens_with_its_command(path: Path) -> None:
     config = load_config(path)
     opening = path.read_text(encoding="utf-8").split("\n\n")[0]
-    assert f"configs/{path.name}" in opening
+    assert path.relative_to(ROOT).as_posix() in opening
     assert "Device" in opening
     if config.run_mode != "predict":
         assert "First losses" in opening
@@ -318,3 +318,53 @@ def test_schema_nodes_do_not_mix_truth_with_numbers() -> None:
     Value(float).check(True, "name", faults)
     Value(bool).check(1, "name", faults)
     assert len(faults) == 2
+
+
+def test_a_file_stands_on_its_base(tmp_path: Path) -> None:
+    base = ROOT / "configs" / "scimind_nano_finetune.yaml"
+    text = f"base: {base}\nseed: 9\ntrain_dataset: {{data_loader: {{dataset_dir: a}}}}\ncallbacks: []\n"
+    (tmp_path / "middle.yaml").write_text(text)
+    path = written(tmp_path, "base: middle.yaml\nmodel: {model_config: {num_layers: 2}}\n")
+    ours, theirs = load_config(path, ["--seed=11"]).to_dict(), load_config(base).to_dict()
+    assert ours["train_dataset_task"]["dataset_config"]["data_loader"]["dataset_dir"] == "a"
+    assert (ours["model"]["model_config"]["num_layers"], ours["seed"], ours["callbacks"]) == (2, 11, [])
+    for key, value in (("seed", 0), ("callbacks", theirs["callbacks"])):
+        ours[key] = value
+    ours["model"]["model_config"]["num_layers"] = theirs["model"]["model_config"]["num_layers"]
+    for section in ("train_dataset", "train_dataset_task"):
+        ours[section] = theirs[section]
+    assert ours == theirs  # nothing else has changed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: none.yaml\n", "none.yaml: no such file"),
+        ("base: run.yaml\n", r"base \(run.yaml\) leads back to a file"),
+        ("base: [1]\n", "must be the path of a YAML file"),
+        (
+            f"base: {NANO}\nruner_config: {{}}\n",
+            "runer_config is not a setting; the nearest valid one is runner_config",
+        ),
+    ],
+)
+def test_a_faulty_base_is_told(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(written(tmp_path, text))
+
+
+def test_settings_of_a_training_answer_with_a_cache() -> None:
+    assert load_config(NANO).model_config["use_past"] is False
+    assert load_config(NANO, ["run_mode=predict", "generation.max_new_tokens=9"]).model_config["use_past"] is True
+    evaluated = load_config(NANO, ["run_mode=eval"])
+    assert evaluated.model_config["use_past"] is False
+
+
+def test_evaluation_data_may_have_names(tmp_path: Path) -> None:
+    named = {"captions": "a.mindrecord", "both": ["b.mindrecord", "c.mindrecord"]}
+    names = [f"--eval_dataset.data_loader.dataset_files={named}", "--eval_dataset.data_loader.dataset_dir="]
+    assert load_config(NANO, names).at("eval_dataset.data_loader.dataset_files") == named
+    for text in ("{}", "{a: 1}", "{1: a}"):
+        assert "eval_dataset.data_loader.dataset_files" in faults_of(f"--eval_dataset.data_loader.dataset_files={text}")
+    # MindFormers reads the data to train on, and knows no names.
+    assert "must be" in faults_of(f"--train_dataset.data_loader.dataset_files={named}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,22 @@ def test_a_table_is_read_up_to_a_step_and_goes_on(tmp_path: Path) -> None:
     table.close()
     assert path.read_text().splitlines() == whole
     assert read_loss_table(tmp_path / "absent.csv", 4) == []
+
+
+def test_a_table_has_columns_for_each_name(tmp_path: Path) -> None:
+    path = tmp_path / "loss.csv"
+    score = EvaluationScore.of_parts({"a": EvaluationScore(2.0, 0.5, 30, 3), "b": EvaluationScore(1.0, 1.0, 10, 2)})
+    assert (score.loss, score.accuracy, score.tokens, score.records) == (1.75, 0.625, 40, 5)
+    assert EvaluationScore.of_json(asdict(score)) == score
+    table = LossTable(path, [StepRecord(1, 0.1, 1.5, 1e-3, 0.5, score), StepRecord(2, 0.2, 1.5, 1e-3, 0.7)], ["a", "b"])
+    table.close()
+    assert path.read_text().splitlines()[0].endswith(",eval_loss a,eval_accuracy a,eval_loss b,eval_accuracy b")
+    first, second = read_loss_table(path, 2, score)
+    assert second.evaluation is None and first.evaluation is not None
+    found = {name: (part.loss, part.accuracy) for name, part in first.evaluation.parts.items()}
+    assert found == {"a": (2.0, 0.5), "b": (1.0, 1.0)}
+    draw_loss_curve([first, second], tmp_path / "loss.png")
+    assert math.isnan(EvaluationScore.of_parts({"a": EvaluationScore(math.nan, math.nan, 0, 3)}).loss)
 
 
 def test_checkpoints_behind_the_one_that_is_used_are_set_aside(tmp_path: Path) -> None:

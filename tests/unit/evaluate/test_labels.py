@@ -96,3 +96,13 @@ def test_probabilities_of_several_labels():
 def test_what_cannot_be_scored_is_an_error(rows, options, match):
     with pytest.raises(DataError, match=match):
         score_labels(items(*rows), PLAIN, **options)
+
+
+def test_a_prompt_that_failed_is_wrong_and_knows_nothing():
+    failed = Item("4", "", "no", extra={"finish_reason": "error"})
+    rows = items(("yes", "yes", 0.9), ("no", "no", 0.2), ("yes", "no", 0.7))
+    found = values(score_labels([*rows, failed], PLAIN))
+    assert found["accuracy"] == 2 / 4
+    assert found["brier"] == pytest.approx((0.01 + 0.04 + 0.49 + 0.25) / 4, abs=EXACT_SUM)
+    with pytest.raises(DataError, match="item 4 has no probability"):
+        score_labels([*rows, Item("4", "", "no")], PLAIN)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scimind.data import find_task
+from scimind.data.outputs import Output
 from scimind.errors import ConfigError, DataError
 from scimind.evaluate.evaluation import EvaluateOptions, evaluate
 from scimind.evaluate.resampling import Resampling
@@ -27,21 +29,29 @@ CODEC = TokenCodec()
 @pytest.mark.parametrize(
     ("task", "text", "output"),
     [
-        ("text2smiles", "The molecule is <smiles> CCO </smiles>.", "CCO"),
-        ("text2smiles", "CCO", "CCO"),
-        ("text2smiles", "CC(O", "CC(O"),
-        ("text2smiles", "It is CCO, I hope.", "CCO"),
-        ("text2smiles", " no molecule! ", "no molecule!"),
+        ("text2smiles", "The molecule is <smiles>CCO</smiles>.", "CCO"),
+        ("text2smiles", "<smiles>CCO</smiles> or <smiles>CCN</smiles>", "CCO"),
+        ("text2smiles", "<smiles>CCO</smiles>", "CCO"),
+        ("text2smiles", "The molecule is CCO", "The molecule is CCO"),  # words, whatever they spell
+        ("text2smiles", "<protein>MKV</protein>", "MKV"),
         ("text2smiles", "", ""),
-        ("protein_design", "<protein>MKV</protein>", "MKV"),
-        ("smiles2properties", " b, a, b.", "b, a"),
-        ("smiles2text", " A molecule. ", "A molecule."),
+        ("protein_design", "It is <protein>MKV</protein>", "MKV"),
+        ("smiles2properties", "b, a, b.", "b, a"),
+        ("smiles2text", "A molecule, not <smiles>C</smiles>.", "A molecule, not C."),
         ("moa", "Inhibits all", "Inhibits all"),
     ],
 )
 def test_answers_are_read_as_the_tasks(task: str, text: str, output: str) -> None:
-    assert AnswerRules(find_task(task)).read(text, text) == output
-    assert AnswerRules().read(text, text) == text
+    ids = CODEC.encode(text, bos=False)
+    assert AnswerRules(find_task(task)).read(CODEC, ids) == output
+    assert AnswerRules().read(CODEC, ids) == CODEC.decode(ids)
+
+
+@pytest.mark.parametrize("sequence", ["GACCA", "GACUA", "GACTA"])
+def test_rna_and_dna_are_told_by_the_task(sequence: str) -> None:
+    task = replace(find_task("protein_design"), output=Output("rna"))
+    tag = "dna" if "T" in sequence else "rna"
+    assert AnswerRules(task).read(CODEC, CODEC.encode(f"It is <{tag}>{sequence}</{tag}>", bos=False)) == sequence
 
 
 def test_choices_are_those_of_the_task_or_of_a_file(tmp_path: Path) -> None:
