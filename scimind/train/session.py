@@ -27,7 +27,9 @@ from scimind.train.evaluation import Evaluator
 from scimind.train.feeding import RecordBatches, training_data
 from scimind.train.finetune import FinetuneResult
 from scimind.train.interruption import stops_on_signals
+from scimind.train.loss_curve import read_loss_table
 from scimind.train.network import build_model, configure, start
+from scimind.train.pieces import Pieces, find_pieces
 from scimind.train.records import check_preparation, check_records
 from scimind.train.resuming import ResumePoint, check_resume_point, continue_run, describe_position, find_resume_point
 from scimind.train.settings import TrainSettings, mindformers_tree
@@ -38,8 +40,10 @@ from scimind.train.workers import Workers, weights_checksum
 
 def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:
     """Checks data and weights, trains, and returns how it went; see `scimind.train.finetune.finetune`."""
-    point = find_resume_point(settings, folder.root, console.print) if settings.resume_training else None
+    point, pieces = _find_start(settings, folder, console)
     start_weights = settings.load_checkpoint if point is None else str(point.folder)
+    if pieces is not None:
+        start_weights = None  # MindFormers loads them
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
     check_preparation(settings.train_files, "train_dataset", fingerprint, packed=settings.packed)
@@ -62,13 +66,14 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
             f"({settings.batch_size}); lower runner_config.batch_size"
         )
     total = settings.total_steps(steps_per_epoch)
+    done = point.step if point is not None else pieces.step if pieces is not None else 0
     position = describe_position(settings, records, workers, total)
     if point is not None:
         check_resume_point(point, position, console.print)
     network = build_model(mf_config, start_weights, description, console, is_training=True)
     if start_weights:  # training does not move neurons
         description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
-    team = _build_team(settings, workers, position | {"step": point.step if point else 0}, network)
+    team = _build_team(settings, workers, position | {"step": done}, network)
     run = TrainingRun(
         folder=folder,
         console=console,
@@ -76,20 +81,26 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         steps_per_epoch=steps_per_epoch,
         tokens_per_step=settings.records_per_step(workers) * settings.seq_length,
         workers=team,
+        first_step=done,
     )
     if point is not None:
         continue_run(run, point)
+    elif pieces is not None and folder.is_reporter:
+        run.records = read_loss_table(folder.loss_table, done)
     what = "rows of packed records" if settings.packed else "records"
     if settings.feeds_records:
         what += f", {settings.batch_size * settings.workers} a step"
     console.print(f"data: {records} {what}, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
     if run.step >= run.total_steps:
-        console.print(f"nothing is left to do: {point.folder if point else ''} has all {run.total_steps} steps")
+        console.print(f"nothing is left to do: the checkpoint has all {run.total_steps} steps")
         return _end(run)
     if folder.is_reporter:
-        _clear(run, point)
+        if pieces is None:
+            _clear(run, point)
         folder.write_description({**config, "model": settings.tree["model"]})
-    trainer_tree = mindformers_tree(settings, steps_per_epoch, run.first_step)
+    trainer_tree = mindformers_tree(settings, steps_per_epoch, done)
+    if pieces is not None:
+        trainer_tree["load_ckpt_format"] = pieces.file_format
     network.graph_key = graph_key(trainer_tree)
     evaluator = None
     if settings.eval_files:
@@ -98,8 +109,19 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     if point is not None:
         callbacks.insert(0, SciMindResume(point.optimizer, point.state["random"]))
     data = _training_data(settings, records, team.rank, run.first_step, total) if settings.feeds_records else None
-    _run_trainer(run, configure(trainer_tree), network, callbacks, data)
+    _run_trainer(run, configure(trainer_tree), network, callbacks, data, pieces)
     return _end(run)
+
+
+def _find_start(
+    settings: TrainSettings, folder: RunFolder, console: Console
+) -> tuple[ResumePoint | None, Pieces | None]:
+    """Returns the checkpoint from which a training goes on, SciMind's or one in pieces; none where it begins."""
+    if not settings.resume_training:
+        return None, None
+    if settings.splits_tensors:
+        return None, find_pieces(settings, folder.root, console.print)
+    return find_resume_point(settings, folder.root, console.print), None
 
 
 def _end(run: TrainingRun) -> FinetuneResult:
@@ -162,12 +184,14 @@ def _run_trainer(
     network: ms.nn.Cell,
     callbacks: list[ms.train.Callback],
     data: ms.dataset.Dataset | None,
+    pieces: Pieces | None,
 ) -> None:
     """Runs MindFormers' Trainer; however it ends, the curve is drawn and the last good checkpoint named."""
     reaches_end = False
     try:
         with stops_on_signals(run):
-            Trainer(args=mf_config, model=network, train_dataset=data, callbacks=callbacks).finetune()
+            trainer = Trainer(args=mf_config, model=network, train_dataset=data, callbacks=callbacks)
+            trainer.finetune(**({} if pieces is None else pieces.arguments))
         if run.workers.size == 1 and run.stop_signal is None and run.step < run.total_steps:
             run.agree_to_stop()  # MindSpore's data set ends at Ctrl-C, maybe before the step that would have asked
         if run.failure is not None:

@@ -170,7 +170,7 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     runner = tree.setdefault("runner_config", {})
     context = tree.setdefault("context", {})
     on_cpu = context.get("device_target") == "CPU"
-    splits = bool(tree.get("use_parallel")) and tree.get("parallel", {}).get("parallel_mode", 1) in _SEMI_AUTOMATIC
+    splits = splits_tensors(tree)
     batch_size = runner.get("batch_size", 1)
     numbers = {"batch_size": batch_size, "epochs": runner.get("epochs", 1)}
     numbers |= {key: runner[key] for key in ("global_batch_size", "max_steps", "stop_step") if runner.get(key)}
@@ -185,11 +185,6 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
             faults.append("runner_config.sink_mode (True) needs an Ascend device; set it to False")
         if splits and tree.get("do_eval") and tree.get("parallel_config", {}).get("pipeline_stage", 1) > 1:
             faults.append("do_eval (True) does not work with a pipeline; set it to False")
-        if splits and tree.get("resume_training"):
-            faults.append(
-                "resume_training does not work where tensors are split over devices (semi-automatic parallel mode); "
-                "start from a checkpoint's weights with load_checkpoint"
-            )
     wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
     for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
         if is_needed and not any(data_paths(tree, key).values()):
@@ -233,8 +228,15 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     )
 
 
+def splits_tensors(tree: Mapping[str, Any]) -> bool:
+    """Returns whether MindSpore splits tensors over devices (semi-automatic parallel mode)."""
+    return bool(tree.get("use_parallel")) and tree.get("parallel", {}).get("parallel_mode", 1) in _SEMI_AUTOMATIC
+
+
 def mindformers_tree(
-    settings: TrainSettings, steps_per_epoch: int | None = None, first_step: int = 0
+    settings: TrainSettings,
+    steps_per_epoch: int | None = None,
+    first_step: int = 0,
 ) -> dict[str, Any]:
     """Returns the configuration that MindFormers gets: without what SciMind does itself.
 
