@@ -195,6 +195,3 @@ def test_a_run_that_goes_on_skips_the_records_it_has_seen(config: dict[str, Any]
     config["train_dataset"]["eod_reset"] = True  # what MindFormers alone does
     assert mindformers_tree(read_settings(config), 5, first_step=7)["data_skip_steps"] == 9
     assert settings.records_per_step(workers=2) == 8
-    config |= {"use_parallel": True, "parallel": {"parallel_mode": 1}}
-    with pytest.raises(ConfigError, match="resume_training does not work where tensors are split"):
-        read_settings(config)
