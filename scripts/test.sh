@@ -19,7 +19,7 @@ run "style" ruff check .
 run "format" ruff format --check .
 run "types" mypy
 # A process for each core, and a file of tests in one process, since files share what they prepare.
-run "tests" python -m pytest -n logical --maxprocesses 4 --dist loadfile "$@"
+run "tests" python -m pytest -n logical --maxprocesses 4 --dist loadfile --durations=20 "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
     say "Failed: ${failed[*]}"

@@ -144,6 +144,7 @@ def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> Non
     options = [
         *("--train_dataset", str(sample), "--eval_dataset", str(sample)),
         *("--eval_dataset.data_loader.num_samples=40", "--runner_config.max_steps=30"),
+        "--context.runtime_num_threads=1",  # as many as there are workers would wait busily for each other
     ]
     two = launch("msrun", str(NANO), "[0,2]", "finetune", *options, "--output_dir", "two", cwd=tmp_path)
     assert two.returncode == 0, two.stderr

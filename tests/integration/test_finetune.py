@@ -82,7 +82,7 @@ def make_config(data: Path, output_dir: Path, **changes: Any) -> dict[str, Any]:
             {"type": "MFLossMonitor", "per_print_times": 10},
             {"type": "CheckpointMonitor", "save_checkpoint_steps": 10, "keep_checkpoint_max": 2},
         ],
-        "context": {"mode": 0, "device_target": "CPU", "device_id": 0},
+        "context": {"mode": 0, "device_target": "CPU", "device_id": 0, "runtime_num_threads": 1},
         "model": {
             "arch": {"type": "SciMindForCausalLM"},
             "model_config": {

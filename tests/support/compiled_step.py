@@ -132,7 +132,11 @@ def _compile_products(case: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     """Runs the command."""
     # MindFormers' own context, which its Trainer asks for the mode; parallel settings are each case's.
-    build_context(MindFormerConfig(context={"mode": 0, "device_target": "CPU"}, parallel={}, use_parallel=False))
+    build_context(
+        MindFormerConfig(
+            context={"mode": 0, "device_target": "CPU", "runtime_num_threads": 1}, parallel={}, use_parallel=False
+        )
+    )
     for number, case in enumerate(json.loads(Path(sys.argv[1]).read_text())):
         try:
             result = {"error": "", **compile_case(case)}

@@ -36,7 +36,9 @@ SMALL = {
 
 def use_mode(mode: str) -> None:
     """Switches MindSpore to "graph" or "pynative" on the CPU."""
-    ms.set_context(mode=ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE, device_target="CPU")
+    # One thread: tests run side by side, and threads that wait busily take the others' cores.
+    graph_or_not = ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE
+    ms.set_context(mode=graph_or_not, device_target="CPU", runtime_num_threads=1)
 
 
 def build(weights: dict[str, np.ndarray] | None = None, seed: int = 1, **settings: Any) -> SciMindForCausalLM:
