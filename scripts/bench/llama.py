@@ -76,7 +76,7 @@ def run_config(sizes: ModelSizes, routing: Mapping[str, Any], batch_size: int) -
     for section in ("train_dataset", "train_dataset_task", "eval_dataset", "eval_dataset_task", "processor"):
         del tree[section]
     tree |= {"do_eval": False, "run_mode": "predict"}  # the mode that needs no data set
-    tree["runner_config"]["batch_size"] = batch_size
+    tree["runner_config"] |= {"batch_size": batch_size, "global_batch_size": batch_size}  # in one part
     tree["generation"] = {"max_new_tokens": 1}
     tree["lr_schedule"] = {"type": "ConstantWarmUpLR", "learning_rate": 1e-3, "warmup_steps": 0, "total_steps": 1000}
     model = tree["model"]["model_config"]
