@@ -28,7 +28,7 @@ from scimind.run_folder import replace_text
 
 _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
-_KEPT = 32
+_KEPT = 128
 # What a graph does not depend on.
 _ELSEWHERE = (
     *("output_dir", "callbacks", "train_dataset", "train_dataset_task"),

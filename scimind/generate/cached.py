@@ -128,7 +128,7 @@ class _Graphs:
         """Keys and values."""
         if self._cache is None:
             shape = (self.rows * self.parts.num_kv_heads, self.length, self.parts.head_dim)
-            self._cache = KeyValueCache(len(self.parts.layers), shape, self.parts.dtype)
+            self._cache = KeyValueCache(len(self.parts.layers), shape, self.parts.dtype, self.parts.graph_key)
         return self._cache
 
     def one_step(self, experts: StepExperts) -> OneStep:

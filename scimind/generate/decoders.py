@@ -14,11 +14,12 @@ from scimind.console import Console
 from scimind.errors import ConfigError
 from scimind.generate.cached import CachedDecoder
 from scimind.generate.settings import GenerationSettings
+from scimind.graph_cache import KeptGraph
 from scimind.model import SciMindForCausalLM
 from scimind.model._mindformers import runs_on_cpu
 
 
-class _LastLogits(nn.Cell):
+class _LastLogits(KeptGraph, nn.Cell):
     """Returns float32 logits [b, v] after the last token of each row.
 
     Args:
@@ -136,6 +137,8 @@ class FullDecoder:
         self.max_length = model.config.seq_length
         self.batch_size = model.config.batch_size
         self._whole = _LastLogits(model, one_token=False)
+        if not model.use_past:  # the model's own steps are other graphs of the same inputs
+            self._whole.graph_key = getattr(model, "graph_key", None)
         self._ids = np.zeros((0, self.max_length), np.int32)
 
     def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:

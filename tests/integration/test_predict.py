@@ -82,3 +82,30 @@ def test_an_unknown_character_stops_before_anything_is_written(tmp_path):
     assert done.returncode == 2
     assert "bad.txt:2: character '?' at position 2 has no token" in done.stderr and done.stderr.count("\n") == 1
     assert not (tmp_path / "x.jsonl").exists()
+
+
+def test_a_second_process_takes_the_graphs_of_the_first_and_its_own_weights(tmp_path):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("CCO\nCC(=O)Oc1ccccc1C(=O)O\n")
+
+    def answers(seed: int, **environment: str) -> tuple[str, int]:
+        """Returns the answers of random weights, and how many graphs were found."""
+        command = [sys.executable, ROOT / "run_scimind.py", "--config", ROOT / "configs" / "scimind_nano_predict.yaml"]
+        options = {"load_checkpoint": "", "seed": seed, "model.model_config.num_layers": 1, "output_dir": tmp_path}
+        command += ["--run_mode=predict", *(f"--{name}={value}" for name, value in options.items())]
+        command += [f"--predict_data={prompts}", "--task=smiles2text", f"--save_file={tmp_path / 'x.jsonl'}"]
+        environment = {**os.environ, "SCIMIND_CACHE_DIR": str(tmp_path / "cache"), "GLOG_v": "2", **environment}
+        done = subprocess.run([*command, "--overwrite"], env=environment, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        log = max(tmp_path.glob("**/*.log"), key=lambda file: file.stat().st_mtime).read_text()
+        return (tmp_path / "x.jsonl").read_text("utf-8"), log.count("Use the compilation cache")
+
+    first, found = answers(0)
+    assert found == 0
+    again, found = answers(0)
+    assert found >= 3  # a prompt's graph, the cache's and a step's
+    assert again == first
+    other, found = answers(1)
+    assert found >= 3
+    assert other == answers(1, MS_COMPILER_CACHE_ENABLE="0")[0]  # compiled
+    assert other != first

@@ -22,6 +22,7 @@ class DecodingParts(nn.Cell):
     def __init__(self, model: Any) -> None:
         super().__init__(auto_prefix=False)
         config, base = model.config, model.model
+        self.graph_key: str | None = getattr(model, "graph_key", None)
         self.routing = config.routing
         self.dtype = config.compute_dtype
         self.vocab_size, self.real_vocab_size = config.vocab_size, config.real_vocab_size

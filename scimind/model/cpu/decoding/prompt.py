@@ -6,10 +6,11 @@ from mindspore import Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
+from scimind.graph_cache import KeptGraph
 from scimind.model.cpu.decoding.parts import DecodingParts
 
 
-class PromptNetwork(nn.Cell):
+class PromptNetwork(KeptGraph, nn.Cell):
     """Reads prompts that are padded on the right.
 
     Args:
@@ -18,7 +19,7 @@ class PromptNetwork(nn.Cell):
 
     def __init__(self, parts: DecodingParts) -> None:
         super().__init__(auto_prefix=False)
-        self.parts = parts
+        self.parts, self.graph_key = parts, parts.graph_key
         self.head_dim, self.num_heads, self.num_kv_heads = parts.head_dim, parts.num_heads, parts.num_kv_heads
         self.has_balance = parts.routing.has_balance
         self.gather = P.Gather()

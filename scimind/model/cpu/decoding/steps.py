@@ -7,24 +7,26 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
+from scimind.graph_cache import KeptGraph
 from scimind.model.cpu.decoding.experts import StepExperts
 from scimind.model.cpu.decoding.parts import DecodingParts
 
 HIDDEN = -1e9  # added to the scores of positions that a row may not look at
 
 
-class KeyValueCache(nn.Cell):
+class KeyValueCache(KeptGraph, nn.Cell):
     """Keys and values of the tokens so far, for a batch and a length that stay as they are.
 
     Args:
         num_layers: Layers.
         shape: [b·n_kv, l, p].
         dtype: Type of keys and values.
+        graph_key: See `KeptGraph`.
     """
 
-    def __init__(self, num_layers: int, shape: tuple[int, int, int], dtype: mstype) -> None:
+    def __init__(self, num_layers: int, shape: tuple[int, int, int], dtype: mstype, graph_key: str | None) -> None:
         super().__init__(auto_prefix=False)
-        self.shape = shape
+        self.shape, self.graph_key = shape, graph_key
         self.keys = ParameterTuple([self._zeros("key", i, dtype) for i in range(num_layers)])
         self.values = ParameterTuple([self._zeros("value", i, dtype) for i in range(num_layers)])
         self.assign = P.Assign()
@@ -60,6 +62,8 @@ class Step(nn.Cell):
         self.num_layers = len(parts.layers)
         self.kv_heads, self.head_dim = parts.num_kv_heads, parts.head_dim
         self.length = cache.shape[1]
+        # Inputs tell the rows and not the cache's length.
+        self.graph_key = parts.graph_key and f"{parts.graph_key} {self.length}"
         self.experts = experts
         self.cache_rows = Tensor(np.arange(rows * self.kv_heads)[:, None], mstype.int32)
         self.row_of = Tensor(np.repeat(np.arange(rows), self.kv_heads), mstype.int32)
@@ -102,7 +106,7 @@ class Step(nn.Cell):
         return self.reshape(out, q.shape)
 
 
-class OneStep(nn.Cell):
+class OneStep(KeptGraph, nn.Cell):
     """One step, for whoever chooses the token from the logits.
 
     Args:
@@ -111,7 +115,7 @@ class OneStep(nn.Cell):
 
     def __init__(self, step: Step) -> None:
         super().__init__(auto_prefix=False)
-        self.step = step
+        self.step, self.graph_key = step, step.graph_key
         self.transpose = P.Transpose()
 
     def construct(self, ids: Tensor, positions: Tensor) -> Tensor:
@@ -119,7 +123,7 @@ class OneStep(nn.Cell):
         return self.transpose(self.step(ids, positions), (1, 0))
 
 
-class GreedySteps(nn.Cell):
+class GreedySteps(KeptGraph, nn.Cell):
     """Several steps in one call, each with the most likely token of the one before it.
 
     Args:
@@ -130,7 +134,7 @@ class GreedySteps(nn.Cell):
 
     def __init__(self, step: Step, rows: int, most: int) -> None:
         super().__init__(auto_prefix=False)
-        self.step = step
+        self.step, self.graph_key = step, step.graph_key
         self.tokens = Parameter(Tensor(np.zeros((most, rows)), mstype.int32), name="tokens", requires_grad=False)
         self.ones = Tensor(np.ones((1, step.parts.vocab_size)), mstype.float32)
         self.reshape = P.Reshape()
