@@ -18,6 +18,7 @@ from scimind.model._mindformers import (
     built_from,
     runs_on_cpu,
 )
+from scimind.model.common import CommonCells
 from scimind.model.config import SciMindConfig
 from scimind.model.cpu.loss import AnswerLoss
 from scimind.model.decoder import SciMindDecodeLayer, SciMindModel
@@ -53,9 +54,10 @@ class SciMindForCausalLM(LlamaForCausalLM):
             config.use_past = False
         dispatch = chosen_dispatch(config.routing, ms.get_context("device_target"))
         kernels = chosen_kernels(config, ms.get_context("device_target"))
+        chosen: dict[str, Any] = {"dispatch": dispatch, "kernels": kernels, "cells": CommonCells()}
         with built_from(
-            model=partial(SciMindModel, dispatch=dispatch, kernels=kernels),
-            decode_layer=partial(SciMindDecodeLayer, routing=config.routing, dispatch=dispatch, kernels=kernels),
+            model=partial(SciMindModel, **chosen),
+            decode_layer=partial(SciMindDecodeLayer, routing=config.routing, **chosen),
         ):
             super().__init__(config=config)
         self.dispatch, self.kernels = dispatch, kernels

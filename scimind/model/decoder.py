@@ -8,6 +8,7 @@ import mindspore as ms
 from mindspore import Tensor, nn
 
 from scimind.model._mindformers import LLamaDecodeLayer, LlamaModel, splits_tensors
+from scimind.model.common import CommonCells
 from scimind.model.config import SciMindConfig
 from scimind.model.cpu.attention_block import AttentionBlock
 from scimind.model.cpu.norm import RootMeanSquareNorm
@@ -27,6 +28,7 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         routing: The settings.
         dispatch: "masked" or "grouped".
         kernels: "mindformers" or "cpu", see `chosen_kernels`.
+        cells: What the model's layers have in common.
         **kwargs: LLamaDecodeLayer's arguments.
     """
 
@@ -38,6 +40,7 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         routing: RoutingSettings,
         dispatch: str,
         kernels: str,
+        cells: CommonCells,
         **kwargs: Any,
     ) -> None:
         parallel = kwargs["parallel_config"]
@@ -46,6 +49,7 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         self.feed_forward = RoutedFeedForward(
             routing=routing,
             dispatch=dispatch,
+            cells=cells,
             parallel_config=parallel,
             dim=kwargs["dim"],
             intermediate_size=kwargs["intermediate_size"],
@@ -58,8 +62,8 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         self.on_cpu = kernels == "cpu"
         if self.on_cpu:
             heads, eps = kwargs["n_heads"], kwargs["norm_eps"]
-            self.cpu_attention = AttentionBlock(kwargs["dim"], heads, kwargs["n_kv_heads"] or heads, eps)
-            self.cpu_norm = RootMeanSquareNorm(kwargs["dim"], eps)
+            self.cpu_attention = cells(AttentionBlock, kwargs["dim"], heads, kwargs["n_kv_heads"] or heads, eps)
+            self.cpu_norm = cells(RootMeanSquareNorm, kwargs["dim"], eps)
         if splits_tensors():
             self.feed_forward.shard(parallel)
             if parallel.use_seq_parallel:
@@ -88,11 +92,11 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
             weights = self.attention
             h = self.cpu_attention(
                 self.reshape(x, (-1, x.shape[-1])),  # [b, s, d] -> [t, d]
-                self.attention_norm.weight,
-                weights.wq.weight,
-                weights.wk.weight,
-                weights.wv.weight,
-                weights.wo.weight,
+                self.cast(self.attention_norm.weight, self.dtype),
+                self.cast(weights.wq.weight, self.dtype),
+                self.cast(weights.wk.weight, self.dtype),
+                self.cast(weights.wv.weight, self.dtype),
+                self.cast(weights.wo.weight, self.dtype),
                 freqs_cis,
                 mask,
             )
@@ -116,7 +120,8 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         if not self.on_cpu:
             return self.ffn_norm(h)
         flat = self.reshape(h, (-1, h.shape[-1]))  # [b, s, d] -> [t, d]
-        return self.reshape(self.cpu_norm(flat, self.ffn_norm.weight)[0], h.shape)
+        gain = self.cast(self.ffn_norm.weight, self.dtype)
+        return self.reshape(self.cpu_norm(flat, gain)[0], h.shape)
 
     def add_residual(self, residual: Tensor, change: Tensor) -> Tensor:
         """Returns the sum, taken in the residual's type."""
@@ -133,16 +138,17 @@ class SciMindModel(LlamaModel):
         config: The configuration.
         dispatch: "masked" or "grouped".
         kernels: "mindformers" or "cpu".
+        cells: What its layers have in common.
     """
 
-    def __init__(self, config: SciMindConfig, *, dispatch: str, kernels: str) -> None:
+    def __init__(self, config: SciMindConfig, *, dispatch: str, kernels: str, cells: CommonCells) -> None:
         super().__init__(config)
         self.on_cpu = kernels == "cpu"
         if self.on_cpu:
             heads = config.num_heads
             tables = (self.freqs_mgr.freqs_cos.asnumpy(), self.freqs_mgr.freqs_sin.asnumpy())
             self.rotary = RotaryTables(*tables, heads, config.n_kv_heads or heads)
-            self.cpu_norm = RootMeanSquareNorm(config.hidden_size, config.rms_norm_eps)
+            self.cpu_norm = cells(RootMeanSquareNorm, config.hidden_size, config.rms_norm_eps)
         self.planner = RoutingPlanner(
             config.routing,
             config.vocab_size,
@@ -215,7 +221,8 @@ class SciMindModel(LlamaModel):
         if not self.on_cpu:
             return self.norm_out(h)
         flat = self.reshape(h, (-1, self.hidden_size))  # [b, s, d] -> [t, d]
-        return self.reshape(self.cpu_norm(flat, self.norm_out.weight)[0], h.shape)
+        gain = self.cast(self.norm_out.weight, self.dtype)
+        return self.reshape(self.cpu_norm(flat, gain)[0], h.shape)
 
     def embed(self, tokens: Tensor, input_embeds: Tensor) -> Tensor:
         """Returns the first layer's input [b, s, d]: the embeddings of `tokens` [b, s], or `input_embeds`."""

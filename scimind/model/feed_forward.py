@@ -10,6 +10,7 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.model._mindformers import LlamaFeedForward, runs_on_cpu
+from scimind.model.common import CommonCells
 from scimind.model.cpu.feed_forward import ExpertFeedForward, GroupedFeedForward, Neurons
 from scimind.model.cpu.linear import Product
 from scimind.model.gate import Gate, LoadBalance
@@ -30,13 +31,23 @@ class RoutedFeedForward(LlamaFeedForward):
         routing: The settings.
         dispatch: "masked" or "grouped", see `chosen_dispatch`.
         parallel_config: MindFormers' parallel configuration.
+        cells: What the model's layers have in common; its own where none are given.
         **kwargs: LlamaFeedForward's arguments.
 
     Source: SciMind (ACL 2024 workshop on Language + Molecules), the feed-forward of its released code.
     """
 
-    def __init__(self, *, routing: RoutingSettings, dispatch: str, parallel_config: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        routing: RoutingSettings,
+        dispatch: str,
+        parallel_config: Any,
+        cells: CommonCells | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(parallel_config=parallel_config, **kwargs)
+        cells = cells or CommonCells()
         self.neurons = (-1, routing.num_experts, self.hidden_dim // routing.num_experts)  # [t, e, f]
         self.router = routing.router
         self.grouped = dispatch == "grouped"
@@ -50,14 +61,14 @@ class RoutedFeedForward(LlamaFeedForward):
             self.balance = LoadBalance(routing.num_experts, data)
         if self.grouped and self.router == "modality":
             size = self.neurons[2]
-            groups = [[(a * size, b * size) for a, b in runs(chosen)] for chosen, _ in expert_groups(routing)]
-            self.by_group = GroupedFeedForward(groups, self.dim, self.hidden_dim)
+            groups = [tuple((a * size, b * size) for a, b in runs(chosen)) for chosen, _ in expert_groups(routing)]
+            self.by_group = cells(GroupedFeedForward, tuple(groups), self.dim, self.hidden_dim)
         elif self.grouped:
-            self.by_expert = ExpertFeedForward(routing.num_experts, self.dim, self.hidden_dim)
+            self.by_expert = cells(ExpertFeedForward, routing.num_experts, self.dim, self.hidden_dim)
         self.on_cpu = runs_on_cpu()
         if self.on_cpu:
-            self.all_neurons = Neurons(self.dim, self.hidden_dim)
-            self.output = Product(wide=False)
+            self.all_neurons = cells(Neurons, self.dim, self.hidden_dim)
+            self.output = cells(Product, wide=False)
             self.spread = P.MatMul()
             self.ones = Tensor(np.ones((1, self.neurons[2])), self.dtype)
         self.mask = P.Mul()
