@@ -14,7 +14,7 @@ from scimind.model.cpu.linear import Product
 
 
 class Neurons(nn.Cell):
-    """u = silu(x · W1ᵀ) ⊙ (x · W3ᵀ), with a gradient that computes no exponential again.
+    """u = silu(x · W1ᵀ) ⊙ (x · W3ᵀ), with a gradient that keeps a and b alone.
 
         g = a ⊙ σ(a),  u = g ⊙ b                                       a = x · W1ᵀ,  b = x · W3ᵀ
         da = du ⊙ b ⊙ (σ(a) + a ⊙ σ′(a)),  db = du ⊙ g
@@ -32,22 +32,22 @@ class Neurons(nn.Cell):
         self.sigmoid = P.Sigmoid()
         self.sigmoid_slope = SigmoidGrad()
         self.to_input = P.MatMul()
+        self.depend = P.Depend()
 
     def construct(self, x: Tensor, w1: Tensor, w3: Tensor) -> tuple[Tensor, ...]:
         """Returns u [t, h] of x [t, d], w1 [h, d] and w3 [h, d]; and what the gradient needs."""
         a, b = self.product(x, w1), self.product(x, w3)
-        sigmoid = self.sigmoid(a)
-        gate = a * sigmoid
-        return gate * b, a, b, sigmoid, gate
+        return a * self.sigmoid(a) * b, a, b
 
     def bprop(
         self, x: Tensor, w1: Tensor, w3: Tensor, out: tuple[Tensor, ...], dout: tuple[Tensor, ...]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the gradients of x and of both weights."""
-        _, a, b, sigmoid, gate = out
+        _, a, b = out
         change = dout[0]
+        sigmoid = self.sigmoid(self.depend(a, change))  # again: kept, it would take as much memory as u
         of_a = (change * b) * (self.sigmoid_slope(sigmoid, a) + sigmoid)
-        of_b = change * gate
+        of_b = change * (a * sigmoid)
         of_x = self.to_input(of_a, w1) + self.to_input(of_b, w3)
         return of_x, self.product.weight_gradient(x, of_a), self.product.weight_gradient(x, of_b)
 
