@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scimind.generate.decoding import bucket_for, length_buckets
 from scimind.model import SciMindForCausalLM
-from scimind.model.cpu.decoding.experts import StepExperts
+from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, group_table, small_groups
 from scimind.model.cpu.decoding.parts import DecodingParts
 from scimind.model.cpu.decoding.prompt import PromptNetwork
 from scimind.model.cpu.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, Step
@@ -40,11 +40,17 @@ class CachedDecoder:
         self._prompt = PromptNetwork(self._parts)
         self._lengths = length_buckets(self.max_length, SHORTEST_CACHE)
         self._experts = StepExperts(self._parts)
+        routing = self._parts.routing
+        self._group_experts = {group: GroupExperts(self._parts, group) for group in small_groups(routing)}
+        self._group_of = group_table(routing, self._parts.vocab_size) if self._group_experts else None  # [v]
         self._graphs: dict[tuple[int, int], _Graphs] = {}
+        self._parameters = list(model.get_parameters())
+        self._addresses: list[int] = []
         self._at = self._place(1, 1)
 
     def prefill(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; empties the cache."""
+        self._follow_parameters()
         b, s = ids.shape
         repeats = self._parts.num_heads // self._parts.num_kv_heads
         mask = np.tile(np.triu(np.full((s, s), HIDDEN, np.float32), 1).reshape(-1), repeats)
@@ -82,7 +88,7 @@ class CachedDecoder:
         steps = min(steps, MOST_STEPS, self._at.length - last)
         banned = np.zeros((self.model.config.vocab_size, 1), np.float32)
         banned[vocab_size:] = banned[list(never)] = _NEVER
-        tokens, done = self._at.greedy_steps(self._experts)(
+        tokens, done = self._at.greedy_steps(self._experts_for(ids[alive]))(
             Tensor(ids, mstype.int32),
             Tensor(positions, mstype.int32),
             Tensor(alive, mstype.int32),
@@ -92,6 +98,23 @@ class CachedDecoder:
             Tensor(fewest, mstype.int32),
         )
         return tokens.asnumpy()[: int(done.asnumpy()[0])]
+
+    def _experts_for(self, ids: NDArray[np.int32]) -> StepExperts | GroupExperts:
+        """Returns the experts of a group where all `ids` are its tokens and it is small, else all of them."""
+        if self._group_of is None:
+            return self._experts
+        groups = np.unique(self._group_of[ids])
+        return self._group_experts.get(int(groups[0]), self._experts) if len(groups) == 1 else self._experts
+
+    def _follow_parameters(self) -> None:
+        """Lets go of all graphs where a parameter has been given other data, which a graph with a loop does not see.
+
+        A step of training writes into the data that are there, and is seen by all.
+        """
+        addresses = [parameter.data_ptr() for parameter in self._parameters]
+        if addresses != self._addresses:
+            self._graphs.clear()
+            self._addresses = addresses
 
     def _reach(self, position: int) -> None:
         """Moves to a longer cache if `position` lies behind the end of this one."""
@@ -121,7 +144,7 @@ class _Graphs:
         self.parts, self.rows, self.length = parts, rows, length
         self._cache: KeyValueCache | None = None
         self._one: OneStep | None = None
-        self._greedy: GreedySteps | None = None
+        self._greedy: dict[int, GreedySteps] = {}
 
     @property
     def cache(self) -> KeyValueCache:
@@ -137,11 +160,12 @@ class _Graphs:
             self._one = OneStep(Step(self.parts, self.cache, self.rows, experts))
         return self._one
 
-    def greedy_steps(self, experts: StepExperts) -> GreedySteps:
-        """Returns the network of several steps."""
-        if self._greedy is None:
-            self._greedy = GreedySteps(Step(self.parts, self.cache, self.rows, experts), self.rows, MOST_STEPS)
-        return self._greedy
+    def greedy_steps(self, experts: StepExperts | GroupExperts) -> GreedySteps:
+        """Returns the network of several steps with these experts."""
+        if experts.group not in self._greedy:
+            step = Step(self.parts, self.cache, self.rows, experts)
+            self._greedy[experts.group] = GreedySteps(step, self.rows, MOST_STEPS)
+        return self._greedy[experts.group]
 
     def contents(self) -> list[NDArray]:
         """Returns keys and values of each layer [b·n_kv, l, p] in turn."""

@@ -43,6 +43,11 @@ def pairs(*, smoke: bool) -> Iterator[Pair]:
         routed = Side("SciMind, routed", SciMindDecoding, {**given, "routing": ROUTED})
         checked = routed, Side("PyTorch, routed by masks", TorchDecoding, {**given, "routing": ROUTED}, "torch")
         yield Pair(work, routed, torch, checked=checked, details={**details, "routing": ROUTED})
+        given |= {"only_smiles": True}
+        routed = Side("SciMind, routed", SciMindDecoding, {**given, "routing": ROUTED})
+        checked = routed, Side("PyTorch, routed by masks", TorchDecoding, {**given, "routing": ROUTED}, "torch")
+        torch = Side("PyTorch, dense", TorchDecoding, given, "torch")
+        yield Pair(f"{work}, molecules", routed, torch, checked=checked, details={**details, "routing": ROUTED})
 
 
 def cache_pairs(*, smoke: bool) -> Iterator[Pair]:
@@ -71,17 +76,24 @@ class SciMindDecoding(Work):
         prompt: Tokens of each.
         routing: Routing settings.
         use_past: Whether keys and values are kept.
+        only_smiles: Whether answers are molecules.
     """
 
     def __init__(
-        self, sizes: ModelSizes, rows: int, prompt: int, routing: Mapping[str, Any], use_past: bool = True
+        self,
+        sizes: ModelSizes,
+        rows: int,
+        prompt: int,
+        routing: Mapping[str, Any],
+        use_past: bool = True,
+        only_smiles: bool = False,
     ) -> None:
         from scimind.generate.decoders import FullDecoder, decoder_of
         from scimind.generate.settings import GenerationSettings
         from scimind.train.network import load_model
 
         model = load_model(run_config(sizes, routing, rows), use_past=use_past, batch_size=rows)
-        load_weights(model, random_weights(sizes))
+        load_weights(model, random_weights(sizes, only_smiles=only_smiles))
         self.decoder = decoder_of(model) if use_past else FullDecoder(model)
         self.prompts = token_rows(sizes, rows, prompt).tolist()
         self.settings = GenerationSettings(max_new_tokens=sizes.seq_length - prompt, batch_size=rows)
@@ -114,12 +126,20 @@ class TorchDecoding(Work):
         rows: Prompts of the batch.
         prompt: Tokens of each.
         routing: Routing settings whose inactive neurons are set to 0; None leaves the layers dense. For comparing only.
+        only_smiles: Whether answers are molecules.
     """
 
-    def __init__(self, sizes: ModelSizes, rows: int, prompt: int, routing: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        sizes: ModelSizes,
+        rows: int,
+        prompt: int,
+        routing: Mapping[str, Any] | None = None,
+        only_smiles: bool = False,
+    ) -> None:
         import torch
 
-        self.model = torch_llama(sizes).eval()
+        self.model = torch_llama(sizes, only_smiles=only_smiles).eval()
         self.ids = torch.from_numpy(token_rows(sizes, rows, prompt)).long()
         self.length = sizes.seq_length - prompt
         if routing is not None:

@@ -45,10 +45,15 @@ def token_rows(sizes: ModelSizes, batch_size: int, length: int) -> np.ndarray:
     return np.concatenate([smiles, text], axis=1).astype(np.int32)
 
 
-def random_weights(sizes: ModelSizes) -> dict[str, np.ndarray]:
-    """Returns float32 weights under our names, the same in every process."""
+def random_weights(sizes: ModelSizes, *, only_smiles: bool = False) -> dict[str, np.ndarray]:
+    """Returns float32 weights under our names, the same in every process.
+
+    Args:
+        sizes: The model's.
+        only_smiles: Makes all logits 0 but those of SMILES, of which one is greater, so that answers are molecules.
+    """
     random = np.random.default_rng(3)
-    return {
+    weights = {
         name: (
             1 + 0.1 * random.standard_normal(shape)
             if len(shape) == 1
@@ -56,6 +61,10 @@ def random_weights(sizes: ModelSizes) -> dict[str, np.ndarray]:
         ).astype(np.float32)
         for name, shape in expected_shapes(sizes).items()
     }
+    if only_smiles:
+        [(first, last)] = modality_ranges(sizes)["smiles"]
+        weights["lm_head.weight"][:first] = weights["lm_head.weight"][last:] = 0
+    return weights
 
 
 def active_neurons(sizes: ModelSizes, routing: Mapping[str, Any]) -> np.ndarray:
@@ -96,7 +105,7 @@ def load_weights(network: Any, weights: Mapping[str, np.ndarray]) -> None:
         parameters[name].set_data(ms.Tensor(value))
 
 
-def torch_llama(sizes: ModelSizes) -> Any:
+def torch_llama(sizes: ModelSizes, *, only_smiles: bool = False) -> Any:
     """Returns transformers' LlamaForCausalLM with the same weights, float32."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -113,7 +122,7 @@ def torch_llama(sizes: ModelSizes) -> Any:
         rope_theta=sizes.theta,
     )
     model = LlamaForCausalLM(config)
-    weights = random_weights(sizes)
+    weights = random_weights(sizes, only_smiles=only_smiles)
     names = hugging_face_names(sizes.num_layers)
     model.load_state_dict({theirs: torch.from_numpy(weights[ours]) for theirs, ours in names.items()})
     return model

@@ -35,12 +35,15 @@ def test_greedy_answers_are_those_of_whole_sequences(router: str, heads: int) ->
     for _ in range(6):  # MindSpore runs a graph otherwise from its sixth call on
         assert answers(ours, eos=63) == endless  # the next batches are whole again
 
-    # The twin: one weight changed gives other answers, in the same graphs.
+    # The twin: one weight changed gives other answers.
     weights = weights_of(model)
     assert sorted(weights) == sorted(weights_of(build(**settings)))  # no name was changed by the decoder
     weights["model.layers.1.attention.wo.weight"] *= -1.0
     load(model, weights)
-    assert answers(ours, eos=63) != endless
+    load(full.model, weights)
+    changed = answers(full, eos=63)
+    assert changed != endless
+    assert answers(ours, eos=63) == changed
 
 
 def test_rows_that_end_leave_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +64,40 @@ def test_rows_that_end_leave_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sizes
     assert sizes == sorted(sizes, reverse=True)
     assert max(sizes) < 4
+
+
+SETS = {"text": ["0..5"], "smiles": [1, 2, 6], "nucleotide": [0], "protein": ["0..6"]}
+
+
+def test_tokens_of_one_modality_compute_its_experts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_mode("graph")
+    settings = {"expert_sets": SETS, "batch_size": 4, "seq_length": 160, "init_method_std": 0.5}
+    weights = weights_of(build(**settings))
+    weights["lm_head.weight"][52:] = 0
+    weights["lm_head.weight"][:38] = 0
+    mixed = {name: value.copy() for name, value in weights.items()}  # answers have molecules and two tokens of text
+    weights["lm_head.weight"][:40] = 0  # answers are molecules
+    model = build(weights, **settings)
+    full, ours = FullDecoder(build(weights, **settings)), CachedDecoder(model)
+    used = []
+    choose = ours._experts_for
+    monkeypatch.setattr(ours, "_experts_for", lambda ids: (used.append(choose(ids)), used[-1])[1])
+    found = answers(ours, eos=63)
+    assert found == answers(full, eos=63)
+    assert all(40 <= token < 52 for ids in found for token in ids)
+    assert {experts.group for experts in used} == {1}
+
+    # An expert of the group's changes the answers; one that nobody uses does not.
+    for neuron in (1 * 8, 7 * 8):
+        changed = {name: value.copy() for name, value in weights.items()}
+        for layer in range(2):
+            changed[f"model.layers.{layer}.feed_forward.w2.weight"][:, neuron : neuron + 8] *= -3.0
+        load(model, changed)
+        is_same = answers(ours, eos=63) == found
+        assert is_same is (neuron == 7 * 8)
+
+    # Tokens of all kinds: groups are left, and come back.
+    load(model, mixed)
+    del used[:]
+    assert answers(ours, eos=63) == answers(FullDecoder(build(mixed, **settings)), eos=63)
+    assert {-1} < {experts.group for experts in used}

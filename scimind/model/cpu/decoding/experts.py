@@ -12,8 +12,9 @@ from mindspore.ops import operations as P
 from scimind.modality import MODALITY_NAMES, modality_table
 from scimind.model._mindformers import LlamaSiLU
 from scimind.model.cpu.decoding.parts import DecodingParts
+from scimind.model.cpu.grouping import Parts
 from scimind.model.plan import expert_groups
-from scimind.model.settings import RoutingSettings
+from scimind.model.settings import RoutingSettings, runs
 
 
 class StepPlanner(nn.Cell):
@@ -88,8 +89,8 @@ class StepFeedForward(nn.Cell):
         self.reshape = P.Reshape()
         self.cast = P.Cast()
 
-    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
-        """Returns y [b, d] of x [b, d] and the step's plan."""
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...], weights: tuple) -> Tensor:
+        """Returns y [b, d] of x [b, d] and the step's plan; reads its weights where they are."""
         x = self.cast(x, self.dtype)
         whole = self.feed_forward
         w1, w3, w2 = whole.w1.weight, whole.w3.weight, whole.w2.weight
@@ -111,12 +112,48 @@ class StepFeedForward(nn.Cell):
         return self.columns(self.spread, self.cast(active, self.dtype))  # [b, e] -> [h, b]
 
 
+class NoPlan(nn.Cell):
+    """The plan of tokens that all use the same experts."""
+
+    def construct(self, ids: Tensor) -> tuple[Tensor, ...]:
+        """Returns nothing."""
+        return ()
+
+
+class GroupFeedForward(nn.Cell):
+    """The feed-forward of tokens that all use the same experts: other neurons are not computed.
+
+    Args:
+        layer: Number of the layer.
+        dtype: Type of the products.
+    """
+
+    def __init__(self, layer: int, dtype: mstype) -> None:
+        super().__init__(auto_prefix=False)
+        self.layer, self.dtype = layer, dtype
+        self.silu = LlamaSiLU()
+        self.columns = P.MatMul(transpose_b=True)
+        self.product = P.MatMul()
+        self.transpose = P.Transpose()
+        self.cast = P.Cast()
+
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...], weights: tuple) -> Tensor:
+        """Returns y [b, d] of x [b, d], as `StepFeedForward` does, with `GroupExperts.weights`."""
+        w1, w3, w2 = weights[self.layer]
+        x = self.cast(x, self.dtype)
+        u = self.silu(self.columns(w1, x)) * self.columns(w3, x)  # [n, b]
+        return self.transpose(self.product(w2, u), (1, 0))
+
+
 class StepExperts(nn.Cell):
     """A step's planner, and the feed-forward of each layer.
 
     Args:
         parts: The model's.
     """
+
+    name = "all experts"
+    group = -1  # any
 
     def __init__(self, parts: DecodingParts) -> None:
         super().__init__(auto_prefix=False)
@@ -131,6 +168,54 @@ class StepExperts(nn.Cell):
         self.layers = nn.CellList(
             [StepFeedForward(feed_forward, parts.routing) for feed_forward in feed_forwards], auto_prefix=False
         )
+
+    def weights(self) -> tuple:
+        """Returns what the layers get beside the plan: nothing."""
+        return ()
+
+
+class GroupExperts(nn.Cell):
+    """The same where every token uses one group's experts, see `expert_groups`.
+
+    Args:
+        parts: The model's; its router is `modality`.
+        group: Number of the group.
+    """
+
+    def __init__(self, parts: DecodingParts, group: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.group = group
+        self.dtype = parts.dtype
+        feed_forwards = [layer.layer.feed_forward for layer in parts.layers]
+        self.feed_forwards = nn.CellList(feed_forwards, auto_prefix=False)
+        neurons = self.feed_forwards[0].hidden_dim
+        size = neurons // parts.routing.num_experts
+        chosen = expert_groups(parts.routing)[group][0]
+        spans = tuple((first * size, last * size) for first, last in runs(chosen))
+        self.name = f"neurons {spans}"
+        self.rows, self.columns = Parts((spans,), neurons, 0), Parts((spans,), neurons, 1)
+        self.planner = NoPlan()
+        self.layers = nn.CellList(
+            [GroupFeedForward(number, parts.dtype) for number in range(len(self.feed_forwards))], auto_prefix=False
+        )
+        self.cast = P.Cast()
+
+    def weights(self) -> tuple:
+        """Returns the group's parts of each layer's W1 and W3 [n, d] and W2 [d, n]."""
+        found: tuple = ()
+        for layer in self.feed_forwards:
+            w1, w3 = self.rows(layer.w1.weight)[0], self.rows(layer.w3.weight)[0]
+            w2 = self.columns(layer.w2.weight)[0]
+            found += ((self.cast(w1, self.dtype), self.cast(w3, self.dtype), self.cast(w2, self.dtype)),)
+        return found
+
+
+def small_groups(routing: RoutingSettings) -> tuple[int, ...]:
+    """Returns the groups that use at most half of the experts, and at least one: a step of their own pays for them."""
+    if routing.router != "modality":
+        return ()
+    sizes = [len(chosen) for chosen, _ in expert_groups(routing)]
+    return tuple(group for group, size in enumerate(sizes) if 0 < 2 * size <= routing.num_experts)
 
 
 def group_table(routing: RoutingSettings, vocab_size: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.graph_cache import KeptGraph
-from scimind.model.cpu.decoding.experts import StepExperts
+from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, group_table
 from scimind.model.cpu.decoding.parts import DecodingParts
 
 HIDDEN = -1e9  # added to the scores of positions that a row may not look at
@@ -56,14 +56,16 @@ class Step(nn.Cell):
         experts: The feed-forward of each layer.
     """
 
-    def __init__(self, parts: DecodingParts, cache: KeyValueCache, rows: int, experts: StepExperts) -> None:
+    def __init__(
+        self, parts: DecodingParts, cache: KeyValueCache, rows: int, experts: StepExperts | GroupExperts
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.parts, self.cache = parts, cache
         self.num_layers = len(parts.layers)
         self.kv_heads, self.head_dim = parts.num_kv_heads, parts.head_dim
         self.length = cache.shape[1]
-        # Inputs tell the rows and not the cache's length.
-        self.graph_key = parts.graph_key and f"{parts.graph_key} {self.length}"
+        # Inputs tell the rows, and neither the cache's length nor the experts.
+        self.graph_key = parts.graph_key and f"{parts.graph_key} {self.length} {experts.name}"
         self.experts = experts
         self.cache_rows = Tensor(np.arange(rows * self.kv_heads)[:, None], mstype.int32)
         self.row_of = Tensor(np.repeat(np.arange(rows), self.kv_heads), mstype.int32)
@@ -78,8 +80,8 @@ class Step(nn.Cell):
         self.softmax = P.Softmax()
         self.cast = P.Cast()
 
-    def construct(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """Returns float32 logits [v, b] for ids [b] at positions [b] int32."""
+    def construct(self, ids: Tensor, positions: Tensor, weights: tuple) -> Tensor:
+        """Returns float32 logits [v, b] for ids [b] at positions [b] int32, and the experts' `weights()`."""
         parts = self.parts
         x = parts.embed(ids)  # [b, d]
         tables = parts.rotary(positions)
@@ -93,7 +95,7 @@ class Step(nn.Cell):
             keys = self.update(self.cache.keys[i], places, self.reshape(k, (-1, self.head_dim)))
             values = self.update(self.cache.values[i], places, self.reshape(v, (-1, self.head_dim)))
             x, h = layer.attended(x, self._attend(q, keys, values, hidden))
-            x = layer.layer.add_residual(x, self.experts.layers[i](h, plan))
+            x = layer.layer.add_residual(x, self.experts.layers[i](h, plan, weights))
         return parts.logits(x)
 
     def _attend(self, q: Tensor, keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
@@ -120,7 +122,7 @@ class OneStep(KeptGraph, nn.Cell):
 
     def construct(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Returns float32 logits [b, v] for ids [b] at positions [b] int32."""
-        return self.transpose(self.step(ids, positions), (1, 0))
+        return self.transpose(self.step(ids, positions, self.step.experts.weights()), (1, 0))
 
 
 class GreedySteps(KeptGraph, nn.Cell):
@@ -144,6 +146,10 @@ class GreedySteps(KeptGraph, nn.Cell):
         self.total = P.MatMul()
         self.sum = P.ReduceSum()
         self.is_finite = P.IsFinite()
+        self.group = step.experts.group
+        if self.group >= 0:
+            self.group_of = Tensor(group_table(step.parts.routing, step.parts.vocab_size), mstype.int32)  # [v]
+            self.gather = P.Gather()
 
     def construct(
         self,
@@ -157,8 +163,8 @@ class GreedySteps(KeptGraph, nn.Cell):
     ) -> tuple[Tensor, Tensor]:
         """Returns tokens int32 [most, b], -1 where the logits are not finite, and how many steps were made, int32 [1].
 
-        It ends after `steps` steps, or earlier where as few rows go on as `fewest`. What a row has behind its EOS means
-        nothing.
+        It ends after `steps` steps, or earlier where as few rows go on as `fewest`, or where a row's token needs other
+        experts than the step has. What a row has behind its EOS means nothing.
 
         Args:
             ids: Newest token of each row [b] int32.
@@ -171,8 +177,9 @@ class GreedySteps(KeptGraph, nn.Cell):
         """
         done = steps * 0
         going = done < steps
+        weights = self.step.experts.weights()
         while going:
-            logits = self.step(ids, positions) + banned  # [v, b]
+            logits = self.step(ids, positions, weights) + banned  # [v, b]
             token = self.argmax(logits)
             # One sum for each row shows whether any of its logits is not finite.
             found = self.cast(self.is_finite(self.reshape(self.total(self.ones, logits), (-1,))), mstype.int32)
@@ -183,5 +190,8 @@ class GreedySteps(KeptGraph, nn.Cell):
             ids = token * alive
             done = done + 1
             goes_on = self.cast(done < steps, mstype.int32) * self.cast(self.sum(alive) > fewest, mstype.int32)
+            if self.group >= 0:
+                leaves = self.cast(self.gather(self.group_of, ids, 0) != self.group, mstype.int32) * alive
+                goes_on = goes_on * self.cast(self.sum(leaves) < 1, mstype.int32)
             going = goes_on > 0
         return self.tokens + 0, done
