@@ -86,7 +86,7 @@ def test_workers_load_no_mindspore_and_a_faulty_number_is_told(codec, write, tmp
 
 
 def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(write, tmp_path):
-    path = write("a.tsv", table(10_000))
+    path = write("a.tsv", table(20_000))
     script = "import sys; from scimind.cli import main; sys.exit(main(sys.argv[1:]))"
     verb = ["prepare", "--task", "smiles2text", "--input", str(path), "--output", str(tmp_path / "out")]
     command = [sys.executable, "-c", script, *verb, "--seq-length", "64", "--workers", "2", "--no-card"]

@@ -18,17 +18,13 @@ HEADS = {
 }
 
 
-class Gradients:
-    """A model's training loss and each parameter's gradient; its graph serves every call."""
-
-    def __init__(self, model) -> None:
-        self.model, self.parameters = model, model.trainable_params()
-        self.step = ms.value_and_grad(model, None, self.parameters)
-
-    def __call__(self, ids: np.ndarray, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
-        self.model.set_train(True)
-        loss, found = self.step(ms.Tensor(ids, ms.int32), ms.Tensor(labels, ms.int32))
-        return loss.asnumpy().item(), {p.name: g.asnumpy() for p, g in zip(self.parameters, found, strict=True)}
+def gradients(model, ids: np.ndarray, labels: np.ndarray) -> tuple[float, dict[str, np.ndarray]]:
+    """Returns the training loss and each parameter's gradient."""
+    model.set_train(True)
+    parameters = model.trainable_params()
+    step = ms.value_and_grad(model, None, parameters)
+    loss, found = step(ms.Tensor(ids, ms.int32), ms.Tensor(labels, ms.int32))
+    return loss.asnumpy().item(), {p.name: g.asnumpy() for p, g in zip(parameters, found, strict=True)}
 
 
 def largest_difference(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> float:
@@ -54,9 +50,8 @@ def test_training_is_mindformers_own(mode: str, heads: str) -> None:
     theirs = build(kernels="mindformers", **settings)
     ours = build(weights_of(theirs), **settings)
     assert (theirs.kernels, ours.kernels) == ("mindformers", "cpu")
-    wanted, wanted_gradients = Gradients(theirs)(ids, labels)
-    gradients = Gradients(ours)
-    loss, found = gradients(ids, labels)
+    wanted, wanted_gradients = gradients(theirs, ids, labels)
+    loss, found = gradients(ours, ids, labels)
     assert loss == pytest.approx(wanted, rel=tolerances.SAME_MATH)
     assert largest_difference(found, wanted_gradients) < tolerances.SAME_MATH
     assert np.abs(logits(ours, ids[:, :-1]) - logits(theirs, ids[:, :-1])).max() < tolerances.NUMPY
@@ -65,7 +60,7 @@ def test_training_is_mindformers_own(mode: str, heads: str) -> None:
     changed = weights_of(ours)
     changed["model.layers.0.attention.wk.weight"][0, 0] += 0.1
     load(ours, changed)
-    assert largest_difference(gradients(ids, labels)[1], wanted_gradients) > 1e-3
+    assert largest_difference(gradients(ours, ids, labels)[1], wanted_gradients) > 1e-3
 
 
 def test_a_loss_beyond_what_a_probability_can_hold_is_right() -> None:
@@ -76,8 +71,8 @@ def test_a_loss_beyond_what_a_probability_can_hold_is_right() -> None:
     weights = weights_of(theirs)
     weights["lm_head.weight"] *= 3000  # logits so far apart that exp(−difference) is 0 in float32
     load(theirs, weights)
-    wanted, wanted_gradients = Gradients(theirs)(ids, labels)
-    loss, found = Gradients(build(weights, **settings))(ids, labels)
+    wanted, wanted_gradients = gradients(theirs, ids, labels)
+    loss, found = gradients(build(weights, **settings), ids, labels)
     assert wanted > 120
     assert loss == pytest.approx(wanted, rel=tolerances.SAME_MATH)
     assert largest_difference(found, wanted_gradients) < tolerances.NUMPY  # of logits in the thousands
