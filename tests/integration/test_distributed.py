@@ -142,6 +142,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> None:
     """The nano model, 30 steps of the same 16 records; scores of 40 records, which five batches of 8 do not divide."""
     options = [
+        "--model.model_config.num_layers=2",  # of its 4, which take twice as long to compile
         *("--train_dataset", str(sample), "--eval_dataset", str(sample)),
         *("--eval_dataset.data_loader.num_samples=40", "--runner_config.max_steps=30"),
         "--context.runtime_num_threads=1",  # as many as there are workers would wait busily for each other
@@ -221,7 +222,9 @@ def test_workers_know_what_the_others_know(tmp_path: Path) -> None:
         assert seen["error"] == "the workers have different weights: rank 1 not as rank 0; give all the same"
 
 
-def test_what_two_workers_began_one_ends(records: Path, tmp_path: Path) -> None:
+def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_ends_what_two_began(
+    records: Path, tmp_path: Path
+) -> None:
     """One of two workers is killed; one worker goes on, with the losses of a run that nothing interrupted."""
     from scimind.train import finetune
 
@@ -234,7 +237,10 @@ def test_what_two_workers_began_one_ends(records: Path, tmp_path: Path) -> None:
     with running(tmp_path, records, **changes) as (script, workers):
         wait_until(lambda: step_folders(tmp_path / "out" / "checkpoint"), script)
         workers[1].send_signal(signal.SIGKILL)
-        end_of(script)
+        status, told = end_of(script)
+        assert status == 128 + signal.SIGKILL
+        assert "rank 1 ended with signal SIGKILL, the others were stopped; the last lines of" in told
+        assert "worker_1.log" in told
     first, last = step_folders(tmp_path / "out" / "checkpoint")[-1], 40
     begun = int(first.name.removeprefix("step_"))
     assert 0 < begun < 400 - last
@@ -246,15 +252,6 @@ def test_what_two_workers_began_one_ends(records: Path, tmp_path: Path) -> None:
     assert losses(tmp_path / "out") == pytest.approx(expected, abs=1e-4)
     # The twin: the steps after the checkpoint are not those before it.
     assert losses(tmp_path / "out")[begun : begun + 5] != pytest.approx(expected[:5], abs=1e-4)
-
-
-def test_a_killed_worker_ends_the_job_and_is_named(records: Path, tmp_path: Path) -> None:
-    with running(tmp_path, records) as (script, workers):
-        workers[1].send_signal(signal.SIGKILL)
-        status, told = end_of(script)
-        assert status == 128 + signal.SIGKILL
-        assert "rank 1 ended with signal SIGKILL, the others were stopped; the last lines of" in told
-        assert "worker_1.log" in told
 
 
 def test_an_interrupted_job_stops_at_one_step_with_a_checkpoint(records: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def make_config(data: Path, output_dir: Path, **changes: Any) -> dict[str, Any]:
                 "type": "SciMindConfig",
                 "seq_length": SEQ_LENGTH,
                 "hidden_size": 32,
-                "num_layers": 2,
+                "num_layers": 1,
                 "num_heads": 2,
                 "intermediate_size": 64,
                 "vocab_size": VOCAB_SIZE,
@@ -264,7 +264,7 @@ def test_training_goes_on_from_weights_and_sets_the_earlier_run_aside(
 
 
 def test_named_files_are_evaluated_each_on_its_own(data: Path, trained: FinetuneResult, tmp_path: Path) -> None:
-    other = write_records(tmp_path / "other.mindrecord", count=24, highest=30, seed=5, is_uneven=True)
+    other = write_records(tmp_path / "other.mindrecord", count=24, highest=15, seed=5, is_uneven=True)
     config = make_config(data, tmp_path / "run", load_checkpoint=str(trained.output_dir), runner_config__stop_step=1)
     config["eval_dataset"]["data_loader"] = {
         "type": "MindDataset",
@@ -352,11 +352,11 @@ def test_a_checkpoint_without_description_is_compared_name_by_name(
     assert trained.checkpoint
     bare = tmp_path / "bare.ckpt"
     bare.write_bytes((trained.checkpoint / "model.ckpt").read_bytes())
-    config = make_config(data, tmp_path / "out", load_checkpoint=str(bare), model__model_config__num_layers=3)
-    with pytest.raises(CheckpointError, match="9 missing: model.layers.2"):
+    config = make_config(data, tmp_path / "out", load_checkpoint=str(bare), model__model_config__num_layers=2)
+    with pytest.raises(CheckpointError, match="9 missing: model.layers.1"):
         finetune(config)
     config = make_config(data, tmp_path / "out", load_checkpoint=str(bare), model__model_config__intermediate_size=32)
-    with pytest.raises(CheckpointError, match=r"6 misshapen: .*w1.weight \[64, 32\] \(model: \[32, 32\]\)"):
+    with pytest.raises(CheckpointError, match=r"3 misshapen: .*w1.weight \[64, 32\] \(model: \[32, 32\]\)"):
         finetune(config)
 
 

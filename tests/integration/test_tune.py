@@ -43,7 +43,8 @@ def write_records(path: Path, count: int, seed: int) -> Path:
 
 
 def config_of(data: Path, output: Path, **changes: Any) -> dict[str, Any]:
-    config = make_config(data, output, do_eval=False, model__model_config__num_experts=8, **changes)
+    sizes = {"model__model_config__num_layers": 2, "model__model_config__num_experts": 8}  # a gate in each layer
+    config = make_config(data, output, do_eval=False, **sizes, **changes)
     config["model"]["model_config"].setdefault("experts_per_token", K)
     return config
 

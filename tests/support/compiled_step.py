@@ -21,7 +21,7 @@ import numpy as np
 from mindformers import CausalLanguageModelingTrainer, MindFormerConfig, build_context
 from mindformers.core.context.parallel import ParallelOperator
 from mindformers.tools.utils import PARALLEL_MODE
-from mindspore.common.initializer import initializer
+from mindspore.common.initializer import Zero, initializer
 from mindspore.nn.wrap.cell_wrapper import _VirtualDatasetCell
 
 import scimind.model.causal_lm
@@ -52,16 +52,12 @@ def compile_case(case: dict[str, Any]) -> dict[str, Any]:
     operator._set_ms_parallel()
     assert ms.get_auto_parallel_context("pipeline_stages") == config["parallel_config"]["pipeline_stage"]
     if predicts:
-        network = build_model(mf_config, None, {})
-        _damage(network, case.get("bad", ""), config)
-        return _compile_prompt(network, config)
+        return _compile_prompt(_build(mf_config, case, config), config)
     trainer = CausalLanguageModelingTrainer()
     trainer.config = mf_config
     trainer.train_dataset = SimpleNamespace(get_dataset_size=lambda: 100)  # for the learning rate's steps
     trainer._check_global_batch_size_for_auto_parallel()
-    network = build_model(mf_config, None, {})
-    _damage(network, case.get("bad", ""), config)
-    network.set_train(True)
+    network = _build(mf_config, case, config).set_train(True)
     network = trainer.wrap_network_with_tool_cells(network)
     assert isinstance(network, _VirtualDatasetCell)
     optimizer = trainer.create_optimizer_scheduler(network, set())
@@ -88,6 +84,15 @@ def _compile_prompt(network: ms.nn.Cell, config: RunConfig) -> dict[str, Any]:
         ms.Tensor(np.arange(blocks)[None], ms.int32),
         ms.Tensor(np.arange(s), ms.int32),
     )
+
+
+def _build(mf_config: Any, case: dict[str, Any], config: RunConfig) -> ms.nn.Cell:
+    """Returns a case's model with weights of 0: nothing reads them, and to draw them takes longer than to compile."""
+    network = build_model(mf_config, None, {})
+    for parameter in network.get_parameters():
+        parameter.init_mode.init = Zero()
+    _damage(network, case.get("bad", ""), config)
+    return network
 
 
 def _damage(network: ms.nn.Cell, fault: str, config: RunConfig) -> None:

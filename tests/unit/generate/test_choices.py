@@ -55,10 +55,10 @@ def test_a_tree_walked_in_another_order_would_be_noticed() -> None:
     assert np.abs(np.array([answer.log_likelihoods for answer in ranked]) - truth).max() > 1e-3
 
 
-@pytest.mark.parametrize("router", ["modality", "activation"])
-def test_a_models_likelihoods_are_those_of_its_forward_pass(router: str) -> None:
+@pytest.mark.parametrize(("router", "num_layers"), [("modality", 2), ("activation", 1)])
+def test_a_models_likelihoods_are_those_of_its_forward_pass(router: str, num_layers: int) -> None:
     use_mode("graph")
-    settings = {"router": router, "batch_size": 4, "init_method_std": 0.5}
+    settings = {"router": router, "num_layers": num_layers, "batch_size": 4, "init_method_std": 0.5}
     model = build(**settings)
     prompts = [list(map(int, some_ids((1, length), seed=length)[0])) for length in (5, 9, 3)]
     choices = Choices(TREE.texts, ((7, 2), (7, 50, 2), (7, 50, 9, 5, 2), (61, 2)))
@@ -77,7 +77,7 @@ def test_a_models_likelihoods_are_those_of_its_forward_pass(router: str) -> None
 
     # The twin: one weight changed gives other likelihoods, in the same graphs.
     weights = weights_of(model)
-    weights["model.layers.1.attention.wo.weight"] *= -1.0
+    weights["model.layers.0.attention.wo.weight"] *= -1.0
     load(model, weights)
     ranked = rank_batch(decoders[1], prompts, choices, vocab_size=62, rows=4)
     found = np.array([answer.log_likelihoods for answer in ranked])

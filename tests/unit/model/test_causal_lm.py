@@ -12,26 +12,40 @@ from tests.support.models import CPU_TYPES, SMALL, build, logits, loss, some_ids
 ALL = {"router": "activation", "experts_per_token": dict.fromkeys(("text", "smiles", "nucleotide", "protein"), 8)}
 ALL_LEARNED = {**ALL, "router": "learned"}
 ALL_SETS = {"router": "modality", "expert_sets": dict.fromkeys(("text", "smiles", "nucleotide", "protein"), ["0..7"])}
+LAYERS = {"graph": 1, "pynative": 2}  # graphs take twice as long to compile with twice the layers
 
 
 def dense(weights, **settings):
     config = {
         k: v for k, v in {**SMALL, **CPU_TYPES, **settings}.items() if k not in ("num_experts", "modality_ranges")
     }
-    model = LlamaForCausalLM(LlamaConfig(**config))
+    return with_weights(LlamaForCausalLM(LlamaConfig(**config)), weights)
+
+
+def with_weights(model, weights):
     for parameter in model.get_parameters():
         parameter.set_data(ms.Tensor(weights[parameter.name]))
     return model
+
+
+@pytest.fixture(scope="module")
+def references():
+    """Returns dense Llamas by mode and heads; their graphs serve all routings."""
+    return {}
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
 @pytest.mark.parametrize("dispatch", ["masked", "grouped"])
 @pytest.mark.parametrize("routing", [ALL, ALL_SETS, ALL_LEARNED], ids=["activation", "modality", "learned"])
 @pytest.mark.parametrize("n_kv_heads", [None, 2], ids=["multi-head", "grouped-query"])
-def test_all_experts_equal_the_dense_llama(routing, dispatch, mode, n_kv_heads):
+def test_all_experts_equal_the_dense_llama(routing, dispatch, mode, n_kv_heads, references):
     use_mode(mode)
-    model = build(dispatch=dispatch, n_kv_heads=n_kv_heads, **routing)
-    reference = dense(weights_of(model), n_kv_heads=n_kv_heads)
+    settings = {"n_kv_heads": n_kv_heads, "num_layers": LAYERS[mode]}
+    model = build(dispatch=dispatch, **settings, **routing)
+    weights = weights_of(model)
+    if (mode, n_kv_heads) not in references:
+        references[mode, n_kv_heads] = dense(weights, **settings)
+    reference = with_weights(references[mode, n_kv_heads], weights)
     ids = some_ids((2, 17))
     np.testing.assert_allclose(
         logits(model, ids[:, :16]), logits(reference, ids[:, :16]), atol=tolerances.SAME_MATH, rtol=0
@@ -55,7 +69,7 @@ def test_parameters_are_llamas():
 
 def test_a_shorter_batch_gives_the_same_logits():
     use_mode("graph")
-    model = build()
+    model = build(num_layers=1)
     ids = some_ids((2, 16))
     np.testing.assert_allclose(logits(model, ids[:, :9]), logits(model, ids)[:, :9], atol=tolerances.SAME_MATH, rtol=0)
 
@@ -84,8 +98,9 @@ def test_a_gate_is_the_one_parameter_more():
 @pytest.mark.parametrize("dispatch", ["masked", "grouped"])
 def test_the_load_balance_is_added_to_the_loss(dispatch, mode):
     use_mode(mode)
-    plain = build(router="learned", dispatch=dispatch)
-    balanced = build(weights_of(plain), router="learned", dispatch=dispatch, balance_weight=0.5)
+    settings = {"router": "learned", "dispatch": dispatch, "num_layers": LAYERS[mode]}
+    plain = build(**settings)
+    balanced = build(weights_of(plain), **settings, balance_weight=0.5)
     ids = some_ids((2, 17))
     labels = ids.copy()
     labels[:, :5] = -100

@@ -60,7 +60,10 @@ def difference(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> float:
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
-@pytest.mark.parametrize("settings", [{}, {"router": "activation", "dispatch": "masked"}, {"n_kv_heads": 2}])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"router": "activation", "dispatch": "masked", "num_layers": 1}, {"n_kv_heads": 2, "num_layers": 1}],
+)
 def test_packed_and_unpacked_are_the_same(mode, settings):
     use_mode(mode)
     model = model_of(True, **settings)
