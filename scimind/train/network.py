@@ -26,7 +26,8 @@ from scimind.errors import ConfigError
 from scimind.graph_cache import graph_key
 from scimind.train.settings import mindformers_tree, read_settings
 
-_DECIDES_GRAPHS = ("context", "model", "parallel", "parallel_config", "use_parallel")
+# What a graph of prediction does not depend on: where prompts are and answers go, and how weights are drawn.
+_CHANGES_NO_GRAPH = ("input_data", "save_file", "seed")
 
 
 def configure(tree: dict[str, Any]) -> Any:
@@ -132,8 +133,8 @@ def load_model(
     # A place in PagedAttention's blocks for each row; blocks_of_a_row's rule, with MindFormers' default size.
     blocks = batch_size * -(-int(model_config["seq_length"]) // int(model_config.get("block_size") or 16))
     model_config.update(use_past=use_past, batch_size=batch_size, num_blocks=blocks)
-    # Before `start`, which adds objects; what is asked of the model and where answers go changes no graph.
-    key = graph_key({name: tree[name] for name in _DECIDES_GRAPHS if name in tree})
+    # Before `start`, which adds objects to the tree.
+    key = graph_key({name: value for name, value in tree.items() if name not in _CHANGES_NO_GRAPH})
     network = build_model(
         start(tree, settings.seed), settings.load_checkpoint, describe_model(settings.tree, fingerprint), console
     )

@@ -40,14 +40,13 @@ def pairs(*, smoke: bool) -> Iterator[Pair]:
         torch = Side("PyTorch, dense", TorchDecoding, given, "torch")
         ours = Side("SciMind, dense", SciMindDecoding, {**given, "routing": DENSE})
         yield Pair(work, ours, torch, at_least, details={**details, "routing": DENSE})
-        routed = Side("SciMind, routed", SciMindDecoding, {**given, "routing": ROUTED})
-        checked = routed, Side("PyTorch, routed by masks", TorchDecoding, {**given, "routing": ROUTED}, "torch")
-        yield Pair(work, routed, torch, checked=checked, details={**details, "routing": ROUTED})
-        given |= {"only_smiles": True}
-        routed = Side("SciMind, routed", SciMindDecoding, {**given, "routing": ROUTED})
-        checked = routed, Side("PyTorch, routed by masks", TorchDecoding, {**given, "routing": ROUTED}, "torch")
-        torch = Side("PyTorch, dense", TorchDecoding, given, "torch")
-        yield Pair(f"{work}, molecules", routed, torch, checked=checked, details={**details, "routing": ROUTED})
+        for answers, only_smiles in (("", False), (", molecules", True)):
+            plain = {**given, "only_smiles": only_smiles}
+            routing = {**plain, "routing": ROUTED}
+            torch = Side("PyTorch, dense", TorchDecoding, plain, "torch")
+            routed = Side("SciMind, routed", SciMindDecoding, routing)
+            checked = routed, Side("PyTorch, routed by masks", TorchDecoding, routing, "torch")
+            yield Pair(work + answers, routed, torch, checked=checked, details={**details, "routing": ROUTED})
 
 
 def cache_pairs(*, smoke: bool) -> Iterator[Pair]:

@@ -45,7 +45,8 @@ class Neurons(nn.Cell):
         """Returns the gradients of x and of both weights."""
         _, a, b = out
         change = dout[0]
-        sigmoid = self.sigmoid(self.depend(a, change))  # again: kept, it would take as much memory as u
+        # Again: kept, it would take as much memory as u. What depends on the gradient is not merged with the first.
+        sigmoid = self.sigmoid(self.depend(a, change))
         of_a = (change * b) * (self.sigmoid_slope(sigmoid, a) + sigmoid)
         of_b = change * (a * sigmoid)
         of_x = self.to_input(of_a, w1) + self.to_input(of_b, w3)
