@@ -37,7 +37,7 @@ class DecodingParts(nn.Cell):
             self.num_kv_heads,
             self.dtype,
         )
-        self.layers = nn.CellList([DecodingLayer(layer, self.rotary) for layer in base.layers], auto_prefix=False)
+        self.layers = nn.CellList([DecodingLayer(layer) for layer in base.layers], auto_prefix=False)
         self.planner = base.planner
         self.norm_out = base.norm_out
         self.embedding, self.head = base.tok_embeddings, model.lm_head

@@ -47,7 +47,9 @@ class PromptNetwork(KeptGraph, nn.Cell):
         plan = parts.planner(ids)
         kept: tuple[Tensor, ...] = ()
         for layer in parts.layers:
-            q, k, v = layer.project(x, tables)
+            q, k, v = layer.project(x)
+            q = parts.rotary.rotate(q, tables[0], tables[1])
+            k = parts.rotary.rotate(k, tables[2], tables[3])
             q, k, v = self._split(q, b, self.num_heads), self._split(k, b, -1), self._split(v, b, -1)
             kept += (k, v)
             x, h = layer.attended(x, self._attend(q, k, v, mask, b))

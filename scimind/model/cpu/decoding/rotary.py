@@ -7,6 +7,8 @@ from mindspore import Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
+from scimind.model.cpu.rotary import half_turn
+
 
 class Rotary(nn.Cell):
     """Turns queries and keys by their positions; queries are divided by √p on the way.
@@ -32,11 +34,7 @@ class Rotary(nn.Cell):
         self.cosines_q, self.sines_q = Tensor(cosines * scale, dtype), Tensor(sines * scale, dtype)
         self.cosines_k, self.sines_k = Tensor(cosines, dtype), Tensor(sines, dtype)
         self.heads, self.kv_heads = (1, num_heads), (1, num_kv_heads)
-        half = self.head_dim // 2
-        turn = np.zeros((self.head_dim, self.head_dim))
-        turn[np.arange(half) + half, np.arange(half)] = -1
-        turn[np.arange(half), np.arange(half) + half] = 1
-        self.turn = Tensor(turn, dtype)  # [p, p]
+        self.turn = Tensor(half_turn(self.head_dim), dtype)  # [p, p]
         self.gather = P.Gather()
         self.tile = P.Tile()
         self.reshape = P.Reshape()
@@ -55,3 +53,37 @@ class Rotary(nn.Cell):
         """Returns x [t, heads·p], turned."""
         turned = self.product(self.reshape(x, (-1, self.head_dim)), self.turn)
         return x * cosines + self.reshape(turned, x.shape) * sines
+
+
+class StepRotary(nn.Cell):
+    """The same for one token a row, with one product for each of queries and keys.
+
+    A row's heads are all at the same position, so that its turn is one matrix: R = diag(cos) + H · diag(sin), where
+    x · H is x by half a turn.
+
+    Args:
+        rotary: The tables.
+    """
+
+    def __init__(self, rotary: Rotary) -> None:
+        super().__init__()
+        p = rotary.head_dim
+        self.head_dim = p
+        self.cosines, self.sines = rotary.cosines_k, rotary.sines_k
+        self.scale = p**-0.5
+        self.identity = Tensor(np.eye(p), rotary.turn.dtype)
+        self.turn = rotary.turn
+        self.gather = P.Gather()
+        self.reshape = P.Reshape()
+        self.product = P.BatchMatMul()
+
+    def construct(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns R / √p for queries and R for keys [b, p, p], at positions [b] int32."""
+        cosines = self.reshape(self.gather(self.cosines, positions, 0), (-1, 1, self.head_dim))
+        sines = self.reshape(self.gather(self.sines, positions, 0), (-1, 1, self.head_dim))
+        of_keys = self.identity * cosines + self.turn * sines
+        return of_keys * self.scale, of_keys
+
+    def rotate(self, x: Tensor, turn: Tensor) -> Tensor:
+        """Returns x [b, heads·p], turned."""
+        return self.reshape(self.product(self.reshape(x, (turn.shape[0], -1, self.head_dim)), turn), x.shape)

@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from mindspore import Parameter, ParameterTuple, Tensor, nn
+from mindspore import Parameter, Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.graph_cache import KeptGraph
+from scimind.model.cpu.decoding.cache import KeyValueCache, WriteTokens
 from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, group_table
 from scimind.model.cpu.decoding.parts import DecodingParts
+from scimind.model.cpu.decoding.rotary import StepRotary
 
 HIDDEN = -1e9  # added to the scores of positions that a row may not look at
-
-
-class KeyValueCache(KeptGraph, nn.Cell):
-    """Keys and values of the tokens so far, for a batch and a length that stay as they are.
-
-    Args:
-        num_layers: Layers.
-        shape: [b·n_kv, l, p].
-        dtype: Type of keys and values.
-        graph_key: See `KeptGraph`.
-    """
-
-    def __init__(self, num_layers: int, shape: tuple[int, int, int], dtype: mstype, graph_key: str | None) -> None:
-        super().__init__(auto_prefix=False)
-        self.shape, self.graph_key = shape, graph_key
-        self.keys = ParameterTuple([self._zeros("key", i, dtype) for i in range(num_layers)])
-        self.values = ParameterTuple([self._zeros("value", i, dtype) for i in range(num_layers)])
-        self.assign = P.Assign()
-
-    def construct(self, *contents: Tensor) -> Tensor:
-        """Replaces everything by `contents`, each layer's keys and values in turn; returns how many, int32 [].
-
-        A graph that assigns is seen by the graphs that read, which `Parameter.set_data` after their first calls is not.
-        """
-        for i in range(len(self.keys)):
-            self.assign(self.keys[i], contents[2 * i])
-            self.assign(self.values[i], contents[2 * i + 1])
-        return Tensor(len(contents), mstype.int32)
-
-    def _zeros(self, kind: str, layer: int, dtype: mstype) -> Parameter:
-        name = f"{kind}_cache.{self.shape[0]}x{self.shape[1]}.{layer}"
-        return Parameter(Tensor(np.zeros(self.shape), dtype), name=name, requires_grad=False)
 
 
 class Step(nn.Cell):
@@ -67,14 +37,13 @@ class Step(nn.Cell):
         # Inputs tell the rows, and neither the cache's length nor the experts.
         self.graph_key = parts.graph_key and f"{parts.graph_key} {self.length} {experts.name}"
         self.experts = experts
-        self.cache_rows = Tensor(np.arange(rows * self.kv_heads)[:, None], mstype.int32)
+        self.rotary = StepRotary(parts.rotary)
+        self.write = WriteTokens(cache.shape, parts.dtype)
         self.row_of = Tensor(np.repeat(np.arange(rows), self.kv_heads), mstype.int32)
         self.row_of_head = Tensor(np.repeat(np.arange(rows), parts.num_heads), mstype.int32)
         self.columns = Tensor(np.arange(self.length)[None], mstype.int32)
         self.gather = P.Gather()
         self.reshape = P.Reshape()
-        self.concat = P.Concat(-1)
-        self.update = P.ScatterNdUpdate()
         self.scores = P.BatchMatMul(transpose_b=True)
         self.values = P.BatchMatMul()
         self.softmax = P.Softmax()
@@ -84,16 +53,16 @@ class Step(nn.Cell):
         """Returns float32 logits [v, b] for ids [b] at positions [b] int32, and the experts' `weights()`."""
         parts = self.parts
         x = parts.embed(ids)  # [b, d]
-        tables = parts.rotary(positions)
+        of_queries, of_keys = self.rotary(positions)
         plan = self.experts.planner(ids)
-        places = self.concat((self.cache_rows, self.reshape(self.gather(positions, self.row_of, 0), (-1, 1))))
+        places = self.write.at(self.gather(positions, self.row_of, 0))
         behind = self.cast(self.columns > self.reshape(positions, (-1, 1)), mstype.float32) * HIDDEN  # [b, l]
         hidden = self.gather(behind, self.row_of_head, 0)  # [b·n, l]
         for i in range(self.num_layers):
             layer = parts.layers[i]
-            q, k, v = layer.project(x, tables)
-            keys = self.update(self.cache.keys[i], places, self.reshape(k, (-1, self.head_dim)))
-            values = self.update(self.cache.values[i], places, self.reshape(v, (-1, self.head_dim)))
+            q, k, v = layer.project(x)
+            q, k = self.rotary.rotate(q, of_queries), self.rotary.rotate(k, of_keys)
+            keys, values = self.write(self.cache.keys[i], places, k), self.write(self.cache.values[i], places, v)
             x, h = layer.attended(x, self._attend(q, keys, values, hidden))
             x = layer.layer.add_residual(x, self.experts.layers[i](h, plan, weights))
         return parts.logits(x)
