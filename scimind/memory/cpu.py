@@ -16,9 +16,13 @@ _MEBI = 2**20
 # stored, and scaled; pieces of them wait for the step's end.
 _COPIES = 10  # of each parameter
 _GRAPH = 100 * _MEBI  # a compiled step without layers
-_GRAPH_LAYER = {"grouped": 54 * _MEBI, "masked": 28 * _MEBI}
+_GRAPH_LAYER = {"grouped": 30 * _MEBI, "masked": 12 * _MEBI}
 _TABLES = 16  # copies of a rotary table that each layer has as constants, with those that its gradient returns as zeros
 _BLOCK = 128  # queries that attention takes at a time, see scimind.model.cpu.attention
+_LOGITS, _LOSS_BLOCKS = (
+    2**22,
+    8,
+)  # logits that the loss takes at a time, and at most as many times, see scimind.model.cpu.loss
 
 
 def memory_of_process(config: RunConfig) -> Memory:
@@ -53,8 +57,9 @@ def _dispatch(config: RunConfig, shape: ModelShape) -> str:
 
 
 def _activations(shape: ModelShape, dispatch: str, tokens: int) -> int:
-    """Returns the bytes that a step keeps for its backward pass, and of the logits, their softmax and gradient."""
-    numbers = tokens * (shape.layers * _layer_numbers(shape, dispatch) + 3 * shape.vocabulary)
+    """Returns the bytes that a step keeps for its backward pass, and of a block's logits, softmax and gradient."""
+    rows = min(tokens, max(_LOGITS // shape.vocabulary, -(-tokens // _LOSS_BLOCKS)))
+    numbers = tokens * shape.layers * _layer_numbers(shape, dispatch) + rows * 3 * shape.vocabulary
     if dispatch == "grouped" and shape.router == "modality":  # each group's own part of the weights
         numbers += shape.layers * 3 * shape.hidden * shape.neurons
     return int(numbers * _FLOAT)
@@ -64,12 +69,12 @@ def _layer_numbers(shape: ModelShape, dispatch: str) -> int:
     """Returns the numbers that one layer keeps of a token.
 
     Ten vectors of d; probabilities of each head, for the blocks of keys that a query sees; of each neuron both
-    products, sigmoid, gate and result, and where inactive ones are masked, the mask and what it leaves. Grouped tokens
+    products, and where inactive ones are masked, the result, the mask and what it leaves. Grouped tokens
     have two more vectors of d, and the neurons that they use: half of the tokens are taken as text, half as SMILES.
     """
     keys = (shape.length + min(_BLOCK, shape.length)) // 2
     common = 8 * shape.hidden + 2 * shape.key_size + shape.heads * keys
     if dispatch == "grouped":
         active = (shape.active_neurons("text") + shape.active_neurons("smiles")) // 2
-        return common + 2 * shape.hidden + 5 * active
-    return common + 7 * shape.neurons
+        return common + 2 * shape.hidden + 2 * active
+    return common + 5 * shape.neurons

@@ -44,13 +44,55 @@ class Neurons(nn.Cell):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the gradients of x and of both weights."""
         _, a, b = out
-        change = dout[0]
-        # Again: kept, it would take as much memory as u. What depends on the gradient is not merged with the first.
+        gate, slope = self.again(a, dout[0])
+        return self.gradients(x, w1, w3, dout[0] * b * slope, dout[0] * gate)
+
+    def again(self, a: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns g and ∂g/∂a [t, h], computed again: kept, each would take as much memory as u.
+
+        What depends on the gradient `change` is not merged with the first time by the compiler, which would keep it.
+        """
         sigmoid = self.sigmoid(self.depend(a, change))
-        of_a = (change * b) * (self.sigmoid_slope(sigmoid, a) + sigmoid)
-        of_b = change * (a * sigmoid)
+        return a * sigmoid, self.sigmoid_slope(sigmoid, a) + sigmoid
+
+    def gradients(self, x: Tensor, w1: Tensor, w3: Tensor, of_a: Tensor, of_b: Tensor) -> tuple[Tensor, ...]:
+        """Returns the gradients of x and of both weights for those of a and b."""
         of_x = self.to_input(of_a, w1) + self.to_input(of_b, w3)
         return of_x, self.product.weight_gradient(x, of_a), self.product.weight_gradient(x, of_b)
+
+
+class WholeFeedForward(nn.Cell):
+    """y = u · W2ᵀ with u of `Neurons`, which is not kept for the gradient.
+
+    Args:
+        inputs: d.
+        neurons: h.
+    """
+
+    def __init__(self, inputs: int, neurons: int) -> None:
+        super().__init__()
+        self.neurons, self.output = Neurons(inputs, neurons), Product(wide=False)
+
+    def construct(self, x: Tensor, w1: Tensor, w3: Tensor, w2: Tensor) -> tuple[Tensor, ...]:
+        """Returns y [t, d] of x [t, d], w1 [h, d], w3 [h, d] and w2 [d, h]; and what the gradient needs."""
+        u, a, b = self.neurons(x, w1, w3)
+        return self.output(u, w2), a, b
+
+    def bprop(
+        self,
+        x: Tensor,
+        w1: Tensor,
+        w3: Tensor,
+        w2: Tensor,
+        out: tuple[Tensor, ...],
+        dout: tuple[Tensor, ...],
+    ) -> tuple[Tensor, ...]:
+        """Returns the gradients of x and of the weights."""
+        _, a, b = out
+        change = self.output.to_input(dout[0], w2)
+        gate, slope = self.neurons.again(a, change)
+        of_w2 = self.output.weight_gradient(gate * b, dout[0])
+        return *self.neurons.gradients(x, w1, w3, change * b * slope, change * gate), of_w2
 
 
 class GroupedFeedForward(nn.Cell):
@@ -69,8 +111,7 @@ class GroupedFeedForward(nn.Cell):
         self.num_groups = len(groups)
         self.part = tuple(used.index(runs) if runs else -1 for runs in groups)
         self.rows, self.columns = Parts(used, neurons, 0), Parts(used, neurons, 1)
-        self.groups = nn.CellList([Neurons(inputs, size) for size in sizes])
-        self.output = Product(wide=False)
+        self.groups = nn.CellList([WholeFeedForward(inputs, size) for size in sizes])
         self.collect, self.spread = Collect(), Spread()
         self.zeros_like = P.ZerosLike()
 
@@ -92,8 +133,7 @@ class GroupedFeedForward(nn.Cell):
             if part < 0:
                 found += (self.zeros_like(groups[i]),)
             else:
-                u = self.groups[i](groups[i], w1[part], w3[part])[0]
-                found += (self.output(u, w2[part]),)
+                found += (self.groups[i](groups[i], w1[part], w3[part], w2[part])[0],)
         return found[0] if self.num_groups == 1 else self.spread(found, plan[:-1], plan[-1])[0]
 
 

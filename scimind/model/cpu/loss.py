@@ -7,21 +7,31 @@ from mindspore import Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.model.cpu.linear import Product
+from scimind.model.cpu.attention import blocks
+
+_MOST_BLOCKS = 8  # each is compiled
 
 
 class AnswerLoss(nn.Cell):
     """Weighted mean of −log softmax(x · Wᵀ)[label].
 
-    The softmax is computed once, for the loss and for its gradient; nothing is one-hot. Row weights are folded into the
-    smaller factors of the gradients' products.
+    Rows are taken in blocks, and a block's part of the gradient is computed along with its loss, which needs nothing
+    from behind but one factor. So the logits of one block are there at a time, and nothing of them is kept. Nothing is
+    one-hot. Row weights are folded into the smaller factors of the gradients' products.
+
+    Args:
+        block: About how many logits are computed together, where that takes no more than 8 blocks; 16 MiB of float32.
+
+    Source: gradient with the loss, in blocks: Liger Kernel (Hsu et al., 2024), section 3.2, FusedLinearCrossEntropy.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, block: int = 2**22) -> None:
         super().__init__()
+        self.block = block
         self.product = P.MatMul(transpose_b=True)
         self.to_input = P.MatMul()
-        self.head = Product(wide=True)
+        self.to_weight = P.MatMul(transpose_a=True)
+        self.transpose = P.Transpose()
         self.softmax = P.Softmax()
         self.largest = P.ArgMaxWithValue(axis=1)  # several times as fast as ReduceMax
         self.pick = P.GatherNd()
@@ -29,15 +39,18 @@ class AnswerLoss(nn.Cell):
         self.log = P.Log()
         self.sum = P.ReduceSum()
         self.stack = P.Stack(axis=1)
+        self.behind = P.Concat(0)
         self.maximum = P.Maximum()
         self.cast = P.Cast()
         self.zero = Tensor(0, mstype.int32)
         self.reshape = P.Reshape()
+        self.slice = P.Slice()
+        self.depend = P.Depend()
         self.ones_like = P.OnesLike()
         self.zeros_like = P.ZerosLike()
 
     def construct(self, x: Tensor, weight: Tensor, labels: Tensor, row_weight: Tensor) -> tuple[Tensor, ...]:
-        """Returns the loss, float32 [1], and what the gradient needs.
+        """Returns the loss, float32 [1], and its gradients of x [t, d] and of the weight [v, d].
 
         Args:
             x: Hidden states [t, d].
@@ -45,14 +58,30 @@ class AnswerLoss(nn.Cell):
             labels: The right tokens [t] int32; any number where the row's weight is 0.
             row_weight: Weight of each row's loss [t].
         """
-        logits = self.product(x, weight)
-        places = self.places(labels)
-        probability = self.softmax(logits)
-        # log Σ exp(logits) from the row's largest, whose probability is at least 1 / v: it cannot underflow.
-        at_largest, largest = self.largest(logits)
-        total = largest - self.log(self.pick(probability, self.places(at_largest)))
-        losses = total - self.pick(logits, places)
-        return self.reshape(self.sum(losses * row_weight) / (self.sum(row_weight) + 1e-8), (1,)), probability, places
+        share = row_weight / (self.sum(row_weight) + 1e-8)
+        labels = self.maximum(self.cast(labels, mstype.int32), self.zero)
+        loss, of_weight = 0.0, 0.0  # [d, v]
+        of_x: tuple[Tensor, ...] = ()
+        t, d = x.shape
+        for start, end in blocks(t, rows_of_block(t, weight.shape[0], self.block)):
+            # One block after the other: each waits for the gradient of the one before it, if there is to be one.
+            before = of_weight if self.training else loss
+            part = self.slice(self.depend(x, before) if start else x, (start, 0), (end - start, d))
+            part_share = self.slice(share, (start,), (end - start,))
+            rows = numbers(end - start)
+            places = self.stack((rows, self.slice(labels, (start,), (end - start,))))
+            logits = self.product(part, weight)
+            probability = self.softmax(logits)
+            # log Σ exp(logits) from the row's largest, whose probability is at least 1 / v: it cannot underflow.
+            at_largest, largest = self.largest(logits)
+            at_largest = self.stack((rows, self.cast(at_largest, mstype.int32)))
+            losses = largest - self.log(self.pick(probability, at_largest)) - self.pick(logits, places)
+            loss = loss + self.sum(losses * part_share)
+            scale = self.reshape(part_share, (-1, 1))
+            change = self.subtract_at(probability, places, self.ones_like(losses))
+            of_x += (self.to_input(change, weight) * scale,)
+            of_weight = of_weight + self.to_weight(part * scale, change)
+        return self.reshape(loss, (1,)), self.behind(of_x), self.transpose(of_weight, (1, 0))
 
     def bprop(
         self,
@@ -64,17 +93,16 @@ class AnswerLoss(nn.Cell):
         dout: tuple[Tensor, ...],
     ) -> tuple[Tensor, ...]:
         """Returns the gradients of the hidden states and of the output embedding, and zeros for the rest."""
-        scale = self.reshape(row_weight * (dout[0] / (self.sum(row_weight) + 1e-8)), (-1, 1))  # [t, 1]
-        change = self.subtract_at(out[1], out[2], self.ones_like(row_weight))  # [t, v]
-        of_weight = self.head.weight_gradient(x * scale, change)
-        return self.to_input(change, weight) * scale, of_weight, self.zeros_like(labels), self.zeros_like(row_weight)
-
-    def places(self, labels: Tensor) -> Tensor:
-        """Returns row and column of each label in the logits [t, 2]."""
-        return self.stack((numbers(labels.shape[0]), self.maximum(self.cast(labels, mstype.int32), self.zero)))
+        return out[1] * dout[0], out[2] * dout[0], self.zeros_like(labels), self.zeros_like(row_weight)
 
 
 @ops.constexpr
 def numbers(count: int) -> Tensor:
     """Returns 0 … count − 1, int32 [count]."""
     return Tensor(np.arange(count), mstype.int32)
+
+
+@ops.constexpr
+def rows_of_block(rows: int, vocab_size: int, block: int) -> int:
+    """Returns about how many of the rows a block has."""
+    return max(block // vocab_size, -(-rows // _MOST_BLOCKS))
