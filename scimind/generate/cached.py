@@ -170,7 +170,7 @@ class _Graphs:
     def contents(self) -> list[NDArray]:
         """Returns keys and values of each layer [b·n_kv, l, p] in turn."""
         pairs = zip(self.cache.keys, self.cache.values, strict=True)
-        return [parameter.asnumpy().reshape(self.cache.shape) for pair in pairs for parameter in pair]
+        return [parameter.asnumpy() for pair in pairs for parameter in pair]
 
     def fill(self, contents: Sequence[NDArray]) -> None:
         """Replaces all keys and values: what `contents` holds, cut to the cache's length, and zeros behind it."""

@@ -19,10 +19,8 @@ _GRAPH = 100 * _MEBI  # a compiled step without layers
 _GRAPH_LAYER = {"grouped": 30 * _MEBI, "masked": 12 * _MEBI}
 _TABLES = 16  # copies of a rotary table that each layer has as constants, with those that its gradient returns as zeros
 _BLOCK = 128  # queries that attention takes at a time, see scimind.model.cpu.attention
-_LOGITS, _LOSS_BLOCKS = (
-    2**22,
-    8,
-)  # logits that the loss takes at a time, and at most as many times, see scimind.model.cpu.loss
+_LOGITS = 2**22  # that the loss takes at a time, see scimind.model.cpu.loss
+_LOSS_BLOCKS = 8  # as many times at most
 
 
 def memory_of_process(config: RunConfig) -> Memory:

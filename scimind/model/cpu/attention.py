@@ -192,6 +192,6 @@ class Attention(nn.Cell):
 
 @ops.constexpr
 def blocks(s: int, size: int) -> tuple[tuple[int, int], ...]:
-    """Returns the half-open ranges of `s` queries that are computed together, each of about `size`."""
+    """Returns the half-open ranges of `s` rows that are computed together, each of about `size`."""
     count = max(1, (s + size // 2) // size)
     return tuple((s * i // count, s * (i + 1) // count) for i in range(count))

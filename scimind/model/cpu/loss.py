@@ -22,7 +22,7 @@ class AnswerLoss(nn.Cell):
     Args:
         block: About how many logits are computed together, where that takes no more than 8 blocks; 16 MiB of float32.
 
-    Source: gradient with the loss, in blocks: Liger Kernel (Hsu et al., 2024), section 3.2, FusedLinearCrossEntropy.
+    Source: gradient with the loss, in blocks: Liger Kernel (Hsu et al., 2024), FusedLinearCrossEntropy.
     """
 
     def __init__(self, block: int = 2**22) -> None:
