@@ -10,8 +10,8 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.modality import MODALITY_NAMES, modality_table
-from scimind.model._mindformers import LlamaSiLU
 from scimind.model.cpu.decoding.parts import DecodingParts
+from scimind.model.cpu.decoding.products import RowsFeedForward, RowsProduct, are_columns
 from scimind.model.cpu.grouping import Parts
 from scimind.model.plan import expert_groups
 from scimind.model.settings import RoutingSettings, runs
@@ -20,8 +20,8 @@ from scimind.model.settings import RoutingSettings, runs
 class StepPlanner(nn.Cell):
     """Makes a step's routing plan from its tokens.
 
-    Router `modality`: (`active` [h, b], 1 where a token uses a neuron), or nothing where every neuron that is computed
-    is used. The other routers: the model's own plan.
+    Router `modality`: (`active`, 1 where a token uses a neuron, laid out as `RowsFeedForward.neurons`), or nothing
+    where every neuron that is computed is used. The other routers: the model's own plan.
 
     Args:
         routing: The settings.
@@ -45,10 +45,12 @@ class StepPlanner(nn.Cell):
         self.by_modality = routing.router == "modality"
         groups = [chosen for chosen, _ in expert_groups(routing)]
         self.uses_all = all(len(chosen) == routing.num_experts for chosen in groups)
-        active = np.zeros((routing.num_experts, len(groups)))
+        active = np.zeros((len(groups), routing.num_experts))
         for number, chosen in enumerate(groups):
-            active[list(chosen), number] = 1
-        self.active = Tensor(np.repeat(active, neurons // routing.num_experts, 0), dtype)  # [h, groups]
+            active[number, list(chosen)] = 1
+        active = np.repeat(active, neurons // routing.num_experts, 1)
+        self.active_rows = Tensor(active, dtype)  # [groups, h]
+        self.active_columns = Tensor(active.T.copy(), dtype)  # [h, groups]
         self.group_of = Tensor(group_table(routing, vocab_size), mstype.int32)  # [v]
         self.gather = P.Gather()
         self.reshape = P.Reshape()
@@ -59,14 +61,14 @@ class StepPlanner(nn.Cell):
             return self.planner(self.reshape(ids, (-1, 1)))
         if self.uses_all:
             return ()
-        return (self.gather(self.active, self.gather(self.group_of, ids, 0), 1),)
+        groups = self.gather(self.group_of, ids, 0)
+        if are_columns(ids.shape[0]):
+            return (self.gather(self.active_columns, groups, 1),)
+        return (self.gather(self.active_rows, groups, 0),)
 
 
 class StepFeedForward(nn.Cell):
-    """The routed feed-forward with the tokens in columns: for few of them the CPU multiplies so faster.
-
-        u = silu(W1 · xᵀ) ⊙ (W3 · xᵀ) ⊙ active             [h, b]
-        y = (W2 · u)ᵀ                                      [b, d]
+    """The routed feed-forward.
 
     Args:
         feed_forward: The layer's; its parameters are shared.
@@ -82,9 +84,7 @@ class StepFeedForward(nn.Cell):
         size = neurons // routing.num_experts
         self.experts = (-1, routing.num_experts, size)
         self.spread = Tensor(np.repeat(np.eye(routing.num_experts), size, 0), self.dtype)  # [h, e]
-        self.silu = LlamaSiLU()
-        self.columns = P.MatMul(transpose_b=True)
-        self.product = P.MatMul()
+        self.halves, self.product = RowsFeedForward(), RowsProduct()
         self.transpose = P.Transpose()
         self.reshape = P.Reshape()
         self.cast = P.Cast()
@@ -94,22 +94,22 @@ class StepFeedForward(nn.Cell):
         x = self.cast(x, self.dtype)
         whole = self.feed_forward
         w1, w3, w2 = whole.w1.weight, whole.w3.weight, whole.w2.weight
-        u = self.silu(self.columns(self.cast(w1, self.dtype), x)) * self.columns(self.cast(w3, self.dtype), x)  # [h, b]
+        u = self.halves.neurons(x, self.cast(w1, self.dtype), self.cast(w3, self.dtype))
         if self.router != "modality":
             u = u * self._chosen(x, u, plan)
         elif len(plan) == 1:
             u = u * plan[0]
-        return self.transpose(self.product(self.cast(w2, self.dtype), u), (1, 0))
+        return self.halves.output(u, self.cast(w2, self.dtype), x.shape[0])
 
     def _chosen(self, x: Tensor, u: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
-        """Returns the active neurons [h, b] of routers `activation` and `learned`."""
+        """Returns the active neurons of routers `activation` and `learned`, laid out as u."""
         if self.router == "activation":
-            experts = self.reshape(self.transpose(u, (1, 0)), self.experts)  # [h, b] -> [b, e, f]
+            experts = self.reshape(self.transpose(u, (1, 0)) if are_columns(x.shape[0]) else u, self.experts)  # [b, e, f]
             active = self.feed_forward.selector(experts, plan[0], plan[1])
         else:
             gate = self.feed_forward.gate
             active = gate.top(gate.score(x), plan[0], plan[1])
-        return self.columns(self.spread, self.cast(active, self.dtype))  # [b, e] -> [h, b]
+        return self.product(self.cast(active, self.dtype), self.spread)  # [b, e] -> [b, h] or [h, b]
 
 
 class NoPlan(nn.Cell):
@@ -131,18 +131,13 @@ class GroupFeedForward(nn.Cell):
     def __init__(self, layer: int, dtype: mstype) -> None:
         super().__init__(auto_prefix=False)
         self.layer, self.dtype = layer, dtype
-        self.silu = LlamaSiLU()
-        self.columns = P.MatMul(transpose_b=True)
-        self.product = P.MatMul()
-        self.transpose = P.Transpose()
+        self.halves = RowsFeedForward()
         self.cast = P.Cast()
 
     def construct(self, x: Tensor, plan: tuple[Tensor, ...], weights: tuple) -> Tensor:
         """Returns y [b, d] of x [b, d], as `StepFeedForward` does, with `GroupExperts.weights`."""
         w1, w3, w2 = weights[self.layer]
-        x = self.cast(x, self.dtype)
-        u = self.silu(self.columns(w1, x)) * self.columns(w3, x)  # [n, b]
-        return self.transpose(self.product(w2, u), (1, 0))
+        return self.halves.output(self.halves.neurons(self.cast(x, self.dtype), w1, w3), w2, x.shape[0])
 
 
 class StepExperts(nn.Cell):

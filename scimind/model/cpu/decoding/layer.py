@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn
 
+from scimind.model.cpu.decoding.products import RowsProduct
+
 
 class DecodingLayer(nn.Cell):
     """A decoder layer of the model, for tokens in rows; whoever uses it attends in between.
@@ -15,14 +17,15 @@ class DecodingLayer(nn.Cell):
     def __init__(self, layer: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
         self.layer = layer
+        self.product = RowsProduct()
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns queries [t, n·p], keys and values [t, n_kv·p] of x [t, d], without positions."""
         h = self.layer.attention_norm(x)
-        attention = self.layer.attention
-        return attention.wq(h), attention.wk(h), attention.wv(h)
+        weights = self.layer.attention
+        return self.product.linear(h, weights.wq), self.product.linear(h, weights.wk), self.product.linear(h, weights.wv)
 
     def attended(self, x: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
         """Returns x [t, d] with the attention's output [t, n·p] added, and the feed-forward's input [t, d]."""
-        x = self.layer.add_residual(x, self.layer.attention.wo(attention))
+        x = self.layer.add_residual(x, self.product.linear(attention, self.layer.attention.wo))
         return x, self.layer.ffn_norm(x)

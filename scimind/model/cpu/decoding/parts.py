@@ -9,6 +9,7 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.model.cpu.decoding.layer import DecodingLayer
+from scimind.model.cpu.decoding.products import RowsProduct
 from scimind.model.cpu.decoding.rotary import Rotary
 
 
@@ -42,7 +43,7 @@ class DecodingParts(nn.Cell):
         self.norm_out = base.norm_out
         self.embedding, self.head = base.tok_embeddings, model.lm_head
         self.gather = P.Gather()
-        self.product = P.MatMul(transpose_b=True)
+        self.product = RowsProduct()
         self.cast = P.Cast()
 
     def embed(self, ids: Tensor) -> Tensor:
@@ -50,9 +51,6 @@ class DecodingParts(nn.Cell):
         return self.cast(self.gather(self.embedding.embedding_weight, ids, 0), self.dtype)
 
     def logits(self, x: Tensor) -> Tensor:
-        """Returns float32 logits [v, b] of the last layer's output x [b, d].
-
-        The weight is the left factor: for few rows the CPU multiplies in this order faster.
-        """
+        """Returns float32 logits [v, b] of the last layer's output x [b, d]."""
         weight = self.cast(self.head.weight, self.dtype)
-        return self.cast(self.product(weight, self.norm_out(x)), mstype.float32)
+        return self.cast(self.product.columns(self.norm_out(x), weight), mstype.float32)
