@@ -4,41 +4,44 @@ from __future__ import annotations
 
 from typing import Any
 
-from mindformers.core.optim import AdamW
+from mindformers.core.optim.adamw import AdamW
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore import Tensor, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 _update = ops.MultitypeFuncGraph("scimind_adamw_update")
-_fused = P.AdamWeightDecay()
+_adam, _assign = P.Adam(), P.Assign()
 
 
-def _apply(beta1, beta2, eps, correction, lr, weight_decay, parameter, gradient, first, second):  # type: ignore[no-untyped-def]
-    """Updates one parameter and its moments; `correction` is √c₂ / c₁, see the class."""
-    decay = ops.cast(weight_decay, mstype.float32) / correction
-    return _fused(parameter, first, second, lr * correction, beta1, beta2, eps, decay, gradient)
+@_update.register(*["Tensor"] * 11)
+def _update_with_tensor(  # type: ignore[no-untyped-def]  # compiled by MindSpore, which reads the source
+    power1, power2, beta1, beta2, eps, lr, decay, parameter, gradient, first, second
+):
+    """Updates one parameter and its moments; the powers are β₁ⁿ and β₂ⁿ, `eps` see the class."""
+    _assign(parameter, parameter * (1.0 - lr * decay))  # effects on a parameter keep their order
+    return _adam(parameter, first, second, power1, power2, lr, beta1, beta2, eps, gradient)
 
 
-@_update.register(*["Tensor"] * 10)
-def _update_with_tensor(*values):  # type: ignore[no-untyped-def]  # compiled by MindSpore, which reads the source
-    return _apply(*values)
-
-
-@_update.register(*["Tensor"] * 5, "Number", *["Tensor"] * 4)
-def _update_with_number(*values):  # type: ignore[no-untyped-def]
-    return _apply(*values)
+@_update.register(*["Tensor"] * 6, "Number", *["Tensor"] * 4)
+def _update_with_number(  # type: ignore[no-untyped-def]
+    power1, power2, beta1, beta2, eps, lr, decay, parameter, gradient, first, second
+):
+    """Does the same with a decay that is known when it is compiled."""
+    if decay != 0.0:
+        _assign(parameter, parameter * (1.0 - lr * decay))
+    return _adam(parameter, first, second, power1, power2, lr, beta1, beta2, eps, gradient)
 
 
 @MindFormerRegister.register(MindFormerModuleType.OPTIMIZER)
 class SciMindAdamW(AdamW):
-    """MindFormers' AdamW through MindSpore's fused kernel: the same numbers and the same state, in one pass.
+    """MindFormers' AdamW through MindSpore's kernel for Adam: the same numbers and the same state, in one pass.
 
-    The kernel knows no bias correction. With c₁ = 1 − β₁ⁿ and c₂ = 1 − β₂ⁿ at step n
+    The kernel adds ε before the bias correction. With c₂ = 1 − β₂ⁿ at step n
 
-        lr / c₁ · m / (√(v / c₂) + ε) = lr · √c₂ / c₁ · m / (√v + ε · √c₂),
+        √c₂ · m / (√v + ε · √c₂) = m / (√(v / c₂) + ε),
 
-    so that a learning rate, an ε and a weight decay that follow the step make it AdamW. Parameters are float32.
+    so that an ε that follows the step makes it AdamW, after the parameter was decayed. Parameters are float32.
 
     Args:
         *args: AdamW's arguments.
@@ -57,12 +60,15 @@ class SciMindAdamW(AdamW):
         lr = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
         step = ops.cast(self.global_step, mstype.float32)
-        root = self.sqrt(1.0 - self.pow(self.beta2, step))
-        correction = root / (1.0 - self.pow(self.beta1, step))
-        update = ops.partial(_update, self.beta1, self.beta2, self.eps * root, correction)
+        power1, power2 = self.pow(self.beta1, step), self.pow(self.beta2, step)
+        eps = self.eps * self.sqrt(1.0 - power2)
+        beta1, beta2 = self.beta1, self.beta2
         states = (self._parameters, gradients, self.exp_avg, self.exp_avg_sq)
+        # One `partial` each, with its arguments by name: of others the compiler makes nothing.
         if not self.is_group:
-            return self.hyper_map(ops.partial(update, lr, weight_decay), *states)
+            update = ops.partial(_update, power1, power2, beta1, beta2, eps, lr, weight_decay)
+            return self.hyper_map(update, *states)
         if not self.is_group_lr:
-            return self.hyper_map(ops.partial(update, lr), weight_decay, *states)
-        return self.hyper_map(update, lr, weight_decay, *states)
+            update = ops.partial(_update, power1, power2, beta1, beta2, eps, lr)
+            return self.hyper_map(update, weight_decay, *states)
+        return self.hyper_map(ops.partial(_update, power1, power2, beta1, beta2, eps), lr, weight_decay, *states)

@@ -7,7 +7,7 @@ from typing import Any
 import mindspore as ms
 import numpy as np
 import pytest
-from mindformers.core.optim import AdamW
+from mindformers.core.optim.adamw import AdamW
 from mindspore import nn
 
 from scimind.train.optimizer import SciMindAdamW
@@ -40,6 +40,7 @@ def trained(kind: type[AdamW], steps: int = 5, groups: str = "one", **settings: 
             {"params": [network.gain], "weight_decay": 0.0} | ({"lr": 0.01} if groups == "rates" else {}),
         ]
     optimizer = kind(parameters, learning_rate=0.02, betas=(0.9, 0.98), eps=1e-4, weight_decay=0.1, **settings)
+    assert type(optimizer) is kind  # MindFormers' own names make objects of other classes
     step = SciMindTrainOneStepCell(network, optimizer, use_clip_grad=True, max_grad_norm=0.5).set_train()
     random = np.random.default_rng(1)
     for _ in range(steps):
