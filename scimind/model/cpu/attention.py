@@ -6,6 +6,7 @@ from mindspore import Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
+from scimind.model.cpu.heads import Heads
 from scimind.model.cpu.rotary import half_turn
 
 
@@ -31,6 +32,7 @@ class Attention(nn.Cell):
         self.num_heads, self.num_kv_heads, self.head_dim = num_heads, num_kv_heads, head_dim
         self.repeats = num_heads // num_kv_heads
         self.block = block
+        self.heads = Heads(head_dim)
         self.turn, self.turn_back = Tensor(half_turn(head_dim)), Tensor(half_turn(head_dim).T.copy())
         self.product = P.MatMul()
         self.scores = P.BatchMatMul(transpose_b=True)
@@ -72,9 +74,9 @@ class Attention(nn.Cell):
             mask: Added to the scores [b, 1, s, s]; hides at least what lies behind each query.
         """
         b, _, s, _ = mask.shape
-        q = self.split(self._rotate(q, cosines_q, sines_q), b, self.num_heads)
-        k = self._repeat(self.split(self._rotate(k, cosines_k, sines_k), b, self.num_kv_heads))
-        v = self._repeat(self.split(v, b, self.num_kv_heads))
+        q = self._split(self._rotate(q, cosines_q, sines_q), b, self.num_heads)
+        k = self._repeat(self._split(self._rotate(k, cosines_k, sines_k), b, self.num_kv_heads))
+        v = self._repeat(self._split(v, b, self.num_kv_heads))
         outputs: tuple[Tensor, ...] = ()
         probabilities: tuple[Tensor, ...] = ()
         for start, end in blocks(s, self.block):
@@ -84,7 +86,7 @@ class Attention(nn.Cell):
             probability = self.softmax(self.reshape(hidden, scores.shape))
             outputs += (self.values(probability, self._rows(v, 0, end)),)
             probabilities += (probability,)
-        return (self.merge(self._whole(outputs), self.num_heads), q, k, v, *probabilities)
+        return (self.heads.last(self._whole(outputs), self.num_heads), q, k, v, *probabilities)
 
     def bprop(
         self,
@@ -105,7 +107,7 @@ class Attention(nn.Cell):
         s = mask.shape[2]
         rows = self.sum(self.reshape(change * output, (-1, self.head_dim)), -1)  # [t·n, 1]
         rows = self.reshape(self.transpose(self.reshape(rows, (-1, self.num_heads)), (1, 0)), (-1, s, 1))
-        change = self.split(change, mask.shape[0], self.num_heads)  # [n·b, s, p]
+        change = self._split(change, mask.shape[0], self.num_heads)  # [n·b, s, p]
         beside_change = self.beside((change, -rows))
         beside_v = self.beside((v, self.ones((v.shape[0], s, 1), mstype.float32)))
         of_q: tuple[Tensor, ...] = ()
@@ -122,9 +124,9 @@ class Attention(nn.Cell):
             of_q = (self.values(of_scores, self._rows(k, 0, end)), *of_q)
             of_k = part_k if end == s else self._add_front(of_k, part_k)
             of_v = part_v if end == s else self._add_front(of_v, part_v)
-        of_q = self._rotate_back(self.merge(self._whole(of_q), self.num_heads), cosines_q, sines_q)
-        of_k = self.merge(self._add_repeats(of_k), self.num_kv_heads)
-        of_v = self.merge(self._add_repeats(of_v), self.num_kv_heads)
+        of_q = self._rotate_back(self.heads.last(self._whole(of_q), self.num_heads), cosines_q, sines_q)
+        of_k = self.heads.last(self._add_repeats(of_k), self.num_kv_heads)
+        of_v = self.heads.last(self._add_repeats(of_v), self.num_kv_heads)
         return (
             of_q,
             self._rotate_back(of_k, cosines_k, sines_k),
@@ -152,15 +154,9 @@ class Attention(nn.Cell):
         end = part.shape[1]
         return self.behind((self._rows(whole, 0, end) + part, self._rows(whole, end, whole.shape[1])))
 
-    def split(self, x: Tensor, b: int, heads: int) -> Tensor:
+    def _split(self, x: Tensor, b: int, heads: int) -> Tensor:
         """Returns x [t, heads·p] as [heads·b, s, p]."""
-        x = self.transpose(self.reshape(x, (-1, heads, self.head_dim)), (1, 0, 2))  # [heads, t, p]
-        return self.reshape(x, (heads * b, -1, self.head_dim))
-
-    def merge(self, x: Tensor, heads: int) -> Tensor:
-        """Returns x [heads·b, s, p] as [t, heads·p]."""
-        x = self.transpose(self.reshape(x, (heads, -1, self.head_dim)), (1, 0, 2))  # [t, heads, p]
-        return self.reshape(x, (-1, heads * self.head_dim))
+        return self.reshape(self.heads.first(x, heads), (heads * b, -1, self.head_dim))
 
     def _repeat(self, x: Tensor) -> Tensor:
         """Returns x [n_kv·b, s, p] as [n·b, s, p]: neighbouring query heads share keys and values."""

@@ -8,6 +8,7 @@ from mindspore.ops import operations as P
 
 from scimind.graph_cache import KeptGraph
 from scimind.model.cpu.decoding.parts import DecodingParts
+from scimind.model.cpu.heads import Heads
 
 
 class PromptNetwork(KeptGraph, nn.Cell):
@@ -22,6 +23,7 @@ class PromptNetwork(KeptGraph, nn.Cell):
         self.parts, self.graph_key = parts, parts.graph_key
         self.head_dim, self.num_heads, self.num_kv_heads = parts.head_dim, parts.num_heads, parts.num_kv_heads
         self.has_balance = parts.routing.has_balance
+        self.heads = Heads(self.head_dim)
         self.gather = P.Gather()
         self.reshape = P.Reshape()
         self.transpose = P.Transpose()
@@ -50,7 +52,11 @@ class PromptNetwork(KeptGraph, nn.Cell):
             q, k, v = layer.project(x)
             q = parts.rotary.rotate(q, tables[0], tables[1])
             k = parts.rotary.rotate(k, tables[2], tables[3])
-            q, k, v = self._split(q, b, self.num_heads), self._split(k, b, -1), self._split(v, b, -1)
+            q, k, v = (
+                self._split(q, b, self.num_heads),
+                self._split(k, b, self.num_kv_heads),
+                self._split(v, b, self.num_kv_heads),
+            )
             kept += (k, v)
             x, h = layer.attended(x, self._attend(q, k, v, mask, b))
             change = layer.layer.feed_forward(self.reshape(h, (b, s, -1)), plan)
@@ -62,8 +68,7 @@ class PromptNetwork(KeptGraph, nn.Cell):
 
     def _split(self, x: Tensor, b: int, heads: int) -> Tensor:
         """Returns x [t, heads·p] as [b·n_kv, r·s, p], where r is 1 for keys and values."""
-        x = self.transpose(self.reshape(x, (b, x.shape[0] // b, heads, self.head_dim)), (0, 2, 1, 3))
-        return self.reshape(x, (b * self.num_kv_heads, -1, self.head_dim))
+        return self.reshape(self.heads.first(x, heads, b), (b * self.num_kv_heads, -1, self.head_dim))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, b: int) -> Tensor:
         """Returns the attention's output [t, n·p]; q is already divided by √p."""
@@ -72,5 +77,4 @@ class PromptNetwork(KeptGraph, nn.Cell):
         scores = self.add_mask(self.reshape(scores, (rows, -1)), mask)
         probabilities = self.cast(self.softmax(self.reshape(scores, (-1, s))), v.dtype)  # [b·n·s, s]
         out = self.values(self.reshape(probabilities, (rows, -1, s)), v)  # [b·n_kv, r·s, p]
-        out = self.transpose(self.reshape(out, (b, self.num_heads, s, self.head_dim)), (0, 2, 1, 3))
-        return self.reshape(out, (b * s, -1))
+        return self.heads.last(out, self.num_heads, b)
