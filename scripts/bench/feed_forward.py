@@ -18,7 +18,7 @@ from worker import Side, Work
 from scimind.checkpoint.sizes import ModelSizes
 
 _TOKENS = 2048
-_CALLS = 5  # of a run
+_TIMES = 8  # of a run
 _ACTIVATION: dict[str, Any] = {
     "num_experts": 16,
     "router": "activation",
@@ -59,7 +59,7 @@ class Layer(Work):
         import mindspore as ms
 
         ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
-        from layers import Gradient, build_layer
+        from layers import Gradient, Once, Repeated, build_layer
 
         ids = token_rows(sizes, 1, tokens)
         active = active_neurons(sizes, routing)[ids[0]] if kind == "reference" else None  # [t, h]
@@ -72,24 +72,25 @@ class Layer(Work):
         self.x = ms.Tensor(random.standard_normal((1, tokens, sizes.hidden_size)).astype(np.float32))
         self.change = ms.Tensor(random.standard_normal(self.x.shape).astype(np.float32))
         self.ids = ms.Tensor(ids)
-        self.layer = layer
-        self.gradient = Gradient(layer, self.parameters) if backward else None
+        self.arguments = (self.ids, self.x, self.change) if backward else (self.ids, self.x)
+        work = Gradient(layer, self.parameters) if backward else layer
+        self.once, self.repeated = Once(work), Repeated(work)
+        self.times = ms.Tensor([_TIMES], ms.int32)
+        self.backward = backward
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns the output, or the gradients of input and weights."""
-        if self.gradient is None:
-            return {"output": self.layer(self.x, self.ids).asnumpy()}
-        of_x, of_weights = self.gradient(self.x, self.ids, self.change)
+        """Returns the output, and with the backward pass the gradients of input and weights."""
+        found = self.once(*self.arguments)
+        if not self.backward:
+            return {"output": found.asnumpy()}
+        output, of_x, of_parameters = found
         names = [parameter.name for parameter in self.parameters]
-        return {"x": of_x.asnumpy(), **{name: value.asnumpy() for name, value in zip(names, of_weights, strict=True)}}
+        arrays = {"output": output, "x": of_x, **dict(zip(names, of_parameters, strict=True))}
+        return {name: array.asnumpy() for name, array in arrays.items()}
 
     def run(self) -> None:
-        """Computes the layer several times."""
-        for _ in range(_CALLS):
-            if self.gradient is None:
-                self.layer(self.x, self.ids).asnumpy()
-            else:
-                self.gradient(self.x, self.ids, self.change)[0].asnumpy()
+        """Computes the layer several times, one after the other."""
+        self.repeated(self.times, *self.arguments).asnumpy()  # waits
 
     def facts(self) -> dict[str, str]:
         """Returns versions and threads."""

@@ -19,7 +19,9 @@ from scimind.model.settings import RoutingSettings
 
 
 def build_layer(kind: str, sizes: ModelSizes, routing: Mapping[str, Any], active: np.ndarray | None) -> nn.Cell:
-    """Returns a cell of (x [1, t, d], tokens [1, t]); its parameters are w1, w2 and w3 of `feed_forward`.
+    """Returns a cell of (x [1, t, d], plan); its parameters are w1, w2 and w3 of `feed_forward`.
+
+    Its `plan` makes of the tokens [1, t] what all layers of a step need to know of them.
 
     Args:
         kind: "routed", "dense", "reference" or "original".
@@ -47,21 +49,69 @@ def build_layer(kind: str, sizes: ModelSizes, routing: Mapping[str, Any], active
 
 
 class Gradient(nn.Cell):
-    """The gradients of a layer's input and of its parameters, in their order."""
+    """A layer's output, and the gradients of its input and of its parameters, in their order."""
 
     def __init__(self, layer: nn.Cell, parameters: list[Any]) -> None:
         super().__init__(auto_prefix=False)
         self.layer, self.parameters = layer, ms.ParameterTuple(parameters)
         self.gradient = ops.GradOperation(get_all=True, get_by_list=True, sens_param=True)
 
-    def construct(self, x: Tensor, tokens: Tensor, change: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Returns the gradient of x [1, t, d] and those of the parameters for the output's gradient [1, t, d]."""
-        of_inputs, of_parameters = self.gradient(self.layer, self.parameters)(x, tokens, change)
-        return of_inputs[0], of_parameters
+    def plan(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Returns the layer's plan."""
+        return self.layer.plan(tokens)
+
+    def construct(
+        self, x: Tensor, plan: tuple[Tensor, ...], change: Tensor
+    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+        """Returns y and the gradients of x [1, t, d] and of the parameters for that of y [1, t, d]."""
+        y = self.layer(x, plan)
+        of_inputs, of_parameters = self.gradient(self.layer, self.parameters)(x, plan, change)
+        return y, of_inputs[0], of_parameters
+
+
+class Once(nn.Cell):
+    """A layer, or its gradient, with its plan.
+
+    Args:
+        layer: The layer or its gradient.
+    """
+
+    def __init__(self, layer: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.layer = layer
+
+    def construct(self, tokens: Tensor, x: Tensor, *more: Tensor) -> Any:
+        """Returns what the layer gives for tokens [1, t], x [1, t, d] and the gradient's own argument."""
+        return self.layer(x, self.layer.plan(tokens), *more)
+
+
+class Repeated(nn.Cell):
+    """The same several times one after the other in one graph; the plan is made once, as for the layers of a step.
+
+    MindSpore runs a small graph in the thread that calls it, which then waits busily for the kernels' own threads: on
+    few cores it takes one of theirs, or does not, from call to call. A graph with a loop runs in those threads, as that
+    of a network does. What is in a loop is computed each time.
+
+    Args:
+        layer: The layer or its gradient.
+    """
+
+    def __init__(self, layer: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.layer = layer
+        self.depend = ops.Depend()
+
+    def construct(self, times: Tensor, tokens: Tensor, x: Tensor, *more: Tensor) -> Tensor:
+        """Returns how often the layer was computed, int32 [1]: `times` [1]; the other arguments as in `Once`."""
+        plan = self.layer.plan(tokens)
+        done = times * 0
+        while done < times:
+            done = done + self.depend(1, self.layer(x, plan, *more))
+        return done
 
 
 class Routed(nn.Cell):
-    """Ours, with the making of its plan."""
+    """Ours."""
 
     def __init__(self, settings: RoutingSettings, vocab_size: int, given: Mapping[str, Any]) -> None:
         super().__init__()
@@ -71,9 +121,13 @@ class Routed(nn.Cell):
             routing=settings, dispatch=dispatch, parallel_config=TransformerOpParallelConfig(), **given
         )
 
-    def construct(self, x: Tensor, tokens: Tensor) -> Tensor:
+    def plan(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Returns the routing plan."""
+        return self.planner(tokens)
+
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
         """Returns y [1, t, d]."""
-        return self.feed_forward(x, self.planner(tokens))
+        return self.feed_forward(x, plan)
 
 
 class Masked(nn.Cell):
@@ -83,7 +137,11 @@ class Masked(nn.Cell):
         super().__init__()
         self.feed_forward, self.mask = dense, mask
 
-    def construct(self, x: Tensor, tokens: Tensor) -> Tensor:
+    def plan(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Returns nothing."""
+        return ()
+
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
         """Returns y [1, t, d]."""
         if self.mask is None:
             return self.feed_forward(x)
@@ -110,12 +168,15 @@ class Original(nn.Cell):
         self.gather = ops.Gather()
         self.sum = ops.ReduceSum()
 
-    def construct(self, x: Tensor, tokens: Tensor) -> Tensor:
+    def plan(self, tokens: Tensor) -> tuple[Tensor, ...]:
+        """Returns which tokens are text [t, 1]."""
+        return (self.gather(self.is_text, tokens.reshape(-1), 0),)
+
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
         """Returns y [1, t, d]."""
-        dense = self.feed_forward
+        dense, text = self.feed_forward, plan[0]
         u = dense.w1(x) * dense.w3(x)  # [1, t, h]
         score = self.scores(u.reshape(-1, u.shape[-1]), self.patterns)  # [t, e]
-        text = self.gather(self.is_text, tokens.reshape(-1), 0)  # [t, 1]
         mask = self.mask_of(score, self.counts[0]) * text + self.mask_of(score, self.counts[1]) * (1.0 - text)
         return dense.w2(u * mask)
 

@@ -36,8 +36,10 @@ class Neurons(nn.Cell):
 
     def construct(self, x: Tensor, w1: Tensor, w3: Tensor) -> tuple[Tensor, ...]:
         """Returns u [t, h] of x [t, d], w1 [h, d] and w3 [h, d]; and what the gradient needs."""
-        a, b = self.product(x, w1), self.product(x, w3)
-        return a * self.sigmoid(a) * b, a, b
+        a = self.product(x, w1)
+        gate = a * self.sigmoid(a)
+        b = self.product(self.depend(x, gate), w3)  # not before the sigmoid is gone, which is as large
+        return gate * b, a, b
 
     def bprop(
         self, x: Tensor, w1: Tensor, w3: Tensor, out: tuple[Tensor, ...], dout: tuple[Tensor, ...]

@@ -104,7 +104,8 @@ class StepFeedForward(nn.Cell):
     def _chosen(self, x: Tensor, u: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
         """Returns the active neurons of routers `activation` and `learned`, laid out as u."""
         if self.router == "activation":
-            experts = self.reshape(self.transpose(u, (1, 0)) if are_columns(x.shape[0]) else u, self.experts)  # [b, e, f]
+            u = self.transpose(u, (1, 0)) if are_columns(x.shape[0]) else u
+            experts = self.reshape(u, self.experts)  # [b, h] -> [b, e, f]
             active = self.feed_forward.selector(experts, plan[0], plan[1])
         else:
             gate = self.feed_forward.gate

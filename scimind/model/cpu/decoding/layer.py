@@ -22,8 +22,8 @@ class DecodingLayer(nn.Cell):
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns queries [t, n·p], keys and values [t, n_kv·p] of x [t, d], without positions."""
         h = self.layer.attention_norm(x)
-        weights = self.layer.attention
-        return self.product.linear(h, weights.wq), self.product.linear(h, weights.wk), self.product.linear(h, weights.wv)
+        weights, product = self.layer.attention, self.product
+        return product.linear(h, weights.wq), product.linear(h, weights.wk), product.linear(h, weights.wv)
 
     def attended(self, x: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
         """Returns x [t, d] with the attention's output [t, n·p] added, and the feed-forward's input [t, d]."""
