@@ -12,12 +12,11 @@ from scimind.memory.parts import MOMENTS, TRAINING, Memory
 
 _FLOAT = 4
 _MEBI = 2**20
-# MindSpore 2.9 on x86-64. Weights are on the host and on the "device"; gradients as they were computed, as they are
-# stored, and scaled; pieces of them wait for the step's end.
-_COPIES = 10  # of each parameter
-_GRAPH = 100 * _MEBI  # a compiled step without layers
-_GRAPH_LAYER = {"grouped": 30 * _MEBI, "masked": 12 * _MEBI}
-_TABLES = 16  # copies of a rotary table that each layer has as constants, with those that its gradient returns as zeros
+# MindSpore 2.9 on x86-64, fitted to seven models of other sizes than those of scripts/bench/memory.py.
+_COPIES = 1  # of each parameter, beside those that are counted: scaled gradients, and sums of their products
+_GRAPH = 140 * _MEBI  # a compiled step without layers
+_GRAPH_LAYER = {"grouped": 13 * _MEBI, "masked": 2 * _MEBI}
+_TABLES = 5  # vectors of d that a layer has for each token beside what it keeps
 _BLOCK = 128  # queries that attention takes at a time, see scimind.model.cpu.attention
 _LOGITS = 2**22  # that the loss takes at a time, see scimind.model.cpu.loss
 _LOSS_BLOCKS = 8  # as many times at most

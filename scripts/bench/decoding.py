@@ -50,12 +50,13 @@ def pairs(*, smoke: bool) -> Iterator[Pair]:
 
 
 def cache_pairs(*, smoke: bool) -> Iterator[Pair]:
-    """Yields one row with a cache against the same without."""
-    given, details = _given(smoke, 1)
-    given |= {"routing": DENSE}
-    ours = Side("SciMind, with cache", SciMindDecoding, given)
-    theirs = Side("SciMind, without cache", SciMindDecoding, {**given, "use_past": False})
-    yield Pair("decoding, batch 1", ours, theirs, 10.0, details={**details, "routing": DENSE})
+    """Yields one row and four with a cache against the same without."""
+    for rows in (1, 2 if smoke else 4):
+        given, details = _given(smoke, rows)
+        given |= {"routing": DENSE}
+        ours = Side("SciMind, with cache", SciMindDecoding, given)
+        theirs = Side("SciMind, without cache", SciMindDecoding, {**given, "use_past": False})
+        yield Pair(f"decoding, batch {rows}", ours, theirs, 10.0, details={**details, "routing": DENSE})
 
 
 def _given(smoke: bool, rows: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -12,6 +12,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.machinery import PathFinder
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+_PEER = "torch"  # what the extra `bench` installs
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -143,11 +145,27 @@ def _memory(kind: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(kind))
 
 
+def _hide(package: str) -> None:
+    """Lets this process find no such package: MindFormers loads PyTorch where it is, which is in no user's environment.
+
+    Args:
+        package: Its name.
+    """
+    find = PathFinder.find_spec
+
+    def find_others(name: str, *more: Any) -> Any:
+        return None if name == package else find(name, *more)
+
+    PathFinder.find_spec = find_others  # type: ignore[assignment]
+
+
 def _serve(connection: Connection, side: Side, log: Path) -> None:
     """Builds the work and does what the pipe asks for, until it is closed."""
     with log.open("a") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)
+    if not side.needs:
+        _hide(_PEER)
     try:
         work = side.build(**side.arguments)
         connection.send(((work.facts(), _memory("VmRSS")), ""))

@@ -114,8 +114,8 @@ def test_a_process_on_a_cpu() -> None:
     # logits three times; and each group's part of the weights, which are all of them together.
     layer = 12 * 128 + 2 * 256 + 4 * 144
     assert needed.activations == 4 * (160 * (4 * layer + 3 * 2112) + 4 * 3 * 128 * 512)
-    # Ten copies of each parameter, sixteen of a rotary table a layer, and what is measured: 100 MiB and 30 a layer.
-    assert needed.runtime == 40 * number + 4 * 16 * 160 * 128 * 4 + (100 + 4 * 30) * 2**20
+    # What was fitted: a copy of each parameter, five vectors of d a token and layer, 140 MiB and 13 a layer.
+    assert needed.runtime == 4 * number + 4 * 5 * 160 * 128 * 4 + (140 + 4 * 13) * 2**20
     masked = load_config(CONFIGS / "scimind_nano_finetune.yaml", ["model.model_config.dispatch=masked"])
     # The logits of 2,560 tokens in blocks of 2²² // 2112 rows.
     kept = 2560 * 4 * (10 * 128 + 5 * 512 + 4 * 144)
