@@ -93,6 +93,6 @@ def test_training_check_fails_with_a_changed_weight(tmp_path: Path) -> None:
     """Losses and gradients are those of PyTorch, and differ where one of its weights does."""
     given = {"sizes": SMOKE, "batch_size": 2, "routing": ROUTED}
     ours = outputs(Side("SciMind", SciMindTraining, given), tmp_path)
-    assert check(ours, outputs(Side("PyTorch", TorchTraining, given), tmp_path)) < 1e-5
+    assert check(ours, outputs(Side("PyTorch", TorchTraining, given, "torch"), tmp_path)) < 1e-5
     with pytest.raises(Mismatch):
-        check(ours, outputs(Side("changed", ChangedTraining, given), tmp_path))
+        check(ours, outputs(Side("changed", ChangedTraining, given, "torch"), tmp_path))
