@@ -49,7 +49,10 @@ class RowsProduct(nn.Cell):
 
 
 class RowsFeedForward(nn.Cell):
-    """Llama's feed-forward in two halves: who uses it may set neurons to 0 in between."""
+    """Llama's feed-forward in two halves: who uses it may set neurons to 0 in between.
+
+    u = silu(x · W1ᵀ) ⊙ (x · W3ᵀ), y = u · W2ᵀ; where `are_columns`, both with their tokens in columns.
+    """
 
     def __init__(self) -> None:
         super().__init__(auto_prefix=False)

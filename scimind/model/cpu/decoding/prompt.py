@@ -52,11 +52,8 @@ class PromptNetwork(KeptGraph, nn.Cell):
             q, k, v = layer.project(x)
             q = parts.rotary.rotate(q, tables[0], tables[1])
             k = parts.rotary.rotate(k, tables[2], tables[3])
-            q, k, v = (
-                self._split(q, b, self.num_heads),
-                self._split(k, b, self.num_kv_heads),
-                self._split(v, b, self.num_kv_heads),
-            )
+            q = self._split(q, b, self.num_heads)
+            k, v = self._split(k, b, self.num_kv_heads), self._split(v, b, self.num_kv_heads)
             kept += (k, v)
             x, h = layer.attended(x, self._attend(q, k, v, mask, b))
             change = layer.layer.feed_forward(self.reshape(h, (b, s, -1)), plan)
