@@ -46,7 +46,7 @@ def test_a_linear_layer_is_mindformers(rows: int, has_bias: bool) -> None:
     found = RowsProduct().linear(x, layer).asnumpy()
     np.testing.assert_allclose(found, layer(x).asnumpy(), atol=SAME_MATH)
     # The twin: what a bias adds is seen.
-    assert (np.abs(found - x.asnumpy() @ layer.weight.asnumpy().T).max() > 0.5) is np.bool_(has_bias)
+    assert has_bias == (np.abs(found - x.asnumpy() @ layer.weight.asnumpy().T).max() > 0.5)
 
 
 @pytest.mark.parametrize("rows", ROWS)
