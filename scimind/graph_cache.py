@@ -158,18 +158,26 @@ class _Place:
 class KeptGraph:
     """Mixed into a Cell before its class: keeps the graphs that the cell compiles.
 
-    Its `graph_key` says what they depend on beside their inputs; without one they are not kept.
+    Attributes:
+        graph_key: What they depend on beside their inputs; without one they are not kept.
+        is_steady: Whether nothing but shapes and types of its inputs, all of them tensors, can ask for another graph.
+            MindSpore goes through all cells in each call to find its graph; a steady one's is used again at once.
     """
 
     graph_key: str | None = None
+    is_steady = False
 
     def compile(self, *inputs: Any, **settings: Any) -> None:
         """Compiles for `inputs`, or takes the graph that an earlier process kept; see `mindspore.nn.Cell.compile`."""
         shapes = str([(getattr(item, "shape", item), str(getattr(item, "dtype", ""))) for item in inputs])
+        if self.is_steady and self.__dict__.get("_scimind_latest") == shapes:
+            return
+        self.__dict__["_scimind_latest"] = None
         compiled = self.__dict__.setdefault("_scimind_compiled", set())
         with kept_graph(None if shapes in compiled else self.graph_key, type(self).__qualname__, shapes):
             super().compile(*inputs, **settings)  # type: ignore[misc]
         compiled.add(shapes)
+        self.__dict__["_scimind_latest"] = shapes
 
 
 @cache

@@ -6,10 +6,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from mindspore import Tensor, nn
 
-from scimind.graph_cache import cache_folder, graph_key, kept_graph
+from scimind.graph_cache import KeptGraph, cache_folder, graph_key, kept_graph
+from tests.support.models import use_mode
 
 # Compiles cells with the factors given, in this order, and tells results and whether a kept graph was used.
 PROGRAM = """
@@ -105,3 +109,32 @@ def test_without_a_script_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setattr(sys, "argv", [script])
         with kept_graph("key"):
             assert ("MS_COMPILER_CACHE_ENABLE" in os.environ) is is_kept
+
+
+class Counted(nn.Cell):
+    compiled = 0
+
+    def compile(self, *inputs: Any, **settings: Any) -> None:
+        self.compiled += 1
+        super().compile(*inputs, **settings)
+
+
+class Doubled(KeptGraph, Counted):
+    def construct(self, x: Tensor) -> Tensor:
+        return x * 2
+
+
+class SteadyDoubled(Doubled):
+    is_steady = True
+
+
+@pytest.mark.parametrize(("kind", "compiled"), [(SteadyDoubled, 3), (Doubled, 7)])
+def test_a_steady_graph_is_looked_for_where_shapes_or_types_change(kind: type[Doubled], compiled: int) -> None:
+    use_mode("graph")
+    cell = kind()
+    inputs = [np.full(shape, 3, dtype) for shape, dtype in ((2, "f4"), ((2, 2), "f4"), ((2, 2), "i4"))]
+    for x in (inputs[0], inputs[0], inputs[1], inputs[1], inputs[1], inputs[2], inputs[2]):
+        found = cell(Tensor(x)).asnumpy()
+        assert found.dtype == x.dtype
+        np.testing.assert_array_equal(found, x * 2)
+    assert cell.compiled == compiled

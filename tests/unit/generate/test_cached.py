@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from mindspore import ops
 
 from scimind.generate.cached import CachedDecoder
 from scimind.generate.decoders import FullDecoder
 from scimind.generate.decoding import generate_batch
 from scimind.generate.settings import GenerationSettings
+from scimind.model.cpu.decoding import weights
 from tests.support.models import build, load, some_ids, use_mode, weights_of
 
 GREEDY = GenerationSettings(max_new_tokens=140, batch_size=4, do_sample=False)
@@ -40,14 +42,35 @@ def test_greedy_answers_are_those_of_whole_sequences(router: str, heads: str) ->
         assert answers(ours, eos=63, rows=8) == endless
 
     # The twin: one weight changed gives other answers.
-    weights = weights_of(model)
-    assert sorted(weights) == sorted(weights_of(build(**settings)))  # no name was changed by the decoder
-    weights["model.layers.0.attention.wo.weight"] *= -1.0
-    load(model, weights)
-    load(full.model, weights)
+    values = weights_of(model)
+    assert sorted(values) == sorted(weights_of(build(**settings)))  # no name was changed by the decoder
+    values["model.layers.0.attention.wo.weight"] *= -1.0
+    load(model, values)
+    load(full.model, values)
     changed = answers(full, eos=63)
     assert changed != endless
     assert answers(ours, eos=63) == changed
+
+
+def test_copies_of_weights_follow_a_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    use_mode("graph")
+    settings = {"num_layers": 1, "batch_size": 4, "seq_length": 160, "init_method_std": 0.5}
+    model = build(**settings)
+    ours = CachedDecoder(model)
+    before = answers(ours, eos=63)
+    # A step of training writes into the data that are there.
+    queries = model.model.layers[0].attention.wq.weight
+    address = queries.data_ptr()
+    ops.assign(queries, queries * -1.0)
+    assert queries.data_ptr() == address
+    after = answers(ours, eos=63)
+    assert after == answers(FullDecoder(build(weights_of(model), **settings)), eos=63)
+    assert after != before
+    # Large weights are not copied, and give the same answers.
+    monkeypatch.setattr(weights, "MOST_JOINED", 0)
+    plain = CachedDecoder(model)
+    assert not plain._experts.weights.are_copies
+    assert answers(plain, eos=63) == after
 
 
 def test_rows_that_end_leave_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,13 +99,13 @@ SETS = {"text": ["0..5"], "smiles": [1, 2, 6], "nucleotide": [0], "protein": ["0
 def test_tokens_of_one_modality_compute_its_experts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     use_mode("graph")
     settings = {"expert_sets": SETS, "batch_size": 4, "seq_length": 160, "init_method_std": 0.5}
-    weights = weights_of(build(**settings))
-    weights["lm_head.weight"][52:] = 0
-    weights["lm_head.weight"][:38] = 0
-    mixed = {name: value.copy() for name, value in weights.items()}  # answers have molecules and two tokens of text
-    weights["lm_head.weight"][:40] = 0  # answers are molecules
-    model = build(weights, **settings)
-    full, ours = FullDecoder(build(weights, **settings)), CachedDecoder(model)
+    values = weights_of(build(**settings))
+    values["lm_head.weight"][52:] = 0
+    values["lm_head.weight"][:38] = 0
+    mixed = {name: value.copy() for name, value in values.items()}  # answers have molecules and two tokens of text
+    values["lm_head.weight"][:40] = 0  # answers are molecules
+    model = build(values, **settings)
+    full, ours = FullDecoder(build(values, **settings)), CachedDecoder(model)
     used = []
     choose = ours._experts_for
     monkeypatch.setattr(ours, "_experts_for", lambda ids: (used.append(choose(ids)), used[-1])[1])
@@ -93,7 +116,7 @@ def test_tokens_of_one_modality_compute_its_experts_alone(monkeypatch: pytest.Mo
 
     # An expert of the group's changes the answers; one that nobody uses does not.
     for neuron in (1 * 8, 7 * 8):
-        changed = {name: value.copy() for name, value in weights.items()}
+        changed = {name: value.copy() for name, value in values.items()}
         for layer in range(2):
             changed[f"model.layers.{layer}.feed_forward.w2.weight"][:, neuron : neuron + 8] *= -3.0
         load(model, changed)

@@ -20,6 +20,8 @@ class KeyValueCache(KeptGraph, nn.Cell):
         graph_key: See `KeptGraph`.
     """
 
+    is_steady = True
+
     def __init__(self, num_layers: int, shape: tuple[int, int, int], dtype: mstype, graph_key: str | None) -> None:
         super().__init__(auto_prefix=False)
         self.shape, self.graph_key = shape, graph_key

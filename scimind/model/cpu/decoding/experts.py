@@ -12,7 +12,7 @@ from mindspore.ops import operations as P
 from scimind.modality import MODALITY_NAMES, modality_table
 from scimind.model.cpu.decoding.parts import DecodingParts
 from scimind.model.cpu.decoding.products import RowsFeedForward, RowsProduct, are_columns
-from scimind.model.cpu.grouping import Parts
+from scimind.model.cpu.decoding.weights import StepWeights
 from scimind.model.plan import expert_groups
 from scimind.model.settings import RoutingSettings, runs
 
@@ -89,7 +89,7 @@ class StepFeedForward(nn.Cell):
         self.reshape = P.Reshape()
         self.cast = P.Cast()
 
-    def construct(self, x: Tensor, plan: tuple[Tensor, ...], weights: tuple) -> Tensor:
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
         """Returns y [b, d] of x [b, d] and the step's plan; reads its weights where they are."""
         x = self.cast(x, self.dtype)
         whole = self.feed_forward
@@ -125,24 +125,24 @@ class GroupFeedForward(nn.Cell):
     """The feed-forward of tokens that all use the same experts: other neurons are not computed.
 
     Args:
+        weights: Those neurons', for a step.
         layer: Number of the layer.
-        dtype: Type of the products.
     """
 
-    def __init__(self, layer: int, dtype: mstype) -> None:
+    def __init__(self, weights: StepWeights, layer: int) -> None:
         super().__init__(auto_prefix=False)
-        self.layer, self.dtype = layer, dtype
+        self.weights, self.layer = weights, layer
         self.halves = RowsFeedForward()
         self.cast = P.Cast()
 
-    def construct(self, x: Tensor, plan: tuple[Tensor, ...], weights: tuple) -> Tensor:
-        """Returns y [b, d] of x [b, d], as `StepFeedForward` does, with `GroupExperts.weights`."""
-        w1, w3, w2 = weights[self.layer]
-        return self.halves.output(self.halves.neurons(self.cast(x, self.dtype), w1, w3), w2, x.shape[0])
+    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
+        """Returns y [b, d] of x [b, d], as `StepFeedForward` does."""
+        w1, w3, w2 = self.weights.w1[self.layer], self.weights.w3[self.layer], self.weights.w2[self.layer]
+        return self.halves.output(self.halves.neurons(self.cast(x, w1.dtype), w1, w3), w2, x.shape[0])
 
 
 class StepExperts(nn.Cell):
-    """A step's planner, and the feed-forward of each layer.
+    """A step's weights, its planner, and the feed-forward of each layer.
 
     Args:
         parts: The model's.
@@ -153,21 +153,16 @@ class StepExperts(nn.Cell):
 
     def __init__(self, parts: DecodingParts) -> None:
         super().__init__(auto_prefix=False)
-        feed_forwards = [layer.layer.feed_forward for layer in parts.layers]
+        self.weights = StepWeights(parts, (), self.name)
         self.planner = StepPlanner(
             routing=parts.routing,
             planner=parts.planner,
             vocab_size=parts.vocab_size,
-            neurons=feed_forwards[0].hidden_dim,
+            neurons=parts.intermediate_size,
             dtype=parts.dtype,
         )
-        self.layers = nn.CellList(
-            [StepFeedForward(feed_forward, parts.routing) for feed_forward in feed_forwards], auto_prefix=False
-        )
-
-    def weights(self) -> tuple:
-        """Returns what the layers get beside the plan: nothing."""
-        return ()
+        layers = [StepFeedForward(layer.layer.feed_forward, parts.routing) for layer in parts.layers]
+        self.layers = nn.CellList(layers, auto_prefix=False)
 
 
 class GroupExperts(nn.Cell):
@@ -181,29 +176,14 @@ class GroupExperts(nn.Cell):
     def __init__(self, parts: DecodingParts, group: int) -> None:
         super().__init__(auto_prefix=False)
         self.group = group
-        self.dtype = parts.dtype
-        feed_forwards = [layer.layer.feed_forward for layer in parts.layers]
-        self.feed_forwards = nn.CellList(feed_forwards, auto_prefix=False)
-        neurons = self.feed_forwards[0].hidden_dim
-        size = neurons // parts.routing.num_experts
+        size = parts.intermediate_size // parts.routing.num_experts
         chosen = expert_groups(parts.routing)[group][0]
         spans = tuple((first * size, last * size) for first, last in runs(chosen))
         self.name = f"neurons {spans}"
-        self.rows, self.columns = Parts((spans,), neurons, 0), Parts((spans,), neurons, 1)
+        self.weights = StepWeights(parts, spans, self.name)
         self.planner = NoPlan()
-        self.layers = nn.CellList(
-            [GroupFeedForward(number, parts.dtype) for number in range(len(self.feed_forwards))], auto_prefix=False
-        )
-        self.cast = P.Cast()
-
-    def weights(self) -> tuple:
-        """Returns the group's parts of each layer's W1 and W3 [n, d] and W2 [d, n]."""
-        found: tuple = ()
-        for layer in self.feed_forwards:
-            w1, w3 = self.rows(layer.w1.weight)[0], self.rows(layer.w3.weight)[0]
-            w2 = self.columns(layer.w2.weight)[0]
-            found += ((self.cast(w1, self.dtype), self.cast(w3, self.dtype), self.cast(w2, self.dtype)),)
-        return found
+        layers = [GroupFeedForward(self.weights, number) for number in range(len(parts.layers))]
+        self.layers = nn.CellList(layers, auto_prefix=False)
 
 
 def small_groups(routing: RoutingSettings) -> tuple[int, ...]:

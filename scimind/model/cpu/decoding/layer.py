@@ -25,6 +25,10 @@ class DecodingLayer(nn.Cell):
         weights, product = self.layer.attention, self.product
         return product.linear(h, weights.wq), product.linear(h, weights.wk), product.linear(h, weights.wv)
 
+    def project_by(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Returns what `project` does, one behind the other [t, (n + 2 · n_kv)·p], by `StepWeights.projections`."""
+        return self.product.rows(self.layer.attention_norm(x), weight)
+
     def attended(self, x: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:
         """Returns x [t, d] with the attention's output [t, n·p] added, and the feed-forward's input [t, d]."""
         x = self.layer.add_residual(x, self.product.linear(attention, self.layer.attention.wo))

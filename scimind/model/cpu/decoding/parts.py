@@ -27,6 +27,7 @@ class DecodingParts(nn.Cell):
         self.routing = config.routing
         self.dtype = config.compute_dtype
         self.vocab_size, self.real_vocab_size = config.vocab_size, config.real_vocab_size
+        self.hidden_size, self.intermediate_size = config.hidden_size, base.layers[0].feed_forward.hidden_dim
         self.num_heads = config.num_heads
         self.num_kv_heads = config.n_kv_heads or config.num_heads
         self.head_dim = config.hidden_size // config.num_heads
@@ -39,6 +40,8 @@ class DecodingParts(nn.Cell):
             self.dtype,
         )
         self.layers = nn.CellList([DecodingLayer(layer) for layer in base.layers], auto_prefix=False)
+        attention = base.layers[0].attention
+        self.has_bias = attention.wq.has_bias or attention.wk.has_bias or attention.wv.has_bias
         self.planner = base.planner
         self.norm_out = base.norm_out
         self.embedding, self.head = base.tok_embeddings, model.lm_head

@@ -44,8 +44,12 @@ class RowsProduct(nn.Cell):
         """Returns what a linear layer of MindFormers makes of x [b, i]: [b, o]."""
         if layer.has_bias or not are_columns(x.shape[0]):
             return layer(x)
-        y = self.product(self.cast(layer.weight, layer.dtype), self.cast(x, layer.dtype))
-        return self.cast(self.transpose(y, (1, 0)), x.dtype)
+        return self.rows(x, self.cast(layer.weight, layer.dtype))
+
+    def rows(self, x: Tensor, weight: Tensor) -> Tensor:
+        """Returns the product of x [b, i] with the weight [o, i] as [b, o], computed in the weight's type."""
+        y = self.construct(self.cast(x, weight.dtype), weight)
+        return self.cast(self.transpose(y, (1, 0)) if are_columns(x.shape[0]) else y, x.dtype)
 
 
 class RowsFeedForward(nn.Cell):

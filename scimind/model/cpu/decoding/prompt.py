@@ -18,6 +18,8 @@ class PromptNetwork(KeptGraph, nn.Cell):
         parts: The model's.
     """
 
+    is_steady = True
+
     def __init__(self, parts: DecodingParts) -> None:
         super().__init__(auto_prefix=False)
         self.parts, self.graph_key = parts, parts.graph_key

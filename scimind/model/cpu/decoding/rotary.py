@@ -11,7 +11,7 @@ from scimind.model.cpu.rotary import half_turn
 
 
 class Rotary(nn.Cell):
-    """Turns queries and keys by their positions; queries are divided by √p on the way.
+    """Turns queries and keys by their positions, and divides both by ⁴√p: their products are then divided by √p.
 
     Half a turn of a head is a product with a constant matrix, which costs less than slices and their concatenation.
 
@@ -30,9 +30,8 @@ class Rotary(nn.Cell):
     ) -> None:
         super().__init__()
         self.head_dim = cosines.shape[1]
-        scale = self.head_dim**-0.5
-        self.cosines_q, self.sines_q = Tensor(cosines * scale, dtype), Tensor(sines * scale, dtype)
-        self.cosines_k, self.sines_k = Tensor(cosines, dtype), Tensor(sines, dtype)
+        scale = self.head_dim**-0.25
+        self.cosines, self.sines = Tensor(cosines * scale, dtype), Tensor(sines * scale, dtype)
         self.heads, self.kv_heads = (1, num_heads), (1, num_kv_heads)
         self.turn = Tensor(half_turn(self.head_dim), dtype)  # [p, p]
         self.gather = P.Gather()
@@ -42,12 +41,9 @@ class Rotary(nn.Cell):
 
     def construct(self, positions: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Returns cosines and sines for queries [t, n·p] and for keys [t, n_kv·p] at positions [t] int32."""
-        return (
-            self.tile(self.gather(self.cosines_q, positions, 0), self.heads),
-            self.tile(self.gather(self.sines_q, positions, 0), self.heads),
-            self.tile(self.gather(self.cosines_k, positions, 0), self.kv_heads),
-            self.tile(self.gather(self.sines_k, positions, 0), self.kv_heads),
-        )
+        cosines, sines = self.gather(self.cosines, positions, 0), self.gather(self.sines, positions, 0)
+        queries, keys = self.heads, self.kv_heads
+        return self.tile(cosines, queries), self.tile(sines, queries), self.tile(cosines, keys), self.tile(sines, keys)
 
     def rotate(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         """Returns x [t, heads·p], turned."""
@@ -56,7 +52,7 @@ class Rotary(nn.Cell):
 
 
 class StepRotary(nn.Cell):
-    """The same for one token a row, with one product for each of queries and keys.
+    """The same for one token a row, with one product.
 
     A row's heads are all at the same position, so that its turn is one matrix: R = diag(cos) + H · diag(sin), where
     x · H is x by half a turn.
@@ -69,20 +65,18 @@ class StepRotary(nn.Cell):
         super().__init__()
         p = rotary.head_dim
         self.head_dim = p
-        self.cosines, self.sines = rotary.cosines_k, rotary.sines_k
-        self.scale = p**-0.5
+        self.cosines, self.sines = rotary.cosines, rotary.sines
         self.identity = Tensor(np.eye(p), rotary.turn.dtype)
         self.turn = rotary.turn
         self.gather = P.Gather()
         self.reshape = P.Reshape()
         self.product = P.BatchMatMul()
 
-    def construct(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns R / √p for queries and R for keys [b, p, p], at positions [b] int32."""
+    def construct(self, positions: Tensor) -> Tensor:
+        """Returns R / ⁴√p [b, p, p] at positions [b] int32."""
         cosines = self.reshape(self.gather(self.cosines, positions, 0), (-1, 1, self.head_dim))
         sines = self.reshape(self.gather(self.sines, positions, 0), (-1, 1, self.head_dim))
-        of_keys = self.identity * cosines + self.turn * sines
-        return of_keys * self.scale, of_keys
+        return self.identity * cosines + self.turn * sines
 
     def rotate(self, x: Tensor, turn: Tensor) -> Tensor:
         """Returns x [b, heads·p], turned."""

@@ -47,25 +47,38 @@ class Step(nn.Cell):
         self.scores = P.BatchMatMul(transpose_b=True)
         self.values = P.BatchMatMul()
         self.softmax = P.Softmax()
+        self.slice = P.Slice()
         self.cast = P.Cast()
+        self.sizes = parts.num_heads * self.head_dim, self.kv_heads * self.head_dim  # of queries; of keys and values
 
-    def construct(self, ids: Tensor, positions: Tensor, weights: tuple) -> Tensor:
-        """Returns float32 logits [v, b] for ids [b] at positions [b] int32, and the experts' `weights()`."""
-        parts = self.parts
+    def construct(self, ids: Tensor, positions: Tensor) -> Tensor:
+        """Returns float32 logits [v, b] for ids [b] at positions [b] int32."""
+        parts, weights = self.parts, self.experts.weights
         x = parts.embed(ids)  # [b, d]
-        of_queries, of_keys = self.rotary(positions)
+        turn = self.rotary(positions)
         plan = self.experts.planner(ids)
         places = self.write.at(self.gather(positions, self.row_of, 0))
         behind = self.cast(self.columns > self.reshape(positions, (-1, 1)), mstype.float32) * HIDDEN  # [b, l]
         hidden = self.gather(behind, self.row_of_head, 0)  # [b·n, l]
         for i in range(self.num_layers):
             layer = parts.layers[i]
-            q, k, v = layer.project(x)
-            q, k = self.rotary.rotate(q, of_queries), self.rotary.rotate(k, of_keys)
+            if weights.joins:
+                q, k, v = self._turned(layer.project_by(x, weights.projections[i]), turn)
+            else:
+                q, k, v = layer.project(x)
+                q, k = self.rotary.rotate(q, turn), self.rotary.rotate(k, turn)
             keys, values = self.write(self.cache.keys[i], places, k), self.write(self.cache.values[i], places, v)
             x, h = layer.attended(x, self._attend(q, keys, values, hidden))
-            x = layer.layer.add_residual(x, self.experts.layers[i](h, plan, weights))
+            x = layer.layer.add_residual(x, self.experts.layers[i](h, plan))
         return parts.logits(x)
+
+    def _turned(self, all_three: Tensor, turn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns queries [b, n·p] and keys [b, n_kv·p], turned, and values of all three, one behind the other."""
+        b, (of_queries, of_keys) = all_three.shape[0], self.sizes
+        both = of_queries + of_keys
+        turned = self.rotary.rotate(self.slice(all_three, (0, 0), (b, both)), turn)
+        q, k = self.slice(turned, (0, 0), (b, of_queries)), self.slice(turned, (0, of_queries), (b, of_keys))
+        return q, k, self.slice(all_three, (0, both), (b, of_keys))
 
     def _attend(self, q: Tensor, keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
         """Returns the attention's output [b, n·p] of q [b, n·p] over the cache [b·n_kv, l, p]."""
@@ -84,6 +97,8 @@ class OneStep(KeptGraph, nn.Cell):
         step: The step.
     """
 
+    is_steady = True
+
     def __init__(self, step: Step) -> None:
         super().__init__(auto_prefix=False)
         self.step, self.graph_key = step, step.graph_key
@@ -91,7 +106,7 @@ class OneStep(KeptGraph, nn.Cell):
 
     def construct(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Returns float32 logits [b, v] for ids [b] at positions [b] int32."""
-        return self.transpose(self.step(ids, positions, self.step.experts.weights()), (1, 0))
+        return self.transpose(self.step(ids, positions), (1, 0))
 
 
 class GreedySteps(KeptGraph, nn.Cell):
@@ -103,10 +118,13 @@ class GreedySteps(KeptGraph, nn.Cell):
         most: Most steps of a call.
     """
 
+    is_steady = True
+
     def __init__(self, step: Step, rows: int, most: int) -> None:
         super().__init__(auto_prefix=False)
         self.step, self.graph_key = step, step.graph_key
         self.tokens = Parameter(Tensor(np.zeros((most, rows)), mstype.int32), name="tokens", requires_grad=False)
+        self.sums = Parameter(Tensor(np.zeros((most, rows)), mstype.float32), name="sums", requires_grad=False)
         self.ones = Tensor(np.ones((1, step.parts.vocab_size)), mstype.float32)
         self.reshape = P.Reshape()
         self.cast = P.Cast()
@@ -114,10 +132,11 @@ class GreedySteps(KeptGraph, nn.Cell):
         self.argmax = P.Argmax(0, mstype.int32)  # the lower id wins a tie
         self.total = P.MatMul()
         self.sum = P.ReduceSum()
-        self.is_finite = P.IsFinite()
+        self.minimum = P.Minimum()
         self.group = step.experts.group
         if self.group >= 0:
-            self.group_of = Tensor(group_table(step.parts.routing, step.parts.vocab_size), mstype.int32)  # [v]
+            groups = group_table(step.parts.routing, step.parts.vocab_size)
+            self.leaves = Tensor(groups != self.group, mstype.int32)  # [v]
             self.gather = P.Gather()
 
     def construct(
@@ -129,11 +148,13 @@ class GreedySteps(KeptGraph, nn.Cell):
         eos_id: Tensor,
         steps: Tensor,
         fewest: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Returns tokens int32 [most, b], -1 where the logits are not finite, and how many steps were made, int32 [1].
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns tokens int32 [most, b], sums of logits float32 [most, b], and how many steps are left, int32 [1].
 
-        It ends after `steps` steps, or earlier where as few rows go on as `fewest`, or where a row's token needs other
-        experts than the step has. What a row has behind its EOS means nothing.
+        The first step's tokens and sums are at index `steps` - 1, and the last one's at the number of steps that are
+        left. A sum that is not finite tells that a row's logits were not. It ends after `steps` steps, or earlier where
+        as few rows go on as `fewest`, or where a row's token needs other experts than the step has. What a row has
+        behind its EOS means nothing.
 
         Args:
             ids: Newest token of each row [b] int32.
@@ -144,23 +165,19 @@ class GreedySteps(KeptGraph, nn.Cell):
             steps: At least 1 and at most `most`, int32 [1].
             fewest: int32 [].
         """
-        done = steps * 0
-        going = done < steps
-        weights = self.step.experts.weights()
+        left = steps + 0
+        going = left > 0
         while going:
-            logits = self.step(ids, positions, weights) + banned  # [v, b]
-            token = self.argmax(logits)
-            # One sum for each row shows whether any of its logits is not finite.
-            found = self.cast(self.is_finite(self.reshape(self.total(self.ones, logits), (-1,))), mstype.int32)
-            token = token * found + found - 1
-            self.put(self.tokens, self.reshape(done, (1, 1)), self.reshape(token, (1, -1)))
+            logits = self.step(ids, positions) + banned  # [v, b]
+            ids = self.argmax(logits)
+            left = left - 1
+            place = self.reshape(left, (1, 1))
+            self.put(self.tokens, place, self.reshape(ids, (1, -1)))
+            self.put(self.sums, place, self.total(self.ones, logits))
             positions = positions + alive
-            alive = alive * found * self.cast(token != eos_id, mstype.int32)
-            ids = token * alive
-            done = done + 1
-            goes_on = self.cast(done < steps, mstype.int32) * self.cast(self.sum(alive) > fewest, mstype.int32)
+            alive = alive * self.cast(ids != eos_id, mstype.int32)
+            more = self.minimum(left, self.sum(alive) - fewest)
             if self.group >= 0:
-                leaves = self.cast(self.gather(self.group_of, ids, 0) != self.group, mstype.int32) * alive
-                goes_on = goes_on * self.cast(self.sum(leaves) < 1, mstype.int32)
-            going = goes_on > 0
-        return self.tokens + 0, done
+                more = self.minimum(more, 1 - self.sum(self.gather(self.leaves, ids, 0) * alive))
+            going = more > 0
+        return self.tokens + 0, self.sums + 0, left
