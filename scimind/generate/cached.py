@@ -20,7 +20,7 @@ from scimind.model.cpu.decoding.steps import HIDDEN, GreedySteps, KeyValueCache,
 Experts: TypeAlias = StepExperts | GroupExperts
 
 SHORTEST_CACHE = 128
-MOST_STEPS = 32
+MOST_STEPS = 64
 _NEVER = -1e30
 
 
