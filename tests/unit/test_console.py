@@ -36,10 +36,11 @@ finally:
 
 
 def run(folder: Path, action: str = "") -> subprocess.CompletedProcess[str]:
+    settings = {name: value for name, value in os.environ.items() if name != "PYTHONWARNINGS"}
     return subprocess.run(
         [sys.executable, "-c", CHATTER.replace("{action}", action or "pass")],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**settings, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
