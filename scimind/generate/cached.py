@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 from mindspore import Tensor
@@ -16,8 +15,6 @@ from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, group_
 from scimind.model.cpu.decoding.parts import DecodingParts
 from scimind.model.cpu.decoding.prompt import PromptNetwork
 from scimind.model.cpu.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, Step
-
-Experts: TypeAlias = StepExperts | GroupExperts
 
 SHORTEST_CACHE = 128
 MOST_STEPS = 64
@@ -67,8 +64,8 @@ class CachedDecoder:
     def step(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
         self._reach(int(positions.max()))
-        step = self._at.one_step(self._with_weights(self._experts))
-        return step(Tensor(ids, mstype.int32), Tensor(positions, mstype.int32)).asnumpy()
+        self._copy_weights(self._experts)
+        return self._at.one_step(self._experts)(Tensor(ids, mstype.int32), Tensor(positions, mstype.int32)).asnumpy()
 
     def keep(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
         """Goes on with these rows of the batch alone, in this order."""
@@ -94,7 +91,9 @@ class CachedDecoder:
         steps = min(steps, MOST_STEPS, self._at.length - last)
         banned = np.zeros((self.model.config.vocab_size, 1), np.float32)
         banned[vocab_size:] = banned[list(never)] = _NEVER
-        tokens, sums, left = self._at.greedy_steps(self._with_weights(self._experts_for(ids[alive])))(
+        experts = self._experts_for(ids[alive])
+        self._copy_weights(experts)
+        tokens, sums, left = self._at.greedy_steps(experts)(
             Tensor(ids, mstype.int32),
             Tensor(positions, mstype.int32),
             Tensor(alive, mstype.int32),
@@ -106,19 +105,18 @@ class CachedDecoder:
         made = slice(int(left.asnumpy()[0]), steps)
         return np.where(np.isfinite(sums.asnumpy()), tokens.asnumpy(), -1)[made][::-1]  # the last step's come first
 
-    def _experts_for(self, ids: NDArray[np.int32]) -> Experts:
+    def _experts_for(self, ids: NDArray[np.int32]) -> StepExperts | GroupExperts:
         """Returns the experts of a group where all `ids` are its tokens and it is small, else all of them."""
         if self._group_of is None:
             return self._experts
         groups = np.unique(self._group_of[ids])
         return self._group_experts.get(int(groups[0]), self._experts) if len(groups) == 1 else self._experts
 
-    def _with_weights(self, experts: Experts) -> Experts:
-        """Returns the experts, whose copies of weights are this batch's."""
-        if experts.name not in self._copied and experts.weights.are_copies:
+    def _copy_weights(self, experts: StepExperts | GroupExperts) -> None:
+        """Makes the copies of weights that a step with these experts reads, once a batch."""
+        if experts.weights.are_copies and experts.name not in self._copied:
             experts.weights().asnumpy()  # waits
-        self._copied.add(experts.name)
-        return experts
+            self._copied.add(experts.name)
 
     def _follow_parameters(self) -> None:
         """Lets go of all graphs where a parameter has been given other data, which a graph with a loop does not see.
@@ -168,13 +166,13 @@ class _Graphs:
             self._cache = KeyValueCache(len(self.parts.layers), shape, self.parts.dtype, self.parts.graph_key)
         return self._cache
 
-    def one_step(self, experts: Experts) -> OneStep:
+    def one_step(self, experts: StepExperts) -> OneStep:
         """Returns the network of one step."""
         if self._one is None:
             self._one = OneStep(Step(self.parts, self.cache, self.rows, experts))
         return self._one
 
-    def greedy_steps(self, experts: Experts) -> GreedySteps:
+    def greedy_steps(self, experts: StepExperts | GroupExperts) -> GreedySteps:
         """Returns the network of several steps with these experts."""
         if experts.group not in self._greedy:
             step = Step(self.parts, self.cache, self.rows, experts)

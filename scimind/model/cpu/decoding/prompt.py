@@ -70,7 +70,7 @@ class PromptNetwork(KeptGraph, nn.Cell):
         return self.reshape(self.heads.first(x, heads, b), (b * self.num_kv_heads, -1, self.head_dim))
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, b: int) -> Tensor:
-        """Returns the attention's output [t, n·p]; q is already divided by √p."""
+        """Returns the attention's output [t, n·p]; q and k are already divided by ⁴√p."""
         rows, s, _ = k.shape
         scores = self.cast(self.scores(q, k), mstype.float32)  # [b·n_kv, r·s, s]
         scores = self.add_mask(self.reshape(scores, (rows, -1)), mask)
