@@ -2,7 +2,7 @@
 
 import sys
 
-from scimind.cli.original import main
+from scimind.cli.run_scimind import main
 
 if __name__ == "__main__":
     sys.exit(main())

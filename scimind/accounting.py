@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scimind.config.model_settings import ROUTING_FIELDS, intermediate_size
+from scimind.config.routing import RoutingSettings
+from scimind.config.sections.model import ROUTING_FIELDS, intermediate_size
 from scimind.modality import MODALITY_NAMES
-from scimind.model.settings import RoutingSettings
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from scimind.cli.guard import guarded
+from scimind.cli.exit_status import guarded
 from scimind.errors import SciMindError
 from scimind.launch.rank_table import (
     HCCN_CONFIGURATION,

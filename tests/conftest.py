@@ -19,11 +19,15 @@ os.environ.setdefault("SCIMIND_CACHE_DIR", tempfile.mkdtemp(prefix="scimind_test
 
 # The longest first, begun while the other cores have something left to do: each file is one process's.
 LONGEST = (
-    *("integration/test_distributed.py", "integration/test_resume.py", "unit/generate/test_cached.py"),
-    *("unit/generate/test_decoders.py", "unit/model/test_causal_lm.py", "integration/test_finetune.py"),
+    *("integration/test_distributed.py", "integration/test_resume.py", "unit/generate/decoders/test_cached.py"),
+    *("unit/generate/decoders/test_full.py", "unit/model/test_causal_lm.py", "integration/test_finetune.py"),
     *("parallel/test_strategies.py", "integration/test_tune.py", "parity/test_original_outputs.py"),
-    *("unit/model/cpu/test_gradients.py", "unit/evaluate/test_golden.py", "unit/evaluate/report/test_browser.py"),
-    *("unit/model/test_feed_forward.py", "unit/test_graph_cache.py", "unit/model/cpu/test_attention.py"),
+    *(
+        "unit/model/cpu/test_gradients.py",
+        "unit/evaluate/metrics/test_golden.py",
+        "unit/evaluate/report/test_browser.py",
+    ),
+    *("unit/model/test_feed_forward.py", "unit/runtime/test_graph_cache.py", "unit/model/cpu/test_attention.py"),
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from scimind.checkpoint.finding import Checkpoint
 from scimind.errors import CheckpointError, ConfigError
-from scimind.run_folder import plain, versions
+from scimind.runtime.run_folder import plain, versions
 
 FORMAT = 1
 _SIZES = (
@@ -66,7 +66,7 @@ def _routing(model: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a SciMind model's routing with all defaults, nothing for other models."""
     if model.get("type") != "SciMindConfig":
         return {}
-    from scimind.model.settings import RoutingSettings
+    from scimind.config.routing import RoutingSettings
 
     names = [entry.name for entry in fields(RoutingSettings)]
     given = {name: model[name] for name in names if model.get(name) is not None}

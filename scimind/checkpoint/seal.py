@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Collection
 from pathlib import Path
 
-from scimind.checkpoint.tensors import CHUNK
+from scimind.checkpoint.formats.tensors import CHUNK
 
 SEAL = "checksums.json"
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from scimind import __version__
-from scimind.cli.guard import guarded
+from scimind.cli.exit_status import guarded
 
 # A verb's module has `add_arguments(parser)` and `run(args) -> int`. A module that has `OVERRIDES = True` also takes
 # `--section.name=value` and finds these in `args.overrides`.

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from scimind.model.settings import ROUTERS
+from scimind.config.routing import ROUTERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,11 +102,11 @@ def run(args: argparse.Namespace) -> int:
     import sys
     import time
 
-    from scimind.checkpoint.convert import plan_conversion, run_conversion
-    from scimind.checkpoint.options import ConvertOptions
-    from scimind.checkpoint.target import PREDICT, check_output
-    from scimind.console import Console, duration
+    from scimind.checkpoint.convert.options import ConvertOptions
+    from scimind.checkpoint.convert.plan import plan_conversion, run_conversion
+    from scimind.checkpoint.convert.target import PREDICT, check_output
     from scimind.errors import SciMindError
+    from scimind.runtime.console import Console, duration
 
     if args.from_strategy or args.to_strategy:
         return _change_layout(args)
@@ -172,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _change_layout(args: argparse.Namespace) -> int:
     """Cuts a checkpoint for cards, or puts it together from them; returns the exit status."""
-    from scimind.checkpoint.layouts import change_layout
+    from scimind.checkpoint.formats.layouts import change_layout
     from scimind.errors import SciMindError
 
     given = [flag for flag in ("kind", "partition", "tokenizer", "config", "dry_run") if getattr(args, flag)]

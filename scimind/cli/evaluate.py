@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scimind.data.registry import TASKS
+from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
-from scimind.evaluate.tasks import GROUPS, group_of
+from scimind.evaluate.metric_groups import GROUPS, group_of
 
 if TYPE_CHECKING:
     from scimind.evaluate.evaluation import EvaluateOptions, Evaluation
@@ -103,9 +103,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     import sys
 
-    from scimind.console import Console
     from scimind.evaluate.evaluation import evaluate
     from scimind.evaluate.results import check_items_path, make_folder, write_json, write_rows
+    from scimind.runtime.console import Console
 
     if args.items is not None:
         check_items_path(args.items)
@@ -183,8 +183,8 @@ def _lines(evaluation: Evaluation) -> list[str]:
 
 def _submit(args: argparse.Namespace) -> bool:
     """Writes the submission; returns whether there are references, with which the outputs can be scored as well."""
+    from scimind.evaluate.lpm24.submission import write_submission
     from scimind.evaluate.predictions import read_items
-    from scimind.evaluate.submission import write_submission
 
     if group_of(args.task) not in ("captions", "molecules"):
         raise SciMindError(f"--submission is of captions or molecules, not of {args.task}")
@@ -196,7 +196,7 @@ def _submit(args: argparse.Namespace) -> bool:
 
 
 def _rank(paths: list[Path]) -> int:
-    from scimind.evaluate.ranking import rank, read_metrics
+    from scimind.evaluate.lpm24.ranking import rank, read_metrics
 
     if len(paths) < 2:
         raise SciMindError("--rank needs the baseline's metrics and at least one more")

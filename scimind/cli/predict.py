@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from scimind.cli.execution import execute
+from scimind.cli.run import execute
 from scimind.cli.run_options import add_run_options
 
 OVERRIDES = True

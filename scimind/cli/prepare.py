@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scimind.data.fields import MOLECULES
-from scimind.data.fitting import POLICIES
-from scimind.data.options import DUPLICATES, ON_BAD
-from scimind.data.registry import TASKS
-from scimind.data.splits import SPLITS
+from scimind.data.content.fields import MOLECULES
+from scimind.data.encode.length import POLICIES
+from scimind.data.prepare.options import DUPLICATES, ON_BAD
+from scimind.data.prepare.splitting import SPLITS
+from scimind.data.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from scimind.tokenizer import TokenCodec
@@ -123,11 +123,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: A mistake in the files or the flags.
     """
-    from scimind.data.fields import Settings
-    from scimind.data.mixture import prepare_mixture
-    from scimind.data.options import PrepareOptions
-    from scimind.data.prepare import prepare_task
-    from scimind.data.splits import Split
+    from scimind.data.content.fields import Settings
+    from scimind.data.prepare.api import prepare_task
+    from scimind.data.prepare.mixture import prepare_mixture
+    from scimind.data.prepare.options import PrepareOptions
+    from scimind.data.prepare.splitting import Split
     from scimind.errors import SciMindError
     from scimind.parallel import available_cores
 

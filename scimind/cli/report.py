@@ -10,8 +10,8 @@ from scimind.cli.evaluate import add_scoring_arguments, evaluate_options
 from scimind.errors import SciMindError
 
 if TYPE_CHECKING:
-    from scimind.console import Console
     from scimind.evaluate.evaluation import Evaluation
+    from scimind.runtime.console import Console
 
 _DRAWINGS = 200
 
@@ -53,11 +53,11 @@ def run(args: argparse.Namespace) -> int:
         raise SciMindError(f"{args.output}: a report must end in .html; rename it")
     import sys
 
-    from scimind.console import Console
     from scimind.evaluate.evaluation import evaluate
     from scimind.evaluate.report.page import PageOptions, render_page, write_page
     from scimind.evaluate.report.sources import read_experts, read_training_losses
     from scimind.evaluate.results import make_folder
+    from scimind.runtime.console import Console
 
     make_folder(args.output)
     experts = read_experts(args.experts) if args.experts is not None else None

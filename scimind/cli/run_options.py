@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scimind.config.device_settings import DEVICES
-from scimind.data.registry import TASKS
+from scimind.config.sections.device import DEVICES
+from scimind.data.tasks.registry import TASKS
 
 
 def _boolean(text: str) -> bool:

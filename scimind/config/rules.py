@@ -9,10 +9,10 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from scimind.config.canonical import TRAINING_MODES
-from scimind.config.model_settings import ROUTING_FIELDS, intermediate_size
+from scimind.config.routing import RoutingSettings
+from scimind.config.sections.model import ROUTING_FIELDS, intermediate_size
 from scimind.errors import ConfigError
 from scimind.modality import MODALITY_NAMES
-from scimind.model.settings import RoutingSettings
 
 _MODEL = "model.model_config"
 _SEMI_AUTOMATIC = (1, 2)

@@ -12,7 +12,7 @@ import yaml
 from scimind.config.canonical import TASKS, TRAINING_MODES, keep_answers_cache, move_to_one_place
 from scimind.config.reading import apply_overrides, read_yaml
 from scimind.config.rules import broken_rules
-from scimind.config.sections import SCHEMA
+from scimind.config.sections.root import SCHEMA
 from scimind.errors import ConfigError, SciMindError
 
 

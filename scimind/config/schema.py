@@ -256,7 +256,7 @@ def _join(name: str, key: object) -> str:
 
 def unknown(dotted: str, key: str, siblings: Iterable[str], section: str) -> str:
     """Returns the fault of an unknown key: where that very name belongs, or the valid name that is nearest to it."""
-    from scimind.config.sections import homes_of  # the whole schema, which is made of this module's nodes
+    from scimind.config.sections.root import homes_of  # the whole schema, which is made of this module's nodes
 
     homes = homes_of(key)
     if homes:

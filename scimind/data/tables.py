@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scimind.data.defects import EMPTY, MALFORMED, RecordError
-from scimind.data.rows import Columns, read_rows
+from scimind.data.formats.rows import Columns, read_rows
 from scimind.errors import DataError
 
 # MolT5's files call what was predicted the ground truth, whichever of the two it is.

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from scimind import __version__
-from scimind.console import Console
 from scimind.errors import SciMindError
-from scimind.evaluate.metrics import metric
+from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
+from scimind.evaluate.metric_groups import GROUPS, group_of
+from scimind.evaluate.metrics.registry import metric
 from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
-from scimind.evaluate.property_tables import PropertyTables, read_property_tables
 from scimind.evaluate.resampling import Resampling
 from scimind.evaluate.results import FORMAT, Findings
-from scimind.evaluate.tasks import GROUPS, group_of
+from scimind.runtime.console import Console
 
 PROTOCOLS = ("lpm24", "molt5")
 
@@ -29,7 +29,7 @@ class EvaluateOptions:
     """What is scored, and how.
 
     Attributes:
-        task: A task, see `scimind.data.find_task`, or one of `scimind.evaluate.tasks.GROUPS`.
+        task: A task, see `scimind.data.find_task`, or one of `scimind.evaluate.metric_groups.GROUPS`.
         predictions: File of outputs; for `pretrain`, of losses.
         references: File of references; None for those in the predictions' file.
         protocol: lpm24 or molt5.
@@ -87,7 +87,7 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
     if options.protocol not in PROTOCOLS:
         raise SciMindError(f"protocol ({options.protocol}) must be {' or '.join(PROTOCOLS)}")
     if group == "language_model":
-        from scimind.evaluate.perplexity import read_losses, score_losses
+        from scimind.evaluate.metrics.perplexity import read_losses, score_losses
 
         findings = score_losses(read_losses(options.predictions), options.resampling)
         return Evaluation(_content(options, group, findings, len(findings.rows)), findings.rows)
@@ -123,8 +123,8 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
     if options.properties or options.withheld:
         tables = read_property_tables(options.properties, options.withheld)
     if group == "captions":
-        from scimind.evaluate.captions import score_captions
-        from scimind.evaluate.wordnet import find_wordnet
+        from scimind.evaluate.metrics.captions import score_captions
+        from scimind.evaluate.resources.wordnet import find_wordnet
 
         return score_captions(
             items,
@@ -136,7 +136,7 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
             advance=advance,
         )
     if group == "molecules":
-        from scimind.evaluate.molecule_sets import MoleculeOptions, read_training, score_molecules
+        from scimind.evaluate.metrics.molecule_sets import MoleculeOptions, read_training, score_molecules
 
         training = None
         if options.training:
@@ -146,14 +146,14 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
         )
         return score_molecules(items, resampling, molecule_options, workers=workers, advance=advance)
     if group == "proteins":
-        from scimind.evaluate.sequences import score_proteins
+        from scimind.evaluate.metrics.sequences import score_proteins
 
         return score_proteins(items, resampling, workers=workers, advance=advance)
     if group == "names":
-        from scimind.evaluate.names import score_names
+        from scimind.evaluate.metrics.name_sets import score_names
 
         return score_names(items, resampling)
-    from scimind.evaluate.classification import score_labels
+    from scimind.evaluate.metrics.classification import score_labels
 
     return score_labels(items, resampling, positive=options.positive_label)
 

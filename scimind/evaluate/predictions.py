@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scimind.data.files import lines_of, open_text
+from scimind.data.formats.text_files import lines_of, open_text
 from scimind.data.tables import repair_backslashes
 from scimind.errors import DataError
 

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scimind.config import RunConfig
-from scimind.console import Console
 from scimind.errors import ConfigError, DataError
 from scimind.modality import modality_table
-from scimind.train.records import check_records, find_records
+from scimind.runtime.console import Console
+from scimind.train.feed.dataset_checks import check_records, find_records
 
 _TOKENS_OF_A_BATCH = 4096
 
@@ -68,8 +68,8 @@ class ActivationReader:
         console: Console | None = None,
     ) -> None:
         from scimind.checkpoint.description import complete_from_tokenizer
+        from scimind.train.feed.dataset_checks import check_preparation
         from scimind.train.network import load_model
-        from scimind.train.records import check_preparation
 
         model = config.model_config
         if model["type"] != "SciMindConfig":

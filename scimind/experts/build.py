@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.console import Console
 from scimind.errors import SciMindError
 from scimind.experts.activations import ActivationReader
 from scimind.experts.clustering import KernelSpace, VectorSpace, cluster
 from scimind.experts.neurons import NeuronWeights
 from scimind.experts.report import contiguous_labels, kept_report, random_labels, similarity_report
+from scimind.runtime.console import Console
 
 METHODS = {
     "kmeans": "neurons of similar weights share an expert",

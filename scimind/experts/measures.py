@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scimind.checkpoint.partition import neuron_order
 from scimind.experts.activations import LayerActivations
-from scimind.experts.partition import neuron_order
 from scimind.modality import MODALITY_NAMES
 
 MEASURE = "share of a token's sum of u² that its k experts of the highest score hold, mean over tokens"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.checkpoint.files import read_tensors
+from scimind.checkpoint.convert.neurons import feed_forward_fingerprint
 from scimind.checkpoint.finding import Checkpoint
-from scimind.checkpoint.neurons import feed_forward_fingerprint
-from scimind.checkpoint.tensors import FLOATS, StoredTensor
+from scimind.checkpoint.formats.files import read_tensors
+from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
 from scimind.errors import CheckpointError
 
 SOURCES = ("gate", "up", "both")

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from scimind.console import Console, duration, quiet_console
 from scimind.errors import ConfigError, SciMindError
 from scimind.experts.tuning_report import Agreement, TuneResult
 from scimind.modality import MODALITY_NAMES
-from scimind.run_folder import RunFolder, plain, replace_text
-from scimind.train.records import COLUMNS, check_preparation, check_records, find_records
+from scimind.runtime.console import Console, duration, quiet_console
+from scimind.runtime.run_folder import RunFolder, plain, replace_text
+from scimind.train.feed.dataset_checks import COLUMNS, check_preparation, check_records, find_records
 
 _MOST_HELD_OUT = 256
 # A gate's step changes a score by about learning rate · hidden size, which is what must not depend on the model.
@@ -169,8 +169,8 @@ def _run_steps(
     tuner: Any, records: np.ndarray, rates: Sequence[float], seed: int, folder: RunFolder, console: Console
 ) -> list[float]:
     """Tunes; returns the loss of each step and writes the loss curve."""
-    from scimind.train.loss_curve import LossTable, draw_loss_curve
-    from scimind.train.state import StepRecord
+    from scimind.runtime.loss_curve import LossTable, draw_loss_curve
+    from scimind.train.run import StepRecord
 
     earlier = folder.set_earlier_run_aside()
     if earlier is not None:

@@ -8,8 +8,8 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.modality import MODALITY_NAMES, modality_table
-from scimind.model.gate import LoadBalance
-from scimind.model.selection import ActivationSelector
+from scimind.model.routing.gate import LoadBalance
+from scimind.model.routing.selection import ActivationSelector
 
 
 class ActivationPass(nn.Cell):

@@ -10,10 +10,10 @@ import numpy as np
 from mindspore import nn
 
 from scimind.checkpoint.finding import Checkpoint, find_checkpoint
-from scimind.console import Console
 from scimind.experts.tuning import agreement_of
 from scimind.experts.tuning_cells import ActivationModel, ActivationPass, GateAgreement, GateLoss, Membership
 from scimind.experts.tuning_report import Agreement
+from scimind.runtime.console import Console
 from scimind.train.evaluation import AnswerScoreCell
 from scimind.train.network import build_model, start
 from scimind.train.settings import TrainSettings, mindformers_tree

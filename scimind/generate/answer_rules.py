@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scimind.data.files import read_text
-from scimind.data.outputs import read_sequence
-from scimind.data.registry import find_task
-from scimind.data.task import Task
+from scimind.data.formats.text_files import read_text
+from scimind.data.tasks.outputs import read_sequence
+from scimind.data.tasks.registry import find_task
+from scimind.data.tasks.task import Task
 from scimind.errors import DataError
 from scimind.generate.batch import Generated
 from scimind.generate.choices import Choices, Ranked

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.generate.protocols import Decoder, GreedyDecoder
+from scimind.generate.decoders.protocols import Decoder, GreedyDecoder
 from scimind.generate.sampling import next_tokens
 from scimind.generate.settings import GenerationSettings
 

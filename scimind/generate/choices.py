@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scimind.errors import ConfigError, TokenError
-from scimind.generate.decoding import length_buckets, pad_prompts, prompt_fault
-from scimind.generate.protocols import Decoder
+from scimind.generate.decoders.protocols import Decoder
+from scimind.generate.loop import length_buckets, pad_prompts, prompt_fault
 from scimind.tokenizer import TokenCodec
 
 

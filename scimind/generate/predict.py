@@ -10,19 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scimind.console import Console, duration, quiet_console
-from scimind.data.task import Task
+from scimind.data.tasks.task import Task
 from scimind.errors import ConfigError
 from scimind.generate.answer_rules import AnswerRules, prediction_row, read_rules
 from scimind.generate.batch import Generated
 from scimind.generate.choices import Choices, Ranked, rank_batch
-from scimind.generate.decoding import batch_buckets, bucket_for, generate_batch, prompt_fault
-from scimind.generate.notes import run_notes
+from scimind.generate.decoders.protocols import Decoder
+from scimind.generate.loop import batch_buckets, bucket_for, generate_batch, prompt_fault
+from scimind.generate.prediction_file import PredictionWriter, check_output
 from scimind.generate.prompts import EncodedPrompt, Prompt, encode_prompts, read_prompts
-from scimind.generate.protocols import Decoder
+from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
-from scimind.generate.writing import PredictionWriter, check_output
-from scimind.run_folder import RunFolder
+from scimind.runtime.console import Console, duration, quiet_console
+from scimind.runtime.run_folder import RunFolder
 from scimind.tokenizer import TokenCodec
 
 WINDOW_BATCHES = 8
@@ -103,7 +103,7 @@ def predict(
     run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules)
     folder = RunFolder.create(config.get("output_dir") or "output", "predict")
     with quiet_console(folder.log_file) as console:
-        from scimind.generate.decoders import load_decoder
+        from scimind.generate.decoders.full import load_decoder
 
         decoder = load_decoder(config, settings, console)
         summary = predict_file(

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from scimind.data.conversation import Round
-from scimind.data.files import read_text
-from scimind.data.readers import read_conversations
-from scimind.data.rendering import encode_prompt, render_prompt
+from scimind.data.encode.rendering import encode_prompt, render_prompt
+from scimind.data.formats.conversations import read_conversations
+from scimind.data.formats.text_files import read_text
 from scimind.data.tables import repair_backslashes
-from scimind.data.task import Task
+from scimind.data.tasks.task import Task
 from scimind.errors import DataError, TokenError
 from scimind.tokenizer import TokenCodec
 

@@ -8,15 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scimind.data.conversation_task import ConversationTask
+from scimind.data.content.fields import SEQUENCE_KINDS, Field, Settings
 from scimind.data.defects import RecordError
-from scimind.data.fields import SEQUENCE_KINDS, Field, Settings
-from scimind.data.files import open_text, read_text
-from scimind.data.registry import find_task
-from scimind.data.rendering import render_prompt
-from scimind.data.rows import Columns, Row, is_parquet, read_rows
+from scimind.data.encode.rendering import render_prompt
+from scimind.data.formats.rows import Columns, Row, is_parquet, read_rows
+from scimind.data.formats.text_files import open_text, read_text
 from scimind.data.tables import repair_backslashes
-from scimind.data.task import Task
+from scimind.data.tasks.conversations import ConversationTask
+from scimind.data.tasks.registry import find_task
+from scimind.data.tasks.task import Task
 from scimind.errors import DataError
 from scimind.generate.prompts import Prompt, conversation_prompts, expand_line, indent_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from scimind.cli.guard import guarded
+from scimind.cli.exit_status import guarded
 from scimind.launch.job import run_job
 from scimind.launch.options import read_job
 

@@ -18,9 +18,9 @@ import psutil
 import scimind
 from scimind.errors import SciMindError
 from scimind.launch.follow import Follower, last_lines
-from scimind.launch.lifeline import adopt_orphans, end_with_parent, marked_environment
 from scimind.launch.options import Job
 from scimind.launch.ports import choose_port
+from scimind.runtime.lifeline import adopt_orphans, end_with_parent, marked_environment
 
 # msrun looks at its workers once a second, kills the others when one has failed, and then waits for the scheduler,
 # which may take long to notice. So long it gets to tell which one it was.

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scimind.cli.original import parse
 from scimind.cli.run_options import overrides_of
+from scimind.cli.run_scimind import parse
 from scimind.config import RunConfig, load_config
-from scimind.config.device_settings import DEVICES
-from scimind.config.sections import RUN_MODES
+from scimind.config.sections.device import DEVICES
+from scimind.config.sections.root import RUN_MODES
 from scimind.errors import SciMindError
 from scimind.launch.rank_table import RankTable, read_rank_table
 

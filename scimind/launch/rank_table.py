@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind.errors import DataError, SciMindError
-from scimind.run_folder import replace_text
+from scimind.runtime.run_folder import replace_text
 
 HCCN_CONFIGURATION = "/etc/hccn.conf"
 _VERSION = "1.0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scimind.config import RunConfig
 from scimind.memory.ascend import memory_of_card
 from scimind.memory.cpu import memory_of_process
-from scimind.memory.parts import Memory
+from scimind.memory.estimate import Memory
 
 __all__ = ["Memory", "memory"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from scimind.accounting import ModelShape, parameters
 from scimind.config import RunConfig
-from scimind.memory.parts import MOMENTS, TRAINING, Memory
+from scimind.memory.estimate import MOMENTS, TRAINING, Memory
 
 _FLOAT = 4
 _MEBI = 2**20
@@ -48,7 +48,7 @@ def memory_of_process(config: RunConfig) -> Memory:
 
 
 def _dispatch(config: RunConfig, shape: ModelShape) -> str:
-    """Returns what `dispatch: auto` means on a CPU, see scimind.model.plan.chosen_dispatch."""
+    """Returns what `dispatch: auto` means on a CPU, see scimind.model.routing.plan.chosen_dispatch."""
     given = config.model_config["dispatch"]
     return str(given) if given != "auto" else "grouped" if shape.router == "modality" else "masked"
 

@@ -7,7 +7,7 @@ Shapes, everywhere in this package:
     t  tokens, b·s              f  neurons of one expert, h / e
     d  hidden size              v  vocabulary
 
-Names are loaded when they are first used: `scimind.model.settings` must not load MindSpore.
+Names are loaded when they are first used: `scimind.config.routing` must not load MindSpore.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _HOME = {
-    "RoutingSettings": "scimind.model.settings",
+    "RoutingSettings": "scimind.config.routing",
     "SciMindConfig": "scimind.model.config",
     "SciMindForCausalLM": "scimind.model.causal_lm",
 }
@@ -24,9 +24,9 @@ _HOME = {
 __all__ = ["RoutingSettings", "SciMindConfig", "SciMindForCausalLM"]
 
 if TYPE_CHECKING:
+    from scimind.config.routing import RoutingSettings
     from scimind.model.causal_lm import SciMindForCausalLM
     from scimind.model.config import SciMindConfig
-    from scimind.model.settings import RoutingSettings
 
 
 def __getattr__(name: str) -> Any:

@@ -18,12 +18,12 @@ from scimind.model._mindformers import (
     built_from,
     runs_on_cpu,
 )
-from scimind.model.common import CommonCells
 from scimind.model.config import SciMindConfig
 from scimind.model.cpu.loss import AnswerLoss
 from scimind.model.decoder import SciMindDecodeLayer, SciMindModel
 from scimind.model.kernels import chosen_kernels
-from scimind.model.plan import chosen_dispatch
+from scimind.model.routing.plan import chosen_dispatch
+from scimind.model.shared_cells import CommonCells
 
 
 @MindFormerRegister.register(MindFormerModuleType.MODELS)
@@ -160,6 +160,6 @@ class SciMindForCausalLM(LlamaForCausalLM):
             return super().generate(input_ids, generation_config, *args, **kwargs)
         if generation_config is not None or args:
             raise ConfigError("generation_config is for Ascend; on the CPU give max_new_tokens and the like by name")
-        from scimind.generate.answers import generate_ids
+        from scimind.generate.api import generate_ids
 
         return generate_ids(self, input_ids, **kwargs)

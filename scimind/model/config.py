@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from scimind.config.routing import KERNELS, RoutingSettings
 from scimind.errors import ConfigError
 from scimind.modality import ModalityRanges
 from scimind.model._mindformers import LlamaConfig, MindFormerModuleType, MindFormerRegister
-from scimind.model.settings import KERNELS, RoutingSettings
 
 # What MindFormers' Llama offers and the routed model does not: setting one is an error, not a silent difference.
 _UNSUPPORTED = {

@@ -7,16 +7,16 @@ from typing import Any
 import mindspore as ms
 from mindspore import Tensor, nn
 
+from scimind.config.routing import RoutingSettings
 from scimind.model._mindformers import LLamaDecodeLayer, LlamaModel, splits_tensors
-from scimind.model.common import CommonCells
 from scimind.model.config import SciMindConfig
 from scimind.model.cpu.attention_block import AttentionBlock
 from scimind.model.cpu.norm import RootMeanSquareNorm
 from scimind.model.cpu.rotary import RotaryTables
 from scimind.model.feed_forward import RoutedFeedForward
 from scimind.model.packing import SegmentMask
-from scimind.model.plan import RoutingPlanner
-from scimind.model.settings import RoutingSettings
+from scimind.model.routing.plan import RoutingPlanner
+from scimind.model.shared_cells import CommonCells
 
 
 class SciMindDecodeLayer(LLamaDecodeLayer):

@@ -9,14 +9,14 @@ from mindspore import Tensor
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
+from scimind.config.routing import RoutingSettings, runs
 from scimind.model._mindformers import LlamaFeedForward, runs_on_cpu
-from scimind.model.common import CommonCells
 from scimind.model.cpu.feed_forward import ExpertFeedForward, GroupedFeedForward, Neurons
 from scimind.model.cpu.linear import Product
-from scimind.model.gate import Gate, LoadBalance
-from scimind.model.plan import expert_groups
-from scimind.model.selection import ActivationSelector
-from scimind.model.settings import RoutingSettings, runs
+from scimind.model.routing.gate import Gate, LoadBalance
+from scimind.model.routing.plan import expert_groups
+from scimind.model.routing.selection import ActivationSelector
+from scimind.model.shared_cells import CommonCells
 
 
 class RoutedFeedForward(LlamaFeedForward):

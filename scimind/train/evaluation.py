@@ -12,11 +12,11 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
-from scimind.graph_cache import KeptGraph
 from scimind.modality import MODALITY_NAMES, modality_of
-from scimind.train.records import COLUMNS
-from scimind.train.state import EvaluationScore
-from scimind.train.workers import Workers
+from scimind.runtime.graph_cache import KeptGraph
+from scimind.train.feed.dataset_checks import COLUMNS
+from scimind.train.run import EvaluationScore
+from scimind.train.workers.workers import Workers
 
 
 class AnswerScoreCell(KeptGraph, nn.Cell):

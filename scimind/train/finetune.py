@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from scimind.checkpoint.finding import find_checkpoint
-from scimind.console import quiet_console
-from scimind.run_folder import RunFolder, replace_text, worker
-from scimind.train.callback_settings import checkpoint_bytes
+from scimind.runtime.console import quiet_console
+from scimind.runtime.run_folder import RunFolder, replace_text, worker
+from scimind.train.callbacks.settings import checkpoint_bytes
+from scimind.train.run import EvaluationScore
 from scimind.train.settings import TrainSettings, read_settings
-from scimind.train.state import EvaluationScore
 
 
 @dataclass(frozen=True)

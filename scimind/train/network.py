@@ -21,9 +21,9 @@ from scimind.checkpoint.description import (
 )
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.checkpoint.weights import is_weight, load_weights
-from scimind.console import Console
 from scimind.errors import ConfigError
-from scimind.graph_cache import graph_key
+from scimind.runtime.console import Console
+from scimind.runtime.graph_cache import graph_key
 from scimind.train.settings import mindformers_tree, read_settings
 
 # What a graph of prediction does not depend on: where prompts are and answers go, and how weights are drawn.

@@ -16,26 +16,32 @@ import scimind.train.optimizer
 import scimind.train.step  # noqa: F401  # both register with MindFormers
 from scimind.checkpoint.description import complete_from_tokenizer, describe_model
 from scimind.checkpoint.finding import find_checkpoint, remove_temporary_folders, step_folders
-from scimind.console import Console, duration
 from scimind.errors import ConfigError, SciMindError
-from scimind.graph_cache import graph_key
 from scimind.modality import modality_table
-from scimind.run_folder import RunFolder, plain, replace_text, worker
-from scimind.train.callbacks import SciMindEvaluation, SciMindLossCurve, SciMindProgress
-from scimind.train.checkpoints import SciMindCheckpoint
+from scimind.runtime.console import Console, duration
+from scimind.runtime.graph_cache import graph_key
+from scimind.runtime.loss_curve import read_loss_table
+from scimind.runtime.run_folder import RunFolder, plain, replace_text, worker
+from scimind.train.callbacks.checkpoint import SciMindCheckpoint
+from scimind.train.callbacks.progress import SciMindEvaluation, SciMindLossCurve, SciMindProgress
 from scimind.train.evaluation import Evaluator
-from scimind.train.feeding import RecordBatches, training_data
+from scimind.train.feed.dataset_checks import check_preparation, check_records
+from scimind.train.feed.record_batches import RecordBatches, training_data
 from scimind.train.finetune import FinetuneResult
-from scimind.train.interruption import stops_on_signals
-from scimind.train.loss_curve import read_loss_table
 from scimind.train.network import build_model, configure, start
-from scimind.train.pieces import Pieces, find_pieces
-from scimind.train.records import check_preparation, check_records
-from scimind.train.resuming import ResumePoint, check_resume_point, continue_run, describe_position, find_resume_point
+from scimind.train.resume.interruption import stops_on_signals
+from scimind.train.resume.points import (
+    ResumePoint,
+    check_resume_point,
+    continue_run,
+    describe_position,
+    find_resume_point,
+)
+from scimind.train.resume.sharded_checkpoints import Pieces, find_pieces
+from scimind.train.resume.state import SciMindResume
+from scimind.train.run import EvaluationScore, TrainingRun
 from scimind.train.settings import TrainSettings, mindformers_tree
-from scimind.train.state import EvaluationScore, TrainingRun
-from scimind.train.training_state import SciMindResume
-from scimind.train.workers import Workers, weights_checksum
+from scimind.train.workers.workers import Workers, weights_checksum
 
 
 def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from scimind.errors import ConfigError
-from scimind.run_folder import plain, worker
-from scimind.train.batches import divide_batch
-from scimind.train.callback_settings import take_callbacks
-from scimind.train.order import RecordOrder, can_order, order_of_data
-from scimind.train.records import data_paths, find_records
+from scimind.runtime.run_folder import plain, worker
+from scimind.train.callbacks.settings import take_callbacks
+from scimind.train.feed.batch_sizes import divide_batch
+from scimind.train.feed.dataset_checks import data_paths, find_records
+from scimind.train.feed.record_order import RecordOrder, can_order, order_of_data
 
 _EVALUATION_KEYS = ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric")
 _PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices")

@@ -9,7 +9,7 @@ from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindformers.wrapper import MFTrainOneStepCell
 from mindspore import ops
 
-from scimind.graph_cache import KeptGraph
+from scimind.runtime.graph_cache import KeptGraph
 
 _half_square_sum = ops.MultitypeFuncGraph("half_square_sum")
 _scaled = ops.MultitypeFuncGraph("scaled")

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import numpy as np
 
-from scimind.checkpoint.names import expected_shapes, hugging_face_names
-from scimind.checkpoint.safetensors_file import write_file
-from scimind.checkpoint.sizes import ModelSizes, write_config_json
-from scimind.checkpoint.tensors import CHUNK, NewTensor
+from scimind.checkpoint.convert.sizes import ModelSizes, write_config_json
+from scimind.checkpoint.convert.weight_names import expected_shapes, hugging_face_names
+from scimind.checkpoint.formats.safetensors_file import write_file
+from scimind.checkpoint.formats.tensors import CHUNK, NewTensor
 from scimind.tokenizer import TokenCodec
 
 _EXPERTS = 16

@@ -27,7 +27,7 @@ from llama import (
 from pairs import Pair
 from worker import Side, Work
 
-from scimind.checkpoint.sizes import ModelSizes
+from scimind.checkpoint.convert.sizes import ModelSizes
 
 PROMPT, ANSWER = 64, 128
 
@@ -88,7 +88,7 @@ class SciMindDecoding(Work):
         use_past: bool = True,
         only_smiles: bool = False,
     ) -> None:
-        from scimind.generate.decoders import FullDecoder, decoder_of
+        from scimind.generate.decoders.full import FullDecoder, decoder_of
         from scimind.generate.settings import GenerationSettings
         from scimind.train.network import load_model
 
@@ -112,7 +112,7 @@ class SciMindDecoding(Work):
         return mindspore_facts()
 
     def _answers(self) -> list[list[int]]:
-        from scimind.generate.decoding import generate_batch
+        from scimind.generate.loop import generate_batch
 
         answers = generate_batch(self.decoder, self.prompts, self.settings, eos_id=-1, vocab_size=self.vocab_size)
         return [answer.ids for answer in answers]

@@ -15,7 +15,7 @@ from llama import ROUTED, SIZES, SMOKE, active_neurons, mindspore_facts, modalit
 from pairs import Pair
 from worker import Side, Work
 
-from scimind.checkpoint.sizes import ModelSizes
+from scimind.checkpoint.convert.sizes import ModelSizes
 
 _TOKENS = 2048
 _TIMES = 8  # of a run

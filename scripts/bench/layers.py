@@ -11,11 +11,11 @@ from mindformers.models.llama.llama_layer import LlamaFeedForward
 from mindformers.modules.transformer import TransformerOpParallelConfig
 from mindspore import Tensor, nn, ops
 
-from scimind.checkpoint.sizes import ModelSizes
+from scimind.checkpoint.convert.sizes import ModelSizes
+from scimind.config.routing import RoutingSettings
 from scimind.modality import modality_table
 from scimind.model.feed_forward import RoutedFeedForward
-from scimind.model.plan import RoutingPlanner, chosen_dispatch
-from scimind.model.settings import RoutingSettings
+from scimind.model.routing.plan import RoutingPlanner, chosen_dispatch
 
 
 def build_layer(kind: str, sizes: ModelSizes, routing: Mapping[str, Any], active: np.ndarray | None) -> nn.Cell:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from scimind.checkpoint.names import expected_shapes, hugging_face_names
-from scimind.checkpoint.sizes import ModelSizes
+from scimind.checkpoint.convert.sizes import ModelSizes
+from scimind.checkpoint.convert.weight_names import expected_shapes, hugging_face_names
 from scimind.config import RunConfig
 from scimind.modality import MODALITY_NAMES, modality_table
 
@@ -69,7 +69,7 @@ def random_weights(sizes: ModelSizes, *, only_smiles: bool = False) -> dict[str,
 
 def active_neurons(sizes: ModelSizes, routing: Mapping[str, Any]) -> np.ndarray:
     """Returns which neurons each token of the vocabulary uses with router `modality`, bool [v, h]."""
-    from scimind.model.settings import RoutingSettings
+    from scimind.config.routing import RoutingSettings
 
     settings = RoutingSettings.create(**routing)
     experts = np.zeros((len(MODALITY_NAMES), settings.num_experts), bool)

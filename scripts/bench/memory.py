@@ -17,7 +17,7 @@ from report import Row
 from training import SciMindTraining
 from worker import Side, Work, Worker
 
-from scimind.checkpoint.sizes import ModelSizes
+from scimind.checkpoint.convert.sizes import ModelSizes
 from scimind.config import RunConfig
 from scimind.memory import memory
 

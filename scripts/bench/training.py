@@ -28,9 +28,9 @@ from llama import (
 from pairs import Pair
 from worker import Side, Work
 
-from scimind.checkpoint.names import expected_shapes, hugging_face_names
-from scimind.checkpoint.sizes import ModelSizes
-from scimind.config.model_settings import PACKING_FIELDS, ROUTING_FIELDS
+from scimind.checkpoint.convert.sizes import ModelSizes
+from scimind.checkpoint.convert.weight_names import expected_shapes, hugging_face_names
+from scimind.config.sections.model import PACKING_FIELDS, ROUTING_FIELDS
 
 BATCH_SIZE = 16
 _CHECKED_STEPS = 3
@@ -102,7 +102,7 @@ class SciMindTraining(Work):
         from mindformers.wrapper import build_wrapper
 
         import scimind.train.session  # noqa: F401  # registers with MindFormers what training needs
-        from scimind.graph_cache import graph_key
+        from scimind.runtime.graph_cache import graph_key
         from scimind.train.network import build_model, start
         from scimind.train.settings import mindformers_tree, read_settings
 

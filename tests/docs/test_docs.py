@@ -17,8 +17,8 @@ from scimind import cli
 from scimind.cli import original
 from scimind.cli.run_options import overrides_of
 from scimind.config import load_config
-from scimind.data.mixture import read_mixture
-from scimind.data.registry import load_task
+from scimind.data.prepare.mixture import read_mixture
+from scimind.data.tasks.registry import load_task
 from scimind.launch.options import read_job
 from scimind.launch.rank_table import make_rank_table
 

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "generate"))
-from toys import CachedToy
-
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from scimind.errors import SciMindError
-from scimind.generate.notes import run_notes
 from scimind.generate.predict import predict_file
 from scimind.generate.prompts import read_prompts
+from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
+from tests.support.toys import CachedToy
 
 
 class Mortal(CachedToy):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from scimind.cli import main as scimind
-from scimind.cli.original import main as run_scimind
+from scimind.cli.run_scimind import main as run_scimind
 from tests.support.shared import ROOT
 
 FINETUNE, PREDICT = str(ROOT / "configs/scimind_nano_finetune.yaml"), str(ROOT / "configs/scimind_nano_predict.yaml")

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from transformers import LlamaTokenizer
 
-from scimind.checkpoint.names import hugging_face_names
+from scimind.checkpoint.convert.weight_names import hugging_face_names
 from scimind.cli import main
 from scimind.tokenizer import TokenCodec
 from tests.support import numpy_llama

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from scimind import TokenCodec
+from scimind.checkpoint.partition import neuron_order, read_description, read_partition
 from scimind.cli import main
-from scimind.experts.partition import neuron_order, read_description, read_partition
 from tests.support import models
 from tests.support.shared import ROOT
 from tests.support.tolerances import SAME_MATH

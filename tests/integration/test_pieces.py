@@ -16,7 +16,7 @@ import pytest
 
 from scimind.errors import CheckpointError
 from scimind.train import finetune
-from scimind.train.pieces import Pieces, find_pieces
+from scimind.train.resume.sharded_checkpoints import Pieces, find_pieces
 from scimind.train.settings import read_settings
 from tests.integration.test_finetune import losses, make_config, read_table, write_records
 

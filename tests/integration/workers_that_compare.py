@@ -11,7 +11,7 @@ import numpy as np
 from mindspore.communication import get_group_size, get_rank, init
 
 from scimind.errors import SciMindError
-from scimind.train.workers import Workers, weights_checksum
+from scimind.train.workers.workers import Workers, weights_checksum
 
 
 def main() -> None:

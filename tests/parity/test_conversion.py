@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from scimind.checkpoint.convert import plan_conversion, run_conversion
+from scimind.checkpoint.convert.options import ConvertOptions
+from scimind.checkpoint.convert.plan import plan_conversion, run_conversion
 from scimind.checkpoint.finding import find_checkpoint
-from scimind.checkpoint.options import ConvertOptions
 from scimind.checkpoint.weights import load_weights
 from scimind.errors import CheckpointError
 from tests.support import golden, numpy_llama, tolerances

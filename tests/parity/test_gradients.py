@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from scimind.checkpoint.names import hugging_face_names
+from scimind.checkpoint.convert.weight_names import hugging_face_names
 from scimind.modality import MODALITY_NAMES, modality_table
 from tests.support import tolerances
 from tests.support.models import RANGES, SMALL, build, some_ids, use_mode, weights_of

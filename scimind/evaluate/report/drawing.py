@@ -13,7 +13,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDepictor, rdFMCS, rdMolAlign
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from scimind.evaluate.molecules import parse_smiles
+from scimind.evaluate.metrics.molecules import parse_smiles
 
 TIMEOUT = 1
 # Larger molecules are unreadable at this size, and the search for what they share takes too long.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scimind.evaluate.batches import score_each
-from scimind.evaluate.metrics import HIGHER, LOWER, NEITHER, Metric, metric
+from scimind.evaluate.metrics.registry import HIGHER, LOWER, NEITHER, Metric, metric
+from scimind.evaluate.parallel_scoring import score_each
 from scimind.evaluate.report.drawing import Drawing, draw_pair
 from scimind.evaluate.report.texts import common_runs, molecule_in, readable
 
@@ -222,7 +222,7 @@ def column_name(key: str) -> str:
 def _with_derived(row: dict[str, Any], group: str) -> dict[str, Any]:
     """Returns a row with the score that orders a group whose table lacks it."""
     if group == "classification" and isinstance(row.get("probabilities"), dict):
-        from scimind.evaluate.classification import read_label
+        from scimind.evaluate.metrics.classification import read_label
 
         chance = row["probabilities"].get(read_label(row.get("reference") or ""))
         return {**row, _RIGHT_CHANCE: chance}

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from scimind import __version__
 from scimind.errors import SciMindError
 from scimind.evaluate.evaluation import Evaluation
-from scimind.evaluate.metrics import LOWER, NEITHER
+from scimind.evaluate.metrics.registry import LOWER, NEITHER
 from scimind.evaluate.report.charts import curves, histogram
 from scimind.evaluate.report.items import ItemTable, column_name
 from scimind.evaluate.report.sources import published

@@ -106,7 +106,7 @@ def read_training_losses(path: Path) -> dict[str, list[tuple[float, float]]]:
     Raises:
         DataError: It is missing or holds no loss.
     """
-    from scimind.train.loss_curve import moving_mean, read_loss_table
+    from scimind.runtime.loss_curve import moving_mean, read_loss_table
 
     table = path / "loss.csv" if path.is_dir() else path
     if not table.is_file():

@@ -100,7 +100,7 @@ class AddUp(nn.Cell):
 
 
 class UnitWeight(nn.Cell):
-    """Multiplies by a weight that is 1 and has a gradient all the same (see `scimind.model.gate.Gate`)."""
+    """Multiplies by a weight that is 1 and has a gradient all the same (see `scimind.model.routing.gate.Gate`)."""
 
     def __init__(self) -> None:
         super().__init__()

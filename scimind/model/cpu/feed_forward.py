@@ -125,7 +125,7 @@ class GroupedFeedForward(nn.Cell):
             w1: [h, d].
             w3: [h, d].
             w2: [d, h].
-            plan: The groups' positions and the tokens' places (`scimind.model.plan.TokenGroups`).
+            plan: The groups' positions and the tokens' places (`scimind.model.routing.plan.TokenGroups`).
         """
         w1, w3, w2 = self.rows(w1), self.rows(w3), self.columns(w2)
         groups = (x,) if self.num_groups == 1 else self.collect(x, plan[:-1], plan[-1])[0]

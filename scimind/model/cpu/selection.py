@@ -9,7 +9,7 @@ from mindspore.ops import operations as P
 
 
 class RankedExperts(nn.Cell):
-    """Chooses as `scimind.model.selection.TopExperts` does, in two small products.
+    """Chooses as `scimind.model.routing.selection.TopExperts` does, in two small products.
 
     Of each pair of experts i < j, i beats j where score(i) − score(j) ≥ 0, and j beats i elsewhere: a tie goes to the
     lower one. The differences are one product with a matrix of 1 and −1, exact in their sign; an expert's rank, the

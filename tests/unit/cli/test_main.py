@@ -12,7 +12,7 @@ import pytest
 
 import scimind
 from scimind.cli import VERBS, main, parse
-from scimind.cli.guard import guarded
+from scimind.cli.exit_status import guarded
 from scimind.errors import SciMindError
 
 ROOT = Path(__file__).parents[3]

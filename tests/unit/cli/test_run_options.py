@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scimind import cli
-from scimind.cli import original
+from scimind.cli import run_scimind
 from scimind.cli.run_options import overrides_of
 from scimind.config import RunConfig, load_config
 
@@ -16,7 +16,7 @@ TRAIN, PREDICT = str(CONFIGS / "scimind_nano_finetune.yaml"), str(CONFIGS / "sci
 
 
 def config_of(*arguments: str) -> RunConfig:
-    args = original.parse(arguments)
+    args = run_scimind.parse(arguments)
     return load_config(args.config, overrides_of(args))
 
 
@@ -84,13 +84,13 @@ def test_list_with_a_space_and_expert_span() -> None:
 def test_verbs_take_the_same_options() -> None:
     options = ["--config", PREDICT, "--predict_data", "x", "--save_file", "y", "--task", "text2smiles", "--seed", "3"]
     args = cli.parse(["predict", *options])
-    other = original.parse(["--run_mode", "predict", *options])
+    other = run_scimind.parse(["--run_mode", "predict", *options])
     assert overrides_of(args) == overrides_of(other)
     assert (args.task, args.overwrite) == (other.task, other.overwrite) == ("text2smiles", False)
 
 
 def test_predict_needs_prompts_and_a_place_for_answers(capsys: pytest.CaptureFixture[str]) -> None:
-    assert original.main(["--config", PREDICT, "--run_mode", "predict"]) == 2
+    assert run_scimind.main(["--config", PREDICT, "--run_mode", "predict"]) == 2
     assert capsys.readouterr().err.startswith("run_scimind.py: error: no prompts; give --predict_data FILE")
     assert cli.main(["predict", "--config", PREDICT, "--predict_data", "x"]) == 2
     assert "no place for the answers; give --save_file FILE" in capsys.readouterr().err
@@ -99,5 +99,5 @@ def test_predict_needs_prompts_and_a_place_for_answers(capsys: pytest.CaptureFix
 def test_mode_must_come_from_somewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = Path(TRAIN).read_text(encoding="utf-8").replace("run_mode: finetune\n", "")
     (tmp_path / "run.yaml").write_text(text, encoding="utf-8")
-    assert original.main(["--config", str(tmp_path / "run.yaml")]) == 2
+    assert run_scimind.main(["--config", str(tmp_path / "run.yaml")]) == 2
     assert "run_mode is missing; give --run_mode" in capsys.readouterr().err

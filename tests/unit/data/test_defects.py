@@ -29,7 +29,7 @@ def rejects(folder, name):
 
 
 def test_every_defect_of_molecules_is_listed_and_the_rest_prepared(codec, write, tmp_path, monkeypatch):
-    monkeypatch.setattr("scimind.data.rows.LONGEST_LINE", 500)
+    monkeypatch.setattr("scimind.data.formats.rows.LONGEST_LINE", 500)
     lines = [
         b"SMILES\tdescription",
         b"CCO\tAn alcohol.",

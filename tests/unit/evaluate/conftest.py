@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scimind.evaluate.batches import score_each
-from scimind.evaluate.molecules import MoleculeScores, score_molecule
+from scimind.evaluate.metrics.molecules import MoleculeScores, score_molecule
+from scimind.evaluate.parallel_scoring import score_each
 from scimind.evaluate.predictions import Item, read_items
 from scimind.parallel import available_cores
 from tests.support.shared import shared_file

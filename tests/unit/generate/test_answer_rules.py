@@ -10,18 +10,17 @@ import numpy as np
 import pytest
 
 from scimind.data import find_task
-from scimind.data.outputs import Output
+from scimind.data.tasks.outputs import Output
 from scimind.errors import ConfigError, DataError
 from scimind.evaluate.evaluation import EvaluateOptions, evaluate
 from scimind.evaluate.resampling import Resampling
 from scimind.generate.answer_rules import AnswerRules, read_rules
-from scimind.generate.notes import run_notes
 from scimind.generate.predict import predict_file
 from scimind.generate.prompts import read_prompts
+from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
-
-from .toys import CachedToy
+from tests.support.toys import CachedToy
 
 CODEC = TokenCodec()
 

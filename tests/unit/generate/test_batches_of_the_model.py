@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scimind.generate.decoders import CachedDecoder, FullDecoder
-from scimind.generate.decoding import generate_batch
+from scimind.generate.decoders.full import CachedDecoder, FullDecoder
+from scimind.generate.loop import generate_batch
 from scimind.generate.settings import GenerationSettings
 from tests.support.models import build, some_ids, use_mode, weights_of
 

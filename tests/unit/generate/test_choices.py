@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from scimind.errors import ConfigError
-from scimind.generate.cached import CachedDecoder
 from scimind.generate.choices import Choices, Ranked, rank_batch
-from scimind.generate.decoders import FullDecoder
+from scimind.generate.decoders.cached import CachedDecoder
+from scimind.generate.decoders.full import FullDecoder
 from scimind.tokenizer import TokenCodec
 from tests.support import tolerances
 from tests.support.models import build, load, logits, some_ids, use_mode, weights_of
-
-from .toys import CachedToy, FullToy
+from tests.support.toys import CachedToy, FullToy
 
 # Choices that share their beginnings, one of which is the beginning of another.
 TREE = Choices(("a", "b", "c", "d"), ((7, 2), (7, 8, 2), (7, 8, 9, 5, 2), (6, 2)))

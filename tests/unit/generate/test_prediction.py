@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from scimind.errors import CheckpointError, DataError
-from scimind.generate.notes import checkpoint_digest, run_notes
 from scimind.generate.predict import plan_batches, predict_file
 from scimind.generate.prompts import read_prompts
+from scimind.generate.provenance import checkpoint_digest, run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
-
-from .toys import CachedToy
+from tests.support.toys import CachedToy
 
 CODEC = TokenCodec()
 SETTINGS = GenerationSettings(max_new_tokens=12, batch_size=4)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from scimind.data.rendering import QUESTIONS, encode_prompt, render_prompt
+from scimind.data.encode.rendering import QUESTIONS, encode_prompt, render_prompt
 from scimind.errors import DataError, SciMindError
 from scimind.generate.prompts import encode_prompts, expand_line, plain_reference, read_prompts
 from scimind.tokenizer import TokenCodec

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scimind.data import find_task, prepare
-from scimind.data.rendering import render_prompt
+from scimind.data.encode.rendering import render_prompt
 from scimind.generate.prompts import Prompt, encode_prompts, read_prompts
 from scimind.tokenizer import TokenCodec
 

@@ -25,8 +25,8 @@ def job_of(command: str) -> Job:
 
 
 def settings_of(job: Job) -> Any:
-    from scimind.cli.original import parse
     from scimind.cli.run_options import overrides_of
+    from scimind.cli.run_scimind import parse
     from scimind.config import load_config
 
     args = parse(job.arguments)

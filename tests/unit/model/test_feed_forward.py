@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from mindformers.modules.transformer import TransformerOpParallelConfig
 
+from scimind.config.routing import RoutingSettings
 from scimind.model.feed_forward import RoutedFeedForward
-from scimind.model.plan import RoutingPlanner
-from scimind.model.selection import ActivationSelector
-from scimind.model.settings import RoutingSettings
+from scimind.model.routing.plan import RoutingPlanner
+from scimind.model.routing.selection import ActivationSelector
 from tests.support import tolerances
 from tests.support.models import RANGES, some_ids, use_mode
 from tests.support.numpy_feed_forward import feed_forward

@@ -6,7 +6,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from scimind.data.packing import Packer
+from scimind.data.encode.packing import Packer
 from scimind.errors import ConfigError
 from scimind.model.packing import SegmentMask
 from tests.support import tolerances

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scimind.errors import ConfigError
-from scimind.train.callback_settings import checkpoint_bytes
+from scimind.train.callbacks.settings import checkpoint_bytes
 from scimind.train.settings import mindformers_tree, read_settings
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from mindspore import nn, ops
 
-from scimind.data.mindrecord import MindRecordWriter
-from scimind.evaluate.perplexity import LossRow, score_losses
+from scimind.data.prepare.mindrecord import MindRecordWriter
+from scimind.evaluate.metrics.perplexity import LossRow, score_losses
 from scimind.evaluate.resampling import Resampling
 from scimind.modality import MODALITY_NAMES, modality_table
 from scimind.train.evaluation import AnswerScoreCell, Evaluator

@@ -7,7 +7,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.graph_cache import KeptGraph
+from scimind.runtime.graph_cache import KeptGraph
 
 
 class KeyValueCache(KeptGraph, nn.Cell):

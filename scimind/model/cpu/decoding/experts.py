@@ -9,12 +9,12 @@ from mindspore import Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
+from scimind.config.routing import RoutingSettings, runs
 from scimind.modality import MODALITY_NAMES, modality_table
-from scimind.model.cpu.decoding.parts import DecodingParts
 from scimind.model.cpu.decoding.products import RowsFeedForward, RowsProduct, are_columns
+from scimind.model.cpu.decoding.shared import DecodingParts
 from scimind.model.cpu.decoding.weights import StepWeights
-from scimind.model.plan import expert_groups
-from scimind.model.settings import RoutingSettings, runs
+from scimind.model.routing.plan import expert_groups
 
 
 class StepPlanner(nn.Cell):

@@ -6,9 +6,9 @@ from mindspore import Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.graph_cache import KeptGraph
-from scimind.model.cpu.decoding.parts import DecodingParts
+from scimind.model.cpu.decoding.shared import DecodingParts
 from scimind.model.cpu.heads import Heads
+from scimind.runtime.graph_cache import KeptGraph
 
 
 class PromptNetwork(KeptGraph, nn.Cell):

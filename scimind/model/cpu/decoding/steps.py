@@ -7,11 +7,11 @@ from mindspore import Parameter, Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.graph_cache import KeptGraph
 from scimind.model.cpu.decoding.cache import KeyValueCache, WriteTokens
 from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, group_table
-from scimind.model.cpu.decoding.parts import DecodingParts
 from scimind.model.cpu.decoding.rotary import StepRotary
+from scimind.model.cpu.decoding.shared import DecodingParts
+from scimind.runtime.graph_cache import KeptGraph
 
 HIDDEN = -1e9  # added to the scores of positions that a row may not look at
 

@@ -6,9 +6,9 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.graph_cache import KeptGraph
-from scimind.model.cpu.decoding.parts import DecodingParts
+from scimind.model.cpu.decoding.shared import DecodingParts
 from scimind.model.cpu.grouping import Parts
+from scimind.runtime.graph_cache import KeptGraph
 
 MOST_JOINED = 64 << 20  # bytes of weights that are copied to join them
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scimind.evaluate.evaluation import EvaluateOptions, Evaluation, evaluation_of
-from scimind.evaluate.molecule_sets import MoleculeOptions, summarize_molecules
+from scimind.evaluate.metrics.molecule_sets import MoleculeOptions, summarize_molecules
 from scimind.evaluate.report.page import PageOptions, render_page
 from scimind.evaluate.resampling import Resampling
 from tests.unit.evaluate.report.conftest import HOSTILE

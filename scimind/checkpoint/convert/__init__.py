@@ -1,0 +1,1 @@
+"""Checkpoints of other forms to SciMind's, and back."""

@@ -1,0 +1,244 @@
+"""What is converted: recognised, measured, and checked name by name before anything is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes
+from scimind.checkpoint.convert.weight_names import COMPUTED, EMBEDDING, HEAD, expected_shapes, hugging_face_names
+from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint
+from scimind.checkpoint.formats.files import read_tensors
+from scimind.checkpoint.formats.safetensors_file import checksum, read_header
+from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
+from scimind.checkpoint.weights import TRAINING_STATE, WeightMismatchError
+from scimind.errors import CheckpointError
+
+KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
+_INDEX = "model.safetensors.index.json"
+_ORIGINAL_ROWS = (32066, 32098)
+_HEAD_SIZE = 128  # of every published model of the original's
+
+
+@dataclass(frozen=True)
+class Source:
+    """Weights that are going to be converted.
+
+    Args:
+        kind: One of `KINDS`.
+        folder: Where they and what belongs to them are.
+        tensors: The weights under our names, in the order of the layers.
+        sizes: The model's.
+        description: What `scimind.json` says; empty where there is none.
+        notes: What was guessed or left out, a sentence each.
+        gates: The weights of learned routers, which a plain Llama has no place for.
+    """
+
+    kind: str
+    folder: Path
+    tensors: Mapping[str, StoredTensor]
+    sizes: ModelSizes
+    description: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    gates: Mapping[str, StoredTensor] = field(default_factory=dict)
+
+    def check_sums(self, name: str) -> None:
+        """Compares a weight with the checksum that was written with it, where there is one.
+
+        Raises:
+            CheckpointError: They differ.
+        """
+        stored = self.tensors.get(name) or self.gates[name]
+        stated = (self.description.get("checksums") or {}).get(stored.name)
+        if stated is not None and checksum(stored) != stated:
+            raise CheckpointError(
+                f"{stored.file}: {stored.name} is not what was written (its checksum differs from {DESCRIPTION}'s); "
+                "fetch the file again, or add --changed-weights if it was changed on purpose"
+            )
+
+
+def read_source(
+    path: Path, kind: str | None = None, *, num_heads: int | None = None, settings: Mapping[str, Any] | None = None
+) -> Source:
+    """Recognises weights and checks that they are a whole Llama.
+
+    Args:
+        path: A folder or a file of weights.
+        kind: One of `KINDS`; None guesses it.
+        num_heads: Heads, for weights without a description.
+        settings: `model.model_config` of a configuration, for weights without a description.
+
+    Raises:
+        CheckpointError: There are no such weights, or they are of a kind that cannot be read.
+        WeightMismatchError: A weight is missing, unexpected or misshapen; all of them are listed.
+    """
+    path = path.expanduser()
+    if not path.exists():
+        raise CheckpointError(f"--input ({path}) does not exist")
+    stored, where, description = _read_files(path)
+    folder = where if where.is_dir() else where.parent
+    notes: list[str] = []
+    stored = {name: tensor for name, tensor in stored.items() if not _left_out(name, notes)}
+    guessed = _guess(stored, folder, description, where)
+    if kind is None:
+        kind = guessed
+        notes.insert(0, f"--from {kind} (guessed)")
+    if (kind == "hf") != (guessed == "hf"):
+        raise CheckpointError(f"{where}: has the names of {guessed}, not of {kind}; leave --from out")
+    gates = {name: item for name, item in stored.items() if re.search(r"\.feed_forward\.(gate|router)\b", name)}
+    stored = {name: item for name, item in stored.items() if name not in gates}
+    if kind == "hf":
+        if not (folder / "config.json").is_file():
+            raise CheckpointError(f"{folder}: has no config.json; give a folder of save_pretrained")
+        sizes = read_config_json(folder / "config.json")
+        ours = hugging_face_names(sizes.num_layers)
+        tensors = {ours.get(name, name): tensor for name, tensor in stored.items()}
+    else:
+        tensors = stored
+        sizes = _sizes_of(kind, tensors, where, description, num_heads, settings or {}, notes)
+    tensors = _without_tied_head(tensors, sizes, notes)
+    _check_shapes(tensors, sizes, where)
+    ordered = {name: tensors[name] for name in expected_shapes(sizes)}
+    return Source(kind, folder, ordered, sizes, description, tuple(notes), gates)
+
+
+def _read_files(path: Path) -> tuple[dict[str, StoredTensor], Path, dict[str, Any]]:
+    """Returns the tensors of a path, the file or the folder that they are in, and what `scimind.json` there says."""
+    if path.is_dir() and (path / _INDEX).is_file():
+        return _read_shards(path / _INDEX), path, _description(path)
+    if path.is_dir() and not any(path.glob("*.safetensors")) and any(path.glob("pytorch_model*.bin")):
+        raise CheckpointError(
+            f"{path}: holds pytorch_model.bin; save it as safetensors first (transformers' save_pretrained does)"
+        )
+    checkpoint = find_checkpoint(path)
+    return read_tensors(checkpoint.weights), checkpoint.weights, dict(checkpoint.description)
+
+
+def _read_shards(index: Path) -> dict[str, StoredTensor]:
+    """Returns the tensors of all shards, each where the index says.
+
+    Raises:
+        CheckpointError: The index cannot be read, a shard is missing, or index and shards name different tensors.
+    """
+    try:
+        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        files = sorted(set(places.values()))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{index}: cannot be read ({error}); fetch it again") from error
+    absent = [name for name in files if not (index.parent / name).is_file()]
+    if absent:
+        raise CheckpointError(f"{index.parent}: lacks {', '.join(absent)}, which {index.name} names; fetch them")
+    found: dict[str, StoredTensor] = {}
+    for name in files:
+        found |= read_header(index.parent / name)
+    missing = [name for name, file in places.items() if name not in found or found[name].file.name != file]
+    unexpected = [name for name in found if name not in places]
+    if missing or unexpected:
+        raise WeightMismatchError(index, missing, unexpected, [], advice="its shards are of another model or not whole")
+    return found
+
+
+def _description(folder: Path) -> dict[str, Any]:
+    file = folder / DESCRIPTION
+    if not file.is_file():
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file}: cannot be read ({error})") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _left_out(name: str, notes: list[str]) -> bool:
+    """Whether a tensor is no weight; the first of each sort is noted."""
+    for pattern, note in (
+        (TRAINING_STATE, "the state of the training is left out"),
+        (COMPUTED, "stored tables of the rotary embedding are left out; they are computed"),
+    ):
+        if pattern.fullmatch(name):
+            if note not in notes:
+                notes.append(note)
+            return True
+    return False
+
+
+def _guess(stored: Mapping[str, StoredTensor], folder: Path, description: Mapping[str, Any], where: Path) -> str:
+    """Returns the kind that the names speak for."""
+    if any(".self_attn." in name for name in stored):
+        return "hf"
+    if any(name.startswith("layers.") and ".attention." in name for name in stored):
+        raise CheckpointError(f"{where}: has the names of Meta's own release; convert it to Hugging Face's form first")
+    if description:
+        return "scimind"
+    rows = stored[EMBEDDING].shape[0] if EMBEDDING in stored else 0
+    if rows in _ORIGINAL_ROWS or (folder / "patterns_0.npy").is_file():
+        return "scimind-v0"
+    return "mindformers"
+
+
+def _sizes_of(
+    kind: str,
+    tensors: Mapping[str, StoredTensor],
+    where: Path,
+    description: Mapping[str, Any],
+    num_heads: int | None,
+    settings: Mapping[str, Any],
+    notes: list[str],
+) -> ModelSizes:
+    """Returns the sizes of weights under MindFormers' names."""
+    stated = dict(description.get("model") or {})
+    known = {entry.name for entry in fields(ModelSizes)}
+    if stated:
+        stated = {key: value for key, value in stated.items() if key in known}
+        stated.setdefault("n_kv_heads", stated.get("num_heads"))
+        try:
+            return ModelSizes(**stated)
+        except TypeError as error:
+            raise CheckpointError(f"{where.parent / DESCRIPTION}: lacks a size ({error})") from error
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    if kind == "scimind-v0" and not num_heads and not settings.get("num_heads") and EMBEDDING in shapes:
+        num_heads = max(1, shapes[EMBEDDING][-1] // _HEAD_SIZE)
+        notes.append(f"--num-heads {num_heads} (heads of {_HEAD_SIZE}, as in the published models)")
+    return sizes_from_shapes(shapes, num_heads, settings, where)
+
+
+def _without_tied_head(
+    tensors: dict[str, StoredTensor], sizes: ModelSizes, notes: list[str]
+) -> dict[str, StoredTensor]:
+    """Returns the weights without an output matrix that repeats the embedding.
+
+    Raises:
+        CheckpointError: The model is tied and the two differ.
+    """
+    if not sizes.tie_word_embeddings or HEAD not in tensors or EMBEDDING not in tensors:
+        return tensors
+    if checksum(tensors[HEAD]) != checksum(tensors[EMBEDDING]):
+        raise CheckpointError(
+            f"{tensors[HEAD].file}: {tensors[HEAD].name} differs from the embedding, and config.json says "
+            "tie_word_embeddings; correct one of them"
+        )
+    notes.append("lm_head.weight repeats the embedding and is left out")
+    return {name: tensor for name, tensor in tensors.items() if name != HEAD}
+
+
+def _check_shapes(tensors: Mapping[str, StoredTensor], sizes: ModelSizes, where: Path) -> None:
+    """Compares names, shapes and types with a whole Llama's."""
+    wanted = expected_shapes(sizes)
+    missing = [name for name in wanted if name not in tensors]
+    unexpected = [tensor.name for name, tensor in tensors.items() if name not in wanted]
+    misshapen = [
+        (tensors[name].name, tensors[name].shape, shape)
+        for name, shape in wanted.items()
+        if name in tensors and tensors[name].shape != shape
+    ]
+    if missing or unexpected or misshapen:
+        raise WeightMismatchError(
+            where, missing, unexpected, misshapen, advice="its sizes or some of its files are of another model"
+        )
+    strange = [f"{tensor.name} ({tensor.dtype})" for tensor in tensors.values() if tensor.dtype not in FLOATS]
+    if strange:
+        raise CheckpointError(f"{where}: {', '.join(strange[:6])}: weights must be float32, float16 or bfloat16")

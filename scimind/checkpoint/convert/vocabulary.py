@@ -1,0 +1,105 @@
+"""Rows of the embedding and the output matrix for tokens that a vocabulary gets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scimind.checkpoint.formats.tensors import CHUNK, StoredTensor, bytes_of, from_float32
+from scimind.errors import CheckpointError
+from scimind.tokenizer import TokenCodec
+from scimind.tokenizer.alphabet import added_tokens
+
+NEW_ROWS = ("pieces", "mean")
+
+
+@dataclass(frozen=True)
+class VocabularyPlan:
+    """How a vocabulary grows; the rows that are there stay as they are, so that their logits do not change by a bit.
+
+    Args:
+        old_rows: Rows that the weights have.
+        tokens: Tokens that there are afterwards.
+        rows: Rows that there are afterwards: tokens, then padding, whose rows are zero because nothing may look like
+            them.
+        pieces: For each new token the ids of text whose rows make its row by their mean; empty for the mean of all.
+    """
+
+    old_rows: int
+    tokens: int
+    rows: int
+    pieces: tuple[tuple[int, ...], ...]
+
+    def describe(self) -> str:
+        """Returns what is added, in words."""
+        means = "the mean of all rows" if not any(self.pieces) else "the mean of the pieces that spell it"
+        added = f"{len(self.pieces)} new tokens ({means})" if self.pieces else "no new token"
+        return f"{self.old_rows} rows -> {self.rows}: {added}, {self.rows - max(self.tokens, self.old_rows)} padding"
+
+
+def plan_vocabulary(codec: TokenCodec, old_rows: int, *, multiple: int, new_rows: str, where: str) -> VocabularyPlan:
+    """Returns how weights with `old_rows` rows get all tokens of a tokenizer.
+
+    Args:
+        codec: The tokenizer.
+        old_rows: Rows that the weights have: the SentencePiece vocabulary's, or some or all added tokens too.
+        multiple: What the new number of rows is a multiple of.
+        new_rows: "pieces" or "mean".
+        where: The weights, for errors.
+
+    Raises:
+        CheckpointError: The weights have fewer rows than the SentencePiece vocabulary.
+        SciMindError: `multiple` is below 1.
+    """
+    if old_rows < codec.base_size:
+        raise CheckpointError(
+            f"{where}: has {old_rows} rows of the vocabulary, the tokenizer has {codec.base_size} pieces; "
+            "give the tokenizer of the weights with --tokenizer"
+        )
+    codec.padded_vocab_size(multiple)  # checks it
+    rows = -(-max(old_rows, codec.vocab_size) // multiple) * multiple
+    characters = added_tokens(codec.extension)[old_rows - codec.base_size :]
+    spelled = [spelling(codec, character) if new_rows == "pieces" else () for _, character in characters]
+    return VocabularyPlan(old_rows, codec.vocab_size, rows, tuple(spelled))
+
+
+def spelling(codec: TokenCodec, character: str) -> tuple[int, ...]:
+    """Returns the ids of the pieces that are a character: alone, at a word's beginning, or its bytes."""
+    single = [codec.token_id(piece) for piece in (character, f"▁{character}")]
+    found = [index for index in single if index != codec.unk_id and index < codec.base_size]
+    return tuple(found or codec.encode(codec.escape(character), bos=False))
+
+
+def extended_rows(stored: StoredTensor, plan: VocabularyPlan) -> Iterator[bytes | memoryview]:
+    """Yields the bytes of a matrix [v, d] with its new rows: the old ones as they are, the new ones, the padding.
+
+    Args:
+        stored: The embedding or the output matrix, [old_rows, d].
+        plan: What is added.
+    """
+    yield from stored.chunks()
+    width = stored.shape[1]
+    if plan.pieces:
+        yield bytes_of(from_float32(_new_rows(stored, plan.pieces), stored.dtype))
+    padding = plan.rows - plan.old_rows - len(plan.pieces)
+    yield bytes_of(from_float32(np.zeros((padding, width), np.float32), stored.dtype))
+
+
+def _new_rows(stored: StoredTensor, pieces: Sequence[Sequence[int]]) -> np.ndarray:
+    """Returns the rows of the new tokens, float32 [n, d]."""
+    rows = np.empty((len(pieces), stored.shape[1]), np.float32)
+    whole = _mean_row(stored) if not all(pieces) else None
+    for row, ids in zip(rows, pieces, strict=True):
+        row[:] = np.mean([stored.numbers(i, i + 1)[0] for i in ids], axis=0, dtype=np.float64) if ids else whole
+    return rows
+
+
+def _mean_row(stored: StoredTensor) -> np.ndarray:
+    """Returns the mean of all rows, float64 [d], a block of rows at a time."""
+    total = np.zeros(stored.shape[1], np.float64)
+    step = max(1, CHUNK // (4 * stored.shape[1]))
+    for first in range(0, stored.shape[0], step):
+        total += stored.numbers(first, min(first + step, stored.shape[0])).sum(axis=0, dtype=np.float64)
+    return total / stored.shape[0]

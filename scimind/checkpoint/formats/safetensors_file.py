@@ -1,0 +1,104 @@
+"""safetensors: eight bytes with the header's length, a JSON header, then the tensors' bytes.
+
+Written here rather than by the library of that name, which must have all tensors of a file in memory at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from scimind.checkpoint.formats.tensors import WIDTHS, NewTensor, StoredTensor
+from scimind.errors import CheckpointError
+
+_LONGEST_HEADER = 100_000_000
+
+
+def read_header(file: Path) -> dict[str, StoredTensor]:
+    """Returns the tensors of a file by name, none of them read.
+
+    Raises:
+        CheckpointError: It is no safetensors file, or it is cut.
+    """
+    try:
+        size = file.stat().st_size
+        with file.open("rb") as stream:
+            start = stream.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
+            if length > min(_LONGEST_HEADER, size - 8):
+                raise ValueError("it is cut, or no safetensors file")
+            header = json.loads(stream.read(length))
+        header.pop("__metadata__", None)
+        tensors = {name: _stored(file, name, entry, 8 + length, size) for name, entry in header.items()}
+    except OSError as error:
+        raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{file}: cannot be read as a checkpoint ({error}); fetch the file again") from error
+    for tensor in tensors.values():
+        tensor.check()
+    return tensors
+
+
+def _stored(file: Path, name: str, entry: Mapping, base: int, size: int) -> StoredTensor:
+    first, last = entry["data_offsets"]
+    if entry["dtype"] not in WIDTHS:
+        raise ValueError(f"{name} has type {entry['dtype']}, which is not known")
+    if not 0 <= first <= last or base + last > size:
+        raise ValueError(f"it ends within {name}")
+    return StoredTensor(name, entry["dtype"], tuple(entry["shape"]), file, ((base + first, last - first),))
+
+
+def write_file(
+    file: Path, tensors: Sequence[NewTensor], metadata: Mapping[str, str], done: Callable[[NewTensor], None]
+) -> dict[str, str]:
+    """Writes tensors one after the other, under a temporary name that is changed at the end.
+
+    Args:
+        file: The file.
+        tensors: What to write; only a piece of one is in memory at a time.
+        metadata: Goes into the header, such as {"format": "pt"}.
+        done: Is called after each tensor.
+
+    Returns:
+        The checksum of each tensor, see `checksum`.
+
+    Raises:
+        OSError: The disk is full or cannot be written.
+    """
+    header: dict[str, object] = {"__metadata__": dict(metadata)}
+    position = 0
+    for tensor in tensors:
+        header[tensor.name] = {
+            "dtype": tensor.dtype,
+            "shape": list(tensor.shape),
+            "data_offsets": [position, position + tensor.nbytes],
+        }
+        position += tensor.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
+    temporary = file.with_name(f".{file.name}.tmp")
+    sums: dict[str, str] = {}
+    with temporary.open("wb") as stream:
+        stream.write(struct.pack("<Q", len(text)) + text)
+        for tensor in tensors:
+            before, total = stream.tell(), 0
+            for piece in tensor.pieces:
+                stream.write(piece)
+                total = zlib.crc32(piece, total)
+            assert stream.tell() - before == tensor.nbytes, tensor.name
+            sums[tensor.name] = f"{total:08x}"
+            done(tensor)
+    os.replace(temporary, file)
+    return sums
+
+
+def checksum(tensor: StoredTensor) -> str:
+    """Returns eight hexadecimal digits, the CRC-32 of a tensor's bytes: against accidents, not against malice."""
+    total = 0
+    for piece in tensor.chunks():
+        total = zlib.crc32(piece, total)
+    return f"{total:08x}"

@@ -1,0 +1,81 @@
+"""One run of a model: what `run_scimind.py` and the verbs `finetune` and `predict` have in common."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scimind.cli.run_options import overrides_of
+from scimind.config import RunConfig, load_config
+from scimind.errors import SciMindError
+from scimind.runtime.run_folder import worker
+
+
+def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
+    """Runs a model as a configuration and options say.
+
+    Args:
+        args: Parsed options of add_run_options, and `overrides`.
+        run_mode: finetune, train, predict or eval; None for what the configuration says.
+
+    Returns:
+        Exit status.
+
+    Raises:
+        SciMindError: A mistake in the configuration or in what it names.
+    """
+    if worker()[0] < 0:
+        serve_as_scheduler()
+        return 0
+    overrides = overrides_of(args)
+    if run_mode is not None:
+        overrides.append(f"run_mode={run_mode}")
+    config = load_config(args.config, overrides)
+    if config.run_mode == "predict":
+        _predict(config, args)
+    elif config.run_mode == "eval":
+        from scimind.train import evaluate
+
+        evaluate(config)
+    elif config.run_mode in ("finetune", "train"):
+        from scimind.train import finetune
+
+        return finetune(config).exit_status
+    else:
+        raise SciMindError(f"{args.config}: run_mode is missing; give --run_mode finetune, predict or eval")
+    return 0
+
+
+def serve_as_scheduler() -> None:
+    """Does what msrun's scheduler has to do: it brings the workers together and waits for their end.
+
+    A worker that is alone meets nobody; the scheduler has then nothing to do.
+    """
+    if worker()[1] == 1:
+        return
+    import mindspore as ms
+    from mindspore.communication import init
+
+    ms.set_context(device_target="CPU")
+    init()
+
+
+def _predict(config: RunConfig, args: argparse.Namespace) -> None:
+    """Answers the prompts of a file; checks first that there are files to read and to write."""
+    source, target = config.get("input_data"), config.get("save_file")
+    if not source:
+        raise SciMindError(
+            "no prompts; give --predict_data FILE, a text file with a prompt a line or conversation JSON"
+        )
+    if not target:
+        raise SciMindError("no place for the answers; give --save_file FILE, such as predictions.jsonl or answers.txt")
+    from scimind.generate.predict import predict
+
+    predict(
+        config,
+        Path(source),
+        Path(target),
+        task=config.get("task"),
+        choices=config.get("choices"),
+        overwrite=args.overwrite,
+    )

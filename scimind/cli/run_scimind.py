@@ -1,0 +1,47 @@
+"""The original's command, `python run_scimind.py --config CONFIG --run_mode MODE …`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from scimind.cli.exit_status import guarded
+from scimind.cli.run import execute
+from scimind.cli.run_options import add_run_options, overrides_among
+from scimind.config.sections.root import RUN_MODES
+from scimind.runtime.lifeline import end_with_launcher
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Returns the parser of the command."""
+    parser = argparse.ArgumentParser(
+        prog="run_scimind.py", description="Finetune SciMind, evaluate it, or predict with it.", allow_abbrev=False
+    )
+    parser.add_argument("--run_mode", choices=RUN_MODES, help="what to do; without it, what the YAML says")
+    add_run_options(parser, "training", "prediction")
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Returns the parsed arguments; argparse ends the process with status 2 where they are wrong."""
+    parser = build_parser()
+    args, rest = parser.parse_known_args(arguments)
+    args.overrides = overrides_among(rest, parser)
+    return args
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status.
+
+    Args:
+        argv: Arguments without the program's name; None for those of the process.
+    """
+    end_with_launcher()
+    arguments = list(sys.argv[1:] if argv is None else argv)
+
+    def body() -> int:
+        args = parse(arguments)
+        return execute(args, args.run_mode)
+
+    return guarded("run_scimind.py", body)

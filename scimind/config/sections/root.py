@@ -1,0 +1,168 @@
+"""The schema of a whole configuration: MindFormers 1.9's sections and ours.
+
+Sections that no SciMind run can use, such as those for images, are not settings here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scimind.config.schema import Items, Node, Section, Typed, Value
+from scimind.config.sections.data import DATASET, DATASET_TASK, EVAL_DATASET, EVAL_DATASET_TASK, TOKENIZER
+from scimind.config.sections.device import CONTEXT, PARALLEL, PARALLEL_CONFIG, RECOMPUTE_CONFIG
+from scimind.config.sections.model import MODEL_CONFIG
+from scimind.config.sections.training import (
+    CALLBACK,
+    LR_SCHEDULE,
+    MOE_CONFIG,
+    MONITOR_CONFIG,
+    OPTIMIZER,
+    RUNNER_WRAPPER,
+    SWAP_CONFIG,
+)
+
+RUN_MODES = ("finetune", "train", "predict", "eval")
+
+_FLAG = Value(bool)
+_COUNT = Value(int, low=1)
+_WHOLE = Value(int, low=0)
+_TEXT = Value(str)
+
+_RUNNER_CONFIG = Section(
+    {
+        "epochs": Value(int, 1, low=1),
+        "batch_size": Value(int, 1, low=1),
+        "sink_mode": _FLAG,
+        "sink_size": Value(int, 1, low=1),
+        "gradient_accumulation_steps": Value(int, 1, low=1),
+        "stop_step": _WHOLE,
+        "global_batch_size": Value(int, low=1, nullable=True),  # ours: records of a step, all workers together
+        "max_steps": Value(int, low=1, nullable=True),  # ours: ends a training whatever the epochs are
+    },
+    always=True,
+)
+
+# Ours: how answers are generated. MindFormers keeps the first four in model_config, which is understood too.
+_GENERATION = Section(
+    {
+        "do_sample": Value(bool, False),
+        "top_k": Value(int, 0, low=0),
+        "top_p": Value(float, 1.0, above=0, high=1),
+        "repetition_penalty": Value(float, 1.0, above=0),
+        "temperature": Value(float, 1.0, above=0),
+        "max_new_tokens": Value(int, 256, low=1),
+        "batch_size": Value(int, 8, low=1),
+        "seed": Value(int, 0, low=0),
+    },
+    always=True,
+)
+
+_ARCH = Section({"type": Value(str, "SciMindForCausalLM", choices=("SciMindForCausalLM",))}, always=True)
+
+SCHEMA = Section(
+    {
+        "seed": Value(int, 0, low=0),
+        "run_mode": Value(str, choices=RUN_MODES),
+        "output_dir": Value(str, "./output"),
+        "load_checkpoint": Value(str, "", nullable=True),
+        "load_ckpt_format": Value(str, choices=("ckpt", "safetensors")),
+        "load_ckpt_async": _FLAG,
+        "auto_trans_ckpt": _FLAG,
+        "transform_process_num": _COUNT,
+        "src_strategy_path_or_dir": _TEXT,
+        "only_save_strategy": _FLAG,
+        "remove_redundancy": _FLAG,
+        "resume_training": Value(bool, False, also=str),
+        "ignore_data_skip": _FLAG,
+        "data_skip_steps": Value(int, low=0, nullable=True),
+        "use_parallel": Value(bool, False),
+        "micro_batch_interleave_num": _COUNT,
+        "do_eval": Value(bool, False),
+        "eval_step_interval": Value(int),
+        "eval_epoch_interval": Value(int),
+        "input_data": Value(str, nullable=True),
+        "save_file": Value(str, nullable=True),
+        "task": Value(str, nullable=True),  # ours: what prompts ask, and how answers are read
+        "choices": Value(str, nullable=True),  # ours: a file of answers to choose from
+        "predict_batch_size": Value(int, low=1, nullable=True),
+        "print_separate_loss": _FLAG,
+        "calculate_per_token_loss": _FLAG,
+        "check_for_nan_in_loss_and_grad": _FLAG,
+        "use_legacy": _FLAG,
+        "profile": _FLAG,
+        "profile_start_step": _COUNT,
+        "profile_stop_step": _COUNT,
+        "profile_communication": _FLAG,
+        "profile_memory": _FLAG,
+        "profile_level": _WHOLE,
+        "init_start_profile": _FLAG,
+        "auto_tune": _FLAG,
+        "filepath_prefix": _TEXT,
+        "autotune_per_step": _COUNT,
+        "layer_scale": _FLAG,
+        "layer_decay": Value(float),
+        "lr_scale": _FLAG,
+        "lr_scale_factor": Value(float),
+        "train_precision_sync": Value(bool, nullable=True),
+        "infer_precision_sync": Value(bool, nullable=True),
+        "remote_save_url": Value(str, nullable=True),
+        "trainer": Section(
+            {"type": Value(str, choices=("CausalLanguageModelingTrainer",)), "model_name": _TEXT}, required=("type",)
+        ),
+        "runner_config": _RUNNER_CONFIG,
+        "context": CONTEXT,
+        "parallel": PARALLEL,
+        "parallel_config": PARALLEL_CONFIG,
+        "recompute_config": RECOMPUTE_CONFIG,
+        "swap_config": SWAP_CONFIG,
+        "moe_config": MOE_CONFIG,
+        "monitor_config": MONITOR_CONFIG,
+        "model": Section(
+            {
+                "model_config": MODEL_CONFIG,
+                "arch": _ARCH,
+            },
+            required=("model_config",),
+        ),
+        "train_dataset": DATASET,
+        "train_dataset_task": DATASET_TASK,
+        "eval_dataset": EVAL_DATASET,
+        "eval_dataset_task": EVAL_DATASET_TASK,
+        "processor": Section(
+            {
+                "type": Value(str, choices=("LlamaProcessor",)),
+                "return_tensors": _TEXT,
+                "max_length": _COUNT,
+                "padding": _TEXT,
+                "tokenizer": TOKENIZER,
+            },
+        ),
+        "optimizer": OPTIMIZER,
+        "lr_schedule": LR_SCHEDULE,
+        "runner_wrapper": RUNNER_WRAPPER,
+        "callbacks": Items(CALLBACK),
+        "eval_callbacks": Items(CALLBACK),
+        "metric": Section({"type": Value(str, choices=("PerplexityMetric",))}),
+        "generation": _GENERATION,
+    },
+    required=("model",),
+)
+
+
+def dotted_names(node: Node = SCHEMA, prefix: str = "") -> Iterator[str]:
+    """Yields the dotted name of every section and setting that can be reached without a list."""
+    fields = dict(getattr(node, "fields", {}))
+    if isinstance(node, Typed):
+        fields.update(node.others)
+        for variant in node.variants.values():
+            fields.update(variant.fields)
+    for key, child in fields.items():
+        name = f"{prefix}.{key}" if prefix else key
+        yield name
+        yield from dotted_names(child, name)
+
+
+def homes_of(key: str) -> list[str]:
+    """Returns the dotted names that end in `key`, the shortest first."""
+    homes = [name for name in dotted_names() if name.rpartition(".")[2] == key]
+    return sorted(homes, key=lambda name: name.count("."))

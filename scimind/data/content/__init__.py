@@ -1,0 +1,1 @@
+"""What a field holds: molecules, sequences, texts, labels."""

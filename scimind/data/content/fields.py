@@ -1,0 +1,177 @@
+"""What a field of a raw record may be, and what becomes of it: text, molecule, protein, DNA, RNA, names, label."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scimind.data.content.molecules import canonical_smiles, parse
+from scimind.data.content.sequences import Wrapped, clean_sequence, wrap_text
+from scimind.data.defects import EMPTY, LABEL, MALFORMED, RecordError
+from scimind.data.tables import repair_backslashes, text_of
+from scimind.tokenizer.alphabet import TAG_CHARACTERS
+from scimind.tokenizer.codec import TokenCodec
+
+MOLECULES = ("as-is", "checked", "canonical")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How fields are read.
+
+    Args:
+        molecules: `as-is` takes SMILES as they are; `checked` refuses those that RDKit cannot parse; `canonical` writes
+            RDKit's canonical SMILES besides.
+        randomised: Further records of each one to learn from, whose molecules are spelled at random.
+        detect: Whether sequences without marks are looked for in text, see `wrap_text`.
+        seed: Decides random spellings and negatives.
+        split: What stays together in a split, see `splits`; decides whether scaffolds are computed.
+    """
+
+    molecules: str = "checked"
+    randomised: int = 0
+    detect: bool = False
+    seed: int = 0
+    split: str = "random"
+
+    @property
+    def scaffolds(self) -> bool:
+        """Whether scaffolds of molecules are needed."""
+        return self.split == "scaffold"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a task.
+
+    Args:
+        name: Its name in the task's templates.
+        kind: One of `KINDS`.
+        columns: Names of its column in a table, in lower case.
+        fallback: The column that is taken where this field alone is missing.
+        optional: Whether it may be missing or empty; it is empty text then.
+        fenced: Of kind `tagged`: the tag of what stands between triple backticks.
+        labels: Of kind `label`: each label with the ways in which files write it; none for labels that are not known.
+    """
+
+    name: str
+    kind: str
+    columns: tuple[str, ...]
+    fallback: str = ""
+    optional: bool = False
+    fenced: str | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A field's value.
+
+    Args:
+        shown: What a question or an answer holds, in tags where it is no text.
+        canonical: What is equal for two spellings of the same thing.
+        tag: `smiles`, `protein`, `dna` or `rna`; empty for text.
+        molecule: RDKit's molecule, where there is one and SMILES are checked.
+        repairs: Doubled backslashes that were made single.
+        detected: The sequences that were found without marks.
+    """
+
+    shown: str
+    canonical: str
+    tag: str = ""
+    molecule: Any = None
+    repairs: int = 0
+    detected: tuple[Wrapped, ...] = ()
+
+
+def read_field(spec: Field, raw: object, settings: Settings) -> Value:
+    """Returns the value of a raw field.
+
+    Raises:
+        RecordError: It is empty, or faulty for its kind.
+    """
+    if spec.optional and (raw is None or (isinstance(raw, str) and not raw.strip())):
+        return Value("", "")
+    return KINDS[spec.kind](spec, raw, settings)
+
+
+def _text(spec: Field, raw: object, settings: Settings) -> Value:
+    text = text_of(raw, spec.name)
+    return Value(TokenCodec.escape(text), text)
+
+
+def _tagged(spec: Field, raw: object, settings: Settings) -> Value:
+    text = text_of(raw, spec.name)
+    shown, _, found = wrap_text(text, spec.fenced, detect=settings.detect)
+    return Value(shown, text, detected=tuple(found))
+
+
+def _smiles(spec: Field, raw: object, settings: Settings) -> Value:
+    text, repairs = repair_backslashes(text_of(raw, spec.name))
+    text = text.removeprefix("<smiles>").removesuffix("</smiles>")
+    # A character without a token is told by the tokenizer, with its position.
+    if settings.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
+        return Value(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs)
+    molecule = parse(text)
+    canonical = canonical_smiles(molecule)
+    shown = canonical if settings.molecules == "canonical" else text
+    return Value(TokenCodec.wrap(shown, "smiles"), canonical, "smiles", molecule, repairs)
+
+
+def _sequence(spec: Field, raw: object, settings: Settings) -> Value:
+    text = clean_sequence(spec.kind, text_of(raw, spec.name))
+    return Value(TokenCodec.wrap(text, spec.kind), text, spec.kind)
+
+
+def _names(spec: Field, raw: object, settings: Settings) -> Value:
+    names = sorted(dict.fromkeys(_name_list(raw, spec.name)), key=lambda name: (name.casefold(), name))
+    if not names:
+        raise RecordError(EMPTY, f"the {spec.name} are empty; fill them in or remove the record")
+    text = ", ".join(names)
+    return Value(TokenCodec.escape(text), text)
+
+
+def _name_list(raw: object, name: str) -> list[str]:
+    """Returns names that are given as a list, as Python's or JSON's text of one, or with semicolons between."""
+    if isinstance(raw, str):
+        text = text_of(raw, name)
+        if text[0] in "{[":
+            try:
+                raw = ast.literal_eval(text) if text[0] == "{" else json.loads(text)
+            except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
+                reason = f"the {name} are no list of names; write {{'a', 'b'}} or a; b"
+                raise RecordError(MALFORMED, reason, text=text) from error
+        else:
+            raw = text.split(";")
+    if not isinstance(raw, (list, tuple, set)) or not all(isinstance(item, str) for item in raw):
+        raise RecordError(MALFORMED, f"the {name} are no list of names; write {{'a', 'b'}} or a; b", text=repr(raw))
+    return [item.strip() for item in raw if item.strip()]
+
+
+def _label(spec: Field, raw: object, settings: Settings) -> Value:
+    text = text_of(str(raw) if isinstance(raw, (bool, int, float)) else raw, spec.name)
+    text = re.sub(r"\s+", " ", text)
+    if not spec.labels:
+        return Value(TokenCodec.escape(text), text)
+    for label, spellings in spec.labels.items():
+        if text.casefold() in (label.casefold(), *(spelling.casefold() for spelling in spellings)):
+            return Value(TokenCodec.escape(label), label)
+    reason = f"the {spec.name} is none of {', '.join(spec.labels)}; correct it, or add it to the task's labels"
+    raise RecordError(LABEL, reason, text=text)
+
+
+KINDS: dict[str, Callable[[Field, object, Settings], Value]] = {
+    "text": _text,
+    "tagged": _tagged,
+    "smiles": _smiles,
+    "protein": _sequence,
+    "dna": _sequence,
+    "rna": _sequence,
+    "names": _names,
+    "label": _label,
+}
+SEQUENCE_KINDS = ("smiles", "protein", "dna", "rna")

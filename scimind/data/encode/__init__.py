@@ -1,0 +1,1 @@
+"""Conversations to prompts, token ids and rows of MindRecord."""

@@ -1,0 +1,221 @@
+"""Many raw records to ids, labels and JSON at once: the part of a preparation that may run in other processes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scimind.data.content.fields import Settings
+from scimind.data.conversation import Conversation
+from scimind.data.defects import LETTER, MALFORMED, RecordError
+from scimind.data.encode.length import Fitted, Fitter
+from scimind.data.encode.rendering import IGNORED_LABEL
+from scimind.data.formats.rows import Row
+from scimind.data.tasks.task import Sample, Task
+from scimind.errors import TokenError, excerpt
+from scimind.hashing import digest
+from scimind.modality import MODALITY_NAMES, modality_of, modality_table
+from scimind.parallel import ordered_map
+from scimind.tokenizer.alphabet import TAG_CHARACTERS
+from scimind.tokenizer.batch import RaggedRows
+
+Found = TypeVar("Found")
+NamedValues = tuple[str, Mapping[str, Any]]
+
+# Records of a task: enough that sending it costs little beside the work in it.
+_RECORDS_AT_ONCE = 500
+# Processes take a quarter of a second to start, in which some thousand records are encoded.
+_FEWEST_TASKS = 6
+
+_TAGGED = re.compile(r"<(smiles|protein|dna|rna)>(.*?)</\1>", re.DOTALL)
+_TAGS = ("", *TAG_CHARACTERS)
+
+
+class Fault(NamedTuple):
+    """What is wrong with a record: the defect's name, the reason, the offending text."""
+
+    defect: str
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class EncodedRecords:
+    """What became of several records, in few arrays, which travel between processes and to files at little cost.
+
+    Args:
+        records: Arrays [records]: `length` ids before any cut, 0 where it is faulty; `entity`, `group`, `question`,
+            `answer` digests, uint64; `repairs`.
+        rows: Arrays [rows]: `owner` number of the record; `size` of its ids; `variant` and `truncated`, bool; `kinds`
+            ids of each modality [rows, modalities]; `answer_tokens` labels that are learnt. A record that fits has one
+            row, and more where there are variants or it was cut into pieces.
+        ids: The ids of all rows, one behind the other, int32.
+        labels: As many labels, int32.
+        json: The JSON of each row.
+        faults: The faults of the records that are faulty, by number.
+        detected: Number, tag and sequence of each that was found without marks.
+        labelled: The label of each record, if its task has any.
+        sequences: The entity of each record where splits by cluster need it, else none.
+    """
+
+    records: dict[str, NDArray[Any]]
+    rows: dict[str, NDArray[Any]]
+    ids: NDArray[np.int32]
+    labels: NDArray[np.int32]
+    json: list[str]
+    faults: dict[int, Fault]
+    detected: list[tuple[int, str, str]]
+    labelled: dict[int, str]
+    sequences: list[str]
+
+
+@dataclass(frozen=True)
+class RecordEncoder:
+    """Encodes records; can be sent to another process.
+
+    Args:
+        fitter: Encodes one and decides whether it fits.
+        task: Says what a raw record means.
+        settings: How its fields are read.
+    """
+
+    fitter: Fitter
+    task: Task
+    settings: Settings
+    _table: NDArray[np.int32] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        codec = self.fitter.codec
+        object.__setattr__(self, "_table", modality_table(codec.vocab_size, codec.modality_ranges))
+
+    def __call__(self, records: Sequence[NamedValues]) -> EncodedRecords:
+        """Returns what becomes of records, which are given by their ids and values."""
+        fitted: list[tuple[int, Fitted, bool]] = []
+        samples: list[Sample] = []
+        lengths, faults = [], {}
+        for number, (name, values) in enumerate(records):
+            sample, length = Sample(), 0
+            try:
+                sample = self.task.sample(values, self.settings)
+                found, length = self._fit(name, sample)
+                fitted += [(number, one, is_variant) for one, is_variant in found]
+            except RecordError as error:
+                faults[number] = Fault(error.defect, error.reason, error.text)
+            except TokenError as error:
+                faults[number] = _locate(error, sample)
+            samples.append(sample)
+            lengths.append(length)
+        by_cluster = self.settings.split == "cluster"
+        return EncodedRecords(
+            records={
+                "length": np.array(lengths, dtype=np.int32),
+                "entity": _digests([sample.entity for sample in samples]),
+                "group": _digests([self._group(sample) for sample in samples]),
+                "question": _digests([sample.question for sample in samples]),
+                "answer": _digests([sample.answer for sample in samples]),
+                "repairs": np.array([sample.repairs for sample in samples], dtype=np.int32),
+                "tag": np.array([_TAGS.index(sample.tag) for sample in samples], dtype=np.uint8),
+            },
+            **self._rows(fitted),
+            faults=faults,
+            detected=[(number, *found) for number, sample in enumerate(samples) for found in sample.detected],
+            labelled={number: sample.label for number, sample in enumerate(samples) if sample.label is not None},
+            sequences=[sample.entity for sample in samples] if by_cluster else [],
+        )
+
+    def _fit(self, name: str, sample: Sample) -> tuple[list[tuple[Fitted, bool]], int]:
+        """Returns what fits of a record and of its variants, with whether it is one, and the record's length."""
+        if sample.text is not None:
+            pieces, length = self.fitter.fit_text(Conversation(name, (), text=sample.text))
+            found = [(piece, False) for piece in pieces]
+            for number, text in enumerate(sample.text_variants if pieces else (), start=1):
+                variants, _ = self.fitter.fit_text(Conversation(f"{name}-random-{number}", (), text=text))
+                found += [(piece, True) for piece in variants]
+            return found, length
+        one, length = self.fitter.fit(Conversation(name, sample.rounds))
+        found = [] if one is None else [(one, False)]
+        for number, rounds in enumerate(sample.variants if found else (), start=1):
+            variant, _ = self.fitter.fit(Conversation(f"{name}-random-{number}", rounds))
+            found += [] if variant is None else [(variant, True)]
+        return found, length
+
+    def _group(self, sample: Sample) -> str:
+        """Returns what stays together: a scaffold, all molecules without a ring, else the entity."""
+        if self.settings.split == "scaffold" and sample.tag == "smiles":
+            return f"scaffold {sample.group}"
+        return sample.entity
+
+    def _rows(self, fitted: Sequence[tuple[int, Fitted, bool]]) -> dict[str, Any]:
+        ids = RaggedRows.of([one.ids for _, one, _ in fitted])
+        labels = RaggedRows.of([one.labels for _, one, _ in fitted]).ids
+        owner = np.repeat(np.arange(len(fitted)), ids.lengths)
+        width = len(MODALITY_NAMES)
+        places = owner * width + modality_of(ids.ids, self._table)
+        return {
+            "rows": {
+                "owner": np.array([number for number, _, _ in fitted], dtype=np.int32),
+                "size": ids.lengths,
+                "variant": np.array([is_variant for _, _, is_variant in fitted], dtype=bool),
+                "truncated": np.array([one.truncated for _, one, _ in fitted], dtype=bool),
+                "kinds": np.bincount(places, minlength=len(fitted) * width).reshape(-1, width).astype(np.int32),
+                "answer_tokens": np.bincount(owner[labels != IGNORED_LABEL], minlength=len(fitted)).astype(np.int32),
+            },
+            "ids": ids.ids,
+            "labels": labels,
+            "json": [json.dumps(one.conversation.to_json(), ensure_ascii=False) for _, one, _ in fitted],
+        }
+
+
+def encode_tasks(
+    encode: Callable[[list[NamedValues]], EncodedRecords],
+    records: Iterator[Found],
+    workers: int,
+    is_done: Callable[[int], bool],
+) -> Generator[tuple[int, list[Found], EncodedRecords], None, None]:
+    """Yields the number of each task, what was found for it, in order, and what became of the rows among that.
+
+    Args:
+        encode: Encodes a task.
+        records: Rows, and anything else, which is handed through.
+        workers: Processes that encode.
+        is_done: Whether the task of a number is to be left out.
+    """
+    waiting: deque[tuple[int, list[Found]]] = deque()
+
+    def tasks() -> Iterator[list[NamedValues]]:
+        number = 0
+        while task := list(islice(records, _RECORDS_AT_ONCE)):
+            if not is_done(number):
+                waiting.append((number, task))
+                yield [(found.id, found.values) for found in task if isinstance(found, Row)]
+            number += 1
+
+    with closing(ordered_map(encode, tasks(), workers, fewest=_FEWEST_TASKS)) as results:
+        for result in results:
+            number, task = waiting.popleft()
+            yield number, task, result
+
+
+def _digests(texts: Sequence[str]) -> NDArray[np.uint64]:
+    return np.array([digest(text) for text in texts], dtype=np.uint64)
+
+
+def _locate(error: TokenError, sample: Sample) -> Fault:
+    """Returns the fault of a record whose character has no token, with the position in the sequence itself."""
+    reason, defect = str(error), LETTER if error.character not in ("", "<") else MALFORMED
+    texts = [sample.text] if sample.text is not None else [text for pair in sample.rounds for text in pair]
+    for text in texts:
+        for tag in _TAGGED.finditer(text or ""):
+            if text and tag.start(2) <= error.position < tag.end(2) and text[error.position] == error.character:
+                place = f"at position {error.position - tag.start(2)} of {excerpt(tag[2])!r}"
+                return Fault(defect, reason.replace(f"at position {error.position}", place, 1))
+    return Fault(defect, reason)

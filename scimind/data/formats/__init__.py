@@ -1,0 +1,1 @@
+"""Files to rows and conversations, whatever form they are in."""

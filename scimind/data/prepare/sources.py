@@ -1,0 +1,180 @@
+"""One task's files to encoded parts on disk: reading in this process, encoding in several."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from scimind.data.defects import TOO_LONG, RecordError, defect_of
+from scimind.data.encode.records import EncodedRecords, Fault, RecordEncoder, encode_tasks
+from scimind.data.formats.rows import Row
+from scimind.data.formats.text_files import FileNotes, count_lines
+from scimind.data.prepare.encoded_parts import Part, Parts
+from scimind.data.tasks.task import Task
+from scimind.errors import DataError, SciMindError, excerpt
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """A file, and the label of all its records where the user gives one (`yes=FILE`)."""
+
+    path: Path
+    label: str | None = None
+
+    @classmethod
+    def parse(cls, text: str | Path, folder: Path = Path()) -> LabelledFile:
+        """Returns the file that a text names, seen from a folder; a file whose whole name is the text comes first."""
+        label, sign, rest = str(text).partition("=")
+        if not sign or "/" in label or (folder / text).exists():
+            return cls(folder / text)
+        return cls(folder / rest, label)
+
+
+@dataclass
+class Source:
+    """A task with its files.
+
+    Args:
+        task: The task.
+        files: Its files, in order.
+        name: What a mixture calls it.
+        weight: Its share of a mixture, relative to the others'; None for what its size gives.
+        notes: What was mended in each file, filled by reading.
+    """
+
+    task: Task
+    files: Sequence[LabelledFile]
+    name: str = ""
+    weight: float | None = None
+    notes: dict[str, FileNotes] = field(default_factory=dict)
+
+    def encode(self, encode: RecordEncoder, parts: Parts, *, strict: bool, workers: int, progress: bool) -> None:
+        """Fills the parts.
+
+        Args:
+            encode: Encodes records.
+            parts: Where they go; those that are there are left out.
+            strict: Whether the first faulty record's error is raised.
+            workers: Processes that encode.
+            progress: Whether a bar is shown on standard error.
+
+        Raises:
+            DataError: A file as a whole cannot be read, or, with `strict`, a record is faulty.
+        """
+        records = self._records(encode, strict, progress)
+        with closing(encode_tasks(encode, records, workers, parts.has)) as tasks:
+            for number, found, encoded in tasks:
+                if strict:
+                    _raise_first(found, encoded)
+                parts.write(number, self._part(found, encoded, encode.fitter.seq_length))
+
+    def _records(self, encode: RecordEncoder, strict: bool, progress: bool) -> Iterator[_Found]:
+        """Yields the records of all files under a progress bar that counts lines."""
+        total = sum(count_lines(file.path) for file in self.files)
+        with tqdm(
+            total=total, unit=" lines", desc="prepare", file=sys.stderr, mininterval=0.5, disable=not progress
+        ) as bar:
+            for file in self.files:
+                done, is_read = 0, False
+                notes = self.notes.setdefault(str(file.path), FileNotes())
+                try:
+                    for record in self.task.rows(file.path, file.label, notes, encode.settings):
+                        if record.line is not None and record.line > done:
+                            bar.update(record.line - done)
+                            done = record.line
+                        is_read = is_read or isinstance(record, Row)
+                        yield record
+                except DataError as error:
+                    # What was read before is used, unless the first fault is to end all.
+                    if not is_read or strict:
+                        yield _Unreadable(error)
+                        return
+                    reason = f"{error.reason}; the rest of the file is left out"
+                    yield RecordError(defect_of(error), reason, error.path, error.line)
+                except SciMindError as error:
+                    yield _Unreadable(error)
+                    return
+                bar.update(count_lines(file.path) - done)
+
+    def _part(self, found: Sequence[_Found], encoded: EncodedRecords, seq_length: int) -> Part:
+        """Returns the part of what was found and what became of its rows.
+
+        Raises:
+            SciMindError: A file cannot be read on.
+        """
+        rejects: list[tuple[int, dict[str, Any]]] = []
+        rows: list[Row] = []
+        places = []
+        fits = np.bincount(encoded.rows["owner"], minlength=len(encoded.records["length"])) > 0
+        for place, record in enumerate(found):
+            if isinstance(record, _Unreadable):
+                raise record.error
+            if isinstance(record, DataError):
+                text = record.text if isinstance(record, RecordError) else ""
+                rejects.append((place, _entry(record, Fault(defect_of(record), record.reason, text))))
+                continue
+            number = len(rows)
+            if (fault := encoded.faults.get(number)) is not None:
+                rejects.append((place, _entry(record, fault) | {"id": record.id}))
+            elif not fits[number]:
+                fault = Fault(TOO_LONG, f"{encoded.records['length'][number]} ids, room for {seq_length + 1}")
+                rejects.append((place, _entry(record, fault) | {"kind": TOO_LONG, "id": record.id}))
+            places.append(place)
+            rows.append(record)
+        numbers = {str(file.path): number for number, file in enumerate(self.files)}
+        blobs = [text.encode("utf-8", "surrogatepass") for text in encoded.json]
+        arrays = {
+            **encoded.records,
+            **encoded.rows,
+            "ids": encoded.ids,
+            "labels": encoded.labels,
+            "json": np.frombuffer(b"".join(blobs), dtype=np.uint8),
+            "json_size": np.array([len(blob) for blob in blobs], dtype=np.int32),
+            "place": np.array(places, dtype=np.int32),
+            "line": np.array([row.line for row in rows], dtype=np.int64),
+            "path": np.array([numbers[str(row.path)] for row in rows], dtype=np.int32),
+        }
+        notes = {
+            "read": len(found),
+            "rejects": rejects,
+            "names": [row.id for row in rows],
+            "detected": encoded.detected,
+            "labelled": list(encoded.labelled.items()),
+            "sequences": encoded.sequences,
+        }
+        return Part(arrays, notes)
+
+
+@dataclass(frozen=True)
+class _Unreadable:
+    """A fault that ends the reading; it is told in its turn, behind the faults of the records before it."""
+
+    error: SciMindError
+
+
+_Found = Row | DataError | _Unreadable
+
+
+def _raise_first(found: Sequence[_Found], encoded: EncodedRecords) -> None:
+    """Raises the error of the first faulty record, if there is one."""
+    number = 0
+    for record in found:
+        if isinstance(record, DataError):
+            raise record
+        if isinstance(record, Row):
+            if (fault := encoded.faults.get(number)) is not None:
+                raise RecordError(fault.defect, fault.reason, record.path, record.line, fault.text)
+            number += 1
+
+
+def _entry(record: Row | DataError, fault: Fault) -> dict[str, Any]:
+    """Returns the line of the rejects file for a faulty record."""
+    entry = {"file": str(record.path), "line": record.line, "kind": "faulty", "defect": fault.defect}
+    return entry | {"reason": fault.reason} | ({"text": excerpt(fault.text)} if fault.text else {})

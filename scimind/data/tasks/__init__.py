@@ -1,0 +1,1 @@
+"""Tasks: which fields a record has, what is asked and what is answered."""

@@ -1,0 +1,98 @@
+"""Conversations that are written already: taken as they are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scimind.data.content.fields import Settings
+from scimind.data.content.molecules import canonical_smiles, parse, scaffold
+from scimind.data.content.sequences import wrap_text
+from scimind.data.conversation import Round
+from scimind.data.defects import ENCODING, RecordError
+from scimind.data.formats.rows import Row
+from scimind.data.formats.text_files import FileNotes, broken_byte
+from scimind.data.tasks.task import Sample, Task
+from scimind.errors import DataError
+from scimind.tokenizer.alphabet import BRACKETS, TAG_CHARACTERS
+
+ROUNDS = "rounds"
+
+_TAGGED = re.compile(rf"(?<!\\)<({'|'.join(TAG_CHARACTERS)})>\s*(.*?)\s*</\1>", re.DOTALL)
+_FORMS = {
+    tag: re.compile(rf"(?:{re.escape(opening)}.{re.escape(closing)})+")
+    for tag, (opening, closing) in (
+        ("smiles", BRACKETS["smiles"]),
+        ("protein", BRACKETS["protein"]),
+        ("dna", BRACKETS["nucleotide"]),
+    )
+}
+
+
+def marked_sequences(text: str) -> list[tuple[str, str]]:
+    """Returns (tag, sequence) of all that stands in tags or in forms of added tokens; RNA in forms counts as DNA."""
+    found = [(match[1], match[2]) for match in _TAGGED.finditer(text)]
+    for tag, pattern in _FORMS.items():
+        if BRACKETS["nucleotide" if tag == "dna" else tag][0] in text:
+            found += [(tag, match[0][2::5]) for match in pattern.finditer(text)]
+    return found
+
+
+@dataclass(frozen=True)
+class ConversationTask(Task):
+    """Conversation JSON: questions and answers as they are, with tags around sequences.
+
+    Its entities are all sequences of a record together, or its first question where it has none.
+    """
+
+    def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
+        """Yields the conversations of a file; see the base class."""
+        from scimind.data.formats.conversations import read_conversations
+
+        if label is not None:
+            raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
+        for found in read_conversations(path, notes=notes):
+            if isinstance(found, DataError):
+                yield found
+                continue
+            texts = "".join(text or "" for pair in found.rounds for text in pair)
+            if (broken := broken_byte(texts)) is not None:
+                yield RecordError(ENCODING, broken, found.path, found.line)
+            else:
+                yield Row(found.id, {ROUNDS: found.rounds, "repairs": found.repairs}, path, found.line or 1)
+
+    def sample(self, values: Mapping[str, Any], settings: Settings) -> Sample:
+        """Returns what a conversation says; see the base class."""
+        rounds, detected = values[ROUNDS], []
+        if settings.detect:
+            wrapped = []
+            for pair in rounds:
+                texts = [wrap_text(text, detect=True, plain=False) for text in pair]
+                detected += [found for _, _, founds in texts for found in founds]
+                wrapped.append(Round(texts[0][0], texts[1][0]))
+            rounds = tuple(wrapped)
+        sequences = sorted({found for pair in rounds for text in pair for found in marked_sequences(text or "")})
+        tag = sequences[0][0] if sequences else ""
+        names, group = [], ""
+        for kind, sequence in sequences:
+            if kind == "smiles" and settings.molecules != "as-is":
+                try:
+                    molecule = parse(sequence)
+                    sequence = canonical_smiles(molecule)
+                    group = group or (scaffold(molecule) if settings.scaffolds else "")
+                except RecordError:
+                    pass  # a conversation may speak of what is no molecule
+            names.append(sequence)
+        return Sample(
+            rounds=rounds,
+            entity="\x1f".join(names) or rounds[0].question,
+            tag=tag,
+            group=group,
+            question="\x1f".join(text for pair in rounds for text in pair)[: -len(rounds[-1].answer or "")],
+            answer=rounds[-1].answer or "",
+            repairs=values.get("repairs", 0),
+            detected=tuple(detected),
+        )

@@ -1,0 +1,121 @@
+"""Next token prediction: plain text, SMILES lists and FASTA, without questions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from scimind.data.content.fields import Field, Settings, read_field
+from scimind.data.content.molecules import random_smiles, scaffold
+from scimind.data.content.sequences import clean_sequence
+from scimind.data.defects import ENCODING, LONG_LINE, RecordError
+from scimind.data.formats.json_stream import json_values
+from scimind.data.formats.rows import Columns, Row, read_rows
+from scimind.data.formats.text_files import LONGEST_LINE, FileNotes, broken_byte, lines_of, open_text
+from scimind.data.tasks.task import MOST_SEEDS, Sample, Task
+from scimind.errors import DataError
+from scimind.hashing import digest
+from scimind.tokenizer.codec import TokenCodec
+
+CONTENTS = ("text", "smiles", "protein", "dna", "rna")
+
+_SUFFIXES = {".smi": "smiles", ".smiles": "smiles", ".fa": "fasta", ".fasta": "fasta", ".faa": "protein", ".fna": "dna"}
+_FIELDS = {
+    kind: Field("content", "tagged" if kind == "text" else kind, ("text", "sequence", "smiles", "molecule"))
+    for kind in CONTENTS
+}
+
+
+@dataclass(frozen=True)
+class PretrainTask(Task):
+    """Records that are learnt whole, from BOS to EOS.
+
+    What a file holds is told by `KIND=FILE`, or by its name: `.smi` and `.smiles` SMILES, one at the beginning of a
+    line; `.fa` and `.fasta` sequences, DNA where there are only its letters, then RNA, else protein; `.faa` protein;
+    `.fna` DNA. Other files are text, a record a line; `.json` and `.jsonl` hold objects with a `text`.
+    """
+
+    @classmethod
+    def standard(cls) -> PretrainTask:
+        """Returns the task that comes with the package."""
+        return cls("pretrain", metrics="language_model", description="Learn text, SMILES lists and FASTA as they are.")
+
+    def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
+        """Yields the records of a file; see the base class."""
+        suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+        kind = label or _SUFFIXES.get(suffix.lower(), "text")
+        if kind not in (*CONTENTS, "fasta"):
+            raise DataError(f"content ({kind}) must be one of {', '.join(CONTENTS)}; write it as KIND=FILE", path)
+        start, _ = open_text(path, FileNotes())
+        if kind in ("fasta", "protein", "dna", "rna") and start == ">":
+            columns = Columns({"content": ("sequence",)})
+            found: Iterator[Row | DataError] = read_rows(path, columns, notes)
+        elif suffix.lower() in (".json", ".jsonl") and start in "[{":
+            found = _json_rows(path, *open_text(path, notes))
+        else:
+            found = _line_rows(path, lines_of(open_text(path, notes)[1], LONGEST_LINE), first_word=kind == "smiles")
+        for row in found:
+            yield row if isinstance(row, DataError) else replace(row, values={**row.values, "kind": kind})
+
+    def sample(self, values: Mapping[str, Any], settings: Settings) -> Sample:
+        """Returns what is learnt of a record; see the base class."""
+        kind, raw = values["kind"], values["content"]
+        if kind == "fasta":
+            kind = _kind_of(raw)
+        value = read_field(_FIELDS[kind], raw, settings)
+        variants = []
+        if value.molecule is not None and settings.randomised:
+            seed = digest(f"{settings.seed}:{value.canonical}") % MOST_SEEDS
+            drawn = random_smiles(value.molecule, settings.randomised, seed)
+            variants = [TokenCodec.wrap(smiles, "smiles") for smiles in drawn]
+        return Sample(
+            text=value.shown,
+            entity=value.canonical,
+            tag=value.tag,
+            group=scaffold(value.molecule) if settings.scaffolds and value.molecule is not None else "",
+            question=value.canonical,
+            text_variants=tuple(variants),
+            repairs=value.repairs,
+            detected=value.detected,
+        )
+
+
+def _kind_of(raw: str) -> str:
+    """Returns the kind of a sequence by its letters."""
+    for kind in ("dna", "rna", "protein"):
+        try:
+            clean_sequence(kind, raw)
+            return kind
+        except RecordError:
+            continue
+    return "protein"
+
+
+def _line_rows(path: Path, lines: Iterator[str], *, first_word: bool) -> Iterator[Row | DataError]:
+    for number, text in enumerate(lines, start=1):
+        if not text.strip():
+            continue
+        if len(text) > LONGEST_LINE:
+            reason = f"the line has more than {LONGEST_LINE:,} characters; cut it up"
+            yield RecordError(LONG_LINE, reason, path, number, text)
+        elif (broken := broken_byte(text)) is not None:
+            yield RecordError(ENCODING, broken, path, number)
+        else:
+            yield Row(f"{path.stem}-{number}", {"content": text.split()[0] if first_word else text}, path, number)
+
+
+def _json_rows(path: Path, start: str, blocks: Iterator[str]) -> Iterator[Row | DataError]:
+    for number, value in enumerate(json_values(path, start, blocks), start=1):
+        if isinstance(value, DataError):
+            yield value
+            continue
+        line, fields = value
+        if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
+            yield DataError("a record must be an object with a text", path, line, json.dumps(fields))
+        elif (broken := broken_byte(fields["text"])) is not None:
+            yield RecordError(ENCODING, broken, path, line)
+        else:
+            yield Row(str(fields.get("id", f"{path.stem}-{number}")), {"content": fields["text"]}, path, line)

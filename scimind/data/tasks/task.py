@@ -1,0 +1,232 @@
+"""A task: how a raw record becomes a question and its answer, how an output is read back, which metrics apply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scimind.data.content.fields import SEQUENCE_KINDS, Field, Settings, Value, read_field
+from scimind.data.content.molecules import random_smiles, scaffold
+from scimind.data.content.sequences import Wrapped
+from scimind.data.conversation import Round
+from scimind.data.formats.rows import ENTITY, Columns, Row, read_rows
+from scimind.data.formats.text_files import FileNotes
+from scimind.data.tasks.outputs import Output
+from scimind.errors import DataError
+from scimind.hashing import digest
+from scimind.tokenizer.codec import TokenCodec
+
+CONFLICTS = ("keep", "list", "drop")
+
+PLACE = re.compile(r"\{(\w+)\}")
+MOST_SEEDS = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a raw record says.
+
+    Args:
+        rounds: Question and answer, or several of them; none where `text` is all.
+        text: What is learnt as it is, without a question.
+        entity: What must not stand in two splits: canonical SMILES, the exact sequence, the question's text.
+        tag: `smiles`, `protein`, `dna` or `rna` of the entity; empty for text.
+        group: The entity's scaffold, where it is asked for and there is one.
+        question: What is equal for two records that ask the same.
+        answer: What is equal for two records that answer the same.
+        variants: The rounds with molecules spelled at random.
+        text_variants: The text likewise.
+        repairs: Doubled backslashes that were made single.
+        detected: Sequences that were found without marks.
+        label: The answer, where it is one of few.
+    """
+
+    rounds: tuple[Round, ...] = ()
+    text: str | None = None
+    entity: str = ""
+    tag: str = ""
+    group: str = ""
+    question: str = ""
+    answer: str = ""
+    variants: tuple[tuple[Round, ...], ...] = ()
+    text_variants: tuple[str, ...] = ()
+    repairs: int = 0
+    detected: tuple[Wrapped, ...] = ()
+    label: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task that templates and fields describe; a subclass may read and build its records in another way.
+
+    Args:
+        name: What `--task` calls it.
+        question: The question, with fields in braces; `{choices}` stands for the output's choices.
+        answer: The answer, likewise.
+        fields: The fields of a raw record.
+        key: The field that must not stand in two splits; by default the first that is no text, else the first.
+        headerless: The fields of a file without a header, in order.
+        output: How an answer is read back.
+        metrics: The group of metrics that scores outputs, one of `scimind.evaluate.metric_groups.GROUPS`; empty for
+            none.
+        conflicts: Records that ask the same and answer differently: `keep` them, keep and `list` them, or `drop` them.
+        negatives: How files that carry no label get negatives, by name; see `negatives`.
+        description: A sentence for people.
+    """
+
+    name: str
+    question: str = ""
+    answer: str = ""
+    fields: tuple[Field, ...] = ()
+    key: str = ""
+    headerless: tuple[str, ...] = ()
+    output: Output = field(default_factory=Output)
+    metrics: str = ""
+    conflicts: str = "keep"
+    negatives: str = ""
+    description: str = ""
+
+    @property
+    def columns(self) -> Columns:
+        """Where the fields are found in a table."""
+        return Columns(
+            names={spec.name: spec.columns for spec in self.fields},
+            fallback={spec.name: spec.fallback for spec in self.fields if spec.fallback},
+            optional=frozenset(spec.name for spec in self.fields if spec.optional),
+            headerless=self.headerless,
+        )
+
+    @property
+    def key_field(self) -> str:
+        """The field that decides about splits."""
+        kinds = [spec.name for spec in self.fields if spec.kind in SEQUENCE_KINDS] or [self.fields[0].name]
+        return self.key or kinds[0]
+
+    @property
+    def asked_fields(self) -> tuple[Field, ...]:
+        """The fields of the question."""
+        return tuple(spec for spec in self.fields if spec.name in PLACE.findall(self.question))
+
+    @property
+    def answered_fields(self) -> tuple[Field, ...]:
+        """The fields of the answer."""
+        return tuple(spec for spec in self.fields if spec.name in PLACE.findall(self.answer))
+
+    @property
+    def label_field(self) -> Field | None:
+        """The field of kind `label`, if there is one."""
+        return next((spec for spec in self.fields if spec.kind == "label"), None)
+
+    def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
+        """Yields the raw records of a file; a faulty one is yielded as its error.
+
+        Args:
+            path: The file.
+            label: The label of all its records, where the user gives one for the file.
+            notes: Filled with what was mended in the file.
+            settings: The seed of negatives.
+
+        Raises:
+            DataError: The file as a whole cannot be read.
+        """
+        columns, labels = self.columns, self.label_field
+        if labels is not None and (label is not None or self.negatives):
+            columns = Columns(columns.names, columns.fallback, columns.optional | {labels.name}, columns.headerless)
+        if label is not None and labels is None:
+            raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
+        found = read_rows(path, columns, notes)
+        if label is not None and labels is not None:
+            found = (_with(row, labels.name, label) for row in found)
+        elif labels is not None and self.negatives:
+            from scimind.data.tasks.negatives import with_negatives
+
+            found = with_negatives(found, self, settings.seed)
+        return found
+
+    def sample(self, values: Mapping[str, Any], settings: Settings) -> Sample:
+        """Returns what a raw record says.
+
+        Args:
+            values: The row's values, by field.
+            settings: How fields are read.
+
+        Raises:
+            RecordError: A field is empty or faulty.
+        """
+        read = {spec.name: read_field(spec, values.get(spec.name), settings) for spec in self.fields}
+        key, label = read[self.key_field], self.label_field
+        asked, answered = (PLACE.findall(template) for template in (self.question, self.answer))
+        return Sample(
+            rounds=self._rounds({name: value.shown for name, value in read.items()}),
+            entity=values.get(ENTITY, key.canonical),
+            tag=key.tag,
+            group=scaffold(key.molecule) if settings.scaffolds and key.molecule is not None else "",
+            question="\x1f".join(read[name].canonical for name in asked if name in read),
+            answer="\x1f".join(read[name].canonical for name in answered if name in read),
+            variants=tuple(self._variants(read, settings)),
+            repairs=sum(value.repairs for value in read.values()),
+            detected=tuple(found for value in read.values() for found in value.detected),
+            label=None if label is None else read[label.name].canonical,
+        )
+
+    def ask(self, **given: str) -> str:
+        """Returns the question of the task.
+
+        Args:
+            given: The raw value of each field that the question holds: plain text, a SMILES, a sequence.
+
+        Raises:
+            RecordError: One is empty or faulty.
+            DataError: One is missing.
+        """
+        shown = {}
+        for spec in self.asked_fields:
+            if spec.name not in given and not spec.optional:
+                raise DataError(f"task {self.name} asks with a {spec.name}; give it")
+            shown[spec.name] = read_field(spec, given.get(spec.name), Settings(molecules="as-is")).shown
+        return self._fill(self.question, shown)
+
+    def place_of(self, name: str) -> int:
+        """Returns where a field's own text begins in a question whose other fields are empty."""
+        spec = next(spec for spec in self.asked_fields if spec.name == name)
+        before = self.question.partition(f"{{{name}}}")[0]
+        tag = f"<{spec.kind}>" if spec.kind in SEQUENCE_KINDS else ""
+        return len(self._filled(before, {other.name: "" for other in self.asked_fields}).lstrip() + tag)
+
+    def _rounds(self, shown: Mapping[str, str]) -> tuple[Round, ...]:
+        return (Round(self._fill(self.question, shown), self._fill(self.answer, shown)),)
+
+    def _fill(self, template: str, shown: Mapping[str, str]) -> str:
+        """Returns a template with its fields filled in."""
+        return self._filled(template, shown).strip()
+
+    def _filled(self, template: str, shown: Mapping[str, str]) -> str:
+        texts = {**shown, "choices": TokenCodec.escape(", ".join(self.output.choices))}
+        return PLACE.sub(lambda place: texts[place[1]] if place[1] in texts else place[0], template)
+
+    def _variants(self, read: Mapping[str, Value], settings: Settings) -> Iterator[tuple[Round, ...]]:
+        """Yields the record with its molecules spelled at random, as often as the settings say, each once."""
+        molecules = {name: value for name, value in read.items() if value.molecule is not None}
+        if not settings.randomised or not molecules:
+            return
+        spellings = {
+            name: random_smiles(
+                value.molecule, settings.randomised, digest(f"{settings.seed}:{value.canonical}") % MOST_SEEDS
+            )
+            for name, value in molecules.items()
+        }
+        for number in range(max(map(len, spellings.values()))):
+            shown = {name: value.shown for name, value in read.items()}
+            for name, drawn in spellings.items():
+                shown[name] = TokenCodec.wrap(drawn[number % len(drawn)], "smiles")
+            yield self._rounds(shown)
+
+
+def _with(row: Row | DataError, name: str, value: object) -> Row | DataError:
+    """Returns a row with one more value; an error as it is."""
+    if isinstance(row, DataError):
+        return row
+    return Row(row.id, {**row.values, name: value}, row.path, row.line)

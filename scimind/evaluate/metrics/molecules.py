@@ -1,0 +1,155 @@
+"""Scores of one generated molecule against its reference.
+
+Source: the scripts of MolT5 (`mol_translation_metrics.py`, `fingerprint_metrics.py`) and L+M-24 (`molgen/scorer.py`).
+They count the empty text as a molecule, and two molecules for which InChI has no identifier as equal. Not so here.
+As there, of an output with white space inside what stands before it is read, as RDKit does; such outputs are counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from rapidfuzz.distance import Levenshtein
+from rdkit import Chem, DataStructs, rdBase
+from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
+
+from scimind.data.tables import repair_backslashes
+from scimind.errors import DataError
+from scimind.evaluate.metrics.bleu import bleu_counts
+from scimind.evaluate.parallel_scoring import attempt
+from scimind.evaluate.predictions import Item
+from scimind.evaluate.results import Failure
+
+SIMILARITIES = ("maccs", "rdk", "morgan")
+MORGAN_RADIUS = 2
+
+
+@dataclass(frozen=True)
+class MoleculeScores:
+    """What one output gives.
+
+    Attributes:
+        output: The output without outer white space, doubled backslashes made single.
+        canonical: Its canonical SMILES; None where it is no molecule.
+        parses: Whether RDKit makes something of the output as it is, which the protocols call valid.
+        exact: Whether it is the reference: the same InChI, or where InChI has none, the same canonical SMILES.
+        same_inchi: Whether RDKit's InChI of both is the same text, perhaps the empty one, as the protocols compare.
+        levenshtein: Edits from the output to the reference.
+        bleu: Counts of `bleu_counts`, of characters.
+        similarities: Tanimoto similarity, 0 … 1, of MACCS keys, RDKit's and Morgan's fingerprints; 0 if not valid.
+        raw: Edits and counts of output and reference as they stand in the files; None where that is the same.
+        failures: Metrics that raised an error.
+    """
+
+    output: str
+    canonical: str | None
+    parses: bool
+    exact: bool
+    same_inchi: bool
+    levenshtein: int
+    bleu: list[int]
+    similarities: dict[str, float]
+    raw: tuple[int, list[int]] | None = None
+    failures: list[Failure] = field(default_factory=list)
+
+
+def parse_smiles(smiles: str) -> Any:
+    """Returns RDKit's molecule, or None where `smiles` is no molecule or has no atom."""
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles)
+    return molecule if molecule is not None and molecule.GetNumAtoms() else None
+
+
+def has_white_space(smiles: str) -> bool:
+    """Returns whether there is white space inside, behind which RDKit does not read."""
+    return len(smiles.split()) > 1
+
+
+def canonical_smiles(smiles: str) -> str | None:
+    """Returns RDKit's canonical SMILES, or None where `smiles` is no molecule; see `parse_smiles`."""
+    molecule = parse_smiles(smiles)
+    return Chem.MolToSmiles(molecule) if molecule is not None else None
+
+
+def score_molecule(item: Item) -> MoleculeScores:
+    """Returns the scores of an output with a reference.
+
+    Raises:
+        DataError: The reference is missing or is no molecule; that is the data's fault, not the model's.
+    """
+    reference, repairs = repair_backslashes((item.reference or "").strip())
+    right = parse_smiles(reference) if not has_white_space(reference) else None
+    if right is None:
+        what = "missing" if item.reference is None else f"no molecule ({reference[:60]!r})"
+        raise DataError(f"the reference of item {item.id} is {what}; correct the references")
+    output, more = repair_backslashes(item.output.strip())
+    failures: list[Failure] = []
+    ours = parse_smiles(output)
+    parses = ours is not None or _parses(output)
+    exact = same_inchi = False
+    if parses:
+        exact, same_inchi = attempt("exact", item.id, failures, _compare, ours, right, output, default=(False, False))
+    similarities = dict.fromkeys(SIMILARITIES, 0.0)
+    if ours is not None:
+        for name in SIMILARITIES:
+            similarities[name] = attempt(name, item.id, failures, tanimoto, name, right, ours)
+    raw = None
+    if repairs or more:
+        was, is_now = (item.reference or "").strip(), item.output.strip()
+        raw = (Levenshtein.distance(is_now, was), bleu_counts(was, is_now))
+    return MoleculeScores(
+        output=output,
+        canonical=attempt("uniqueness", item.id, failures, Chem.MolToSmiles, ours, default=output) if ours else None,
+        parses=parses,
+        exact=exact,
+        same_inchi=same_inchi,
+        levenshtein=Levenshtein.distance(output, reference),
+        bleu=bleu_counts(reference, output),
+        similarities=similarities,
+        raw=raw,
+        failures=failures,
+    )
+
+
+def tanimoto(fingerprint: str, first: Any, second: Any) -> float:
+    """Returns the Tanimoto similarity of two molecules, 0 … 1.
+
+    Args:
+        fingerprint: `maccs`, 166 keys; `rdk`, paths of 1 … 7 bonds in 2,048 bits; `morgan`, environments of radius 2
+            with the number of times that each occurs.
+        first: RDKit's molecule.
+        second: Another.
+    """
+    make = _fingerprints()[fingerprint]
+    with rdBase.BlockLogs():
+        return float(DataStructs.TanimotoSimilarity(make(first), make(second)))
+
+
+@lru_cache(maxsize=1)
+def _fingerprints() -> dict[str, Any]:
+    morgan = rdFingerprintGenerator.GetMorganGenerator(radius=MORGAN_RADIUS)
+    return {
+        "maccs": rdMolDescriptors.GetMACCSKeysFingerprint,
+        "rdk": Chem.RDKFingerprint,
+        "morgan": morgan.GetSparseCountFingerprint,
+    }
+
+
+def _parses(text: str) -> bool:
+    with rdBase.BlockLogs():
+        return Chem.MolFromSmiles(text) is not None
+
+
+def _compare(ours: Any, right: Any, output: str) -> tuple[bool, bool]:
+    """Returns whether an output is the reference, and whether their InChI are the same text."""
+    with rdBase.BlockLogs():
+        read = ours if ours is not None else Chem.MolFromSmiles(output)
+        inchi, wanted = Chem.MolToInchi(read), Chem.MolToInchi(right)
+    same = inchi == wanted
+    if ours is None:
+        return False, same
+    if inchi and wanted:
+        return same, same
+    return Chem.MolToSmiles(ours) == Chem.MolToSmiles(right), same

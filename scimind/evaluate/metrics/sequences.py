@@ -1,0 +1,119 @@
+"""Scores of designed proteins: identity with the reference by global alignment."""
+
+from __future__ import annotations
+
+import importlib.util
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+from scimind.errors import DataError
+from scimind.evaluate.parallel_scoring import attempt, score_each
+from scimind.evaluate.predictions import Item
+from scimind.evaluate.resampling import Resampling, estimate, mean_of
+from scimind.evaluate.results import Failure, Findings, withdraw
+
+# IUPAC's amino acids, with selenocysteine, pyrrolysine and the ambiguous ones.
+AMINO_ACIDS = frozenset("ACDEFGHIKLMNPQRSTVWYUOBZXJ")
+# BLASTP's usual costs: the first residue of a gap, each further one.
+GAP_OPEN, GAP_EXTEND = 12, 1
+_TAGS = ("<protein>", "</protein>")
+
+
+def read_sequence(text: str) -> str:
+    """Returns a protein in capitals, without tags of its modality, white space and a closing stop sign."""
+    for tag in _TAGS:
+        text = text.replace(tag, "")
+    return "".join(text.split()).upper().removesuffix("*")
+
+
+def sequence_identity(first: str, second: str) -> float:
+    """Returns the share of columns with the same residue in the best global alignment, 0 … 1.
+
+    The alignment is Needleman and Wunsch's with affine gaps and BLOSUM62; its length, with gaps at the ends too, is the
+    denominator, so that a short fragment is not identical to the whole.
+
+    Args:
+        first: A protein of at least one residue.
+        second: Another.
+    """
+    import parasail
+
+    # Not the aligner's own counts: they leave out a gap at the beginning.
+    aligned = parasail.nw_trace_striped_sat(first, second, GAP_OPEN, GAP_EXTEND, parasail.blosum62).traceback
+    return sum(map(operator.eq, aligned.query, aligned.ref)) / len(aligned.query)
+
+
+def score_proteins(
+    items: Sequence[Item],
+    resampling: Resampling,
+    *,
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Findings:
+    """Returns validity, exact match, sequence identity, ratio of lengths and Levenshtein distance of proteins.
+
+    Args:
+        items: Outputs; one with other letters than IUPAC's for amino acids, or none, is invalid, and its identity is 0.
+        resampling: How intervals are made.
+        workers: Processes.
+        advance: Is told how many more items are done.
+
+    Raises:
+        DataError: A reference is missing or is no protein.
+    """
+    for item in items:
+        reference = read_sequence(item.reference or "")
+        if not reference or not AMINO_ACIDS.issuperset(reference):
+            what = "missing" if item.reference is None else f"no protein ({reference[:60]!r})"
+            raise DataError(f"the reference of item {item.id} is {what}; correct the references")
+    findings = Findings(packages=("parasail", "rapidfuzz", "numpy"))
+    findings.settings = {
+        "identity": f"equal columns of a global alignment (BLOSUM62, gaps {GAP_OPEN} and {GAP_EXTEND}) by its length; "
+        "0 for an invalid output",
+        "length_ratio": "length of the output by that of the reference, of valid outputs",
+    }
+    has_parasail = importlib.util.find_spec("parasail") is not None
+    scored = score_each(_with_identity if has_parasail else _without_identity, items, workers, advance)
+    rows = [row for row, _ in scored]
+    valid = np.array([row["valid"] for row in rows])
+    statistics = {
+        "validity": mean_of(valid),
+        "exact": mean_of([row["exact"] for row in rows]),
+        "levenshtein": mean_of([row["levenshtein"] for row in rows]),
+        "length_ratio": mean_of([row["length_ratio"] for row in rows], valid),
+    }
+    if has_parasail:
+        statistics["identity"] = mean_of([row["identity"] for row in rows])
+    else:
+        findings.not_computed["identity"] = "the package parasail is not installed; install scimind[evaluate]"
+    findings.scores, findings.rows = estimate(statistics, resampling), rows
+    findings.counts = {
+        "empty_outputs": sum(not read_sequence(item.output) for item in items),
+        "invalid_outputs": int((~valid).sum()),
+    }
+    withdraw(findings, [failure for _, failures in scored for failure in failures])
+    return findings
+
+
+def _without_identity(item: Item) -> tuple[dict[str, Any], list[Failure]]:
+    reference, output = read_sequence(item.reference or ""), read_sequence(item.output)
+    row = {
+        "valid": bool(output) and AMINO_ACIDS.issuperset(output),
+        "exact": output == reference,
+        "levenshtein": Levenshtein.distance(output, reference),
+        "length_ratio": len(output) / len(reference),
+    }
+    return row, []
+
+
+def _with_identity(item: Item) -> tuple[dict[str, Any], list[Failure]]:
+    row, failures = _without_identity(item)
+    reference, output = read_sequence(item.reference or ""), read_sequence(item.output)
+    row["identity"] = 0.0
+    if row["valid"]:
+        row["identity"] = attempt("identity", item.id, failures, sequence_identity, output, reference)
+    return row, failures

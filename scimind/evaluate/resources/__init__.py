@@ -1,0 +1,1 @@
+"""Vocabularies that metrics need and that are not downloaded."""

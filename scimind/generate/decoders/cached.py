@@ -1,0 +1,196 @@
+"""SciMindForCausalLM as a decoder with a cache, on a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from mindspore import Tensor
+from mindspore.common import dtype as mstype
+from numpy.typing import NDArray
+
+from scimind.generate.loop import bucket_for, length_buckets
+from scimind.model import SciMindForCausalLM
+from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, group_table, small_groups
+from scimind.model.cpu.decoding.prompt import PromptNetwork
+from scimind.model.cpu.decoding.shared import DecodingParts
+from scimind.model.cpu.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, Step
+
+SHORTEST_CACHE = 128
+MOST_STEPS = 64
+_NEVER = -1e30
+
+
+class CachedDecoder:
+    """Decodes with keys and values kept from step to step.
+
+    Graphs are compiled for few shapes and serve every batch: the cache's length is a bucket, and grows to the next one
+    when a row reaches its end.
+
+    Args:
+        model: The model; its parameters are shared, and what changes them changes the answers.
+    """
+
+    def __init__(self, model: SciMindForCausalLM) -> None:
+        model.set_train(False)
+        self.model = model
+        self.max_length = model.config.seq_length
+        self.batch_size = model.config.batch_size
+        self._parts = DecodingParts(model)
+        self._prompt = PromptNetwork(self._parts)
+        self._lengths = length_buckets(self.max_length, SHORTEST_CACHE)
+        self._experts = StepExperts(self._parts)
+        routing = self._parts.routing
+        self._group_experts = {group: GroupExperts(self._parts, group) for group in small_groups(routing)}
+        self._group_of = group_table(routing, self._parts.vocab_size) if self._group_experts else None  # [v]
+        self._graphs: dict[tuple[int, int], _Graphs] = {}
+        self._parameters = list(model.get_parameters())
+        self._addresses: list[int] = []
+        self._at = self._place(1, 1)
+        self._copied: set[str] = set()
+
+    def prefill(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; empties the cache."""
+        self._follow_parameters()
+        self._copied.clear()  # a training may have changed the weights
+        b, s = ids.shape
+        repeats = self._parts.num_heads // self._parts.num_kv_heads
+        mask = np.tile(np.triu(np.full((s, s), HIDDEN, np.float32), 1).reshape(-1), repeats)
+        logits, kept = self._prompt(Tensor(ids, mstype.int32), Tensor(lengths, mstype.int32), Tensor(mask))
+        self._at = self._place(b, int(lengths.max()))
+        self._at.fill([tensor.asnumpy() for tensor in kept])
+        return logits.asnumpy()
+
+    def step(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
+        self._reach(int(positions.max()))
+        self._copy_weights(self._experts)
+        return self._at.one_step(self._experts)(Tensor(ids, mstype.int32), Tensor(positions, mstype.int32)).asnumpy()
+
+    def keep(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
+        """Goes on with these rows of the batch alone, in this order."""
+        kept = [cache.reshape(self._at.rows, -1, *cache.shape[1:])[rows] for cache in self._at.contents()]
+        self._at = self._place(len(rows), self._at.length)
+        self._at.fill([cache.reshape(-1, *cache.shape[2:]) for cache in kept])
+
+    def greedy(
+        self,
+        ids: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        alive: NDArray[np.bool_],
+        *,
+        steps: int,
+        fewest: int,
+        eos_id: int,
+        vocab_size: int,
+        never: Sequence[int] = (),
+    ) -> NDArray[np.int32]:
+        """Returns the most likely next tokens of each row, see `GreedyDecoder`."""
+        last = int(positions[alive].max())
+        self._reach(last)
+        steps = min(steps, MOST_STEPS, self._at.length - last)
+        banned = np.zeros((self.model.config.vocab_size, 1), np.float32)
+        banned[vocab_size:] = banned[list(never)] = _NEVER
+        experts = self._experts_for(ids[alive])
+        self._copy_weights(experts)
+        tokens, sums, left = self._at.greedy_steps(experts)(
+            Tensor(ids, mstype.int32),
+            Tensor(positions, mstype.int32),
+            Tensor(alive, mstype.int32),
+            Tensor(banned),
+            Tensor(eos_id, mstype.int32),
+            Tensor([steps], mstype.int32),
+            Tensor(fewest, mstype.int32),
+        )
+        made = slice(int(left.asnumpy()[0]), steps)
+        return np.where(np.isfinite(sums.asnumpy()), tokens.asnumpy(), -1)[made][::-1]  # the last step's come first
+
+    def _experts_for(self, ids: NDArray[np.int32]) -> StepExperts | GroupExperts:
+        """Returns the experts of a group where all `ids` are its tokens and it is small, else all of them."""
+        if self._group_of is None:
+            return self._experts
+        groups = np.unique(self._group_of[ids])
+        return self._group_experts.get(int(groups[0]), self._experts) if len(groups) == 1 else self._experts
+
+    def _copy_weights(self, experts: StepExperts | GroupExperts) -> None:
+        """Makes the copies of weights that a step with these experts reads, once a batch."""
+        if experts.weights.are_copies and experts.name not in self._copied:
+            experts.weights().asnumpy()  # waits
+            self._copied.add(experts.name)
+
+    def _follow_parameters(self) -> None:
+        """Lets go of all graphs where a parameter has been given other data, which a graph with a loop does not see.
+
+        A step of training writes into the data that are there, and is seen by all.
+        """
+        addresses = [parameter.data_ptr() for parameter in self._parameters]
+        if addresses != self._addresses:
+            self._graphs.clear()
+            self._addresses = addresses
+
+    def _reach(self, position: int) -> None:
+        """Moves to a longer cache if `position` lies behind the end of this one."""
+        if position >= self._at.length:
+            contents = self._at.contents()
+            self._at = self._place(self._at.rows, position + 1)
+            self._at.fill(contents)
+
+    def _place(self, rows: int, length: int) -> _Graphs:
+        """Returns the graphs for `rows` and a cache of at least `length`."""
+        length = bucket_for(length, self._lengths)
+        if (rows, length) not in self._graphs:
+            self._graphs[rows, length] = _Graphs(self._parts, rows, length)
+        return self._graphs[rows, length]
+
+
+class _Graphs:
+    """A cache and the networks that use it, each built when it is first needed.
+
+    Args:
+        parts: The model's.
+        rows: b.
+        length: Of the cache.
+    """
+
+    def __init__(self, parts: DecodingParts, rows: int, length: int) -> None:
+        self.parts, self.rows, self.length = parts, rows, length
+        self._cache: KeyValueCache | None = None
+        self._one: OneStep | None = None
+        self._greedy: dict[int, GreedySteps] = {}
+
+    @property
+    def cache(self) -> KeyValueCache:
+        """Keys and values."""
+        if self._cache is None:
+            shape = (self.rows * self.parts.num_kv_heads, self.length, self.parts.head_dim)
+            self._cache = KeyValueCache(len(self.parts.layers), shape, self.parts.dtype, self.parts.graph_key)
+        return self._cache
+
+    def one_step(self, experts: StepExperts) -> OneStep:
+        """Returns the network of one step."""
+        if self._one is None:
+            self._one = OneStep(Step(self.parts, self.cache, self.rows, experts))
+        return self._one
+
+    def greedy_steps(self, experts: StepExperts | GroupExperts) -> GreedySteps:
+        """Returns the network of several steps with these experts."""
+        if experts.group not in self._greedy:
+            step = Step(self.parts, self.cache, self.rows, experts)
+            self._greedy[experts.group] = GreedySteps(step, self.rows, MOST_STEPS)
+        return self._greedy[experts.group]
+
+    def contents(self) -> list[NDArray]:
+        """Returns keys and values of each layer [b·n_kv, l, p] in turn."""
+        pairs = zip(self.cache.keys, self.cache.values, strict=True)
+        return [parameter.asnumpy() for pair in pairs for parameter in pair]
+
+    def fill(self, contents: Sequence[NDArray]) -> None:
+        """Replaces all keys and values: what `contents` holds, cut to the cache's length, and zeros behind it."""
+        filled = []
+        for content in contents:
+            # Zeros, since a weight of 0 does not hide a number that is not finite.
+            longer = np.zeros(self.cache.shape, content.dtype)
+            end = min(content.shape[1], self.length)
+            longer[:, :end] = content[:, :end]
+            filled.append(Tensor(longer))
+        self.cache(*filled).asnumpy()  # waits

@@ -1,0 +1,1 @@
+"""Routing: which experts a token uses."""

@@ -1,0 +1,219 @@
+"""Compiled graphs kept from process to process, so that the same work starts at once the second time.
+
+MindSpore can keep the graphs that it compiles, but it finds them by their number in the process and looks at nothing
+but the scripts: another configuration would load a wrong graph. Here each graph is stored under a hash of all that
+decides it (configuration, shapes of its inputs, versions and source) and laid where MindSpore looks, in a folder of
+this process, just before it is compiled. What is stored appears whole or not at all and has checksums. Once a process
+has compiled a graph that was not there, MindSpore compiles those that follow as well.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from scimind.runtime.run_folder import replace_text
+
+_SEAL = "checksums.json"
+_PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
+_KEPT = 128
+# What a graph does not depend on.
+_ELSEWHERE = (
+    *("output_dir", "callbacks", "train_dataset", "train_dataset_task"),
+    *("resume_training", "load_checkpoint", "data_skip_steps"),
+)
+
+
+def graph_key(tree: Mapping[str, Any]) -> str:
+    """Returns a hash of a configuration and of the program that compiles it.
+
+    Args:
+        tree: What MindFormers gets, `mindformers_tree`, before MindFormers adds objects of its own to it.
+
+    Raises:
+        TypeError: A value is an object, whose text would be another in each process.
+    """
+    settings = {key: value for key, value in tree.items() if key not in _ELSEWHERE}
+    settings["context"] = {k: v for k, v in settings.get("context", {}).items() if k != "save_graphs_path"}
+    return _hash(settings, _program())
+
+
+def cache_folder() -> Path:
+    """Returns where graphs are kept: `$SCIMIND_CACHE_DIR/graphs`, or `scimind/graphs` in the user's cache folder."""
+    own = os.environ.get("SCIMIND_CACHE_DIR")
+    if own:
+        return Path(own) / "graphs"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scimind" / "graphs"
+
+
+@contextmanager
+def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
+    """Lets MindSpore keep, or find, the one graph that is compiled while the context lasts.
+
+    Nothing happens without a writable cache folder, without a script (`python -c`), which MindSpore wants to read,
+    where the user has set `MS_COMPILER_CACHE_ENABLE`, and in msrun's workers, whose graphs MindSpore keeps under other
+    names and only in part.
+
+    Args:
+        key: What `graph_key` gives; None keeps nothing.
+        *parts: What else decides the graph, such as the shapes of its inputs.
+    """
+    has_script = not sys.argv or not sys.argv[0] or Path(sys.argv[0]).is_file()
+    if key is None or not has_script or not {"MS_COMPILER_CACHE_ENABLE", "MS_ROLE"}.isdisjoint(os.environ):
+        yield
+        return
+    try:
+        place = _Place.of_process()
+        store = cache_folder() / _hash(key, *parts)
+        store.parent.mkdir(parents=True, exist_ok=True)
+        place.lay(store)
+    except OSError:
+        yield
+        return
+    os.environ.update(MS_COMPILER_CACHE_ENABLE="1", MS_COMPILER_CACHE_PATH=str(place.root))
+    try:
+        yield
+    finally:
+        del os.environ["MS_COMPILER_CACHE_ENABLE"], os.environ["MS_COMPILER_CACHE_PATH"]
+    with suppress(OSError):  # no room, or another process was faster: the graph is compiled, which is what counts
+        place.take(store)
+        _drop_oldest(store.parent)
+
+
+class _Place:
+    """The folder where MindSpore looks for graphs and writes them: one in a process, its first is its last.
+
+    Args:
+        root: An empty folder.
+    """
+
+    _only: _Place | None = None
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.next_number = 0
+
+    @classmethod
+    def of_process(cls) -> _Place:
+        """Returns the place, made when it is first asked for."""
+        if cls._only is None:
+            folder = tempfile.mkdtemp(prefix="scimind_graphs_")
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+            cls._only = cls(Path(folder))
+        return cls._only
+
+    def lay(self, store: Path) -> None:
+        """Puts the stored graph, where there is one, under the number that MindSpore asks for next."""
+        for file in self._files():
+            if file.suffix == _SUFFIX:  # the hash of the scripts stays: MindSpore writes it once in a process
+                file.unlink()
+        if not _is_sealed(store):
+            shutil.rmtree(store, ignore_errors=True)
+            return
+        for file in store.rglob("*"):
+            if file.is_file() and file.name != _SEAL:
+                name = f"{_PREFIX}{self.next_number}{_SUFFIX}" if file.suffix == _SUFFIX else file.name
+                target = self.root / file.relative_to(store).with_name(name)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, target)
+
+    def take(self, store: Path) -> None:
+        """Stores the graph that lies here now, or notes that the stored one was used.
+
+        MindSpore compiles anew where a script that it read has changed, the user's own included; that graph takes the
+        place of the stored one.
+        """
+        graphs = [file for file in self._files() if file.suffix == _SUFFIX]
+        self.next_number = max(int(file.stem.removeprefix(_PREFIX)) for file in graphs) + 1 if graphs else 0
+        found = _checksums(self.root)
+        if store.exists():
+            if sorted(json.loads((store / _SEAL).read_text()).values()) == sorted(found.values()):
+                os.utime(store / _SEAL)
+                return
+            shutil.rmtree(store)
+        staging = store.with_name(f"{store.name}.{os.getpid()}")
+        shutil.copytree(self.root, staging)
+        replace_text(staging / _SEAL, json.dumps(found))
+        try:
+            staging.rename(store)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def _files(self) -> list[Path]:
+        return [file for file in self.root.rglob("*") if file.is_file()]
+
+
+class KeptGraph:
+    """Mixed into a Cell before its class: keeps the graphs that the cell compiles.
+
+    Attributes:
+        graph_key: What they depend on beside their inputs; without one they are not kept.
+        is_steady: Whether nothing but shapes and types of its inputs, all of them tensors, can ask for another graph.
+            MindSpore goes through all cells in each call to find its graph; a steady one's is used again at once.
+    """
+
+    graph_key: str | None = None
+    is_steady = False
+
+    def compile(self, *inputs: Any, **settings: Any) -> None:
+        """Compiles for `inputs`, or takes the graph that an earlier process kept; see `mindspore.nn.Cell.compile`."""
+        shapes = str([(getattr(item, "shape", item), str(getattr(item, "dtype", ""))) for item in inputs])
+        if self.is_steady and self.__dict__.get("_scimind_latest") == shapes:
+            return
+        self.__dict__["_scimind_latest"] = None
+        compiled = self.__dict__.setdefault("_scimind_compiled", set())
+        with kept_graph(None if shapes in compiled else self.graph_key, type(self).__qualname__, shapes):
+            super().compile(*inputs, **settings)  # type: ignore[misc]
+        compiled.add(shapes)
+        self.__dict__["_scimind_latest"] = shapes
+
+
+@cache
+def _program() -> str:
+    """Returns a hash of the package's source and of the versions that compile it."""
+    root = Path(__file__).parents[1]
+    sources = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(root.rglob("*.py"))]
+    return _hash(sources, version("mindspore"), version("mindformers"), platform.python_version(), platform.machine())
+
+
+def _hash(*parts: Any) -> str:
+    text = json.dumps(parts, sort_keys=True, default=_path)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _path(value: Any) -> str:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} cannot tell one graph from another")
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
+    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _is_sealed(folder: Path) -> bool:
+    """Returns whether a folder's files are as they were written."""
+    try:
+        return bool(json.loads((folder / _SEAL).read_text()) == _checksums(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _drop_oldest(root: Path) -> None:
+    """Deletes the folders that were used longest ago."""
+    seals = sorted(root.glob(f"*/{_SEAL}"), key=lambda seal: seal.stat().st_mtime, reverse=True)
+    for seal in seals[_KEPT:]:
+        shutil.rmtree(seal.parent, ignore_errors=True)

@@ -1,0 +1,158 @@
+"""The loss of a run as a table, written as it goes, and as a plot."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TextIO
+
+from scimind.errors import SciMindError
+from scimind.train.run import EvaluationScore, StepRecord
+
+COLUMNS = ("step", "epoch", "loss", "eval_loss", "learning_rate", "seconds", "eval_accuracy")
+_LOSS_OF, _ACCURACY_OF = "eval_loss ", "eval_accuracy "  # and a name
+
+
+class LossTable:
+    """`loss.csv`: a row for each step, empty where nothing was measured.
+
+    Args:
+        path: The file; it is replaced, by a whole one.
+        records: The first rows.
+        names: Those of the evaluation data; each has columns of its own behind the others.
+    """
+
+    def __init__(self, path: Path, records: Sequence[StepRecord] = (), names: Sequence[str] = ()) -> None:
+        self._path, self._names = path, names
+        temporary = path.with_name(f".{path.name}.tmp")
+        self._file: TextIO = open(temporary, "w", newline="", encoding="utf-8")  # noqa: SIM115  # open for the whole run
+        self._writer = csv.writer(self._file)
+        self._write((*COLUMNS, *(f"{what}{name}" for name in names for what in (_LOSS_OF, _ACCURACY_OF))))
+        for record in records:
+            self.add(record)
+        os.replace(temporary, path)
+
+    def add(self, record: StepRecord) -> None:
+        """Writes a row; it is in the file when this returns."""
+        score, is_step = record.evaluation, record.step > 0
+        self._write(
+            (
+                str(record.step),
+                f"{record.epoch:.4f}",
+                f"{record.loss:.6f}" if is_step else "",
+                f"{score.loss:.6f}" if score else "",
+                f"{record.learning_rate:.6e}" if is_step else "",
+                f"{record.seconds:.2f}",
+                f"{score.accuracy:.6f}" if score else "",
+                *(cell for name in self._names for cell in _cells(score.parts.get(name) if score else None)),
+            )
+        )
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def _write(self, row: Sequence[str]) -> None:
+        try:
+            self._writer.writerow(row)
+            self._file.flush()
+        except OSError as error:
+            raise SciMindError(
+                f"{self._path}: cannot be written ({error.strerror}); make room and start again"
+            ) from error
+
+
+def _cells(score: EvaluationScore | None) -> tuple[str, str]:
+    return ("", "") if score is None else (f"{score.loss:.6f}", f"{score.accuracy:.6f}")
+
+
+def read_loss_table(path: Path, last_step: float = math.inf, score: EvaluationScore | None = None) -> list[StepRecord]:
+    """Returns the rows of a `loss.csv`, none where there is no such file.
+
+    Args:
+        path: The file.
+        last_step: Rows behind this step are left out, and so are rows that a killed process has not finished.
+        score: An evaluation of the same run; the table does not hold its tokens and records.
+    """
+    if not path.is_file():
+        return []
+    records: list[StepRecord] = []
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        for row in csv.DictReader(file):
+            with suppress(TypeError, ValueError, KeyError):
+                record = _record_of(row, score)
+                if record.step <= last_step and (not records or record.step > records[-1].step):
+                    records.append(record)
+    return records
+
+
+def _record_of(row: Mapping[str, str], score: EvaluationScore | None) -> StepRecord:
+    """Returns a row as it was added; what was not measured is NaN."""
+    evaluation = None
+    if row["eval_loss"]:
+        sizes = (score.tokens, score.records) if score else (0, 0)
+        names = [key.removeprefix(_LOSS_OF) for key in row if key and key.startswith(_LOSS_OF) and row[key]]
+        parts = {
+            name: EvaluationScore(float(row[_LOSS_OF + name]), float(row[_ACCURACY_OF + name]), 0, 0) for name in names
+        }
+        evaluation = EvaluationScore(float(row["eval_loss"]), float(row["eval_accuracy"]), *sizes, parts=parts)
+    loss, rate = (float(row[key] or "nan") for key in ("loss", "learning_rate"))
+    return StepRecord(int(row["step"]), float(row["epoch"]), loss, rate, float(row["seconds"]), evaluation)
+
+
+def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "loss of an answer's token (nats)") -> None:
+    """Draws `loss.png`: the loss of each step, its moving mean, and the loss of evaluations.
+
+    Args:
+        records: The run so far; fewer than two steps draw what there is.
+        path: The image; it is replaced when the new one is whole.
+        label: What the loss is of.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), dpi=120, layout="tight")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    trained = [record for record in records if math.isfinite(record.loss)]
+    evaluated = [(record.step, record.evaluation.loss) for record in records if record.evaluation]
+    if trained:
+        steps, losses = [record.step for record in trained], [record.loss for record in trained]
+        axes.plot(steps, losses, color="tab:blue", alpha=0.35, linewidth=1, label="training, each step")
+        axes.plot(steps, moving_mean(losses), color="tab:blue", linewidth=1.8, label="training, moving mean")
+    if evaluated:
+        axes.plot(*zip(*evaluated, strict=True), color="tab:orange", marker="o", markersize=4, label="evaluation")
+    for name, points in _parts_of(records).items():
+        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, linewidth=1, label=f"evaluation, {name}")
+    axes.set_xlabel("step")
+    axes.set_ylabel(label)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)
+    if trained or evaluated:
+        axes.legend()
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
+    figure.savefig(temporary)
+    os.replace(temporary, path)
+
+
+def _parts_of(records: Sequence[StepRecord]) -> dict[str, list[tuple[int, float]]]:
+    """Returns step and loss of the evaluations of each name."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    for record in records:
+        for name, part in record.evaluation.parts.items() if record.evaluation else ():
+            points.setdefault(name, []).append((record.step, part.loss))
+    return points
+
+
+def moving_mean(values: Sequence[float]) -> list[float]:
+    """Returns the mean of each value and those before it, over a twentieth of the run."""
+    width = max(1, len(values) // 20)
+    total, means = 0.0, []
+    for index, value in enumerate(values):
+        total += value - (values[index - width] if index >= width else 0.0)
+        means.append(total / min(index + 1, width))
+    return means

@@ -1,0 +1,1 @@
+"""What a training does between its steps: progress, loss curve, evaluation, checkpoints."""

@@ -1,0 +1,223 @@
+"""What happens beside the steps of a training: progress, evaluation, loss curve; `checkpoints` has the fourth.
+
+Each takes what all share, a `TrainingRun`, beside the settings of its entry under `callbacks` in the YAML. They work in
+the order progress, evaluation, loss curve, checkpoint, so that a row of the loss table holds what was measured at its
+step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
+from mindspore.train import Callback
+
+from scimind.runtime.console import Progress, duration
+from scimind.runtime.loss_curve import LossTable, draw_loss_curve
+from scimind.train.evaluation import Evaluator
+from scimind.train.run import StepRecord, TrainingRun
+
+_MOST_OVERFLOWS = 20
+
+
+@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
+class SciMindProgress(Callback):
+    """Shows step, loss, learning rate, speed and remaining time; ends the run at its last step or when it is asked to.
+
+    Args:
+        run: The training.
+        step_interval: Steps between two lines where there is no terminal.
+    """
+
+    def __init__(self, run: TrainingRun, step_interval: int = 10) -> None:
+        super().__init__()
+        self._run, self._step_interval = run, step_interval
+        self._bar: Progress | None = None
+        self._overflows = 0
+        self._first_record: StepRecord | None = None
+        self._last_step = 0
+
+    def on_train_begin(self, run_context: Any) -> None:
+        """Opens the bar."""
+        run = self._run
+        steps = f"steps {run.first_step + 1} to {run.total_steps}" if run.first_step else f"{run.total_steps} steps"
+        run.console.print(f"training {steps}; the first one compiles the model and takes longest")
+        self._bar = run.console.progress(
+            run.total_steps, unit="step", every=self._step_interval, initial=run.first_step
+        )
+
+    def on_train_step_end(self, run_context: Any) -> None:
+        """Records the step, shows it, and stops the run where it ends."""
+        run, cell = self._run, run_context.original_args()
+        outputs = cell.net_outputs if isinstance(cell.net_outputs, (tuple, list)) else (cell.net_outputs,)
+        loss = _scalar(outputs[0])
+        rate = _scalar(outputs[3]) if len(outputs) > 3 else math.nan
+        done = int(cell.cur_step_num) - self._last_step
+        self._last_step = int(cell.cur_step_num)
+        record = run.add_step(run.first_step + self._last_step, loss, rate)
+        if self._first_record is None:  # its step compiles, which would spoil the speed
+            self._first_record = record
+        is_moving = getattr(cell.train_network, "loss_scaling_manager", None) is not None
+        scale = _scalar(outputs[2]) if is_moving and len(outputs) > 2 else None
+        overflows = len(outputs) > 1 and bool(_scalar(outputs[1]))
+        self._check(record, scale, overflows)
+        if self._bar is not None:
+            self._bar.advance(done, self._describe(loss, rate, scale))
+        if run.agree_to_stop() or record.step >= run.total_steps:
+            run_context.request_stop()
+
+    def on_train_end(self, run_context: Any) -> None:
+        """Closes the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _describe(self, loss: float, rate: float, scale: float | None) -> str:
+        run = self._run
+        text = f"loss {loss:.4f}  lr {rate:.2e}"
+        if scale is not None:
+            text += f"  scale {scale:g}  skipped {run.skipped_steps}"
+        first = self._first_record
+        if first is not None and run.step > first.step:
+            seconds_per_step = (run.seconds - first.seconds) / (run.step - first.step)
+            left = seconds_per_step * (run.total_steps - run.step)
+            text += f"  {run.tokens_per_step / seconds_per_step:,.0f} tokens/s  {duration(left)} left"
+        return text
+
+    def _check(self, record: StepRecord, scale: float | None, overflows: bool) -> None:
+        """Counts steps that were skipped, and ends a run that no smaller loss scale can save.
+
+        Args:
+            record: The step.
+            scale: The loss scale that the next step has; None for one that does not move.
+            overflows: Whether the step's gradients were not finite, so that the weights stayed as they were.
+        """
+        run = self._run
+        run.skipped_steps += overflows
+        is_finite = math.isfinite(record.loss)
+        self._overflows = self._overflows + 1 if overflows or not is_finite else 0
+        is_curable = is_finite or (overflows and scale is not None)
+        if overflows and is_curable and self._overflows < _MOST_OVERFLOWS:
+            moved = "" if scale is None else f"; loss scale {scale:g}"
+            run.console.print(f"step {record.step}: overflow, no weight was changed{moved}")
+        elif not is_curable or self._overflows >= _MOST_OVERFLOWS:
+            what = f"the loss is {record.loss}" if not is_finite else f"{self._overflows} steps overflowed"
+            good = run.last_checkpoint or "none was written"
+            run.failure = (
+                f"step {record.step}: {what}; last good checkpoint: {good}; lower lr_schedule.learning_rate or use a "
+                "wider compute_dtype"
+            )
+
+
+@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
+class SciMindEvaluation(Callback):
+    """Scores the model on the evaluation data: before the first step, at intervals, and at the end.
+
+    Args:
+        run: The training.
+        evaluator: Scores the network; None evaluates nothing.
+        step_interval: Steps between two evaluations; 0 evaluates at both ends only.
+        epoch_interval: Epochs between two evaluations; 0 or below for none by epochs.
+    """
+
+    def __init__(
+        self, run: TrainingRun, evaluator: Evaluator | None, step_interval: int = 100, epoch_interval: int = -1
+    ) -> None:
+        super().__init__()
+        self._run, self._evaluator = run, evaluator
+        self._step_interval, self._epoch_interval = step_interval, epoch_interval
+        self._next_step, self._next_epoch = step_interval, epoch_interval
+
+    def on_train_begin(self, run_context: Any) -> None:
+        """Scores the model as it is given; one that goes on was scored before."""
+        run = self._run
+        if run.first_step == 0:
+            self._evaluate(run_context)
+            return
+        if self._step_interval > 0:
+            self._next_step = (run.step // self._step_interval + 1) * self._step_interval
+        if self._epoch_interval > 0:
+            steps = self._epoch_interval * run.steps_per_epoch
+            self._next_epoch = (run.step // steps + 1) * self._epoch_interval
+
+    def on_train_step_end(self, run_context: Any) -> None:
+        """Scores at the intervals and at the end."""
+        run = self._run
+        is_due = run.step >= run.total_steps
+        # Compared by order, not by remainder: a data sink counts several steps at once.
+        if self._step_interval > 0 and run.step >= self._next_step:
+            is_due, self._next_step = True, run.step - run.step % self._step_interval + self._step_interval
+        if self._epoch_interval > 0 and run.step >= self._next_epoch * run.steps_per_epoch:
+            is_due, self._next_epoch = True, self._next_epoch + self._epoch_interval
+        if is_due:
+            self._evaluate(run_context)
+
+    def _evaluate(self, run_context: Any) -> None:
+        run = self._run
+        if self._evaluator is None or run.stop_signal is not None or run.failure is not None:
+            return
+        try:
+            score = self._evaluator.score(lambda: run.received_signal is not None)
+        finally:
+            run_context.original_args().train_network.set_train(True)
+        if score is None:
+            run_context.request_stop()
+            return
+        is_best = run.add_evaluation(score)
+        parts = [f"{name} {loss:.4f}" for name, loss in score.losses.items()]
+        by_modality = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+        note = "  (best so far)" if is_best and run.step > 0 else ""
+        run.console.print(
+            f"evaluation at step {run.step}: loss {score.loss:.4f}{by_modality}, token accuracy {score.accuracy:.4f} "
+            f"on {score.records} records{note}"
+        )
+        for name, part in score.parts.items():
+            run.console.print(
+                f"  {name}: loss {part.loss:.4f}, token accuracy {part.accuracy:.4f} on {part.records} records"
+            )
+
+
+@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
+class SciMindLossCurve(Callback):
+    """Writes `loss.csv` as the run goes and draws `loss.png` at intervals and at the end.
+
+    Args:
+        run: The training.
+        names: Those of the evaluation data, each with a column of its own.
+        plot_interval: Steps between two drawings.
+    """
+
+    def __init__(self, run: TrainingRun, names: Sequence[str] = (), plot_interval: int = 500) -> None:
+        super().__init__()
+        self._run, self._plot_interval = run, plot_interval
+        self._names = [name for name in names if name]
+        self._next_plot = plot_interval
+        self._table: LossTable | None = None
+
+    def on_train_begin(self, run_context: Any) -> None:
+        """Opens the table; the steps of an earlier run, or an evaluation before the first one, are its first rows."""
+        self._table = LossTable(self._run.folder.loss_table, self._run.records, self._names)
+        self._next_plot += self._run.step
+
+    def on_train_step_end(self, run_context: Any) -> None:
+        """Writes the step's row."""
+        if self._table is not None:
+            self._table.add(self._run.records[-1])
+        if self._plot_interval > 0 and self._run.step >= self._next_plot:
+            self._next_plot = self._run.step + self._plot_interval
+            draw_loss_curve(self._run.records, self._run.folder.loss_plot)
+
+    def finish(self) -> None:
+        """Closes the table and draws the curve, however the run ended."""
+        if self._table is not None:
+            self._table.close()
+            draw_loss_curve(self._run.records, self._run.folder.loss_plot)
+            self._table = None
+
+
+def _scalar(value: Any) -> float:
+    """Returns a tensor of one element as a float."""
+    array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
+    return float(np.asarray(array, np.float64).reshape(-1)[0])

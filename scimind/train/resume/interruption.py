@@ -1,0 +1,40 @@
+"""Ctrl-C and kill: the first asks a training to stop after its step, the second stops it at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from scimind.train.run import TrainingRun
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stops_on_signals(run: TrainingRun) -> Iterator[None]:
+    """Sets `run.received_signal` when the process is interrupted or told to end.
+
+    Args:
+        run: The training; its callbacks look at the signal after each step.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python handles signals in the main thread only
+        return
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        if run.received_signal is not None:
+            raise KeyboardInterrupt
+        run.received_signal = number
+        run.console.interrupt("interrupted: stopping after this step, with a checkpoint; once more stops at once")
+
+    # MindSpore takes Ctrl-C for itself when it runs a graph and turns it into SIGTERM, which arrives here all the same.
+    before: dict[signal.Signals, Any] = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)

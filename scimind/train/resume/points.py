@@ -1,0 +1,201 @@
+"""Where a training goes on: the last good checkpoint, and whether the run is the one that it was written by.
+
+A position in the data is a number of global steps, each of which reads the same number of records however many workers
+share them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scimind.checkpoint.finding import OPTIMIZERS, TRAINING, WEIGHTS, find_checkpoint, step_folders
+from scimind.checkpoint.seal import fault_of_folder
+from scimind.errors import CheckpointError, ConfigError
+from scimind.runtime.loss_curve import read_loss_table
+from scimind.train.run import EvaluationScore, StepRecord, TrainingRun
+from scimind.train.settings import TrainSettings
+
+_FORMAT = 1
+_NUMBERS = ("step", "total_steps", "steps_per_epoch", "records_per_step", "records", "seed", "seconds")
+
+
+@dataclass(frozen=True)
+class ResumePoint:
+    """A checkpoint from which a training goes on.
+
+    Args:
+        folder: The checkpoint.
+        state: What its `training.json` says.
+    """
+
+    folder: Path
+    state: Mapping[str, Any]
+
+    @property
+    def step(self) -> int:
+        """Global steps that are done."""
+        return int(self.state["step"])
+
+    @property
+    def optimizer(self) -> Path:
+        """The file of moments, step and loss scale."""
+        return next(self.folder / name for name in OPTIMIZERS if (self.folder / name).is_file())
+
+
+def describe_position(settings: TrainSettings, records: int, workers: int, total_steps: int) -> dict[str, Any]:
+    """Returns what `training.json` says of a run beside the step, its state and its scores.
+
+    Args:
+        settings: The run's settings.
+        records: Records of the training data.
+        workers: Processes that train together.
+        total_steps: Steps of the run.
+    """
+    return {
+        "format": _FORMAT,
+        "total_steps": total_steps,
+        "steps_per_epoch": settings.steps_per_epoch(records),
+        "records_per_step": settings.records_per_step(workers),
+        "records": records,
+        "seed": settings.seed,
+        "workers": workers,
+        "load_checkpoint": _absolute(settings.load_checkpoint),
+    }
+
+
+def find_resume_point(settings: TrainSettings, output_dir: Path, say: Callable[[str], None]) -> ResumePoint | None:
+    """Finds the checkpoint from which a training goes on, and reports the damaged ones that it skips.
+
+    Those of the output folder are meant, unless `load_checkpoint` names others: a command that was killed is given
+    again as it was. Its checkpoints tell which weights they began with.
+
+    Args:
+        settings: The run's settings; `resume_training` is True or the name of a checkpoint, such as step_000300.
+        output_dir: The run's output folder.
+        say: Is told what is skipped, and what is found.
+
+    Returns:
+        The last good checkpoint, None where none was written yet.
+
+    Raises:
+        CheckpointError: There are checkpoints, and none is good or has the name; or `load_checkpoint` does not exist.
+    """
+    given, own = settings.load_checkpoint, step_folders(output_dir / "checkpoint")
+    is_own = given is None or any(_origin(folder) == _absolute(given) for folder in own)
+    folders = own if is_own else _folders_in(str(given))
+    place = output_dir if is_own else given
+    if not folders:
+        say(f"{place} has no checkpoint of a training yet; beginning with the first step")
+        return None
+    if isinstance(settings.resume_training, str):
+        name = settings.resume_training
+        found = ", ".join(folder.name for folder in folders)
+        folders = [folder for folder in folders if folder.name == name]
+        if not folders:
+            raise CheckpointError(f"resume_training ({name}) is no checkpoint in {place}; give one of {found}, or True")
+    faults = []
+    for folder in reversed(folders):
+        state, fault = _read(folder)
+        if fault is None:
+            say(f"going on from {folder}")
+            return ResumePoint(folder, state)
+        say(f"{folder} is skipped: {fault}")
+        faults.append(f"{folder.name}: {fault}")
+    raise CheckpointError(
+        f"{place} has no checkpoint from which a training can go on ({'; '.join(faults[:3])}); give another with "
+        "load_checkpoint, or start anew with resume_training False"
+    )
+
+
+def check_resume_point(point: ResumePoint, now: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Compares a checkpoint's run with the one that is to go on.
+
+    Args:
+        point: The checkpoint.
+        now: `describe_position` of the run.
+        say: Is told what may differ and makes the losses other ones.
+
+    Raises:
+        ConfigError: The records would be read in another order or in other batches; all differences at once.
+    """
+    reasons = {
+        "records_per_step": "the records of a step are {0}; set runner_config.global_batch_size to {1}",
+        "records": "train_dataset has {0} records; give the data with {1}",
+        "steps_per_epoch": "an epoch has {0} steps; give the settings of train_dataset with which it has {1}",
+        "seed": "seed is {0}; set it to {1}",
+    }
+    faults = [text.format(now[key], point.state[key]) for key, text in reasons.items() if now[key] != point.state[key]]
+    if faults:
+        raise ConfigError(
+            [f"resume_training: the run of {point.folder} read its data otherwise: {faults[0]}", *faults[1:]]
+        )
+    if now["total_steps"] != point.state["total_steps"]:
+        say(
+            f"note: the run now has {now['total_steps']} steps, not {point.state['total_steps']}, and so another "
+            "learning rate"
+        )
+
+
+def continue_run(run: TrainingRun, point: ResumePoint) -> None:
+    """Gives a training what an earlier one had measured up to the checkpoint from which it goes on.
+
+    Args:
+        run: The training, which has not begun.
+        point: The checkpoint; the losses come from its run's table where that is still there.
+    """
+    state, best = point.state, point.state.get("best_evaluation")
+    score = EvaluationScore.of_json(best) if best else None
+    run.first_step, run.last_checkpoint = point.step, point.folder
+    run.earlier_seconds, run.skipped_steps = float(state["seconds"]), int(state.get("skipped_steps") or 0)
+    if run.folder.is_reporter and point.folder.parent == run.folder.checkpoint:
+        run.records = read_loss_table(run.folder.loss_table, point.step, score)
+    if score is not None:
+        step = int(state["best_step"])
+        kept = [record for record in run.records if record.step == step]
+        run.best = kept[0] if kept else StepRecord(step, step / run.steps_per_epoch, math.nan, math.nan, 0.0)
+        run.best.evaluation = score
+
+
+def _folders_in(path: str) -> list[Path]:
+    """Returns the checkpoints of a training that a path means, oldest first; none where it means weights only."""
+    given = Path(path).expanduser()
+    if not given.exists():
+        find_checkpoint(path)  # which says so
+    folder = (given.parent if given.is_file() else given).resolve()
+    if any((folder / name).is_file() for name in WEIGHTS):
+        return [folder] if (folder / TRAINING).is_file() else []
+    return step_folders(folder) or step_folders(folder / "checkpoint")
+
+
+def _origin(folder: Path) -> str | None:
+    """Returns the `load_checkpoint` of the run that wrote a checkpoint, None where that cannot be read."""
+    try:
+        return json.loads((folder / TRAINING).read_bytes()).get("load_checkpoint")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], str | None]:
+    """Returns what a checkpoint says of its training, and what is wrong with it, None for a good one."""
+    fault = fault_of_folder(folder)
+    if fault is not None:
+        return {}, f"it is damaged, {fault}"
+    if not any((folder / name).is_file() for name in OPTIMIZERS):
+        return {}, "it was written without the optimizer's state (save_optimizer)"
+    try:
+        state = json.loads((folder / TRAINING).read_bytes())
+        if state["format"] != _FORMAT:
+            return {}, f"{TRAINING} has format {state['format']}, this version reads {_FORMAT}"
+        missing = [key for key in (*_NUMBERS, "random") if key not in state]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}, f"{TRAINING} cannot be read"
+    return state, f"{TRAINING} lacks {', '.join(missing)}" if missing else None
+
+
+def _absolute(path: str | None) -> str | None:
+    return str(Path(path).expanduser().resolve()) if path else None

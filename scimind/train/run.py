@@ -1,0 +1,157 @@
+"""What the callbacks of a training share."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scimind.evaluate.metrics.perplexity import named_perplexities, perplexity_of
+from scimind.runtime.console import Console
+from scimind.runtime.run_folder import RunFolder
+from scimind.train.workers.workers import Workers
+
+
+@dataclass(frozen=True)
+class EvaluationScore:
+    """How well a model predicts answers.
+
+    Args:
+        loss: Mean cross entropy of an answer's token, in nats.
+        accuracy: Share of answers' tokens whose most probable prediction is right, 0 to 1.
+        tokens: Answers' tokens that were predicted.
+        records: Records that were read.
+        losses: The loss of each modality that answers have tokens of, by the modality of the token that is predicted.
+        parts: The scores of named files, where the data is made of such; all but `losses` is then of them together.
+    """
+
+    loss: float
+    accuracy: float
+    tokens: int
+    records: int
+    losses: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, EvaluationScore] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> EvaluationScore:
+        """Returns a score as `dataclasses.asdict` has written it."""
+        parts = {name: cls.of_json(part) for name, part in (values.get("parts") or {}).items()}
+        return cls(**{**values, "parts": parts})
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, EvaluationScore]) -> EvaluationScore:
+        """Returns the score of all records of several files: means over all tokens."""
+        tokens = sum(part.tokens for part in parts.values())
+        records = sum(part.records for part in parts.values())
+        if not tokens:
+            return cls(math.nan, math.nan, 0, records, parts=parts)
+        known = [part for part in parts.values() if part.tokens]
+        loss = sum(part.loss * part.tokens for part in known) / tokens
+        accuracy = sum(part.accuracy * part.tokens for part in known) / tokens
+        return cls(loss, accuracy, tokens, records, parts=parts)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss), infinite where that is too large for a float."""
+        return float(perplexity_of(self.loss))
+
+    @property
+    def perplexities(self) -> dict[str, float]:
+        """Perplexities by the names that `scimind evaluate` gives them, of all tokens and of each modality's."""
+        of_modality = {name: float(perplexity_of(loss)) for name, loss in self.losses.items()}
+        return named_perplexities(self.perplexity, of_modality)
+
+
+@dataclass
+class StepRecord:
+    """One row of the loss table; step 0, before the first, has an evaluation only and NaN for the rest."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    seconds: float
+    evaluation: EvaluationScore | None = None
+
+
+@dataclass
+class TrainingRun:
+    """The state of a training, read and written by its callbacks.
+
+    Args:
+        folder: Where the run writes.
+        console: What a person sees.
+        total_steps: Steps until the end.
+        steps_per_epoch: Steps in one pass over the data.
+        tokens_per_step: Tokens of a global batch, padding included.
+        workers: The processes that train together.
+        first_step: Steps that an earlier run had done, from whose checkpoint this one goes on.
+        earlier_seconds: How long that run took.
+        skipped_steps: Steps that overflowed and changed no weight.
+        failure: What went wrong, where the training has to end; None where nothing did.
+
+    Attributes:
+        received_signal: The signal that asked this worker to stop.
+        stop_signal: The one that the workers agree to stop for, all after the same step.
+    """
+
+    folder: RunFolder
+    console: Console
+    total_steps: int
+    steps_per_epoch: int
+    tokens_per_step: int
+    first_step: int = 0
+    earlier_seconds: float = 0.0
+    skipped_steps: int = 0
+    failure: str | None = None
+    start: float = field(default_factory=time.monotonic)
+    records: list[StepRecord] = field(default_factory=list)
+    best: StepRecord | None = None
+    last_checkpoint: Path | None = None
+    received_signal: int | None = None
+    stop_signal: int | None = None
+    workers: Workers = field(default_factory=Workers)
+
+    @property
+    def step(self) -> int:
+        """Steps that are done, those of an earlier run among them."""
+        return max(self.first_step, self.records[-1].step if self.records else 0)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start, those of an earlier run among them."""
+        return self.earlier_seconds + time.monotonic() - self.start
+
+    def agree_to_stop(self) -> bool:
+        """Returns whether a worker was asked to stop or failed; all call it after a step and get the same answer."""
+        if self.stop_signal is None:
+            told = [float(self.received_signal or 0), float(self.failure is not None)]
+            number, has_failure = self.workers.gather(told).max(axis=0)
+            self.stop_signal = int(number) or None
+            if has_failure and self.failure is None:
+                self.failure = "the training of another worker failed; its log says why"
+        return self.stop_signal is not None or self.failure is not None
+
+    def add_step(self, step: int, loss: float, learning_rate: float) -> StepRecord:
+        """Records a step that is done."""
+        record = StepRecord(step, step / self.steps_per_epoch, loss, learning_rate, self.seconds)
+        self.records.append(record)
+        return record
+
+    def add_evaluation(self, score: EvaluationScore) -> bool:
+        """Records an evaluation after the last step, or before the first.
+
+        Returns:
+            Whether it is the best so far.
+        """
+        if not self.records:
+            step = self.first_step
+            self.records.append(StepRecord(step, step / self.steps_per_epoch, math.nan, math.nan, self.seconds))
+        self.records[-1].evaluation = score
+        is_best = self.best is None or self.best.evaluation is None or score.loss < self.best.evaluation.loss
+        if is_best:
+            self.best = self.records[-1]
+        return is_best
