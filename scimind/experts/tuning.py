@@ -170,7 +170,7 @@ def _run_steps(
 ) -> list[float]:
     """Tunes; returns the loss of each step and writes the loss curve."""
     from scimind.runtime.loss_curve import LossTable, draw_loss_curve
-    from scimind.train.run import StepRecord
+    from scimind.runtime.measurements import StepRecord
 
     earlier = folder.set_earlier_run_aside()
     if earlier is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from scimind.errors import SciMindError
-from scimind.train.run import EvaluationScore, StepRecord
+from scimind.runtime.measurements import EvaluationScore, StepRecord
 
 COLUMNS = ("step", "epoch", "loss", "eval_loss", "learning_rate", "seconds", "eval_accuracy")
 _LOSS_OF, _ACCURACY_OF = "eval_loss ", "eval_accuracy "  # and a name

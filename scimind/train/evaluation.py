@@ -14,8 +14,8 @@ from mindspore import nn, ops
 
 from scimind.modality import MODALITY_NAMES, modality_of
 from scimind.runtime.graph_cache import KeptGraph
+from scimind.runtime.measurements import EvaluationScore
 from scimind.train.feed.dataset_checks import COLUMNS
-from scimind.train.run import EvaluationScore
 from scimind.train.workers.workers import Workers
 
 

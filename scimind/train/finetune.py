@@ -10,9 +10,9 @@ from typing import Any
 
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.runtime.console import quiet_console
+from scimind.runtime.measurements import EvaluationScore
 from scimind.runtime.run_folder import RunFolder, replace_text, worker
 from scimind.train.callbacks.settings import checkpoint_bytes
-from scimind.train.run import EvaluationScore
 from scimind.train.settings import TrainSettings, read_settings
 
 

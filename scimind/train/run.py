@@ -4,77 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from scimind.evaluate.metrics.perplexity import named_perplexities, perplexity_of
 from scimind.runtime.console import Console
+from scimind.runtime.measurements import EvaluationScore, StepRecord
 from scimind.runtime.run_folder import RunFolder
 from scimind.train.workers.workers import Workers
-
-
-@dataclass(frozen=True)
-class EvaluationScore:
-    """How well a model predicts answers.
-
-    Args:
-        loss: Mean cross entropy of an answer's token, in nats.
-        accuracy: Share of answers' tokens whose most probable prediction is right, 0 to 1.
-        tokens: Answers' tokens that were predicted.
-        records: Records that were read.
-        losses: The loss of each modality that answers have tokens of, by the modality of the token that is predicted.
-        parts: The scores of named files, where the data is made of such; all but `losses` is then of them together.
-    """
-
-    loss: float
-    accuracy: float
-    tokens: int
-    records: int
-    losses: Mapping[str, float] = field(default_factory=dict)
-    parts: Mapping[str, EvaluationScore] = field(default_factory=dict)
-
-    @classmethod
-    def of_json(cls, values: Mapping[str, Any]) -> EvaluationScore:
-        """Returns a score as `dataclasses.asdict` has written it."""
-        parts = {name: cls.of_json(part) for name, part in (values.get("parts") or {}).items()}
-        return cls(**{**values, "parts": parts})
-
-    @classmethod
-    def of_parts(cls, parts: Mapping[str, EvaluationScore]) -> EvaluationScore:
-        """Returns the score of all records of several files: means over all tokens."""
-        tokens = sum(part.tokens for part in parts.values())
-        records = sum(part.records for part in parts.values())
-        if not tokens:
-            return cls(math.nan, math.nan, 0, records, parts=parts)
-        known = [part for part in parts.values() if part.tokens]
-        loss = sum(part.loss * part.tokens for part in known) / tokens
-        accuracy = sum(part.accuracy * part.tokens for part in known) / tokens
-        return cls(loss, accuracy, tokens, records, parts=parts)
-
-    @property
-    def perplexity(self) -> float:
-        """exp(loss), infinite where that is too large for a float."""
-        return float(perplexity_of(self.loss))
-
-    @property
-    def perplexities(self) -> dict[str, float]:
-        """Perplexities by the names that `scimind evaluate` gives them, of all tokens and of each modality's."""
-        of_modality = {name: float(perplexity_of(loss)) for name, loss in self.losses.items()}
-        return named_perplexities(self.perplexity, of_modality)
-
-
-@dataclass
-class StepRecord:
-    """One row of the loss table; step 0, before the first, has an evaluation only and NaN for the rest."""
-
-    step: int
-    epoch: float
-    loss: float
-    learning_rate: float
-    seconds: float
-    evaluation: EvaluationScore | None = None
 
 
 @dataclass

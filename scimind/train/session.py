@@ -21,6 +21,7 @@ from scimind.modality import modality_table
 from scimind.runtime.console import Console, duration
 from scimind.runtime.graph_cache import graph_key
 from scimind.runtime.loss_curve import read_loss_table
+from scimind.runtime.measurements import EvaluationScore
 from scimind.runtime.run_folder import RunFolder, plain, replace_text, worker
 from scimind.train.callbacks.checkpoint import SciMindCheckpoint
 from scimind.train.callbacks.progress import SciMindEvaluation, SciMindLossCurve, SciMindProgress
@@ -39,7 +40,7 @@ from scimind.train.resume.points import (
 )
 from scimind.train.resume.sharded_checkpoints import Pieces, find_pieces
 from scimind.train.resume.state import SciMindResume
-from scimind.train.run import EvaluationScore, TrainingRun
+from scimind.train.run import TrainingRun
 from scimind.train.settings import TrainSettings, mindformers_tree
 from scimind.train.workers.workers import Workers, weights_checksum
 

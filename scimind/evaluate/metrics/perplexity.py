@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -16,8 +16,7 @@ from scimind.evaluate.predictions import read_objects, read_table
 from scimind.evaluate.resampling import Resampling, Statistic, estimate, ratio
 from scimind.evaluate.results import Findings
 from scimind.modality import MODALITY_NAMES
-
-Value = TypeVar("Value")
+from scimind.runtime.measurements import named_perplexities, perplexity_of
 
 
 @dataclass(frozen=True)
@@ -35,17 +34,6 @@ class LossRow:
     loss: float
     tokens: int = 1
     id: str | None = None
-
-
-def perplexity_of(loss: Any) -> Any:
-    """Returns exp(loss) of a token's mean loss in nats, infinite where that is too large for a float."""
-    with np.errstate(over="ignore"):
-        return np.exp(loss)
-
-
-def named_perplexities(whole: Value, by_modality: Mapping[str, Value]) -> dict[str, Value]:
-    """Returns what belongs to all tokens and to each modality's under the names of the metrics."""
-    return {"perplexity": whole, **{f"perplexity_{name}": value for name, value in by_modality.items()}}
 
 
 def read_losses(path: Path) -> list[LossRow]:

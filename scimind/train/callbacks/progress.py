@@ -17,8 +17,9 @@ from mindspore.train import Callback
 
 from scimind.runtime.console import Progress, duration
 from scimind.runtime.loss_curve import LossTable, draw_loss_curve
+from scimind.runtime.measurements import StepRecord
 from scimind.train.evaluation import Evaluator
-from scimind.train.run import StepRecord, TrainingRun
+from scimind.train.run import TrainingRun
 
 _MOST_OVERFLOWS = 20
 

@@ -17,7 +17,8 @@ from scimind.checkpoint.finding import OPTIMIZERS, TRAINING, WEIGHTS, find_check
 from scimind.checkpoint.seal import fault_of_folder
 from scimind.errors import CheckpointError, ConfigError
 from scimind.runtime.loss_curve import read_loss_table
-from scimind.train.run import EvaluationScore, StepRecord, TrainingRun
+from scimind.runtime.measurements import EvaluationScore, StepRecord
+from scimind.train.run import TrainingRun
 from scimind.train.settings import TrainSettings
 
 _FORMAT = 1

@@ -13,8 +13,8 @@ import yaml
 
 from scimind.errors import SciMindError
 from scimind.runtime.loss_curve import LossTable, draw_loss_curve, read_loss_table
+from scimind.runtime.measurements import EvaluationScore, StepRecord
 from scimind.runtime.run_folder import RunFolder, worker
-from scimind.train.run import EvaluationScore, StepRecord
 
 
 def test_the_folder_is_made_and_described(tmp_path: Path) -> None:

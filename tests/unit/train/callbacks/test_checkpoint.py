@@ -14,9 +14,10 @@ from mindspore import nn
 from scimind.checkpoint.finding import find_checkpoint, step_folders
 from scimind.checkpoint.seal import fault_of_folder
 from scimind.runtime.console import quiet_console
+from scimind.runtime.measurements import EvaluationScore
 from scimind.runtime.run_folder import RunFolder
 from scimind.train.callbacks.checkpoint import SciMindCheckpoint
-from scimind.train.run import EvaluationScore, TrainingRun
+from scimind.train.run import TrainingRun
 from scimind.train.step import SciMindTrainOneStepCell
 
 

@@ -1,0 +1,85 @@
+"""What a run measures as it goes: the loss of each step, and how well the model predicts answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+
+Value = TypeVar("Value")
+
+
+def perplexity_of(loss: Any) -> Any:
+    """Returns exp(loss) of a token's mean loss in nats, infinite where that is too large for a float."""
+    with np.errstate(over="ignore"):
+        return np.exp(loss)
+
+
+def named_perplexities(whole: Value, by_modality: Mapping[str, Value]) -> dict[str, Value]:
+    """Returns what belongs to all tokens and to each modality's under the names of the metrics."""
+    return {"perplexity": whole, **{f"perplexity_{name}": value for name, value in by_modality.items()}}
+
+
+@dataclass(frozen=True)
+class EvaluationScore:
+    """How well a model predicts answers.
+
+    Args:
+        loss: Mean cross entropy of an answer's token, in nats.
+        accuracy: Share of answers' tokens whose most probable prediction is right, 0 to 1.
+        tokens: Answers' tokens that were predicted.
+        records: Records that were read.
+        losses: The loss of each modality that answers have tokens of, by the modality of the token that is predicted.
+        parts: The scores of named files, where the data is made of such; all but `losses` is then of them together.
+    """
+
+    loss: float
+    accuracy: float
+    tokens: int
+    records: int
+    losses: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, EvaluationScore] = field(default_factory=dict)
+
+    @classmethod
+    def of_json(cls, values: Mapping[str, Any]) -> EvaluationScore:
+        """Returns a score as `dataclasses.asdict` has written it."""
+        parts = {name: cls.of_json(part) for name, part in (values.get("parts") or {}).items()}
+        return cls(**{**values, "parts": parts})
+
+    @classmethod
+    def of_parts(cls, parts: Mapping[str, EvaluationScore]) -> EvaluationScore:
+        """Returns the score of all records of several files: means over all tokens."""
+        tokens = sum(part.tokens for part in parts.values())
+        records = sum(part.records for part in parts.values())
+        if not tokens:
+            return cls(math.nan, math.nan, 0, records, parts=parts)
+        known = [part for part in parts.values() if part.tokens]
+        loss = sum(part.loss * part.tokens for part in known) / tokens
+        accuracy = sum(part.accuracy * part.tokens for part in known) / tokens
+        return cls(loss, accuracy, tokens, records, parts=parts)
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss), infinite where that is too large for a float."""
+        return float(perplexity_of(self.loss))
+
+    @property
+    def perplexities(self) -> dict[str, float]:
+        """Perplexities by the names that `scimind evaluate` gives them, of all tokens and of each modality's."""
+        of_modality = {name: float(perplexity_of(loss)) for name, loss in self.losses.items()}
+        return named_perplexities(self.perplexity, of_modality)
+
+
+@dataclass
+class StepRecord:
+    """One row of the loss table; step 0, before the first, has an evaluation only and NaN for the rest."""
+
+    step: int
+    epoch: float
+    loss: float
+    learning_rate: float
+    seconds: float
+    evaluation: EvaluationScore | None = None
