@@ -14,7 +14,7 @@ from scimind import cli
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.config import RunConfig
 from scimind.errors import CheckpointError, ConfigError
-from scimind.experts.tuning import TuneSettings, tune
+from scimind.experts.tuning.tune import TuneSettings, tune
 from scimind.train import finetune
 from tests.integration.test_finetune import SEQ_LENGTH, losses, make_config
 

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: A mistake in the configuration, the data or the flags.
     """
-    from scimind.experts.tuning import TuneSettings, tune
+    from scimind.experts.tuning.tune import TuneSettings, tune
 
     settings = TuneSettings(args.steps, args.batch_size, args.learning_rate, args.load_balance)
     config = load_config(args.config, overrides_of(args))

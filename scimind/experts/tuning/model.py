@@ -10,9 +10,8 @@ import numpy as np
 from mindspore import nn
 
 from scimind.checkpoint.finding import Checkpoint, find_checkpoint
-from scimind.experts.tuning import agreement_of
-from scimind.experts.tuning_cells import ActivationModel, ActivationPass, GateAgreement, GateLoss, Membership
-from scimind.experts.tuning_report import Agreement
+from scimind.experts.tuning.cells import ActivationModel, ActivationPass, GateAgreement, GateLoss, Membership
+from scimind.experts.tuning.report import Agreement
 from scimind.runtime.console import Console
 from scimind.train.evaluation import AnswerScoreCell
 from scimind.train.network import build_model, start
@@ -96,13 +95,13 @@ class GateTuner:
     def agreement(self, input_ids: np.ndarray, labels: np.ndarray) -> Agreement:
         """Returns how the gates compare with activation on records [n, s + 1]."""
         both: Any = 0.0
-        wanted: Any = 0.0
+        picked: Any = 0.0
         loss, rows = 0.0, 0
         for ids, _, count in self._batches(input_ids, labels):
             parts = [part.asnumpy().astype(np.float64) for part in self._agreement(ms.Tensor(ids[:, :-1]))]
-            both, wanted = both + parts[0], wanted + parts[1]
+            both, picked = both + parts[0], picked + parts[1]
             loss, rows = loss + float(parts[2]) * count, rows + count
-        return agreement_of(both, wanted, loss / rows, self._score(self._learned, input_ids, labels))
+        return Agreement.of_counts(both, picked, loss / rows, self._score(self._learned, input_ids, labels))
 
     def activation_loss(self, input_ids: np.ndarray, labels: np.ndarray) -> float:
         """Returns the cross entropy of an answer's token with router `activation`, NaN for no answers."""

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from scimind.errors import ConfigError, SciMindError
-from scimind.experts.tuning_report import Agreement, TuneResult
-from scimind.modality import MODALITY_NAMES
+from scimind.experts.tuning.records import batches_of_steps, read_records
+from scimind.experts.tuning.report import TuneResult
 from scimind.runtime.console import Console, duration, quiet_console
 from scimind.runtime.run_folder import RunFolder, plain, replace_text
-from scimind.train.feed.dataset_checks import COLUMNS, check_preparation, check_records, find_records
+from scimind.train.feed.dataset_checks import check_preparation, check_records, find_records
 
-_MOST_HELD_OUT = 256
 # A gate's step changes a score by about learning rate · hidden size, which is what must not depend on the model.
 _STEP_OF_A_SCORE = 4.0
 
@@ -108,7 +107,7 @@ def _tune(
     """Builds the model, tunes and writes; see `tune`."""
     from scimind.checkpoint.description import complete_from_tokenizer, describe_model
     from scimind.checkpoint.weights import save_checkpoint
-    from scimind.experts.tuning_model import GateTuner, load_for_tuning
+    from scimind.experts.tuning.model import GateTuner, load_for_tuning
     from scimind.train.settings import read_settings
 
     started = time.monotonic()
@@ -117,14 +116,14 @@ def _tune(
     model.update(router="learned", balance_weight=0.0)
     read = read_settings(tree, is_training=False, needs_data=False)
     fingerprint = complete_from_tokenizer(read.tree)
-    for key, found in (("--data", files), ("--eval-data", eval_files)):
-        if found:
-            check_preparation(found, key, fingerprint, packed=read.packed)
-            check_records(found, key, seq_length=read.seq_length, vocab_size=read.vocab_size)
+    for key, of_key in (("--data", files), ("--eval-data", eval_files)):
+        if of_key:
+            check_preparation(of_key, key, fingerprint, packed=read.packed)
+            check_records(of_key, key, seq_length=read.seq_length, vocab_size=read.vocab_size)
     console.print(f"output folder: {folder.root}")
     description = describe_model(read.tree, fingerprint)
     network, source = load_for_tuning(read, description, settings.batch_size, console)
-    train_records, held_out = _records(files, eval_files, settings, read.seed)
+    train_records, held_out = read_records(files, eval_files, settings.steps * settings.batch_size, read.seed)
     console.print(f"data: {len(train_records[0])} records to tune on, {len(held_out[0])} held out")
 
     rate = settings.learning_rate or _STEP_OF_A_SCORE / int(network.config.hidden_size)
@@ -178,10 +177,10 @@ def _run_steps(
     rows: list[StepRecord] = []
     start = time.monotonic()
     table = LossTable(folder.loss_table)
-    order = _batches(len(records), tuner.batch_size, len(rates), seed)
+    batches = batches_of_steps(len(records), tuner.batch_size, len(rates), seed)
     try:
         with console.progress(len(rates), "tune", every=max(1, len(rates) // 10)) as progress:
-            for step, chosen in enumerate(order, start=1):
+            for step, chosen in enumerate(batches, start=1):
                 loss = tuner.step(records[chosen])
                 if not math.isfinite(loss):
                     raise SciMindError(f"the loss is {loss} at step {step}; lower --learning-rate")
@@ -195,59 +194,6 @@ def _run_steps(
     return [row.loss for row in rows]
 
 
-def _batches(records: int, batch_size: int, steps: int, seed: int) -> list[np.ndarray]:
-    """Returns the records of each step: all of them in a new order, again and again."""
-    random = np.random.default_rng(seed)
-    rounds = math.ceil(steps * batch_size / records)
-    order = np.concatenate([random.permutation(records) for _ in range(rounds)])
-    return [order[i * batch_size : (i + 1) * batch_size] for i in range(steps)]
-
-
-def _records(
-    files: list[Path], eval_files: list[Path], settings: TuneSettings, seed: int
-) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Returns input_ids and labels [n, s + 1] to tune on, and those that are held out; no more than are needed."""
-    needed = settings.steps * settings.batch_size
-    if eval_files:
-        return _read(files, needed, seed), _read(eval_files, _MOST_HELD_OUT, None)
-    ids, labels = _read(files, needed + _MOST_HELD_OUT, seed)
-    if len(ids) < 2:
-        raise ConfigError("--data has one record, none can be held out; give more, or --eval-data")
-    held = min(_MOST_HELD_OUT, max(1, len(ids) // 10))
-    return (ids[held:], labels[held:]), (ids[:held], labels[:held])
-
-
-def _read(files: list[Path], most: int, seed: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """Returns input_ids and labels, int32 [n, s + 1]; a random choice, or the first ones where there is no seed."""
-    from mindspore.dataset import MindDataset
-    from mindspore.dataset import config as dataset_config
-
-    if seed is not None:
-        dataset_config.set_seed(seed)
-    names = [str(file) for file in files]
-    # A data set that is asked for more than it has gives records twice, and held-out ones would be among the others.
-    most = min(most, MindDataset(names, shuffle=False).get_dataset_size())
-    data = MindDataset(names, columns_list=list(COLUMNS), shuffle=seed is not None, num_samples=most)
-    rows = list(data.create_tuple_iterator(num_epochs=1, output_numpy=True))
-    return np.stack([row[0] for row in rows]).astype(np.int32), np.stack([row[1] for row in rows]).astype(np.int32)
-
-
 def _kind(weights: Path) -> str:
     """Returns the format of a file of weights, which the result keeps."""
     return "safetensors" if weights.suffix == ".safetensors" else "ckpt"
-
-
-def agreement_of(both: np.ndarray, wanted: np.ndarray, gate_loss: float, answer_loss: float) -> Agreement:
-    """Returns the agreement that counts mean.
-
-    Args:
-        both: Experts that gates and activation pick [layers, modalities].
-        wanted: Experts that activation picks [layers, modalities].
-        gate_loss: See `Agreement`.
-        answer_loss: See `Agreement`.
-    """
-    recall = [
-        {name: float(b / w) if w else math.nan for name, b, w in zip(MODALITY_NAMES, *layer, strict=True)}
-        for layer in zip(both, wanted, strict=True)
-    ]
-    return Agreement(recall, gate_loss, answer_loss)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from scimind.modality import MODALITY_NAMES
@@ -27,6 +28,22 @@ class Agreement:
     recall: Sequence[Mapping[str, float]]
     gate_loss: float
     answer_loss: float
+
+    @classmethod
+    def of_counts(cls, both: np.ndarray, picked: np.ndarray, gate_loss: float, answer_loss: float) -> Agreement:
+        """Returns the agreement that counts mean.
+
+        Args:
+            both: Experts that gates and activation pick [layers, modalities].
+            picked: Experts that activation picks [layers, modalities].
+            gate_loss: See the class.
+            answer_loss: See the class.
+        """
+        recall = [
+            {name: float(b / p) if p else math.nan for name, b, p in zip(MODALITY_NAMES, *layer, strict=True)}
+            for layer in zip(both, picked, strict=True)
+        ]
+        return cls(recall, gate_loss, answer_loss)
 
     def mean_recall(self, modality: str) -> float:
         """Returns the mean over layers, NaN for a modality without tokens."""
