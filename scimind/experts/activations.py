@@ -80,8 +80,8 @@ class ActivationReader:
         fingerprint = complete_from_tokenizer(tree)
         check_preparation(self.files, "--data", fingerprint, packed=bool(model.get("packed")))
         vocab_size = int(model["vocab_size"])
-        summary = check_records(self.files, "--data", seq_length=self.seq_length, vocab_size=vocab_size)
-        self.records = np.random.default_rng(seed).permutation(summary.records)
+        records = check_records(self.files, "--data", seq_length=self.seq_length, vocab_size=vocab_size)
+        self.records = np.random.default_rng(seed).permutation(records)
         tree["context"]["mode"] = 1  # one layer at a time, see above
         self.network = load_model(tree, console=console)
         self.num_layers, self.neurons = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from scimind.cli.run_options import overrides_of
@@ -74,7 +74,6 @@ class _Request:
     device: str | None = None
     log_dir: str | None = None
     rank_table: str | None = None
-    extra: list[str] = field(default_factory=list)
 
 
 def read_job(arguments: Sequence[str]) -> Job:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from scimind.checkpoint.finding import find_checkpoint
@@ -13,54 +11,8 @@ from scimind.runtime.console import quiet_console
 from scimind.runtime.measurements import EvaluationScore
 from scimind.runtime.run_folder import RunFolder, replace_text, worker
 from scimind.train.callbacks.settings import checkpoint_bytes
+from scimind.train.result import FinetuneResult
 from scimind.train.settings import TrainSettings, read_settings
-
-
-@dataclass(frozen=True)
-class FinetuneResult:
-    """How a finetuning went.
-
-    Args:
-        output_dir: The run's folder.
-        checkpoint: The last checkpoint, to be given to `predict`; None where none was written.
-        steps: Steps that were done.
-        total_steps: Steps that were meant.
-        first_loss: Loss of the first step; NaN where there was none.
-        last_loss: Loss of the last step.
-        first_evaluation: Score before the first step; None where nothing was evaluated.
-        last_evaluation: Score after the last step that was evaluated.
-        best_evaluation: The lowest loss of all evaluations.
-        best_step: Where that was.
-        seconds: How long the training took.
-        stop_signal: The signal that ended it early, None for a run that went to its end.
-        first_step: Steps that an earlier run had done; 0 for a run from the beginning.
-        skipped_steps: Steps that overflowed and changed no weight.
-    """
-
-    output_dir: Path
-    checkpoint: Path | None
-    steps: int
-    total_steps: int
-    first_loss: float
-    last_loss: float
-    first_evaluation: EvaluationScore | None
-    last_evaluation: EvaluationScore | None
-    best_evaluation: EvaluationScore | None
-    best_step: int | None
-    seconds: float
-    stop_signal: int | None
-    first_step: int = 0
-    skipped_steps: int = 0
-
-    @property
-    def is_interrupted(self) -> bool:
-        """Whether a signal ended the run early."""
-        return self.stop_signal is not None
-
-    @property
-    def exit_status(self) -> int:
-        """0, or what a shell expects of a process that a signal ended."""
-        return 0 if self.stop_signal is None else 128 + self.stop_signal
 
 
 def finetune(config: Mapping[str, Any]) -> FinetuneResult:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from typing import Any
 
 import mindspore as ms
@@ -18,18 +16,18 @@ from scimind.checkpoint.description import complete_from_tokenizer, describe_mod
 from scimind.checkpoint.finding import find_checkpoint, remove_temporary_folders, step_folders
 from scimind.errors import ConfigError, SciMindError
 from scimind.modality import modality_table
-from scimind.runtime.console import Console, duration
+from scimind.runtime.console import Console
 from scimind.runtime.graph_cache import graph_key
 from scimind.runtime.loss_curve import read_loss_table
 from scimind.runtime.measurements import EvaluationScore
-from scimind.runtime.run_folder import RunFolder, plain, replace_text, worker
-from scimind.train.callbacks.checkpoint import SciMindCheckpoint
-from scimind.train.callbacks.progress import SciMindEvaluation, SciMindLossCurve, SciMindProgress
+from scimind.runtime.run_folder import RunFolder, worker
+from scimind.train.callbacks.building import build_callbacks
+from scimind.train.callbacks.loss_curve import SciMindLossCurve
 from scimind.train.evaluation import Evaluator
 from scimind.train.feed.dataset_checks import check_preparation, check_records
 from scimind.train.feed.record_batches import RecordBatches, training_data
-from scimind.train.finetune import FinetuneResult
 from scimind.train.network import build_model, configure, start
+from scimind.train.result import FinetuneResult, finish
 from scimind.train.resume.interruption import stops_on_signals
 from scimind.train.resume.points import (
     ResumePoint,
@@ -45,95 +43,146 @@ from scimind.train.settings import TrainSettings, mindformers_tree
 from scimind.train.workers.workers import Workers, weights_checksum
 
 
+@dataclass(frozen=True)
+class _Origin:
+    """Where a training begins; with neither, at the first step.
+
+    Args:
+        point: A checkpoint of SciMind's to resume from.
+        pieces: A sharded checkpoint to resume from, which MindFormers loads.
+    """
+
+    point: ResumePoint | None = None
+    pieces: Pieces | None = None
+
+    @property
+    def step(self) -> int:
+        """Global steps that are done."""
+        checkpoint = self.point or self.pieces
+        return 0 if checkpoint is None else checkpoint.step
+
+    def weights(self, load_checkpoint: str | None) -> str | None:
+        """Returns the checkpoint that the model's weights come from; None for random ones, or for MindFormers' load."""
+        if self.pieces is not None:
+            return None
+        return load_checkpoint if self.point is None else str(self.point.folder)
+
+
 def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:
     """Checks data and weights, trains, and returns how it went; see `scimind.train.finetune.finetune`."""
-    point, pieces = _find_start(settings, folder, console)
-    start_weights = settings.load_checkpoint if point is None else str(point.folder)
-    if pieces is not None:
-        start_weights = None  # MindFormers loads them
+    origin = _find_origin(settings, folder, console)
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
-    check_preparation(settings.train_files, "train_dataset", fingerprint, packed=settings.packed)
-    records = check_records(
-        settings.train_files,
-        "train_dataset",
-        seq_length=settings.seq_length,
-        vocab_size=settings.vocab_size,
-        batch_size=settings.batch_size,
-    ).records
+    records = _check_training_data(settings, fingerprint)
     _check_evaluation(settings, fingerprint)
     console.print(f"output folder: {folder.root}")
     tree = mindformers_tree(settings)
     mf_config = start(tree, settings.seed)
     workers = int(tree.get("device_num") or 1)
+    position = _describe_run(settings, records, workers)
+    if origin.point is not None:
+        check_resume_point(origin.point, position, console.print)
+    start_weights = origin.weights(settings.load_checkpoint)
+    network = build_model(mf_config, start_weights, description, console, is_training=True)
+    if start_weights:  # training does not move neurons
+        description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
+    team = _build_team(settings, workers, position | {"step": origin.step}, network)
+    run = _build_run(settings, folder, console, team, position, origin)
+    console.print(_data_line(settings, position))
+    if run.step >= run.total_steps:
+        console.print(f"nothing is left to do: the checkpoint has all {run.total_steps} steps")
+        return _end(run)
+    if folder.is_reporter:
+        if origin.pieces is None:
+            _clear(run, origin.point)
+        folder.write_description({**config, "model": settings.tree["model"]})
+    trainer_tree = mindformers_tree(settings, run.steps_per_epoch, origin.step)
+    if origin.pieces is not None:
+        trainer_tree["load_ckpt_format"] = origin.pieces.file_format
+    network.graph_key = graph_key(trainer_tree)
+    evaluator = _evaluator(network, settings, team) if settings.eval_files else None
+    callbacks = build_callbacks(run, settings, evaluator, description, position)
+    if origin.point is not None:
+        callbacks.insert(0, SciMindResume(origin.point.optimizer, origin.point.state["random"]))
+    data = _training_data(settings, position, run) if settings.feeds_records else None
+    _run_trainer(run, configure(trainer_tree), network, callbacks, data, origin.pieces)
+    return _end(run)
+
+
+def _find_origin(settings: TrainSettings, folder: RunFolder, console: Console) -> _Origin:
+    """Returns where a training begins, after looking for a checkpoint if it is to resume from one."""
+    if not settings.resume_training:
+        return _Origin()
+    if settings.splits_tensors:
+        return _Origin(pieces=find_pieces(settings, folder.root, console.print))
+    return _Origin(point=find_resume_point(settings, folder.root, console.print))
+
+
+def _check_training_data(settings: TrainSettings, fingerprint: str | None) -> int:
+    """Checks the training data and returns its number of records; see `check_preparation` and `check_records`."""
+    check_preparation(settings.train_files, "train_dataset", fingerprint, packed=settings.packed)
+    return check_records(
+        settings.train_files,
+        "train_dataset",
+        seq_length=settings.seq_length,
+        vocab_size=settings.vocab_size,
+        batch_size=settings.batch_size,
+    )
+
+
+def _describe_run(settings: TrainSettings, records: int, workers: int) -> dict[str, Any]:
+    """Returns what `describe_position` says of the run: its data and its steps.
+
+    Raises:
+        ConfigError: There are too few records for a step.
+    """
     steps_per_epoch = settings.steps_per_epoch(records)
     if steps_per_epoch < 1:
         raise ConfigError(
             f"train_dataset has {records} records, too few for one step of {workers} workers with batch_size "
             f"({settings.batch_size}); lower runner_config.batch_size"
         )
-    total = settings.total_steps(steps_per_epoch)
-    done = point.step if point is not None else pieces.step if pieces is not None else 0
-    position = describe_position(settings, records, workers, total)
-    if point is not None:
-        check_resume_point(point, position, console.print)
-    network = build_model(mf_config, start_weights, description, console, is_training=True)
-    if start_weights:  # training does not move neurons
-        description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
-    team = _build_team(settings, workers, position | {"step": done}, network)
+    return describe_position(settings, records, workers, settings.total_steps(steps_per_epoch))
+
+
+def _build_run(
+    settings: TrainSettings,
+    folder: RunFolder,
+    console: Console,
+    team: Workers,
+    position: Mapping[str, Any],
+    origin: _Origin,
+) -> TrainingRun:
+    """Returns the state of a training, with what an earlier run had measured where it resumes from one."""
+    total_steps = int(position["total_steps"])
     run = TrainingRun(
         folder=folder,
         console=console,
-        total_steps=min(total, settings.stop_step or total),
-        steps_per_epoch=steps_per_epoch,
-        tokens_per_step=settings.records_per_step(workers) * settings.seq_length,
+        total_steps=min(total_steps, settings.stop_step or total_steps),
+        steps_per_epoch=int(position["steps_per_epoch"]),
+        tokens_per_step=int(position["records_per_step"]) * settings.seq_length,
         workers=team,
-        first_step=done,
+        first_step=origin.step,
     )
-    if point is not None:
-        continue_run(run, point)
-    elif pieces is not None and folder.is_reporter:
-        run.records = read_loss_table(folder.loss_table, done)
+    if origin.point is not None:
+        continue_run(run, origin.point)
+    elif origin.pieces is not None and folder.is_reporter:
+        run.records = read_loss_table(folder.loss_table, origin.step)
+    return run
+
+
+def _data_line(settings: TrainSettings, position: Mapping[str, Any]) -> str:
+    """Returns what the console says of the data: records, steps and epochs."""
     what = "rows of packed records" if settings.packed else "records"
     if settings.feeds_records:
         what += f", {settings.batch_size * settings.workers} a step"
-    console.print(f"data: {records} {what}, {steps_per_epoch} steps an epoch, {total / steps_per_epoch:.2f} epochs")
-    if run.step >= run.total_steps:
-        console.print(f"nothing is left to do: the checkpoint has all {run.total_steps} steps")
-        return _end(run)
-    if folder.is_reporter:
-        if pieces is None:
-            _clear(run, point)
-        folder.write_description({**config, "model": settings.tree["model"]})
-    trainer_tree = mindformers_tree(settings, steps_per_epoch, done)
-    if pieces is not None:
-        trainer_tree["load_ckpt_format"] = pieces.file_format
-    network.graph_key = graph_key(trainer_tree)
-    evaluator = None
-    if settings.eval_files:
-        evaluator = _evaluator(network, settings, team)
-    callbacks = _build_callbacks(run, settings, evaluator, description, position)
-    if point is not None:
-        callbacks.insert(0, SciMindResume(point.optimizer, point.state["random"]))
-    data = _training_data(settings, records, team.rank, run.first_step, total) if settings.feeds_records else None
-    _run_trainer(run, configure(trainer_tree), network, callbacks, data, pieces)
-    return _end(run)
-
-
-def _find_start(
-    settings: TrainSettings, folder: RunFolder, console: Console
-) -> tuple[ResumePoint | None, Pieces | None]:
-    """Returns the checkpoint from which a training goes on, SciMind's or one in pieces; none where it begins."""
-    if not settings.resume_training:
-        return None, None
-    if settings.splits_tensors:
-        return None, find_pieces(settings, folder.root, console.print)
-    return find_resume_point(settings, folder.root, console.print), None
+    steps = position["steps_per_epoch"]
+    return f"data: {position['records']} {what}, {steps} steps an epoch, {position['total_steps'] / steps:.2f} epochs"
 
 
 def _end(run: TrainingRun) -> FinetuneResult:
     """Returns the result when all workers have come to their end: one that is gone would end the others too."""
-    result = _finish(run)
+    result = finish(run)
     run.workers.wait()
     return result
 
@@ -155,16 +204,14 @@ def _build_team(settings: TrainSettings, workers: int, position: Mapping[str, An
     return team
 
 
-def _training_data(
-    settings: TrainSettings, records: int, rank: int, first_step: int, total_steps: int
-) -> ms.dataset.Dataset:
-    """Returns a worker's batches from a step, from 0, to the end."""
+def _training_data(settings: TrainSettings, position: Mapping[str, Any], run: TrainingRun) -> ms.dataset.Dataset:
+    """Returns a worker's batches from the step at which the run begins, counted from 0, to the end of all epochs."""
     batches = RecordBatches(
         settings.train_files,
-        settings.record_order(records),
-        rank=rank,
-        first_step=first_step,
-        steps=total_steps - first_step,
+        settings.record_order(position["records"]),
+        rank=run.workers.rank,
+        first_step=run.first_step,
+        steps=position["total_steps"] - run.first_step,
         tokens=settings.seq_length + 1,
         ignore_token_id=int(settings.model_config.get("ignore_token_id", -100)),
     )
@@ -231,36 +278,6 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     return score
 
 
-def _build_callbacks(
-    run: TrainingRun,
-    settings: TrainSettings,
-    evaluator: Evaluator | None,
-    description: Mapping[str, Any],
-    position: Mapping[str, Any],
-) -> list[ms.train.Callback]:
-    """Returns SciMind's callbacks in the order in which they work; one worker alone writes files."""
-    kinds: list[tuple[type[ms.train.Callback], dict[str, Any]]] = [
-        (SciMindProgress, {}),
-        (SciMindEvaluation, {"evaluator": evaluator}),
-    ]
-    if run.folder.is_reporter:
-        names = list(settings.eval_files)
-        kinds += [
-            (SciMindLossCurve, {"names": names}),
-            (SciMindCheckpoint, {"description": description, "position": position}),
-        ]
-    built = []
-    for kind, arguments in kinds:
-        given = settings.callbacks.get(kind.__name__)
-        if given is None:
-            continue
-        try:
-            built.append(kind(run=run, **arguments, **given))
-        except TypeError as error:
-            raise ConfigError(f"callbacks: {kind.__name__} does not take these settings ({error})") from error
-    return built
-
-
 def _evaluator(network: ms.nn.Cell, settings: TrainSettings, workers: Workers) -> Evaluator:
     model = settings.model_config
     return Evaluator(
@@ -273,40 +290,3 @@ def _evaluator(network: ms.nn.Cell, settings: TrainSettings, workers: Workers) -
         workers=workers,
         modalities=modality_table(settings.vocab_size, model.get("modality_ranges") or {}),
     )
-
-
-def _finish(run: TrainingRun) -> FinetuneResult:
-    """Writes `result.json`, says where everything is, and returns the result."""
-    trained = [record for record in run.records if record.step > 0]
-    scores = [record.evaluation for record in run.records if record.evaluation is not None]
-    result = FinetuneResult(
-        output_dir=run.folder.root,
-        checkpoint=run.last_checkpoint,
-        steps=run.step,
-        total_steps=run.total_steps,
-        first_loss=trained[0].loss if trained else math.nan,
-        last_loss=trained[-1].loss if trained else math.nan,
-        first_evaluation=run.records[0].evaluation if run.records and run.records[0].step == 0 else None,
-        last_evaluation=scores[-1] if scores else None,
-        best_evaluation=run.best.evaluation if run.best else None,
-        best_step=run.best.step if run.best else None,
-        seconds=run.seconds,
-        stop_signal=run.stop_signal,
-        first_step=run.first_step,
-        skipped_steps=run.skipped_steps,
-    )
-    if run.folder.is_reporter:
-        values = {name: None if value != value else value for name, value in plain(asdict(result)).items()}  # no NaN
-        replace_text(run.folder.root / "result.json", json.dumps(values, indent=2) + "\n")
-    if not result.is_interrupted and result.steps < result.total_steps:
-        raise SciMindError(
-            f"the data ended at step {result.steps} of {result.total_steps}; see the log {run.folder.log_file}"
-        )
-    run.console.print(
-        f"{'stopped' if result.is_interrupted else 'done'}: {result.steps} steps in {duration(result.seconds)}, loss "
-        f"{result.first_loss:.4f} -> {result.last_loss:.4f}"
-    )
-    for label, path in (("loss curve", run.folder.loss_plot), ("checkpoint", result.checkpoint)):
-        if path is not None and path.exists():
-            run.console.print(f"{label}: {path}")
-    return result

@@ -1,14 +1,8 @@
-"""What happens beside the steps of a training: progress, evaluation, loss curve; `checkpoints` has the fourth.
-
-Each takes what all share, a `TrainingRun`, beside the settings of its entry under `callbacks` in the YAML. They work in
-the order progress, evaluation, loss curve, checkpoint, so that a row of the loss table holds what was measured at its
-step.
-"""
+"""The progress of a training, shown step by step; ends the run at its last step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +10,7 @@ from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore.train import Callback
 
 from scimind.runtime.console import Progress, duration
-from scimind.runtime.loss_curve import LossTable, draw_loss_curve
 from scimind.runtime.measurements import StepRecord
-from scimind.train.evaluation import Evaluator
 from scimind.train.run import TrainingRun
 
 _MOST_OVERFLOWS = 20
@@ -110,112 +102,6 @@ class SciMindProgress(Callback):
                 f"step {record.step}: {what}; last good checkpoint: {good}; lower lr_schedule.learning_rate or use a "
                 "wider compute_dtype"
             )
-
-
-@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
-class SciMindEvaluation(Callback):
-    """Scores the model on the evaluation data: before the first step, at intervals, and at the end.
-
-    Args:
-        run: The training.
-        evaluator: Scores the network; None evaluates nothing.
-        step_interval: Steps between two evaluations; 0 evaluates at both ends only.
-        epoch_interval: Epochs between two evaluations; 0 or below for none by epochs.
-    """
-
-    def __init__(
-        self, run: TrainingRun, evaluator: Evaluator | None, step_interval: int = 100, epoch_interval: int = -1
-    ) -> None:
-        super().__init__()
-        self._run, self._evaluator = run, evaluator
-        self._step_interval, self._epoch_interval = step_interval, epoch_interval
-        self._next_step, self._next_epoch = step_interval, epoch_interval
-
-    def on_train_begin(self, run_context: Any) -> None:
-        """Scores the model as it is given; one that goes on was scored before."""
-        run = self._run
-        if run.first_step == 0:
-            self._evaluate(run_context)
-            return
-        if self._step_interval > 0:
-            self._next_step = (run.step // self._step_interval + 1) * self._step_interval
-        if self._epoch_interval > 0:
-            steps = self._epoch_interval * run.steps_per_epoch
-            self._next_epoch = (run.step // steps + 1) * self._epoch_interval
-
-    def on_train_step_end(self, run_context: Any) -> None:
-        """Scores at the intervals and at the end."""
-        run = self._run
-        is_due = run.step >= run.total_steps
-        # Compared by order, not by remainder: a data sink counts several steps at once.
-        if self._step_interval > 0 and run.step >= self._next_step:
-            is_due, self._next_step = True, run.step - run.step % self._step_interval + self._step_interval
-        if self._epoch_interval > 0 and run.step >= self._next_epoch * run.steps_per_epoch:
-            is_due, self._next_epoch = True, self._next_epoch + self._epoch_interval
-        if is_due:
-            self._evaluate(run_context)
-
-    def _evaluate(self, run_context: Any) -> None:
-        run = self._run
-        if self._evaluator is None or run.stop_signal is not None or run.failure is not None:
-            return
-        try:
-            score = self._evaluator.score(lambda: run.received_signal is not None)
-        finally:
-            run_context.original_args().train_network.set_train(True)
-        if score is None:
-            run_context.request_stop()
-            return
-        is_best = run.add_evaluation(score)
-        parts = [f"{name} {loss:.4f}" for name, loss in score.losses.items()]
-        by_modality = f" ({', '.join(parts)})" if len(parts) > 1 else ""
-        note = "  (best so far)" if is_best and run.step > 0 else ""
-        run.console.print(
-            f"evaluation at step {run.step}: loss {score.loss:.4f}{by_modality}, token accuracy {score.accuracy:.4f} "
-            f"on {score.records} records{note}"
-        )
-        for name, part in score.parts.items():
-            run.console.print(
-                f"  {name}: loss {part.loss:.4f}, token accuracy {part.accuracy:.4f} on {part.records} records"
-            )
-
-
-@MindFormerRegister.register(MindFormerModuleType.CALLBACK)
-class SciMindLossCurve(Callback):
-    """Writes `loss.csv` as the run goes and draws `loss.png` at intervals and at the end.
-
-    Args:
-        run: The training.
-        names: Those of the evaluation data, each with a column of its own.
-        plot_interval: Steps between two drawings.
-    """
-
-    def __init__(self, run: TrainingRun, names: Sequence[str] = (), plot_interval: int = 500) -> None:
-        super().__init__()
-        self._run, self._plot_interval = run, plot_interval
-        self._names = [name for name in names if name]
-        self._next_plot = plot_interval
-        self._table: LossTable | None = None
-
-    def on_train_begin(self, run_context: Any) -> None:
-        """Opens the table; the steps of an earlier run, or an evaluation before the first one, are its first rows."""
-        self._table = LossTable(self._run.folder.loss_table, self._run.records, self._names)
-        self._next_plot += self._run.step
-
-    def on_train_step_end(self, run_context: Any) -> None:
-        """Writes the step's row."""
-        if self._table is not None:
-            self._table.add(self._run.records[-1])
-        if self._plot_interval > 0 and self._run.step >= self._next_plot:
-            self._next_plot = self._run.step + self._plot_interval
-            draw_loss_curve(self._run.records, self._run.folder.loss_plot)
-
-    def finish(self) -> None:
-        """Closes the table and draws the curve, however the run ended."""
-        if self._table is not None:
-            self._table.close()
-            draw_loss_curve(self._run.records, self._run.folder.loss_plot)
-            self._table = None
 
 
 def _scalar(value: Any) -> float:

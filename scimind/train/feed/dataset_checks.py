@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,6 @@ COLUMNS = ("input_ids", "labels")
 _NAME = re.compile(r"mindrecord\d*$")
 # A vocabulary that is too small shows at once; reading all of a large corpus would take minutes.
 _MOST_RECORDS_READ = 20_000
-
-
-@dataclass(frozen=True)
-class RecordSummary:
-    """What a data set holds.
-
-    Args:
-        records: Records in all files.
-        tokens: Length of a record, s + 1.
-        largest_id: The largest token id that was seen.
-    """
-
-    records: int
-    tokens: int
-    largest_id: int
 
 
 def data_paths(tree: Mapping[str, Any], key: str) -> dict[str, list[str]]:
@@ -117,9 +101,7 @@ def check_preparation(files: list[Path], key: str, fingerprint: str | None, *, p
                 )
 
 
-def check_records(
-    files: list[Path], key: str, *, seq_length: int, vocab_size: int, batch_size: int = 1
-) -> RecordSummary:
+def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: int, batch_size: int = 1) -> int:
     """Reads a data set and checks that a model can be trained on it.
 
     Args:
@@ -130,7 +112,7 @@ def check_records(
         batch_size: There must be as many records at least.
 
     Returns:
-        What the data set holds.
+        The number of records.
 
     Raises:
         DataError: It is empty or broken, lacks a column, has another length, a token id that the model has no row for,
@@ -153,23 +135,21 @@ def check_records(
             f"{key} has {records} records, batch_size ({batch_size}) needs as many; lower runner_config.batch_size",
             where,
         )
-    tokens = largest = answers = 0
+    answers = 0
     with _unreadable_is_told(key, where):
         data = MindDataset(
             names, columns_list=list(COLUMNS), shuffle=False, num_samples=min(records, _MOST_RECORDS_READ)
         )
         rows = data.create_tuple_iterator(num_epochs=1, output_numpy=True)
         for number, (input_ids, labels) in enumerate(rows, start=1):
-            tokens = len(input_ids)
             highest = int(max(np.max(input_ids), np.max(labels)))
             fault = _fault_of_row(input_ids, labels, highest, seq_length, vocab_size)
             if fault:
                 raise DataError(f"{key}: record {number} has {fault}", where)
-            largest = max(largest, highest)
             answers += int(np.count_nonzero(labels[1:] >= 0))
     if answers == 0:
         raise DataError(f"{key} has no answer: every label is ignored; prepare the data again", where)
-    return RecordSummary(records, tokens, largest)
+    return int(records)
 
 
 def _fault_of_row(

@@ -1,0 +1,59 @@
+"""The callbacks of a training, made from their settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mindspore as ms
+
+from scimind.errors import ConfigError
+from scimind.train.callbacks.checkpoint import SciMindCheckpoint
+from scimind.train.callbacks.evaluation import SciMindEvaluation
+from scimind.train.callbacks.loss_curve import SciMindLossCurve
+from scimind.train.callbacks.progress import SciMindProgress
+from scimind.train.evaluation import Evaluator
+from scimind.train.run import TrainingRun
+from scimind.train.settings import TrainSettings
+
+
+def build_callbacks(
+    run: TrainingRun,
+    settings: TrainSettings,
+    evaluator: Evaluator | None,
+    description: Mapping[str, Any],
+    position: Mapping[str, Any],
+) -> list[ms.train.Callback]:
+    """Returns SciMind's callbacks in the order in which they work, so that a row of the loss table holds what was
+    measured at its step; one worker alone writes files.
+
+    Args:
+        run: The training.
+        settings: Its settings; their `callbacks` are the arguments of each callback by its name.
+        evaluator: Scores the network; None evaluates nothing.
+        description: What `scimind.json` says of the model.
+        position: What `training.json` says of the run.
+
+    Raises:
+        ConfigError: A callback does not know a setting.
+    """
+    kinds: list[tuple[type[ms.train.Callback], dict[str, Any]]] = [
+        (SciMindProgress, {}),
+        (SciMindEvaluation, {"evaluator": evaluator}),
+    ]
+    if run.folder.is_reporter:
+        names = list(settings.eval_files)
+        kinds += [
+            (SciMindLossCurve, {"names": names}),
+            (SciMindCheckpoint, {"description": description, "position": position}),
+        ]
+    callbacks = []
+    for kind, arguments in kinds:
+        own_settings = settings.callbacks.get(kind.__name__)
+        if own_settings is None:
+            continue
+        try:
+            callbacks.append(kind(run=run, **arguments, **own_settings))
+        except TypeError as error:
+            raise ConfigError(f"callbacks: {kind.__name__} does not take these settings ({error})") from error
+    return callbacks
