@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,29 +17,74 @@ os.environ.setdefault("LOG_MF_PATH", tempfile.mkdtemp(prefix="scimind_test_log_"
 os.environ.setdefault("GLOG_v", "3")
 # Tests run side by side, and threads that wait busily take the others' cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Neither are the user's compiled graphs.
+# The user's cache of compiled graphs is left alone.
 os.environ.setdefault("SCIMIND_CACHE_DIR", tempfile.mkdtemp(prefix="scimind_test_cache_"))
 
-# The longest first, begun while the other cores have something left to do: each file is one process's.
-LONGEST = (
-    *("integration/test_distributed.py", "integration/test_resume.py", "unit/generate/decoders/test_cached.py"),
-    *("unit/generate/decoders/test_full.py", "unit/model/test_causal_lm.py", "integration/test_finetune.py"),
-    *("parallel/test_strategies.py", "integration/test_tune.py", "parity/test_original_outputs.py"),
-    *(
-        "unit/model/cpu/test_gradients.py",
-        "unit/evaluate/metrics/test_golden.py",
-        "unit/evaluate/report/test_browser.py",
-    ),
-    *("unit/model/test_feed_forward.py", "unit/runtime/test_graph_cache.py", "unit/model/cpu/test_attention.py"),
-)
+# Folders with long files, which begin first where no earlier run has measured them.
+LONG_FOLDERS = ("integration", "parallel", "parity", "unit/generate", "unit/model")
+SECONDS = "scimind/seconds"  # in pytest's cache: how long each test took when it last ran, its fixtures included
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
-    place = {here / name: number for number, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path, len(LONGEST)))
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # pytest-xdist's workers do not keep times, and get those of earlier runs
+        cache = getattr(config, "cache", None)
+        config.pluginmanager.register(TestTimes(cache), "scimind-test-times")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Puts the longest file first, begun while the other cores have something left to do: a file is one process's."""
+    if hasattr(config, "workerinput"):
+        seconds = config.workerinput["seconds"]
+    else:
+        times = config.pluginmanager.get_plugin("scimind-test-times")
+        assert isinstance(times, TestTimes)
+        seconds = times.seconds
+    items[:] = longest_first(items, seconds)
+
+
+def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> list[pytest.Item]:
+    """Returns tests by file, first those of files without a time, by folder, then the others, from the longest on."""
+    total: dict[Path, float] = {}
+    for item in items:
+        total[item.path] = total.get(item.path, 0.0) + seconds.get(item.nodeid, 0.0)
+
+    def place(item: pytest.Item) -> tuple[float, int]:
+        if total[item.path]:
+            return -total[item.path], 0
+        folder = item.path.relative_to(Path(__file__).parent)
+        ranks = [rank for rank, long in enumerate(LONG_FOLDERS) if folder.is_relative_to(long)]
+        return -math.inf, ranks[0] if ranks else len(LONG_FOLDERS)
+
+    return sorted(items, key=place)
+
+
+class TestTimes:
+    """How long tests take: read from pytest's cache, given to the workers of pytest-xdist, and kept for the next run.
+
+    Args:
+        cache: Where times are kept; None keeps none.
+    """
+
+    __test__ = False  # not a class of tests
+
+    def __init__(self, cache: pytest.Cache | None) -> None:
+        self._cache = cache
+        self._measured: dict[str, float] = {}
+        self.seconds: dict[str, float] = {} if cache is None else cache.get(SECONDS, {})
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        # All workers must collect in the same order, even if another run changes the cache meanwhile.
+        node.workerinput["seconds"] = self.seconds
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._measured[report.nodeid] = self._measured.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self) -> None:
+        if self._cache is not None and self._measured:
+            self._cache.set(SECONDS, self.seconds | self._measured)
 
 
 def pytest_collection_finish() -> None:
-    # MindSpore collects garbage whenever it compiles; what was imported is none, and takes long to look at.
+    # MindSpore collects garbage whenever it compiles. Imported objects are not garbage, and scanning them is slow.
     gc.freeze()

@@ -9,7 +9,7 @@ import re
 from scimind import accounting
 from scimind.cli.run_options import add_run_options, overrides_of
 from scimind.config import RunConfig, load_config
-from scimind.memory import memory
+from scimind.memory import estimate_memory
 from scimind.modality import MODALITY_NAMES
 
 OVERRIDES = True
@@ -74,7 +74,7 @@ def _work(config: RunConfig, shape: accounting.ModelShape) -> list[str]:
 
 def _memory(config: RunConfig) -> list[str]:
     """Returns the lines on memory."""
-    needed = memory(config)
+    needed = estimate_memory(config)
     stages = config["parallel_config"]["pipeline_stage"] if config["use_parallel"] else 1
     where = f", stage {needed.stage} of the pipeline" if stages > 1 else ""
     lines = [f"# Memory of one device, estimated for run_mode {config.run_mode}{where}"]

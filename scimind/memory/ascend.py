@@ -11,7 +11,7 @@ from typing import Any
 
 from scimind.accounting import ModelShape, parameters
 from scimind.config import RunConfig
-from scimind.memory.estimate import BYTES, MOMENTS, TRAINING, Memory
+from scimind.memory.components import BYTES, MOMENTS, TRAINING, Memory
 from scimind.memory.layout import Layout
 
 # Bytes of a number of the logits in the loss, besides the logits themselves: float32 logits, their softmax, the one-hot

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from scimind.accounting import ModelShape, parameters
 from scimind.config import RunConfig
-from scimind.memory.estimate import MOMENTS, TRAINING, Memory
+from scimind.memory.components import MOMENTS, TRAINING, Memory
 
 _FLOAT = 4
 _MEBI = 2**20

@@ -1,37 +1,17 @@
-"""What the memory of a device consists of."""
+"""The estimate of a run's memory, on a card or on a CPU."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from scimind.config import RunConfig
+from scimind.memory.ascend import memory_of_card
+from scimind.memory.components import Memory
+from scimind.memory.cpu import memory_of_process
 
-BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
-MOMENTS = 8  # bytes of AdamW's two moments of a parameter, float32
-TRAINING = ("finetune", "train")
 
-
-@dataclass(frozen=True)
-class Memory:
-    """Bytes on the fullest device.
+def estimate_memory(config: RunConfig) -> Memory:
+    """Returns an estimate of the memory on the fullest device of a run.
 
     Args:
-        weights: Weights, and those gathered from other devices.
-        gradients: Gradients, in the weights' format; 0 outside training.
-        optimizer: Two float32 moments of each weight; 0 outside training.
-        activations: What the backward pass needs, and the loss; outside training one layer of the longest prompt.
-        cache: Keys and values of full sequences; 0 in training.
-        runtime: What MindSpore needs besides, as far as it is known.
-        stage: The pipeline's stage that this is, from 0.
+        config: The run's. On a CPU the estimate is of a process whose model computes with SciMind's own operators.
     """
-
-    weights: int
-    gradients: int = 0
-    optimizer: int = 0
-    activations: int = 0
-    cache: int = 0
-    runtime: int = 0
-    stage: int = 0
-
-    @property
-    def total(self) -> int:
-        """All of it."""
-        return self.weights + self.gradients + self.optimizer + self.activations + self.cache + self.runtime
+    return memory_of_process(config) if config.device_target == "CPU" else memory_of_card(config)

@@ -19,14 +19,14 @@ from worker import Side, Work, Worker
 
 from scimind.checkpoint.convert.sizes import ModelSizes
 from scimind.config import RunConfig
-from scimind.memory import memory
+from scimind.memory import estimate_memory
 
 TOLERANCE = 0.2
 _STEPS = 6  # MindSpore tries two ways of scheduling in its first five
 _HALVES = {"router": "modality", "num_experts": 16}
 _ORIGINAL = {"router": "activation", "num_experts": 16, "experts_per_token": {"text": 14, "smiles": 2}}
 # Name, sizes, batch and routing.
-_CASES: tuple[tuple[str, ModelSizes, int, Mapping[str, Any]], ...] = (
+CASES: tuple[tuple[str, ModelSizes, int, Mapping[str, Any]], ...] = (
     ("small", ModelSizes(2112, 192, 4, 4, 4, 768, seq_length=160), 16, _HALVES),
     ("medium", ModelSizes(4096, 384, 6, 6, 6, 1536, seq_length=256), 16, _HALVES),
     ("medium, router activation", ModelSizes(4096, 384, 6, 6, 6, 1536, seq_length=256), 16, _ORIGINAL),
@@ -36,14 +36,14 @@ _CASES: tuple[tuple[str, ModelSizes, int, Mapping[str, Any]], ...] = (
 
 def rows(how: Measuring, *, smoke: bool) -> Iterator[Row]:
     """Yields each size's estimate against its measured peak."""
-    cases = [("smoke", SMOKE, 2, _HALVES)] if smoke else _CASES
+    cases = [("smoke", SMOKE, 2, _HALVES)] if smoke else CASES
     for name, sizes, batch_size, routing in cases:
         how.say(f"memory of a training step, {name}")
         given = {"sizes": sizes, "batch_size": batch_size, "routing": dict(routing)}
         with Worker(Side("SciMind", TrainingMemory, given), how.log) as worker:
             worker.seconds()
             measured, facts = worker.extra_bytes(), worker.facts
-        estimated = memory(training_config(sizes, routing, batch_size))
+        estimated = estimate_memory(training_config(sizes, routing, batch_size))
         ratio = estimated.total / measured
         yield Row(
             work=f"memory of a training step, {name}",

@@ -1,58 +1,16 @@
-"""The run's folder, its loss table and its loss curve."""
+"""The loss of a run as a table and as a plot."""
 
 from __future__ import annotations
 
 import csv
-import json
 import math
-from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pytest
-import yaml
 
-from scimind.errors import SciMindError
-from scimind.runtime.loss_curve import LossTable, draw_loss_curve, read_loss_table
+from scimind.runtime.loss_curve import LossTable, draw_loss_curve, moving_mean, read_loss_table
 from scimind.runtime.measurements import EvaluationScore, StepRecord
-from scimind.runtime.run_folder import RunFolder, worker
-
-
-def test_the_folder_is_made_and_described(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "a" / "b", "finetune")
-    folder.write_description({"seed": 1, "path": Path("x"), "sizes": (1, 2)})
-    assert yaml.safe_load((folder.root / "resolved_config.yaml").read_text()) == {
-        "seed": 1,
-        "path": "x",
-        "sizes": [1, 2],
-    }
-    assert json.loads((folder.root / "versions.json").read_text())["scimind"]
-    assert sorted(path.name for path in folder.root.iterdir()) == ["log", "resolved_config.yaml", "versions.json"]
-
-
-def test_a_folder_without_room_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(SciMindError, match="MiB free, the run writes .* make room"):
-        RunFolder.create(tmp_path, "finetune", needed_bytes=2**60)
-
-
-def test_workers_have_logs_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RANK_ID", "3")
-    monkeypatch.setenv("RANK_SIZE", "8")
-    assert worker() == (3, 8)
-    folder = RunFolder.create(tmp_path, "finetune", rank=3, is_reporter=False)
-    assert folder.log_file == tmp_path / "log" / "finetune_rank_3.log"
-
-
-def test_earlier_runs_are_set_aside_one_by_one(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path, "finetune")
-    folder.checkpoint.mkdir()
-    assert folder.set_earlier_run_aside() is None
-    for number in (1, 2):
-        folder.loss_table.write_text(str(number))
-        assert folder.set_earlier_run_aside() == tmp_path / "earlier" / str(number)
-        assert not folder.loss_table.exists()
-    assert (tmp_path / "earlier" / "1" / "loss.csv").read_text() == "1"
-    folder.remove_empty_folders()
-    assert not folder.checkpoint.exists()
 
 
 def test_the_table_has_a_row_as_soon_as_a_step_is_done(tmp_path: Path) -> None:
@@ -93,8 +51,6 @@ def test_a_table_is_read_up_to_a_step_and_goes_on(tmp_path: Path) -> None:
 def test_a_table_has_columns_for_each_name(tmp_path: Path) -> None:
     path = tmp_path / "loss.csv"
     score = EvaluationScore.of_parts({"a": EvaluationScore(2.0, 0.5, 30, 3), "b": EvaluationScore(1.0, 1.0, 10, 2)})
-    assert (score.loss, score.accuracy, score.tokens, score.records) == (1.75, 0.625, 40, 5)
-    assert EvaluationScore.of_json(asdict(score)) == score
     table = LossTable(path, [StepRecord(1, 0.1, 1.5, 1e-3, 0.5, score), StepRecord(2, 0.2, 1.5, 1e-3, 0.7)], ["a", "b"])
     table.close()
     assert path.read_text().splitlines()[0].endswith(",eval_loss a,eval_accuracy a,eval_loss b,eval_accuracy b")
@@ -103,19 +59,6 @@ def test_a_table_has_columns_for_each_name(tmp_path: Path) -> None:
     found = {name: (part.loss, part.accuracy) for name, part in first.evaluation.parts.items()}
     assert found == {"a": (2.0, 0.5), "b": (1.0, 1.0)}
     draw_loss_curve([first, second], tmp_path / "loss.png")
-    assert math.isnan(EvaluationScore.of_parts({"a": EvaluationScore(math.nan, math.nan, 0, 3)}).loss)
-
-
-def test_checkpoints_behind_the_one_that_is_used_are_set_aside(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path, "finetune")
-    for step in (10, 20):
-        (folder.checkpoint / f"step_{step:06d}").mkdir(parents=True)
-    folder.loss_table.write_text("losses")
-    assert folder.set_later_steps_aside([]) is None
-    assert folder.set_later_steps_aside([folder.checkpoint / "step_000020"]) == tmp_path / "earlier" / "1"
-    assert [path.name for path in folder.checkpoint.iterdir()] == ["step_000010"]
-    assert [path.name for path in (tmp_path / "earlier" / "1" / "checkpoint").iterdir()] == ["step_000020"]
-    assert (tmp_path / "earlier" / "1" / "loss.csv").read_text() == folder.loss_table.read_text() == "losses"
 
 
 @pytest.mark.parametrize("count", [0, 1, 50])
@@ -126,5 +69,26 @@ def test_a_curve_is_drawn_of_what_there_is(tmp_path: Path, count: int) -> None:
     assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_perplexity_of_a_hopeless_loss_is_infinite() -> None:
-    assert EvaluationScore(1000.0, 0.0, 1, 1).perplexity == math.inf
+@pytest.mark.parametrize("count", [1, 19, 20, 500])
+def test_the_moving_mean_is_that_of_a_twentieth_of_the_run(count: int) -> None:
+    values = np.random.default_rng(0).random(count)
+    width = max(1, count // 20)
+    means = [values[max(0, end - width) : end].mean() for end in range(1, count + 1)]
+    np.testing.assert_allclose(moving_mean(values.tolist()), means, rtol=1e-12)
+
+
+def test_the_curve_shows_the_losses_that_were_measured(tmp_path: Path) -> None:
+    """Read back from the image: the same run draws the same one, and another loss or a name's score another."""
+    records = [StepRecord(step, step / 10, 1 / step, 1e-3, step) for step in range(1, 41)]
+    images = {}
+    for name, drawn in {
+        "once": records,
+        "again": records,
+        "higher": [*records[:-1], StepRecord(40, 4.0, 2.0, 1e-3, 40)],
+        "unknown": [*records, StepRecord(41, 4.1, math.nan, 1e-3, 41)],
+        "scored": [*records[:-1], StepRecord(40, 4.0, 1 / 40, 1e-3, 40, EvaluationScore(1.0, 0.5, 8, 2))],
+    }.items():
+        draw_loss_curve(drawn, tmp_path / f"{name}.png")
+        images[name] = (tmp_path / f"{name}.png").read_bytes()
+    assert images["once"] == images["again"] == images["unknown"]  # a step without a loss is not drawn
+    assert len(set(images.values())) == 3
