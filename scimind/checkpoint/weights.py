@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind.checkpoint.finding import DESCRIPTION, TRAINING, Checkpoint, temporary_folder
-from scimind.checkpoint.formats.files import read_tensors
+from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum
 from scimind.checkpoint.seal import SEAL, fault_of_folder, seal_folder, sync
 from scimind.errors import CheckpointError, SciMindError

@@ -102,8 +102,8 @@ def run(args: argparse.Namespace) -> int:
     import sys
     import time
 
+    from scimind.checkpoint.convert.conversion import plan_conversion, run_conversion
     from scimind.checkpoint.convert.options import ConvertOptions
-    from scimind.checkpoint.convert.plan import plan_conversion, run_conversion
     from scimind.checkpoint.convert.target import PREDICT, check_output
     from scimind.errors import SciMindError
     from scimind.runtime.console import Console, duration

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.checkpoint.convert.neurons import feed_forward_fingerprint
+from scimind.checkpoint.convert.neuron_order import feed_forward_fingerprint
 from scimind.checkpoint.finding import Checkpoint
-from scimind.checkpoint.formats.files import read_tensors
+from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
 from scimind.errors import CheckpointError
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from scimind.checkpoint.convert.conversion import plan_conversion, run_conversion
 from scimind.checkpoint.convert.options import ConvertOptions
-from scimind.checkpoint.convert.plan import plan_conversion, run_conversion
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.checkpoint.weights import load_weights
 from scimind.errors import CheckpointError

@@ -1,1 +1,1 @@
-"""Checkpoints of other forms to SciMind's, and back."""
+"""Checkpoints of other forms to SciMind's, and back; `conversion` has the functions, the rest is what they ask."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scimind.checkpoint.convert.options import ConvertOptions
-from scimind.checkpoint.convert.source import Source
+from scimind.checkpoint.convert.source import SourceCheckpoint
+from scimind.checkpoint.partition import read_description
 from scimind.config.routing import RoutingSettings
 from scimind.errors import CheckpointError
 from scimind.modality import MODALITY_NAMES
@@ -28,7 +29,7 @@ def replace_ranges(routing: RoutingSettings, ranges: Mapping[str, Any], vocab_si
     return RoutingSettings.create(**{**routing.to_dict(), "modality_ranges": ranges}, vocab_size=vocab_size)
 
 
-def routing_of(source: Source, options: ConvertOptions, settings: Mapping[str, Any]) -> RoutingSettings:
+def routing_of(source: SourceCheckpoint, options: ConvertOptions, settings: Mapping[str, Any]) -> RoutingSettings:
     """Returns the routing of the result: of flags, a configuration, the checkpoint, or by default, in that order."""
     names = [name for name in RoutingSettings.__dataclass_fields__ if name != "modality_ranges"]
     chosen: dict[str, Any] = dict(ORIGINAL_ROUTING) if source.kind == "scimind-v0" else {}
@@ -38,8 +39,6 @@ def routing_of(source: Source, options: ConvertOptions, settings: Mapping[str, A
     if options.released_routing:
         chosen["shared_experts"] = RELEASED_SHARED
     if options.partition is not None and "num_experts" not in chosen:
-        from scimind.checkpoint.partition import read_description
-
         stated = read_description(options.partition).get("num_experts")
         if stated is not None:
             chosen["num_experts"] = stated
@@ -52,7 +51,7 @@ def routing_of(source: Source, options: ConvertOptions, settings: Mapping[str, A
     )
 
 
-def export_losses(source: Source, routing: RoutingSettings, options: ConvertOptions) -> list[str]:
+def export_losses(source: SourceCheckpoint, routing: RoutingSettings, options: ConvertOptions) -> list[str]:
     """Returns what plain transformers, where every token uses every neuron, does not do.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any
 from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes
 from scimind.checkpoint.convert.weight_names import COMPUTED, EMBEDDING, HEAD, expected_shapes, hugging_face_names
 from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint
-from scimind.checkpoint.formats.files import read_tensors
+from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum, read_header
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
 from scimind.checkpoint.weights import TRAINING_STATE, WeightMismatchError
@@ -25,7 +25,7 @@ _HEAD_SIZE = 128  # of every published model of the original's
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceCheckpoint:
     """Weights that are going to be converted.
 
     Args:
@@ -63,7 +63,7 @@ class Source:
 
 def read_source(
     path: Path, kind: str | None = None, *, num_heads: int | None = None, settings: Mapping[str, Any] | None = None
-) -> Source:
+) -> SourceCheckpoint:
     """Recognises weights and checks that they are a whole Llama.
 
     Args:
@@ -103,7 +103,7 @@ def read_source(
     tensors = _without_tied_head(tensors, sizes, notes)
     _check_shapes(tensors, sizes, where)
     ordered = {name: tensors[name] for name in expected_shapes(sizes)}
-    return Source(kind, folder, ordered, sizes, description, tuple(notes), gates)
+    return SourceCheckpoint(kind, folder, ordered, sizes, description, tuple(notes), gates)
 
 
 def _read_files(path: Path) -> tuple[dict[str, StoredTensor], Path, dict[str, Any]]:

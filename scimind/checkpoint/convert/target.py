@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from scimind.checkpoint.convert.neurons import ORDER_FILE
+from scimind.checkpoint.convert.neuron_order import ORDER_FILE
 from scimind.checkpoint.convert.sizes import ModelSizes, write_config_json
 from scimind.checkpoint.finding import DESCRIPTION
 from scimind.checkpoint.formats.safetensors_file import write_file
@@ -32,7 +32,7 @@ _TABLE = 4096  # a longer table of positions is left to the user, for attention 
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetCheckpoint:
     """What is written.
 
     Args:
@@ -66,7 +66,7 @@ class Target:
 
 
 def write_target(
-    target: Target,
+    target: TargetCheckpoint,
     output: Path,
     source: Path,
     shard_bytes: int,
@@ -134,7 +134,9 @@ def check_output(output: Path, source: Path, nbytes: int, *, overwrite: bool) ->
         )
 
 
-def _write_weights(target: Target, folder: Path, shard_bytes: int, done: Callable[[NewTensor], None]) -> dict[str, str]:
+def _write_weights(
+    target: TargetCheckpoint, folder: Path, shard_bytes: int, done: Callable[[NewTensor], None]
+) -> dict[str, str]:
     """Writes the weights, in one file or in shards with an index; returns the checksums by name."""
     metadata = {"format": "pt" if target.to == "hf" else "ms"}
     if target.to != "hf" or target.nbytes <= shard_bytes:
@@ -155,7 +157,7 @@ def _write_weights(target: Target, folder: Path, shard_bytes: int, done: Callabl
     return sums
 
 
-def _write_rest(target: Target, folder: Path, output: Path, sums: Mapping[str, str]) -> None:
+def _write_rest(target: TargetCheckpoint, folder: Path, output: Path, sums: Mapping[str, str]) -> None:
     """Writes everything but the weights."""
     description = {**target.description, "checksums": dict(sums)}
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
@@ -198,7 +200,7 @@ def _write_tokenizer_config(folder: Path, codec: TokenCodec, tokens: int) -> Non
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
 
 
-def predict_yaml(target: Target, output: Path) -> str:
+def predict_yaml(target: TargetCheckpoint, output: Path) -> str:
     """Returns a configuration with which `scimind predict` uses the checkpoint as it is.
 
     Args:

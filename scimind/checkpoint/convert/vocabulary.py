@@ -1,4 +1,4 @@
-"""Rows of the embedding and the output matrix for tokens that a vocabulary gets."""
+"""The rows of the embedding and the output matrix: those for new tokens, and those that an export leaves out."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scimind.checkpoint.convert.options import ConvertOptions
+from scimind.checkpoint.convert.source import SourceCheckpoint
+from scimind.checkpoint.finding import DESCRIPTION
 from scimind.checkpoint.formats.tensors import CHUNK, StoredTensor, bytes_of, from_float32
 from scimind.errors import CheckpointError
 from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.alphabet import added_tokens
+from scimind.tokenizer.storage import SETTINGS_NAME
 
 NEW_ROWS = ("pieces", "mean")
+ORIGINAL_PIECES = 32000  # of Llama-2's vocabulary, which every original model has
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,63 @@ class VocabularyPlan:
         means = "the mean of all rows" if not any(self.pieces) else "the mean of the pieces that spell it"
         added = f"{len(self.pieces)} new tokens ({means})" if self.pieces else "no new token"
         return f"{self.old_rows} rows -> {self.rows}: {added}, {self.rows - max(self.tokens, self.old_rows)} padding"
+
+
+def grow_vocabulary(
+    source: SourceCheckpoint, codec: TokenCodec | None, options: ConvertOptions
+) -> tuple[VocabularyPlan, list[str]]:
+    """Returns how the vocabulary of a checkpoint gets all tokens of its tokenizer, and notes on it.
+
+    Args:
+        source: The checkpoint.
+        codec: Its tokenizer; None leaves the tokens as they are.
+        options: How the checkpoint is converted.
+
+    Raises:
+        CheckpointError: The tokenizer is not that of the weights.
+    """
+    rows = source.sizes.vocab_size
+    if codec is None:
+        padded = -(-rows // options.vocab_multiple) * options.vocab_multiple if source.kind == "scimind-v0" else rows
+        return VocabularyPlan(rows, rows, padded, ()), []
+    if source.kind == "scimind-v0" and codec.base_size != ORIGINAL_PIECES:
+        raise CheckpointError(
+            f"{source.folder}: the tokenizer has {codec.base_size} pieces, an original model's has {ORIGINAL_PIECES}; "
+            "give Llama-2's tokenizer.model with --tokenizer"
+        )
+    ours = bool(source.description) or (source.folder / SETTINGS_NAME).is_file() or source.kind == "scimind-v0"
+    if rows > codec.base_size and not ours:
+        raise CheckpointError(
+            f"{source.folder}: has {rows} rows of the vocabulary, the tokenizer has {codec.base_size} pieces; what "
+            "the rows behind stand for is not known: remove them (transformers' resize_token_embeddings), or give "
+            "the tokenizer that has them"
+        )
+    before = source.description.get("tokenizer_fingerprint")
+    if before and before != codec.fingerprint():
+        raise CheckpointError(
+            f"{source.folder}: tokenizer_fingerprint is {before}, the tokenizer's is {codec.fingerprint()}; "
+            "give the tokenizer of the weights, with its own --extension or --no-extension"
+        )
+    plan = plan_vocabulary(
+        codec, rows, multiple=options.vocab_multiple, new_rows=options.new_rows, where=str(source.folder)
+    )
+    return plan, [f"vocabulary: {plan.describe()}"] if plan.rows != rows else []
+
+
+def cut_vocabulary(source: SourceCheckpoint, options: ConvertOptions) -> tuple[VocabularyPlan, list[str]]:
+    """Returns which rows an export has, and notes on it.
+
+    Raises:
+        CheckpointError: Only the original rows are asked for, and which those are is not known.
+    """
+    rows = source.sizes.vocab_size
+    if not options.original_vocabulary:
+        return VocabularyPlan(rows, rows, rows, ()), []
+    original_rows = source.description.get("original_rows")
+    if not original_rows:
+        raise CheckpointError(f"{source.folder}: {DESCRIPTION} does not say original_rows; export all rows")
+    plan = VocabularyPlan(rows, original_rows, original_rows, ())
+    return plan, [f"vocabulary: the first {original_rows} of {rows} rows"]
 
 
 def plan_vocabulary(codec: TokenCodec, old_rows: int, *, multiple: int, new_rows: str, where: str) -> VocabularyPlan:

@@ -1,6 +1,7 @@
 """safetensors: eight bytes with the header's length, a JSON header, then the tensors' bytes.
 
-Written here rather than by the library of that name, which must have all tensors of a file in memory at once.
+The library of that name reads lazily as well. It gives NumPy no bfloat16, though, nor the place of a tensor's bytes,
+by which tensors are copied in pieces; and it writes a file from tensors that are all in memory, not one after another.
 """
 
 from __future__ import annotations

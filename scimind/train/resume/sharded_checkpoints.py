@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from scimind.checkpoint.formats.files import read_tensors
+from scimind.checkpoint.formats.reading import read_tensors
 from scimind.errors import CheckpointError
 from scimind.train.settings import TrainSettings
 

@@ -12,7 +12,7 @@ import numpy as np
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore.train import Callback
 
-from scimind.checkpoint.formats.files import read_tensors
+from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.weights import WeightMismatchError
 
 

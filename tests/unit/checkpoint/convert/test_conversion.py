@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from scimind.checkpoint.convert.neurons import feed_forward_fingerprint
+from scimind.checkpoint.convert.conversion import plan_conversion, run_conversion
+from scimind.checkpoint.convert.neuron_order import feed_forward_fingerprint
 from scimind.checkpoint.convert.options import ConvertOptions
-from scimind.checkpoint.convert.plan import plan_conversion, run_conversion
 from scimind.checkpoint.convert.sizes import read_config_json
 from scimind.checkpoint.convert.source import read_source
 from scimind.checkpoint.convert.vocabulary import spelling

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.checkpoint.convert.neuron_order import kept_order, neuron_orders
-from scimind.checkpoint.convert.neurons import is_of_neurons, permuted
+from scimind.checkpoint.convert.neuron_order import is_of_neurons, kept_order, neuron_orders, permuted
 from scimind.checkpoint.convert.options import ConvertOptions
 from scimind.checkpoint.convert.routing import (
     export_losses,
@@ -20,19 +19,23 @@ from scimind.checkpoint.convert.routing import (
     routing_of,
 )
 from scimind.checkpoint.convert.sizes import ModelSizes
-from scimind.checkpoint.convert.source import Source, read_source
-from scimind.checkpoint.convert.target import Target, write_target
-from scimind.checkpoint.convert.vocabulary import VocabularyPlan, extended_rows, plan_vocabulary
+from scimind.checkpoint.convert.source import SourceCheckpoint, read_source
+from scimind.checkpoint.convert.target import TargetCheckpoint, write_target
+from scimind.checkpoint.convert.vocabulary import (
+    ORIGINAL_PIECES,
+    VocabularyPlan,
+    cut_vocabulary,
+    extended_rows,
+    grow_vocabulary,
+)
 from scimind.checkpoint.convert.weight_names import EMBEDDING, HEAD, hugging_face_names
-from scimind.checkpoint.finding import DESCRIPTION
+from scimind.checkpoint.description import describe_model
 from scimind.checkpoint.formats.tensors import NewTensor, StoredTensor
 from scimind.config.routing import RoutingSettings
-from scimind.errors import CheckpointError, SciMindError
+from scimind.errors import SciMindError
 from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.alphabet import added_tokens, modality_ranges
 from scimind.tokenizer.storage import SETTINGS_NAME
-
-ORIGINAL_PIECES = 32000  # of Llama-2's vocabulary, which every original model has
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,8 @@ class Conversion:
         notes: What a person should know.
     """
 
-    source: Source
-    target: Target
+    source: SourceCheckpoint
+    target: TargetCheckpoint
     mapping: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
 
@@ -78,10 +81,11 @@ def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
     orders, order_note, order_name = neuron_orders(source, options, routing)
     notes += order_note
     if options.to == "hf":
-        vocabulary = _cut(source, options, notes)
-        notes += export_losses(source, routing, options)
+        vocabulary, vocabulary_note = cut_vocabulary(source, options)
+        notes += [*vocabulary_note, *export_losses(source, routing, options)]
     else:
-        vocabulary = _vocabulary(source, codec, options, notes)
+        vocabulary, vocabulary_note = grow_vocabulary(source, codec, options)
+        notes += vocabulary_note
     rows = vocabulary.rows
     sizes = replace(source.sizes, vocab_size=rows)
     if codec is None and source.kind == "scimind-v0":
@@ -99,7 +103,9 @@ def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
             new = replace(new, name=ours_to_theirs[name])
         tensors.append(new)
         mapping.append((stored.name, new.name, new.dtype, str(list(stored.shape)), str(list(new.shape)), done))
-    target = Target(options.to, tuple(tensors), sizes, description, codec, kept_order(orders, source, options))
+    target = TargetCheckpoint(
+        options.to, tuple(tensors), sizes, description, codec, kept_order(orders, source, options)
+    )
     return Conversion(source, target, tuple(mapping), tuple(notes))
 
 
@@ -138,13 +144,15 @@ def run_conversion(
     return write_target(target, Path(output), source.folder, options.shard_bytes, overwrite=overwrite, done=done)
 
 
-def _after_check(source: Source, name: str, pieces: Iterable[bytes | memoryview]) -> Iterable[bytes | memoryview]:
+def _after_check(
+    source: SourceCheckpoint, name: str, pieces: Iterable[bytes | memoryview]
+) -> Iterable[bytes | memoryview]:
     """Yields a tensor's pieces after its checksum was compared."""
     source.check_sums(name)
     yield from pieces
 
 
-def _codec(source: Source, options: ConvertOptions) -> tuple[TokenCodec | None, list[str]]:
+def _codec(source: SourceCheckpoint, options: ConvertOptions) -> tuple[TokenCodec | None, list[str]]:
     """Returns the tokenizer of the result, and how it was found."""
     place = options.tokenizer or source.folder
     default = source.kind != "scimind-v0" if options.extension is None else options.extension
@@ -165,52 +173,8 @@ def _codec(source: Source, options: ConvertOptions) -> tuple[TokenCodec | None, 
     )
 
 
-def _vocabulary(source: Source, codec: TokenCodec | None, options: ConvertOptions, notes: list[str]) -> VocabularyPlan:
-    """Returns how the vocabulary grows."""
-    rows = source.sizes.vocab_size
-    if codec is None:
-        padded = -(-rows // options.vocab_multiple) * options.vocab_multiple if source.kind == "scimind-v0" else rows
-        return VocabularyPlan(rows, rows, padded, ())
-    if source.kind == "scimind-v0" and codec.base_size != ORIGINAL_PIECES:
-        raise CheckpointError(
-            f"{source.folder}: the tokenizer has {codec.base_size} pieces, an original model's has {ORIGINAL_PIECES}; "
-            "give Llama-2's tokenizer.model with --tokenizer"
-        )
-    ours = bool(source.description) or (source.folder / SETTINGS_NAME).is_file() or source.kind == "scimind-v0"
-    if rows > codec.base_size and not ours:
-        raise CheckpointError(
-            f"{source.folder}: has {rows} rows of the vocabulary, the tokenizer has {codec.base_size} pieces; what "
-            "the rows behind stand for is not known: remove them (transformers' resize_token_embeddings), or give "
-            "the tokenizer that has them"
-        )
-    before = source.description.get("tokenizer_fingerprint")
-    if before and before != codec.fingerprint():
-        raise CheckpointError(
-            f"{source.folder}: tokenizer_fingerprint is {before}, the tokenizer's is {codec.fingerprint()}; "
-            "give the tokenizer of the weights, with its own --extension or --no-extension"
-        )
-    plan = plan_vocabulary(
-        codec, rows, multiple=options.vocab_multiple, new_rows=options.new_rows, where=str(source.folder)
-    )
-    if plan.rows != rows:
-        notes.append(f"vocabulary: {plan.describe()}")
-    return plan
-
-
-def _cut(source: Source, options: ConvertOptions, notes: list[str]) -> VocabularyPlan:
-    """Returns the rows that an export has."""
-    rows = source.sizes.vocab_size
-    if not options.original_vocabulary:
-        return VocabularyPlan(rows, rows, rows, ())
-    kept = source.description.get("original_rows")
-    if not kept:
-        raise CheckpointError(f"{source.folder}: {DESCRIPTION} does not say original_rows; export all rows")
-    notes.append(f"vocabulary: the first {kept} of {rows} rows")
-    return VocabularyPlan(rows, kept, kept, ())
-
-
 def _describe(
-    source: Source,
+    source: SourceCheckpoint,
     sizes: ModelSizes,
     routing: RoutingSettings,
     codec: TokenCodec | None,
@@ -218,8 +182,6 @@ def _describe(
     vocabulary: VocabularyPlan,
 ) -> dict[str, Any]:
     """Returns what `scimind.json` says of the result; checksums are added when they are known."""
-    from scimind.checkpoint.description import describe_model
-
     settings = {**sizes.to_model_config(), **routing.to_dict(), "type": "SciMindConfig"}
     tree = {"model": {"model_config": settings, "arch": {"type": "SciMindForCausalLM"}}}
     fingerprint = codec.fingerprint() if codec else source.description.get("tokenizer_fingerprint")
