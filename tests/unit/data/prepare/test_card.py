@@ -14,7 +14,7 @@ import pytest
 from scimind.cli import main as scimind
 from scimind.modality import MODALITY_NAMES
 
-ROOM = 41  # ids of a row
+ROOM = 71  # ids of a row; enough for all records
 
 
 def tables(card: str) -> dict[str, dict[str, str]]:
@@ -29,7 +29,7 @@ def tables(card: str) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty molecules prepared with two splits; one record is broken, and a few are too long."""
+    """Sixty molecules and a broken one, prepared with two splits."""
     folder = tmp_path_factory.mktemp("card")
     rows = [f"{'C' * (number // 2 + 1)}{'NO'[number % 2]}\tMolecule of the number {number}." for number in range(60)]
     (folder / "molecules.txt").write_text("SMILES\tdescription\n" + "\n".join(rows) + "\nC(C\tThis one is broken.\n")
@@ -47,7 +47,7 @@ def written(folder: Path) -> dict[str, list[dict[str, np.ndarray]]]:
 
     columns = ["input_ids", "labels"]
     return {
-        file.name: list(
+        file.stem: list(
             MindDataset(str(file), columns_list=columns, shuffle=False).create_dict_iterator(1, output_numpy=True)
         )
         for file in sorted(folder.glob("*.mindrecord"))
