@@ -1,4 +1,4 @@
-"""Settings for all tests, made before MindSpore or MindFormers is imported."""
+"""Settings for all tests, made before MindSpore or MindFormers is imported, and the order in which they run."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> lis
     def place(item: pytest.Item) -> tuple[float, int]:
         if total[item.path]:
             return -total[item.path], 0
-        folder = item.path.relative_to(Path(__file__).parent)
-        ranks = [rank for rank, long in enumerate(LONG_FOLDERS) if folder.is_relative_to(long)]
+        here = Path(__file__).parent
+        ranks = [rank for rank, folder in enumerate(LONG_FOLDERS) if item.path.is_relative_to(here / folder)]
         return -math.inf, ranks[0] if ranks else len(LONG_FOLDERS)
 
     return sorted(items, key=place)

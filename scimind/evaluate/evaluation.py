@@ -15,7 +15,7 @@ from scimind import __version__
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
 from scimind.evaluate.metric_groups import GROUPS, group_of
-from scimind.evaluate.metrics.registry import metric
+from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
 from scimind.evaluate.resampling import Resampling
 from scimind.evaluate.results import FORMAT, Findings
@@ -177,8 +177,8 @@ def _content(options: EvaluateOptions, group: str, findings: Findings, items: in
                 "value": score.value,
                 "low": score.low,
                 "high": score.high,
-                "better": metric(name).better,
-                "text": metric(name).text,
+                "better": find_metric(name).better,
+                "text": find_metric(name).text,
             }
             for name, score in findings.scores.items()
         },

@@ -64,7 +64,7 @@ _METRICS = {
 }
 
 
-def metric(name: str) -> Metric:
+def find_metric(name: str) -> Metric:
     """Returns what a score's name means; `withheld_` in front says of the items with a withheld combination."""
     if name in _METRICS:
         return _METRICS[name]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scimind.evaluate.metrics.registry import HIGHER, LOWER, NEITHER, Metric, metric
+from scimind.evaluate.metrics.registry import HIGHER, LOWER, NEITHER, Metric, find_metric
 from scimind.evaluate.parallel_scoring import score_each
 from scimind.evaluate.report.drawing import Drawing, draw_pair
 from scimind.evaluate.report.texts import common_runs, molecule_in, readable
@@ -236,7 +236,7 @@ def _better(name: str) -> str:
     if name in (_RIGHT_CHANCE, _TOKEN_LOSS):
         return HIGHER if name == _RIGHT_CHANCE else LOWER
     try:
-        known: Metric = metric(name)
+        known: Metric = find_metric(name)
     except KeyError:
         return NEITHER
     return known.better
