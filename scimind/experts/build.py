@@ -80,7 +80,7 @@ def build_partition(
     layers = []
     with console.progress(weights.num_layers, settings.method, unit="layer", every=1) as progress:
         for layer in range(weights.num_layers):
-            random = np.random.default_rng([settings.seed, layer])  # a layer's result does not hang on the others'
+            random = np.random.default_rng([settings.seed, layer])  # a layer's result does not depend on the others'
             if settings.method == "kmeans":
                 space = VectorSpace(weights.vectors(layer, settings.on))
                 labels = cluster(

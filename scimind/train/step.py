@@ -120,7 +120,7 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
         for part in range(self.parts):
             first = part * rows
             columns = (input_ids[first : first + rows], labels[first : first + rows])
-            if part > 0:  # not before the part in front of it is done, whose memory it takes
+            if part > 0:  # only after the previous part, whose memory it reuses
                 columns = ops.depend(columns, gradients)
             share = tokens[first : first + rows].sum() / all_tokens
             loss_of_part = self.network(*columns)

@@ -25,7 +25,7 @@ ORDER_FILE = "neuron_order.npy"
 def neuron_orders(
     source: SourceCheckpoint, options: ConvertOptions, routing: RoutingSettings
 ) -> tuple[list[NDArray[np.int64]] | None, list[str], str | None]:
-    """Returns each layer's permutation, None for none; notes; and the name of the order that results."""
+    """Returns each layer's permutation, None if no neuron moves; notes; and the hash that names the resulting order."""
     sizes = source.sizes
     stated = source.description.get("neuron_order")
     before = read_order(source.folder, sizes.num_layers, sizes.intermediate_size, stated)
@@ -68,7 +68,7 @@ def neuron_orders(
 def kept_order(
     orders: list[NDArray[np.int64]] | None, source: SourceCheckpoint, options: ConvertOptions
 ) -> NDArray[np.int32] | None:
-    """Returns where each neuron stood at first [layers, h], to be kept beside the weights; None where that is here."""
+    """Returns the original place of each neuron [layers, h], stored with the weights; None if unchanged or unknown."""
     if options.to == "hf":
         return None
     sizes = source.sizes
@@ -125,7 +125,7 @@ def inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def read_order(folder: Path, num_layers: int, neurons: int, stated: str | None) -> list[NDArray[np.int64]] | None:
-    """Returns where each neuron of a converted checkpoint stood at first, one array [h] a layer; None where none knows.
+    """Returns the original place of each neuron of a converted checkpoint, one array [h] a layer; None if unknown.
 
     Args:
         folder: The checkpoint's.

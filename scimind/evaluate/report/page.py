@@ -99,7 +99,7 @@ def write_page(path: Path, page: str) -> None:
 
 
 def script_json(content: Any) -> Markup:
-    """Returns compact JSON that nothing in it can end or turn into markup where it stands in a script element."""
+    """Returns compact JSON for a script element: nothing in it can end the element or be read as markup."""
     text = json.dumps(without_nan(content), ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
