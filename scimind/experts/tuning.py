@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from scimind.atomic import replace_text
 from scimind.errors import ConfigError, SciMindError
 from scimind.experts.tuning_report import Agreement, TuneResult
 from scimind.modality import MODALITY_NAMES
 from scimind.runtime.console import Console, duration, quiet_console
-from scimind.runtime.run_folder import RunFolder, plain, replace_text
+from scimind.runtime.run_folder import RunFolder, plain
 from scimind.train.feed.dataset_checks import COLUMNS, check_preparation, check_records, find_records
 
 _MOST_HELD_OUT = 256

@@ -24,7 +24,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scimind.runtime.run_folder import replace_text
+from scimind.atomic import new_folder
 
 _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
@@ -143,13 +143,9 @@ class _Place:
                 os.utime(store / _SEAL)
                 return
             shutil.rmtree(store)
-        staging = store.with_name(f"{store.name}.{os.getpid()}")
-        shutil.copytree(self.root, staging)
-        replace_text(staging / _SEAL, json.dumps(found))
-        try:
-            staging.rename(store)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        with new_folder(store, shared=True) as staging:
+            shutil.copytree(self.root, staging, dirs_exist_ok=True)
+            (staging / _SEAL).write_text(json.dumps(found))
 
     def _files(self) -> list[Path]:
         return [file for file in self.root.rglob("*") if file.is_file()]

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from scimind.atomic import replace_text
 from scimind.errors import SciMindError
 
 _OF_A_TRAINING = ("checkpoint", "loss.csv", "loss.png", "resolved_config.yaml", "versions.json", "result.json")
@@ -177,13 +178,6 @@ def versions() -> dict[str, str]:
 
         found["scimind"] = scimind.__version__
     return found
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a text file so that a reader sees the old or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def worker() -> tuple[int, int]:

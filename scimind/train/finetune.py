@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.atomic import replace_text
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.runtime.console import quiet_console
-from scimind.runtime.run_folder import RunFolder, replace_text, worker
+from scimind.runtime.run_folder import RunFolder, worker
 from scimind.train.callbacks.settings import checkpoint_bytes
 from scimind.train.run import EvaluationScore
 from scimind.train.settings import TrainSettings, read_settings

@@ -6,12 +6,12 @@ Written here rather than by the library of that name, which must have all tensor
 from __future__ import annotations
 
 import json
-import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from scimind.atomic import new_file
 from scimind.checkpoint.formats.tensors import WIDTHS, NewTensor, StoredTensor
 from scimind.errors import CheckpointError
 
@@ -80,9 +80,8 @@ def write_file(
         position += tensor.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
-    temporary = file.with_name(f".{file.name}.tmp")
     sums: dict[str, str] = {}
-    with temporary.open("wb") as stream:
+    with new_file(file) as temporary, temporary.open("wb") as stream:
         stream.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors:
             before, total = stream.tell(), 0
@@ -92,7 +91,6 @@ def write_file(
             assert stream.tell() - before == tensor.nbytes, tensor.name
             sums[tensor.name] = f"{total:08x}"
             done(tensor)
-    os.replace(temporary, file)
     return sums
 
 
