@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind.atomic import new_folder
+from scimind.hashing import file_checksum
 
 _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
@@ -180,7 +181,7 @@ class KeptGraph:
 def _program() -> str:
     """Returns a hash of the package's source and of the versions that compile it."""
     root = Path(__file__).parents[1]
-    sources = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(root.rglob("*.py"))]
+    sources = [file_checksum(file) for file in sorted(root.rglob("*.py"))]
     return _hash(sources, version("mindspore"), version("mindformers"), platform.python_version(), platform.machine())
 
 
@@ -197,7 +198,7 @@ def _path(value: Any) -> str:
 
 def _checksums(folder: Path) -> dict[str, str]:
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {str(file.relative_to(folder)): file_checksum(file) for file in files}
 
 
 def _is_sealed(folder: Path) -> bool:
