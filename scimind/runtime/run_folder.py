@@ -15,11 +15,12 @@ from typing import Any
 
 import yaml
 
+from scimind._version import __version__
 from scimind.atomic import replace_text
 from scimind.errors import SciMindError
 
 _OF_A_TRAINING = ("checkpoint", "loss.csv", "loss.png", "resolved_config.yaml", "versions.json", "result.json")
-_PACKAGES = ("scimind", "mindspore", "mindformers", "numpy", "sentencepiece", "rdkit")
+_PACKAGES = ("mindspore", "mindformers", "numpy", "sentencepiece", "rdkit")
 
 
 @dataclass(frozen=True)
@@ -167,16 +168,12 @@ def plain(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python, of the platform and of the packages that a result depends on."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found = {"python": platform.python_version(), "platform": platform.platform(), "scimind": __version__}
     for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    if "scimind" not in found:
-        import scimind
-
-        found["scimind"] = scimind.__version__
     return found
 
 
