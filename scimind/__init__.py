@@ -6,15 +6,9 @@ Names are loaded when they are first used, so that `import scimind` does not loa
 from __future__ import annotations
 
 import importlib
-import os
-import tempfile
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
-# MindFormers makes ./output/log wherever it is first imported, unless it is told of another place.
-LOG_FOLDER = os.path.join(tempfile.gettempdir(), f"scimind-log-{os.getuid()}")
-os.environ.setdefault("LOG_MF_PATH", LOG_FOLDER)
+from scimind._version import __version__
 
 _HOME = {
     "SciMindConfig": "scimind.model",

@@ -13,8 +13,8 @@ def digest(text: str) -> int:
 
 def file_checksum(path: Path) -> str:
     """Returns the SHA-256 of a file in hexadecimal digits; OSError where it cannot be read."""
-    found = hashlib.sha256()
+    checksum = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
-            found.update(block)
-    return found.hexdigest()
+            checksum.update(block)
+    return checksum.hexdigest()

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,28 +84,6 @@ def step_folders(folder: Path) -> list[Path]:
         return []
     matches = [(int(match[1]), path) for path in folder.iterdir() if (match := _STEP_FOLDER.fullmatch(path.name))]
     return [path for _, path in sorted(matches) if any((path / name).is_file() for name in WEIGHTS)]
-
-
-def temporary_folder(folder: Path) -> Path:
-    """Returns the name under which a checkpoint is written, or taken away, so that it is never there in part."""
-    return folder.with_name(f".{folder.name}.tmp")
-
-
-def remove_folder(folder: Path) -> None:
-    """Deletes a checkpoint; one that cannot be deleted stays, whole or under its temporary name."""
-    temporary = temporary_folder(folder)
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        folder.rename(temporary)
-    except OSError:
-        return
-    shutil.rmtree(temporary, ignore_errors=True)
-
-
-def remove_temporary_folders(folder: Path) -> None:
-    """Deletes what a process that was killed had begun to write or to delete in a folder of checkpoints."""
-    for path in folder.glob(".step_*.tmp"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _described(weights: Path) -> Checkpoint:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scimind.atomic import new_folder
 from scimind.errors import DataError, SciMindError
 
 FORMAT = 1
@@ -232,19 +232,13 @@ def write_partition(
         "neuron_order": order_hash(neuron_order(labels) for labels in checked),
     }
     check_target(target)
-    temporary = target.with_name(f".{target.name}.tmp")
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for layer, labels in enumerate(checked):
-            np.save(temporary / f"patterns_{layer}.npy", labels)
-        for name, text in {DESCRIPTION: json.dumps(content, indent=2) + "\n", **(texts or {})}.items():
-            (temporary / name).write_text(text, encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        temporary.rename(target)
+        with new_folder(target) as temporary:
+            for layer, labels in enumerate(checked):
+                np.save(temporary / f"patterns_{layer}.npy", labels)
+            for name, text in {DESCRIPTION: json.dumps(content, indent=2) + "\n", **(texts or {})}.items():
+                (temporary / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise SciMindError(
             f"{folder}: the partition cannot be written ({error.strerror}); choose another --output"
         ) from error

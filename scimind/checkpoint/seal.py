@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from collections.abc import Collection
 from pathlib import Path
@@ -14,7 +13,7 @@ SEAL = "checksums.json"
 
 
 def seal_folder(folder: Path) -> None:
-    """Writes `checksums.json`, and has the disk keep all files before it returns.
+    """Writes `checksums.json`.
 
     Args:
         folder: A checkpoint's folder with all its files and no subfolder.
@@ -24,17 +23,6 @@ def seal_folder(folder: Path) -> None:
     """
     files = {file.name: _sums(file) for file in sorted(folder.iterdir()) if file.name != SEAL}
     (folder / SEAL).write_text(json.dumps(files, indent=2) + "\n", encoding="utf-8")
-    for path in (*folder.iterdir(), folder):
-        sync(path)
-
-
-def sync(path: Path) -> None:
-    """Returns when the disk has a file's bytes, or a folder's names."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str | None:

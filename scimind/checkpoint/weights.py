@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from scimind.checkpoint.finding import DESCRIPTION, TRAINING, Checkpoint, temporary_folder
+from scimind.atomic import new_folder
+from scimind.checkpoint.finding import DESCRIPTION, TRAINING, Checkpoint
 from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum
-from scimind.checkpoint.seal import SEAL, fault_of_folder, seal_folder, sync
+from scimind.checkpoint.seal import SEAL, fault_of_folder, seal_folder
 from scimind.errors import CheckpointError, SciMindError
 
 # MindFormers' own checkpoints hold these beside the weights.
@@ -156,24 +156,17 @@ def save_checkpoint(
     import mindspore as ms
 
     target = folder / f"step_{step:06d}"
-    temporary = temporary_folder(target)
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        for name, parameters in (("model", weights), ("optimizer", optimizer_state)):
-            entries = [{"name": item.name, "data": item.data} for item in parameters if is_weight(item.name)]
-            if entries:
-                ms.save_checkpoint(entries, str(temporary / f"{name}.{kind}"), format=kind)
-        (temporary / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        if training is not None:
-            (temporary / TRAINING).write_text(json.dumps(training) + "\n", encoding="utf-8")
-        seal_folder(temporary)
-        if target.exists():
-            shutil.rmtree(target)
-        temporary.rename(target)
-        sync(folder)
+        with new_folder(target, durable=True) as temporary:
+            for name, parameters in (("model", weights), ("optimizer", optimizer_state)):
+                entries = [{"name": item.name, "data": item.data} for item in parameters if is_weight(item.name)]
+                if entries:
+                    ms.save_checkpoint(entries, str(temporary / f"{name}.{kind}"), format=kind)
+            (temporary / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+            if training is not None:
+                (temporary / TRAINING).write_text(json.dumps(training) + "\n", encoding="utf-8")
+            seal_folder(temporary)
     except (OSError, RuntimeError) as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise SciMindError(
             f"{target}: the checkpoint cannot be written ({_first_line(error)}); make room or choose another output_dir"
         ) from error

@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from scimind import __version__
+from scimind._version import __version__
 from scimind.cli.exit_status import guarded
 
 # A verb's module has `add_arguments(parser)` and `run(args) -> int`. A module that has `OVERRIDES = True` also takes

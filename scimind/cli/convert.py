@@ -44,7 +44,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="pieces",
         help="a new token's row: the mean of the pieces that spell it, or of all rows (default: pieces)",
     )
-    add("--config", metavar="CONFIG", help="run configuration whose model_config has the routing, and missing sizes")
+    add(
+        "--config",
+        metavar="CONFIG",
+        help="run configuration, or the name of a shipped one, whose model_config has the routing, and missing sizes",
+    )
     add("--num-heads", "--num_heads", type=int, metavar="N", help="attention heads, where the input does not say")
     add("--num-experts", "--num_experts", type=int, metavar="E", help="number of experts")
     add("--router", choices=ROUTERS, help="what chooses the experts")

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scimind.config.shipped import data_file
 from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
 from scimind.evaluate.metric_groups import GROUPS, group_of
@@ -54,7 +55,12 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         help="one output a line; .jsonl of predict; or MolT5's and L+M-24's TSV. For pretrain: losses, with the "
         "columns modality, loss (nats) and perhaps tokens, id",
     )
-    add("--references", type=Path, metavar="FILE", help="one a line, .jsonl or a table (default: with the predictions)")
+    add(
+        "--references",
+        type=lambda text: Path(data_file(text)),
+        metavar="FILE",
+        help="one a line, .jsonl or a table (default: with the predictions)",
+    )
     add(
         "--protocol",
         choices=_PROTOCOLS,

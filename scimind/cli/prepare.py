@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scimind.config.shipped import data_file
 from scimind.data.content.fields import MOLECULES
 from scimind.data.encode.length import POLICIES
 from scimind.data.prepare.options import DUPLICATES, ON_BAD
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--input",
         nargs="+",
+        type=data_file,
         default=[],
         metavar="FILE",
         help="one or several files; LABEL=FILE labels all records of a file, such as yes=promoters.fa",

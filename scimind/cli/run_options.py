@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scimind.config.sections.device import DEVICES
+from scimind.config.shipped import data_file
 from scimind.data.tasks.registry import TASKS
 
 
@@ -64,7 +65,7 @@ _TRAINING = (
     _Option(("--num_samples",), "train_dataset.data_loader.num_samples", int, "records to train on"),
 )
 _PREDICTION = (
-    _Option(("--predict_data", "--input"), "input_data", str, "prompts: a text file, conversation JSON"),
+    _Option(("--predict_data", "--input"), "input_data", data_file, "prompts: a text file, conversation JSON"),
     _Option(("--save_file", "--output"), "save_file", str, "where to write: x.txt or x.jsonl"),
     _Option(
         ("--task",), "task", str, f"what is asked, and how answers are read: one of {', '.join(TASKS)}, a .yaml or .py"
@@ -79,7 +80,9 @@ _GROUPS = {"training": _TRAINING, "prediction": _PREDICTION}
 
 def add_run_options(parser: argparse.ArgumentParser, *groups: str) -> None:
     """Adds --config and the common options, and those of the groups `training` and `prediction` that are named."""
-    parser.add_argument("--config", required=True, metavar="YAML", help="configuration of the run")
+    parser.add_argument(
+        "--config", required=True, metavar="YAML", help="configuration of the run, or the name of a shipped one"
+    )
     for option in _COMMON:
         _add(parser, option)
     for group in groups:

@@ -1,4 +1,7 @@
-"""The original's command, `python run_scimind.py --config CONFIG --run_mode MODE …`."""
+"""The original's command, `python run_scimind.py --config CONFIG --run_mode MODE …`.
+
+`python -m scimind.cli.run_scimind` is the same, wherever the package is installed.
+"""
 
 from __future__ import annotations
 
@@ -45,3 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return execute(args, args.run_mode)
 
     return guarded("run_scimind.py", body)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

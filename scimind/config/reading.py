@@ -10,6 +10,7 @@ import yaml
 
 from scimind.config.canonical import move_to_one_place
 from scimind.config.schema import show
+from scimind.config.shipped import configuration_file
 from scimind.errors import ConfigError
 
 _DEEPEST = 12
@@ -46,7 +47,9 @@ def _parse(text: str, source: str) -> Any:
 
 
 def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Returns the settings in a YAML file, put on top of those of its `base`, a path seen from the file's folder.
+    """Returns the settings in a YAML file, put on top of those of its `base`.
+
+    A base is a path seen from the file's folder, or the name of a shipped configuration.
 
     Sections are merged name by name; a list or a single setting replaces that of the base.
 
@@ -63,7 +66,7 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     base = tree.pop("base")
     if not isinstance(base, str) or not base:
         raise ConfigError(f"base ({show(base)}) must be the path of a YAML file, seen from this one", path)
-    target = path.parent / base
+    target = configuration_file(base, path.parent)
     if any(target.resolve() == file.resolve() for file in (*above, path)):
         raise ConfigError(f"base ({base}) leads back to a file that it is the base of; remove it", path)
     below = read_yaml(target, (*above, path))

@@ -13,6 +13,7 @@ from scimind.config.canonical import TASKS, TRAINING_MODES, keep_answers_cache, 
 from scimind.config.reading import apply_overrides, read_yaml
 from scimind.config.rules import broken_rules
 from scimind.config.sections.root import SCHEMA
+from scimind.config.shipped import configuration_file
 from scimind.errors import ConfigError, SciMindError
 
 
@@ -152,14 +153,15 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Returns the checked configuration in a YAML file.
 
     Args:
-        path: The YAML file. Paths inside it, other than that of its `base`, are relative to the current folder, as in
-            MindFormers.
+        path: The YAML file, or the name of a shipped one, such as `scimind_nano_finetune`. Paths inside it, other than
+            that of its `base`, are relative to the current folder, as in MindFormers.
         overrides: `--a.b=value` or `a.b=value`, the value in YAML, put on top of the file in order.
 
     Raises:
         ConfigError: The file cannot be read, or settings are unknown, wrong or do not fit each other; all in one.
     """
-    tree = read_yaml(Path(path))
+    path = configuration_file(path)
+    tree = read_yaml(path)
     faults = move_to_one_place(tree)
     if faults:
         raise ConfigError(faults, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import platform
 import sys
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scimind import __version__
+from scimind._version import __version__
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
 from scimind.evaluate.metric_groups import GROUPS, group_of
@@ -19,6 +18,7 @@ from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
 from scimind.evaluate.resampling import Resampling
 from scimind.evaluate.results import FORMAT, Findings
+from scimind.hashing import file_checksum
 from scimind.runtime.console import Console
 
 PROTOCOLS = ("lpm24", "molt5")
@@ -226,7 +226,7 @@ def _molecules_of(path: Path) -> list[str]:
 
 
 def _fingerprint(path: Path) -> dict[str, str]:
-    return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {"path": str(path), "sha256": file_checksum(path)}
 
 
 def _version(name: str) -> str | None:

@@ -7,7 +7,6 @@ from `x.txt.part.jsonl`. Only whole lines count: what a killed run left half wri
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from scimind.atomic import replace_text
 from scimind.errors import DataError, SciMindError
 
 SUFFIXES = (".jsonl", ".txt")
@@ -270,18 +270,8 @@ def _lock(file: io.FileIO, path: Path) -> None:
 
 
 def _replace(path: Path, content: str) -> None:
-    """Writes a whole file so that it is either there or not, never half."""
-    new = path.with_name(path.name + ".new")
-    try:
-        with new.open("wb") as file:
-            file.write(content.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
-        raise
+    """Writes a whole file, which the disk has when this returns."""
+    replace_text(path, content, errors="backslashreplace", durable=True)
 
 
 def _pretty(values: Mapping[str, Any]) -> str:

@@ -15,7 +15,6 @@ from types import FrameType
 
 import psutil
 
-import scimind
 from scimind.errors import SciMindError
 from scimind.launch.follow import Follower, last_lines
 from scimind.launch.options import Job
@@ -90,7 +89,7 @@ def _started(job: Job, port: int) -> Iterator[subprocess.Popen[bytes]]:
         "--join=True",
         f"--tail_worker_log={job.workers}",  # no worker's: the reporter's is shown here
         *([f"--rank_table_file={job.rank_table}"] if job.rank_table else []),
-        *(python, str(Path(scimind.__file__).parents[1] / "run_scimind.py"), *job.arguments),
+        *(python, "-m", "scimind.cli.run_scimind", *job.arguments),
     ]
     with open(job.log_dir / "msrun.log", "wb") as log:
         process = subprocess.Popen(

@@ -124,7 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--config", required=True, metavar="YAML", help="configuration of the run")
+    add("--config", required=True, metavar="YAML", help="configuration of the run, or the name of a shipped one")
     add("--run_mode", "--run-mode", choices=RUN_MODES, help="what to do; without it, what the YAML says")
     add("--workers", type=int, default=1, metavar="N", help="workers on each server (default: 1)")
     add("--nodes", type=int, default=1, metavar="N", help="servers (default: 1)")

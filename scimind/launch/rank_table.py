@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.atomic import replace_text
 from scimind.errors import DataError, SciMindError
-from scimind.runtime.run_folder import replace_text
 
 HCCN_CONFIGURATION = "/etc/hccn.conf"
 _VERSION = "1.0"

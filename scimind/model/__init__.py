@@ -15,6 +15,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scimind import mindformers_log
+
+# Before any module of this package imports MindFormers.
+mindformers_log.use_temporary_folder()
+
 _HOME = {
     "RoutingSettings": "scimind.config.routing",
     "SciMindConfig": "scimind.model.config",

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from scimind import LOG_FOLDER
+from scimind import mindformers_log
 from scimind.errors import SciMindError
 
 _TAIL_LINES = 15
@@ -176,8 +176,7 @@ def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Con
         log = open(path, "a", buffering=1, encoding="utf-8", errors="replace")  # noqa: SIM115  # closed below
     except OSError as error:
         raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another output_dir") from error
-    if os.environ.get("LOG_MF_PATH", LOG_FOLDER) == LOG_FOLDER:  # nobody has chosen a place
-        os.environ["LOG_MF_PATH"] = str(path.parent / "mindformers")
+    mindformers_log.use_folder(path.parent / "mindformers")
     redirection = _Redirection(log)
     console = Console(redirection.console_stream, log, silent=silent)
     _active = console

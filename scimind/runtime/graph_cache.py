@@ -24,7 +24,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from scimind.runtime.run_folder import replace_text
+from scimind.atomic import new_folder
+from scimind.hashing import file_checksum
 
 _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
@@ -143,13 +144,9 @@ class _Place:
                 os.utime(store / _SEAL)
                 return
             shutil.rmtree(store)
-        staging = store.with_name(f"{store.name}.{os.getpid()}")
-        shutil.copytree(self.root, staging)
-        replace_text(staging / _SEAL, json.dumps(found))
-        try:
-            staging.rename(store)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
+        with new_folder(store, shared=True) as staging:
+            shutil.copytree(self.root, staging, dirs_exist_ok=True)
+            (staging / _SEAL).write_text(json.dumps(found))
 
     def _files(self) -> list[Path]:
         return [file for file in self.root.rglob("*") if file.is_file()]
@@ -184,7 +181,7 @@ class KeptGraph:
 def _program() -> str:
     """Returns a hash of the package's source and of the versions that compile it."""
     root = Path(__file__).parents[1]
-    sources = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(root.rglob("*.py"))]
+    sources = [file_checksum(file) for file in sorted(root.rglob("*.py"))]
     return _hash(sources, version("mindspore"), version("mindformers"), platform.python_version(), platform.machine())
 
 
@@ -201,7 +198,7 @@ def _path(value: Any) -> str:
 
 def _checksums(folder: Path) -> dict[str, str]:
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    return {str(file.relative_to(folder)): file_checksum(file) for file in files}
 
 
 def _is_sealed(folder: Path) -> bool:

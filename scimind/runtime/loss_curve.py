@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from scimind.atomic import new_file
 from scimind.errors import SciMindError
 from scimind.runtime.measurements import EvaluationScore, StepRecord
 
@@ -28,13 +28,12 @@ class LossTable:
 
     def __init__(self, path: Path, records: Sequence[StepRecord] = (), names: Sequence[str] = ()) -> None:
         self._path, self._names = path, names
-        temporary = path.with_name(f".{path.name}.tmp")
-        self._file: TextIO = open(temporary, "w", newline="", encoding="utf-8")  # noqa: SIM115  # open for the whole run
-        self._writer = csv.writer(self._file)
-        self._write((*COLUMNS, *(f"{what}{name}" for name in names for what in (_LOSS_OF, _ACCURACY_OF))))
-        for record in records:
-            self.add(record)
-        os.replace(temporary, path)
+        with new_file(path) as temporary:
+            self._file: TextIO = open(temporary, "w", newline="", encoding="utf-8")  # noqa: SIM115  # for the whole run
+            self._writer = csv.writer(self._file)
+            self._write((*COLUMNS, *(f"{what}{name}" for name in names for what in (_LOSS_OF, _ACCURACY_OF))))
+            for record in records:
+                self.add(record)
 
     def add(self, record: StepRecord) -> None:
         """Writes a row; it is in the file when this returns."""
@@ -134,9 +133,8 @@ def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "los
     axes.grid(alpha=0.3)
     if trained or evaluated:
         axes.legend()
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix}")
-    figure.savefig(temporary)
-    os.replace(temporary, path)
+    with new_file(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.removeprefix("."))
 
 
 def _parts_of(records: Sequence[StepRecord]) -> dict[str, list[tuple[int, float]]]:

@@ -15,10 +15,12 @@ from typing import Any
 
 import yaml
 
+from scimind._version import __version__
+from scimind.atomic import replace_text
 from scimind.errors import SciMindError
 
 _OF_A_TRAINING = ("checkpoint", "loss.csv", "loss.png", "resolved_config.yaml", "versions.json", "result.json")
-_PACKAGES = ("scimind", "mindspore", "mindformers", "numpy", "sentencepiece", "rdkit")
+_PACKAGES = ("mindspore", "mindformers", "numpy", "sentencepiece", "rdkit")
 
 
 @dataclass(frozen=True)
@@ -166,24 +168,13 @@ def plain(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """Returns the versions of Python, of the platform and of the packages that a result depends on."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found = {"python": platform.python_version(), "platform": platform.platform(), "scimind": __version__}
     for name in _PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    if "scimind" not in found:
-        import scimind
-
-        found["scimind"] = scimind.__version__
     return found
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a text file so that a reader sees the old or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def worker() -> tuple[int, int]:

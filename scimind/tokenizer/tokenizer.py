@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mindformers.models.llama.llama_tokenizer import LlamaTokenizer
-from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
-
+from scimind import mindformers_log
 from scimind.errors import SciMindError
 from scimind.tokenizer.codec import TokenCodec
 from scimind.tokenizer.storage import MODEL_NAME, SETTINGS_NAME
+
+mindformers_log.use_temporary_folder()
+
+from mindformers.models.llama.llama_tokenizer import LlamaTokenizer  # noqa: E402
+from mindformers.tools.register import MindFormerModuleType, MindFormerRegister  # noqa: E402
 
 _CONFIG_NAME = "tokenizer_config.json"
 _SAVED_ARGUMENTS = ("add_bos_token", "add_eos_token", "padding_side", "truncation_side", "model_max_length")

@@ -6,10 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from scimind.atomic import replace_text
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.runtime.console import quiet_console
 from scimind.runtime.measurements import EvaluationScore
-from scimind.runtime.run_folder import RunFolder, replace_text, worker
+from scimind.runtime.run_folder import RunFolder, worker
 from scimind.train.callbacks.settings import checkpoint_bytes
 from scimind.train.result import FinetuneResult
 from scimind.train.settings import TrainSettings, read_settings

@@ -12,8 +12,9 @@ from mindformers import Trainer
 
 import scimind.train.optimizer
 import scimind.train.step  # noqa: F401  # both register with MindFormers
+from scimind.atomic import remove_leftovers
 from scimind.checkpoint.description import complete_from_tokenizer, describe_model
-from scimind.checkpoint.finding import find_checkpoint, remove_temporary_folders, step_folders
+from scimind.checkpoint.finding import find_checkpoint, step_folders
 from scimind.errors import ConfigError, SciMindError
 from scimind.modality import modality_table
 from scimind.runtime.console import Console
@@ -221,7 +222,7 @@ def _training_data(settings: TrainSettings, position: Mapping[str, Any], run: Tr
 def _clear(run: TrainingRun, point: ResumePoint | None) -> None:
     """Moves what is in the way in the output folder aside: an earlier run, or what one did behind `point`."""
     folder = run.folder
-    remove_temporary_folders(folder.checkpoint)
+    remove_leftovers(folder.checkpoint, "step_*")
     if point is None or point.folder.parent != folder.checkpoint:
         earlier, what = folder.set_earlier_run_aside(), "an earlier run's files"
     else:

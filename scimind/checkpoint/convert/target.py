@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -15,6 +14,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from scimind.atomic import new_folder
 from scimind.checkpoint.convert.neuron_order import ORDER_FILE
 from scimind.checkpoint.convert.sizes import ModelSizes, write_config_json
 from scimind.checkpoint.finding import DESCRIPTION
@@ -92,18 +92,10 @@ def write_target(
     """
     output = output.expanduser()
     check_output(output, source, target.nbytes, overwrite=overwrite)
-    temporary = output.with_name(f".{output.name}.tmp")
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
+        with new_folder(output) as temporary:
             sums = _write_weights(target, temporary, shard_bytes, done)
             _write_rest(target, temporary, output, sums)
-            if output.exists():
-                shutil.rmtree(output)
-            os.replace(temporary, output)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise SciMindError(
             f"--output ({output}) cannot be written ({error.strerror or error}); nothing is left"

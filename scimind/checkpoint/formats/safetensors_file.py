@@ -7,12 +7,12 @@ by which tensors are copied in pieces; and it writes a file from tensors that ar
 from __future__ import annotations
 
 import json
-import os
 import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from scimind.atomic import new_file
 from scimind.checkpoint.formats.tensors import WIDTHS, NewTensor, StoredTensor
 from scimind.errors import CheckpointError
 
@@ -81,9 +81,8 @@ def write_file(
         position += tensor.nbytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
-    temporary = file.with_name(f".{file.name}.tmp")
     sums: dict[str, str] = {}
-    with temporary.open("wb") as stream:
+    with new_file(file) as temporary, temporary.open("wb") as stream:
         stream.write(struct.pack("<Q", len(text)) + text)
         for tensor in tensors:
             before, total = stream.tell(), 0
@@ -93,7 +92,6 @@ def write_file(
             assert stream.tell() - before == tensor.nbytes, tensor.name
             sums[tensor.name] = f"{total:08x}"
             done(tensor)
-    os.replace(temporary, file)
     return sums
 
 

@@ -18,11 +18,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measures a partition and prints the report; returns the exit status."""
+    from scimind.atomic import replace_text
     from scimind.checkpoint.partition import check_made_from, read_description, read_partition
     from scimind.errors import SciMindError
     from scimind.experts.build import make_report
     from scimind.experts.report import report_table, report_text
-    from scimind.runtime.run_folder import replace_text
 
     with experts_run(args, None) as given:
         weights = given.weights

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scimind.atomic import new_file
+
 MANIFEST = "manifest.json"
 
 
@@ -65,9 +67,8 @@ class Parts:
         """Stores a part, all at once."""
         notes = np.frombuffer(json.dumps(part.notes, ensure_ascii=True).encode(), dtype=np.uint8)
         path = self.folder / f"{number:07}.npz"
-        partial = path.with_name(f"partial-{number}.npz")
-        np.savez(partial, **part.arrays, notes=notes)
-        partial.replace(path)
+        with new_file(path) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **part.arrays, notes=notes)
         self._done.add(number)
 
     def read(self, number: int, *names: str) -> Part:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import scimind
+from scimind._version import __version__
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
 from scimind.data.prepare.card import write_card
@@ -139,7 +139,7 @@ def _summary(sources: Sequence[Source], codec: TokenCodec, options: PrepareOptio
             "vocab_size": codec.vocab_size,
             "modality_ranges": codec.modality_ranges,
         },
-        version=scimind.__version__,
+        version=__version__,
         packed=options.packed,
         split={"by": split.by, "evaluation": split.evaluation, "test": split.test, "seed": split.seed}
         | ({"identity": options.identity} if split.by == "cluster" else {}),
@@ -159,7 +159,7 @@ def _manifest(source: Source, codec: TokenCodec, options: PrepareOptions) -> dic
         state = file.path.stat() if file.path.exists() else None
         files.append([str(file.path), file.label, state and state.st_size, state and state.st_mtime_ns])
     return {
-        "version": scimind.__version__,
+        "version": __version__,
         "task": repr(source.task),
         "files": files,
         "tokenizer": codec.fingerprint(),

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from scimind.atomic import new_files
 from scimind.errors import SciMindError
 
 
 @contextmanager
 def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Yields a temporary folder inside `folder`; what is written there under `names` is moved to `folder` at the end.
-
-    After an exception, an interruption included, nothing has changed in `folder`. File names are kept, since a
-    MindRecord file knows its own. Files of `names` that were there and are not written again are removed.
+    """Yields a temporary folder whose files move to `folder` at the end; see `scimind.atomic.new_files`.
 
     Args:
         folder: Where the files go; made if need be.
-        names: All files that may be written, in the order in which they are moved.
+        names: All files that may be written, in the order in which they are moved; those that were there and are not
+            written again are removed.
         overwrite: Whether files that exist may be replaced.
 
     Raises:
@@ -31,21 +28,11 @@ def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> It
         raise SciMindError(
             f"{folder / present[0]} exists; give --overwrite to replace it, or another --name or --output"
         )
-    scratch: Path | None = None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
-        yield scratch
-        for name in names:
-            if (scratch / name).exists():
-                (scratch / name).replace(folder / name)
-            else:
-                (folder / name).unlink(missing_ok=True)
+        with new_files(folder, names) as scratch:
+            yield scratch
     except OSError as error:
         raise cannot_write(folder, error.strerror or str(error)) from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def cannot_write(path: Path, reason: str) -> SciMindError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from scimind.atomic import new_file
 from scimind.errors import DataError, SciMindError
 from scimind.evaluate.predictions import Item, answers, lines_to_end
 
@@ -36,12 +36,10 @@ def write_submission(path: Path, items: Sequence[Item], inputs: Path | None = No
         _check_order(items, inputs)
     outputs = [" ".join(item.output.strip().splitlines()) for item in items]
     content = "".join(output + "\n" for output in outputs).encode("utf-8", "replace")
-    temporary = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        with new_file(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(zipfile.ZipInfo(MEMBER, _TIME), content, zipfile.ZIP_DEFLATED)
-        os.replace(temporary, path)
     except OSError as error:
         raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
     assert read_submission(path, len(items)) == outputs

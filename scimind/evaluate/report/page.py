@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from scimind import __version__
+from scimind._version import __version__
 from scimind.errors import SciMindError
 from scimind.evaluate.evaluation import Evaluation
 from scimind.evaluate.metrics.registry import LOWER, NEITHER

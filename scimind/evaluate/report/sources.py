@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import lru_cache
 from importlib.resources import files
@@ -12,6 +11,7 @@ from typing import Any
 from scimind.errors import DataError
 from scimind.evaluate.predictions import read_objects
 from scimind.evaluate.results import FORMAT
+from scimind.hashing import file_checksum
 from scimind.modality import MODALITY_NAMES
 
 
@@ -46,10 +46,10 @@ def check_file(metrics: dict[str, Any], path: Path, name: str, file: Path) -> No
         DataError: It has another content, or is missing.
     """
     try:
-        found = hashlib.sha256(file.read_bytes()).hexdigest()
+        checksum = file_checksum(file)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror}); give --{name} as it was evaluated", file) from error
-    if metrics["files"].get(name, {}).get("sha256") != found:
+    if metrics["files"].get(name, {}).get("sha256") != checksum:
         raise DataError(f"was not made of {file}, or of another content of it; evaluate again", path)
 
 

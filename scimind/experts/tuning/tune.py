@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from scimind.atomic import replace_text
 from scimind.errors import ConfigError, SciMindError
 from scimind.experts.tuning.records import batches_of_steps, read_records
 from scimind.experts.tuning.report import TuneResult
 from scimind.runtime.console import Console, duration, quiet_console
-from scimind.runtime.run_folder import RunFolder, plain, replace_text
+from scimind.runtime.run_folder import RunFolder, plain
 from scimind.train.feed.dataset_checks import check_preparation, check_records, find_records
 
 # A gate's step changes a score by about learning rate · hidden size, which is what must not depend on the model.

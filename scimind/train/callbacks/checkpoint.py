@@ -12,7 +12,8 @@ import numpy as np
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore.train import Callback
 
-from scimind.checkpoint.finding import remove_folder, step_folders
+from scimind.atomic import remove_folder
+from scimind.checkpoint.finding import step_folders
 from scimind.checkpoint.weights import save_checkpoint
 from scimind.train.resume.state import random_state, state_parameters
 from scimind.train.run import TrainingRun

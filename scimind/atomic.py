@@ -1,0 +1,147 @@
+"""Files and folders that are replaced whole: a reader sees the old one or the new one, never a part.
+
+Everything is written under a temporary name in the same folder and renamed at the end. After an exception, an
+interruption included, what was there is unchanged and the temporary name is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def new_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yields the temporary name under which a file is to be written; it replaces `path` when the context ends.
+
+    Args:
+        path: The file; its folder must exist.
+        durable: Whether the disk must have the bytes before the file is renamed.
+
+    Raises:
+        OSError: It cannot be written; the error names `path`.
+    """
+    temporary = _temporary(path)
+    try:
+        yield temporary
+        if durable:
+            sync(temporary)
+        os.replace(temporary, path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename == str(temporary):
+            error.filename = str(path)
+        raise
+
+
+def replace_text(path: Path, text: str, *, errors: str = "strict", durable: bool = False) -> None:
+    """Writes a text file in UTF-8, line breaks as they are.
+
+    Args:
+        path: The file; its folder must exist.
+        text: Its content.
+        errors: What happens to a lone surrogate, see `str.encode`.
+        durable: Whether the disk must have the bytes before the file is renamed.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with new_file(path, durable=durable) as temporary:
+        temporary.write_bytes(text.encode("utf-8", errors))
+
+
+@contextmanager
+def new_folder(path: Path, *, durable: bool = False, shared: bool = False) -> Iterator[Path]:
+    """Yields an empty temporary folder, which replaces `path` when the context ends.
+
+    Args:
+        path: The folder; its parents are made.
+        durable: Whether the disk must have the folder's files, which hold no subfolder, before it is renamed, and the
+            new name before this returns.
+        shared: Whether several processes may make the folder at the same time. Each writes its own, and the first to
+            finish wins; a folder that exists is then not replaced.
+
+    Raises:
+        OSError: It cannot be written, or is shared and another process has made it.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}") if shared else _temporary(path)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if durable:
+            for written in (*temporary.iterdir(), temporary):
+                sync(written)
+        if path.exists() and not shared:
+            shutil.rmtree(path)
+        os.replace(temporary, path)
+        if durable:
+            sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """Yields a temporary folder inside `folder`; files written there move to `folder` when the context ends.
+
+    Each file has its final name from the start, for formats that store it. An exception before the end changes nothing
+    in `folder`.
+
+    Args:
+        folder: Where the files go; made with its parents.
+        names: All files that may be written, in the order in which they are moved. One that exists in `folder` and is
+            not written again is removed.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    try:
+        yield scratch
+        for name in names:
+            if (scratch / name).exists():
+                os.replace(scratch / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Deletes a folder; one that cannot be deleted stays, whole or under its temporary name."""
+    temporary = _temporary(path)
+    with suppress(OSError):
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.replace(path, temporary)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Deletes the folders that a killed process had begun to write or to delete.
+
+    Args:
+        folder: Where they are.
+        pattern: Their final names, such as "step_*".
+    """
+    for path in folder.glob(_temporary(Path(pattern)).name):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Returns when the disk has a file's bytes, or a folder's names."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")

@@ -1,0 +1,69 @@
+"""Importing the package changes nothing: no environment variable, no folder where it is imported."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scimind import mindformers_log
+
+ROOT = Path(__file__).parents[2]
+# Their own imports set LOG_MF_PATH first.
+ROOMS = ("model", "train")
+
+
+def run_in(folder: Path, code: str) -> list[str]:
+    """Runs a program as a user does who has chosen no place for logs; returns the lines it prints."""
+    environment = {name: value for name, value in os.environ.items() if name != "LOG_MF_PATH"}
+    environment["PYTHONPATH"] = str(ROOT)
+    environment["TMPDIR"] = str(folder / "tmp")
+    (folder / "tmp").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    "code", ["import scimind", "import scimind; scimind.TokenCodec().encode('a<smiles>C</smiles>')"]
+)
+def test_neither_the_package_nor_its_tokenizer_touches_the_environment(tmp_path: Path, code: str) -> None:
+    printed = run_in(tmp_path, f"import os; before = dict(os.environ); {code}; print(before == dict(os.environ))")
+    assert printed[-1] == "True"
+    assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
+
+
+@pytest.mark.parametrize("module", ["scimind.model.causal_lm", "scimind.train.session", "scimind.tokenizer.tokenizer"])
+def test_nothing_appears_where_a_module_is_imported(tmp_path: Path, module: str) -> None:
+    code = f"import {module}, os, sys; print('mindformers' in sys.modules, os.environ['LOG_MF_PATH'])"
+    loaded, folder = run_in(tmp_path, code)[-1].split()
+    assert loaded == "True" and Path(folder).parent == tmp_path / "tmp"
+    assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
+
+
+def test_mindformers_is_imported_only_where_its_log_has_a_place() -> None:
+    importers = set()
+    for file in sorted((ROOT / "scimind").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+            if any(name.split(".")[0] == "mindformers" for name in names):
+                importers.add(str(file.relative_to(ROOT / "scimind")))
+    others = {name for name in importers if name.split("/")[0] not in ROOMS}
+    assert len(importers) > len(others) and others == {"tokenizer/tokenizer.py"}
+
+
+def test_a_run_has_its_own_log_unless_the_user_chose_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOG_MF_PATH", raising=False)
+    mindformers_log.use_temporary_folder()
+    mindformers_log.use_folder(tmp_path / "run")
+    assert os.environ["LOG_MF_PATH"] == str(tmp_path / "run")
+    monkeypatch.setenv("LOG_MF_PATH", "chosen")
+    mindformers_log.use_temporary_folder()
+    mindformers_log.use_folder(tmp_path / "run")
+    assert os.environ["LOG_MF_PATH"] == "chosen"
