@@ -1,14 +1,15 @@
 """Schema nodes: what a setting may be, and the walk that checks a tree of settings against them.
 
 A node has `check(value, name, faults)`: it returns the value in its final form (numbers written as text become numbers,
-defaults are filled in), or `INVALID` after it appended a sentence to `faults`.
+defaults are filled in), or `INVALID` after it appended a sentence to `faults`. The nodes know nothing of any particular
+schema: run configurations, tasks, mixtures and rank tables are all made of them.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,9 +33,33 @@ UNSET: Any = _Marker("UNSET")
 class Node(Protocol):
     """A place in the schema."""
 
-    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns the checked value, or INVALID with a fault appended."""
         ...
+
+
+class Faults(list[str]):
+    """One sentence for each fault of a tree of settings.
+
+    Args:
+        root: The schema of the whole tree, in which an unknown key may have another place.
+    """
+
+    def __init__(self, root: Node) -> None:
+        super().__init__()
+        self.root = root
+
+    def add_unknown(self, key: object, section: str, siblings: Iterable[str]) -> None:
+        """Appends that a key is unknown, with the place where that very name belongs, or else the nearest sibling.
+
+        Args:
+            key: The key.
+            section: Dotted name of the section that has it, empty for the whole tree.
+            siblings: The names that the section may hold.
+        """
+        homes = homes_of(str(key), self.root)
+        valid = homes[0] if homes else _join(section, nearest(str(key), siblings))
+        self.append(f"{_join(section, key)} is not a setting; the nearest valid one is {valid}")
 
 
 def show(value: Any) -> str:
@@ -71,7 +96,7 @@ class Value:
     nullable: bool = False
     also: type | None = None
 
-    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns the value as its kind; see the module."""
         if value is None:
             if self.nullable or self.default is None or self.kind is object:
@@ -146,7 +171,7 @@ class Items:
     single: bool = False
     default: Any = UNSET
 
-    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns a list; see the module."""
         if value is None and self.nullable:
             return None
@@ -166,7 +191,7 @@ class Named:
 
     item: Node
 
-    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns the item, or a dict of them; see the module."""
         if not isinstance(value, Mapping):
             return self.item.check(value, name, faults)
@@ -191,7 +216,7 @@ class Section:
     required: tuple[str, ...] = ()
     always: bool = False
 
-    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns a dict with the defaults filled in; settings with faults are left out of it."""
         if value is None:
             value = {}
@@ -207,7 +232,7 @@ class Section:
                 if checked is not INVALID:
                     result[key] = checked
             else:
-                faults.append(unknown(_join(name, key), str(key), self.fields, name))
+                faults.add_unknown(key, name, self.fields)
         for key in self.required:
             if key not in value:
                 faults.append(f"{_join(name, key)} is missing; give it a value")
@@ -217,7 +242,7 @@ class Section:
         return result
 
     @staticmethod
-    def _fill(result: dict[str, Any], key: str, node: Node, name: str, faults: list[str]) -> None:
+    def _fill(result: dict[str, Any], key: str, node: Node, name: str, faults: Faults) -> None:
         """Puts the default of a missing setting into `result`, if it has one."""
         default = getattr(node, "default", UNSET)
         if default is not UNSET:
@@ -233,7 +258,7 @@ class Typed:
     variants: Mapping[str, Section]
     others: Mapping[str, Node] = field(default_factory=dict)
 
-    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns the section of the named type, checked; `others` are settings of every type."""
         if not isinstance(value, Mapping):
             faults.append(f"{name} ({show(value)}) must be a section with a type")
@@ -254,11 +279,20 @@ def _join(name: str, key: object) -> str:
     return f"{name}.{key}" if name else str(key)
 
 
-def unknown(dotted: str, key: str, siblings: Iterable[str], section: str) -> str:
-    """Returns the fault of an unknown key: where that very name belongs, or the valid name that is nearest to it."""
-    from scimind.config.sections.root import homes_of  # the whole schema, which is made of this module's nodes
+def dotted_names(node: Node, prefix: str = "") -> Iterator[str]:
+    """Yields the dotted name of every section and setting in `node` that can be reached without a list."""
+    fields = dict(getattr(node, "fields", {}))
+    if isinstance(node, Typed):
+        fields.update(node.others)
+        for variant in node.variants.values():
+            fields.update(variant.fields)
+    for key, child in fields.items():
+        name = _join(prefix, key)
+        yield name
+        yield from dotted_names(child, name)
 
-    homes = homes_of(key)
-    if homes:
-        return f"{dotted} is not a setting; the nearest valid one is {homes[0]}"
-    return f"{dotted} is not a setting; the nearest valid one is {_join(section, nearest(key, siblings))}"
+
+def homes_of(key: str, root: Node) -> list[str]:
+    """Returns the dotted names in `root` that end in `key`, the shortest first."""
+    homes = [name for name in dotted_names(root) if name.rpartition(".")[2] == key]
+    return sorted(homes, key=lambda name: name.count("."))

@@ -5,9 +5,7 @@ Sections that no SciMind run can use, such as those for images, are not settings
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from scimind.config.schema import Items, Node, Section, Typed, Value
+from scimind.config.schema import Items, Section, Value
 from scimind.config.sections.data import DATASET, DATASET_TASK, EVAL_DATASET, EVAL_DATASET_TASK, TOKENIZER
 from scimind.config.sections.device import CONTEXT, PARALLEL, PARALLEL_CONFIG, RECOMPUTE_CONFIG
 from scimind.config.sections.model import MODEL_CONFIG
@@ -147,22 +145,3 @@ SCHEMA = Section(
     },
     required=("model",),
 )
-
-
-def dotted_names(node: Node = SCHEMA, prefix: str = "") -> Iterator[str]:
-    """Yields the dotted name of every section and setting that can be reached without a list."""
-    fields = dict(getattr(node, "fields", {}))
-    if isinstance(node, Typed):
-        fields.update(node.others)
-        for variant in node.variants.values():
-            fields.update(variant.fields)
-    for key, child in fields.items():
-        name = f"{prefix}.{key}" if prefix else key
-        yield name
-        yield from dotted_names(child, name)
-
-
-def homes_of(key: str) -> list[str]:
-    """Returns the dotted names that end in `key`, the shortest first."""
-    homes = [name for name in dotted_names() if name.rpartition(".")[2] == key]
-    return sorted(homes, key=lambda name: name.count("."))

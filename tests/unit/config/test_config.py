@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from scimind.config import RunConfig, load_config
-from scimind.config.schema import Section, Value
+from scimind.config.schema import Faults, Section, Value
 from scimind.config.sections.model import (
     GENERATION_ARGUMENTS,
     LLAMA_ARGUMENTS_ELSEWHERE,
@@ -314,7 +314,7 @@ def test_unwritable_place_is_a_users_mistake(tmp_path: Path) -> None:
 
 
 def test_schema_nodes_do_not_mix_truth_with_numbers() -> None:
-    faults: list[str] = []
+    faults = Faults(Value(float))
     Value(float).check(True, "name", faults)
     Value(bool).check(1, "name", faults)
     assert len(faults) == 2
