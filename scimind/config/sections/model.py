@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scimind.config.nodes import Items, Section, Value
 from scimind.config.routing import DISPATCHES, KERNELS, ROUTERS, SCORES
-from scimind.config.schema import INVALID, UNSET, Faults, Items, Node, Section, Value, show
+from scimind.config.schema import INVALID, UNSET, Faults, Node, show
 from scimind.modality import MODALITY_NAMES
 
 _DTYPES = ("float32", "float16", "bfloat16")

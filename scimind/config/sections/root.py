@@ -5,9 +5,10 @@ Sections that no SciMind run can use, such as those for images, are not settings
 
 from __future__ import annotations
 
-from scimind.config.schema import Items, Section, Value
+from scimind.config.nodes import Items, Section, Value
 from scimind.config.sections.data import DATASET, DATASET_TASK, EVAL_DATASET, EVAL_DATASET_TASK, TOKENIZER
 from scimind.config.sections.device import CONTEXT, PARALLEL, PARALLEL_CONFIG, RECOMPUTE_CONFIG
+from scimind.config.sections.generation import GENERATION
 from scimind.config.sections.model import MODEL_CONFIG
 from scimind.config.sections.training import (
     CALLBACK,
@@ -36,21 +37,6 @@ _RUNNER_CONFIG = Section(
         "stop_step": _WHOLE,
         "global_batch_size": Value(int, low=1, nullable=True),  # ours: records of a step, all workers together
         "max_steps": Value(int, low=1, nullable=True),  # ours: ends a training whatever the epochs are
-    },
-    always=True,
-)
-
-# Ours: how answers are generated. MindFormers keeps the first four in model_config, which is understood too.
-_GENERATION = Section(
-    {
-        "do_sample": Value(bool, False),
-        "top_k": Value(int, 0, low=0),
-        "top_p": Value(float, 1.0, above=0, high=1),
-        "repetition_penalty": Value(float, 1.0, above=0),
-        "temperature": Value(float, 1.0, above=0),
-        "max_new_tokens": Value(int, 256, low=1),
-        "batch_size": Value(int, 8, low=1),
-        "seed": Value(int, 0, low=0),
     },
     always=True,
 )
@@ -141,7 +127,7 @@ SCHEMA = Section(
         "callbacks": Items(CALLBACK),
         "eval_callbacks": Items(CALLBACK),
         "metric": Section({"type": Value(str, choices=("PerplexityMetric",))}),
-        "generation": _GENERATION,
+        "generation": GENERATION,
     },
     required=("model",),
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scimind.config.schema import Faults, Items, Node, Section, Typed, Value
+from scimind.config.nodes import Items, Section, Typed, Value
+from scimind.config.schema import Faults, Node
 
 _FLAG = Value(bool)
 _COUNT = Value(int, low=1)
