@@ -1,4 +1,4 @@
-"""A YAML file and `--a.b=value` overrides to one tree of plain values."""
+"""YAML files, and for a run `--a.b=value` overrides on top, to one tree of plain values."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     Raises:
         ConfigError: The file or its base cannot be read, is not YAML, or holds no settings.
     """
-    tree = _read_file(path)
+    tree = read_file(path, "run_mode: finetune", "configs/")
     if "base" not in tree:
         return tree
     base = tree.pop("base")
@@ -86,20 +86,32 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return both
 
 
-def _read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path, example: str, samples: str = "") -> dict[str, Any]:
+    """Returns the names and values in one YAML file; a `base` in it is a name like any other.
+
+    Args:
+        path: The file.
+        example: A line that such a file may have, for messages.
+        samples: Where files of that sort are, for messages; empty where there are none.
+
+    Raises:
+        ConfigError: The file cannot be read, is not YAML, gives a name twice, or holds no names and values.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise ConfigError("no such file; give the path of a YAML file such as those in configs/", path) from error
+        remedy = f"give the path of a YAML file such as those in {samples}" if samples else "check the path"
+        raise ConfigError(f"no such file; {remedy}", path) from error
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", path) from error
     except UnicodeDecodeError as error:
         raise ConfigError("is not text in UTF-8; give a YAML file", path) from error
     tree = _parse(text, str(path))
     if tree is None:
-        raise ConfigError("is empty; start from one of the files in configs/", path)
+        remedy = f"start from one of the files in {samples}" if samples else f"give settings such as `{example}`"
+        raise ConfigError(f"is empty; {remedy}", path)
     if not isinstance(tree, dict):
-        raise ConfigError(f"holds {show(tree)} where settings such as `run_mode: finetune` are expected", path)
+        raise ConfigError(f"holds {show(tree)} where settings such as `{example}` are expected", path)
     if _depth(tree) > _DEEPEST:
         raise ConfigError(f"has sections nested deeper than {_DEEPEST}; no setting is that deep", path)
     return tree

@@ -145,6 +145,6 @@ def _training(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
             if section not in given:
                 yield f"{section} is missing; run_mode {mode} needs it"
     for task, section in (("train_dataset_task", "train_dataset"), ("eval_dataset_task", "eval_dataset")):
-        given = tree.get(task, {}).get("dataset_config")
-        if given is not None and given != tree.get(section):
+        repeated = tree.get(task, {}).get("dataset_config")
+        if repeated is not None and repeated != tree.get(section):
             yield f"{task}.dataset_config differs from {section}; leave it out, it is filled in"

@@ -12,6 +12,7 @@ import yaml
 from scimind.config.canonical import TASKS, TRAINING_MODES, keep_answers_cache, move_to_one_place
 from scimind.config.reading import apply_overrides, read_yaml
 from scimind.config.rules import broken_rules
+from scimind.config.schema import Faults
 from scimind.config.sections.root import SCHEMA
 from scimind.config.shipped import configuration_file
 from scimind.errors import ConfigError, SciMindError
@@ -30,7 +31,7 @@ class RunConfig(dict[str, Any]):
 
     def __init__(self, tree: Mapping[str, Any], source: str | Path | None = None) -> None:
         """Checks the settings and fills in defaults."""
-        faults: list[str] = []
+        faults = Faults(SCHEMA)
         raw = copy.deepcopy(dict(tree))
         faults.extend(move_to_one_place(raw))
         checked = SCHEMA.check(raw, "", faults)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,10 +11,10 @@ from typing import Any
 from scimind.data.formats.text_files import lines_of, open_text
 from scimind.data.tables import repair_backslashes
 from scimind.errors import DataError
+from scimind.tokenizer.tags import FORM_BRACKETS
 
 _OUTPUT = ("output",)
 _REFERENCE = ("ground truth", "reference")
-_MARKS = re.compile(r"\{\||\|\}|<\||\|>")
 _CLASSIFIER_START = "[CLS] "
 
 
@@ -154,7 +153,7 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _bare(text: str) -> str:
     """Returns a text without the marks of tokens and without white space, doubled backslashes made single."""
-    return repair_backslashes("".join(_MARKS.sub("", text).split()))[0]
+    return repair_backslashes("".join(FORM_BRACKETS.sub("", text).split()))[0]
 
 
 @dataclass(frozen=True)

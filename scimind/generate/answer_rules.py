@@ -17,6 +17,7 @@ from scimind.generate.choices import Choices, Ranked
 from scimind.generate.prompts import EncodedPrompt
 from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
+from scimind.tokenizer.tags import opening_tag
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class AnswerRules:
         tagged = codec.decode(ids, tags=True) if ids else ""
         # Tokens do not tell DNA from RNA where neither T nor U is among them.
         for tag in ("dna", "rna") if kind in ("dna", "rna") else (kind,):
-            if f"<{tag}>" in tagged:
+            if opening_tag(tag) in tagged:
                 return read_sequence(tagged, tag) or text.strip()
         return text.strip()
 

@@ -20,11 +20,9 @@ from scimind.data.tables import repair_backslashes
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError, TokenError
 from scimind.tokenizer import TokenCodec
+from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, UNESCAPED_TAGGED, may_hold_sequences
 
-_TAGGED = r"(?<!\\)<(smiles|protein|dna|rna)>.*?</\1>"
-_DOUBLED = r"(?:\{\|\\\|\}){2,}"  # two bonds in a row, which no molecule has
-_SPECIAL = re.compile(rf"{_TAGGED}|{_DOUBLED}|\\n")
-_SEQUENCE_MARKS = ("|}", "|>", "|*", "</")
+_SPECIAL = re.compile(rf"{UNESCAPED_TAGGED.pattern}|{DOUBLED_BACKSLASHES.pattern}|\\n")
 _AROUND = 30  # characters shown on each side of a fault
 
 
@@ -104,7 +102,7 @@ def expand_line(line: str) -> str:
     def expand(match: re.Match[str]) -> str:
         if match[1]:
             return repair_backslashes(match[0])[0]
-        return "\n" if match[0] == r"\n" else r"{|\|}"
+        return "\n" if match[0] == r"\n" else BACKSLASH
 
     return _SPECIAL.sub(expand, line)
 
@@ -139,7 +137,7 @@ def plain_reference(codec: TokenCodec, reference: str) -> str:
         codec: The tokenizer. A reference that it cannot encode stays as it is.
         reference: The answer that the file gives.
     """
-    if not any(mark in reference for mark in _SEQUENCE_MARKS):
+    if not may_hold_sequences(reference):
         return reference
     try:
         return codec.decode(codec.encode(reference, bos=False))

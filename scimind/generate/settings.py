@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.config.nodes import Section
+from scimind.config.schema import Faults
+from scimind.config.sections.generation import GENERATION
 from scimind.errors import ConfigError
+
+_CONFIG = Section({"generation": GENERATION})  # what of a run's configuration is read here
 
 
 @dataclass(frozen=True)
@@ -43,20 +46,13 @@ class GenerationSettings:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        """Checks every value."""
-        faults = [
-            *_integer_faults("max_new_tokens", self.max_new_tokens, 1),
-            *_integer_faults("top_k", self.top_k, 0),
-            *_integer_faults("seed", self.seed, 0),
-            *_integer_faults("batch_size", self.batch_size, 1),
-            *_positive_faults("temperature", self.temperature),
-            *_positive_faults("top_p", self.top_p, at_most=1.0),
-            *_positive_faults("repetition_penalty", self.repetition_penalty),
-        ]
-        if not isinstance(self.do_sample, bool):
-            faults.append(f"do_sample ({self.do_sample!r}) must be true or false")
+        """Checks every value, and gives it the type of its field."""
+        faults = Faults(GENERATION)
+        checked = GENERATION.check(dataclasses.asdict(self), "", faults)
         if faults:
             raise ConfigError(faults)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], source: str | Path | None = None) -> GenerationSettings:
@@ -70,35 +66,10 @@ class GenerationSettings:
             ConfigError: A key is unknown (its nearest valid name is given) or a value breaks its rule.
         """
         section = config.get("generation")
-        if section is None:
-            section = {}
-        if not isinstance(section, Mapping):
-            raise ConfigError(f"generation ({section!r}) must be a section of keys and values", source)
-        names = [field.name for field in dataclasses.fields(cls)]
-        faults = []
-        for key in section:
-            if key not in names:
-                nearest = difflib.get_close_matches(str(key), names, n=1, cutoff=0.0)[0]
-                faults.append(f"generation.{key} is unknown; the nearest valid key is {nearest}")
+        if isinstance(section, Mapping):
+            section = {name: value for name, value in section.items() if value is not None}
+        faults = Faults(_CONFIG)
+        checked = GENERATION.check(section, "generation", faults)
         if faults:
             raise ConfigError(faults, source)
-        try:
-            return cls(**{name: section[name] for name in names if name in section and section[name] is not None})
-        except ConfigError as error:
-            raise ConfigError([f"generation.{fault}" for fault in error.faults], source) from error
-
-
-def _integer_faults(name: str, value: object, at_least: int) -> list[str]:
-    """Returns a sentence if `value` is no integer of at least `at_least`, else nothing."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        return [f"{name} ({value!r}) must be an integer"]
-    return [] if value >= at_least else [f"{name} ({value}) must be at least {at_least}"]
-
-
-def _positive_faults(name: str, value: object, at_most: float = math.inf) -> list[str]:
-    """Returns a sentence if `value` is no finite number above 0 and of at most `at_most`, else nothing."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return [f"{name} ({value!r}) must be a number"]
-    if math.isfinite(value) and 0 < value <= at_most:
-        return []
-    return [f"{name} ({value}) must be above 0" + (f" and at most {at_most:g}" if at_most < math.inf else "")]
+        return cls(**checked)

@@ -19,8 +19,9 @@ from scimind.data.tasks.registry import find_task
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError
 from scimind.generate.prompts import Prompt, conversation_prompts, expand_line, indent_of
+from scimind.tokenizer.alphabet import BRACKETS
+from scimind.tokenizer.tags import FORM_RUNS, bare_characters, closing_tag, without_tag
 
-_FORM = re.compile(r"\{\|(.)\|\}")
 _HEAD = 4096  # characters in which a file tells what it is
 
 
@@ -82,9 +83,9 @@ def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) ->
     if not given:
         return Prompt(str(number), "", number)
     if spec.kind in SEQUENCE_KINDS:
-        given = _FORM.sub(r"\1", given) if spec.kind == "smiles" and given.startswith("{|") else given
-        given = given.removeprefix(f"<{spec.kind}>").removesuffix(f"</{spec.kind}>")
-        given = repair_backslashes(given)[0]
+        if spec.kind == "smiles" and given.startswith(BRACKETS["smiles"][0]):
+            given = FORM_RUNS["smiles"].sub(lambda run: bare_characters(run[0]), given)
+        given = repair_backslashes(without_tag(given, spec.kind))[0]
     else:
         given = expand_line(given)
     question = _ask(task, {spec.name: given}, path, number)
@@ -133,6 +134,6 @@ def _ask(task: Task, values: Mapping[str, Any], path: Path, line: int) -> str:
 
 def _bare(reference: str, task: Task) -> str:
     """Returns a molecule or another sequence without its tags, any other answer as it is."""
-    if task.output.kind in SEQUENCE_KINDS and f"</{task.output.kind}>" in reference:
+    if task.output.kind in SEQUENCE_KINDS and closing_tag(task.output.kind) in reference:
         return str(task.output.read(reference) or reference)
     return reference

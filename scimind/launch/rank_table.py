@@ -17,11 +17,48 @@ from pathlib import Path
 from typing import Any
 
 from scimind.atomic import replace_text
+from scimind.config.nodes import Items, Section, Value
+from scimind.config.schema import INVALID, Faults, show
 from scimind.errors import DataError, SciMindError
 
 HCCN_CONFIGURATION = "/etc/hccn.conf"
 _VERSION = "1.0"
+_COMPLETED = "completed"
 _ADDRESS_LINE = re.compile(r"address_(\d+)\s*=\s*(\S+)")
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number from 0, which HCCL writes as text."""
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns an int; see scimind.config.schema."""
+        text = str(value)
+        if not text.isdecimal():
+            faults.append(f"{name} ({show(value)}) must be a number from 0")
+            return INVALID
+        return int(text)
+
+
+# Tables that other programs write hold more than HCCL needs.
+_DEVICE = Section(
+    {"device_id": _Number(), "device_ip": Value(str, None), "rank_id": _Number()},
+    required=("device_id", "rank_id"),
+    open=True,
+)
+_SERVER = Section(
+    {"server_id": Value(str), "device": Items(_DEVICE, filled=True)}, required=("server_id", "device"), open=True
+)
+_TABLE = Section(
+    {
+        "version": Value(str, choices=(_VERSION,)),
+        "status": Value(str, choices=(_COMPLETED,)),
+        "server_count": _Number(),
+        "server_list": Items(_SERVER, filled=True),
+    },
+    required=("version", "status", "server_count", "server_list"),
+    open=True,
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +118,7 @@ class RankTable:
             "version": _VERSION,
             "server_count": str(len(self.servers)),
             "server_list": servers,
-            "status": "completed",
+            "status": _COMPLETED,
         }
         return json.dumps(tree, indent=2) + "\n"
 
@@ -142,9 +179,16 @@ def read_rank_table(path: str | Path) -> RankTable:
         raise DataError(f"cannot be read ({error.strerror}); make_rank_table.py makes a rank table", path) from error
     except ValueError as error:
         raise DataError(f"is not JSON ({error})", path) from error
-    faults: list[str] = []
-    table = _parse(tree, faults)
-    _raise_faults(faults or _faults(table), path)
+    if not isinstance(tree, dict):
+        raise DataError("is not an object with version, server_count, server_list and status", path)
+    faults = Faults(_TABLE)
+    checked = _TABLE.check(tree, "", faults)
+    listed, count = checked.get("server_list"), checked.get("server_count")
+    if listed is not None and count not in (None, len(listed)):
+        faults.append(f"server_count ({count}) must be the number of servers ({len(listed)})")
+    _raise_faults(faults, path)
+    table = RankTable(tuple(_server(entry) for entry in listed))
+    _raise_faults(_faults(table), path)
     return table
 
 
@@ -174,40 +218,9 @@ def _device_entry(device: Device) -> dict[str, str]:
     return entry
 
 
-def _parse(tree: Any, faults: list[str]) -> RankTable:
-    """Returns what a JSON tree says; what it lacks goes to `faults`."""
-    if not isinstance(tree, dict):
-        faults.append("is not an object with version, server_count, server_list and status")
-        return RankTable(())
-    for key, value in (("version", _VERSION), ("status", "completed")):
-        if tree.get(key) != value:
-            faults.append(f'{key} ({tree.get(key)!r}) must be "{value}"')
-    listed = tree.get("server_list")
-    if not isinstance(listed, list) or not listed:
-        faults.append("server_list must be a list of servers")
-        return RankTable(())
-    if str(tree.get("server_count")) != str(len(listed)):
-        faults.append(f"server_count ({tree.get('server_count')!r}) must be the number of servers ({len(listed)})")
-    return RankTable(tuple(_parse_server(entry, i, faults) for i, entry in enumerate(listed)))
-
-
-def _parse_server(entry: Any, place: int, faults: list[str]) -> Server:
-    if not isinstance(entry, dict) or not isinstance(entry.get("server_id"), str):
-        faults.append(f"server_list.{place} must have a server_id")
-        return Server("", ())
-    listed = entry.get("device")
-    if not isinstance(listed, list) or not listed:
-        faults.append(f"server {entry['server_id']} must have a list of devices in `device`")
-        return Server(entry["server_id"], ())
-    devices = []
-    for device in listed:
-        values = device if isinstance(device, dict) else {}
-        numbers = {key: str(values.get(key)) for key in ("device_id", "rank_id")}
-        for key, value in numbers.items():
-            if not value.isdigit():
-                faults.append(f"server {entry['server_id']}: {key} ({values.get(key)!r}) must be a number from 0")
-        if all(value.isdigit() for value in numbers.values()):
-            devices.append(Device(int(numbers["device_id"]), values.get("device_ip"), int(numbers["rank_id"])))
+def _server(entry: Mapping[str, Any]) -> Server:
+    """Returns what a checked entry of server_list says."""
+    devices = [Device(device["device_id"], device["device_ip"], device["rank_id"]) for device in entry["device"]]
     return Server(entry["server_id"], tuple(devices))
 
 

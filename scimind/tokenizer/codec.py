@@ -24,6 +24,7 @@ from scimind.tokenizer.batch import BatchEncoding, encode_rows, pad_rows
 from scimind.tokenizer.pieces import BOS_ID, EOS_ID, UNK_ID, TextPieces
 from scimind.tokenizer.rendering import TokenText, join_parts
 from scimind.tokenizer.storage import read_folder, write_folder
+from scimind.tokenizer.tags import FORM_LENGTH, in_tag
 
 BUILT_IN_MODEL = Path(__file__).with_name("scimind_small.model")
 
@@ -128,7 +129,7 @@ class TokenCodec:
                 offsets += [(part.bounds[i], part.bounds[j]) for i, j in self.pieces.spans(part.text, found)]
             else:
                 found = self._encode_run(part)
-                width = 1 if part.tag else segmentation.FORM_LENGTH
+                width = 1 if part.tag else FORM_LENGTH
                 starts = range(part.start, part.start + len(part.characters), width)
                 offsets += [(start, start + width) for start in starts]
             ids += found
@@ -232,7 +233,7 @@ class TokenCodec:
         """
         if modality not in TAG_MODALITIES:
             raise SciMindError(f"modality ({modality!r}) must be one of {', '.join(TAG_MODALITIES)}")
-        return f"<{modality}>{text}</{modality}>"
+        return in_tag(text, modality)
 
     @staticmethod
     def escape(text: str) -> str:
@@ -266,7 +267,7 @@ class TokenCodec:
         """Returns the ids of a run's characters."""
         if run.tag is None:
             opening = run.characters[: len(BRACKETS["smiles"][0])]
-            characters = run.characters[len(opening) :: segmentation.FORM_LENGTH]
+            characters = run.characters[len(opening) :: FORM_LENGTH]
             return list(map(self._form_characters[opening].__getitem__, characters))
         try:
             return list(map(self._tags[run.tag].__getitem__, run.characters))

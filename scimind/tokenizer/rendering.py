@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from scimind.tokenizer.alphabet import token_form
+from scimind.tokenizer.tags import in_tag
 
 _NO_SPACE_AFTER = "([{"
 _NO_SPACE_BEFORE = ".,;:!?)]}"
@@ -58,7 +59,7 @@ def _needs_space(before: str | None, after: str | None) -> bool:
 def _in_tag(modality: str, characters: str) -> str:
     """Returns a sequence in the tag that encodes to its tokens, or in forms where no tag does."""
     if modality != "nucleotide":
-        return f"<{modality}>{characters}</{modality}>"
+        return in_tag(characters, modality)
     if "U" in characters and "T" in characters:
         return "".join(token_form(modality, character) for character in characters)
-    return f"<rna>{characters}</rna>" if "U" in characters else f"<dna>{characters}</dna>"
+    return in_tag(characters, "rna" if "U" in characters else "dna")

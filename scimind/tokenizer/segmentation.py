@@ -23,15 +23,13 @@ from scimind.tokenizer.alphabet import (
     added_tokens,
     token_form,
 )
-
-FORM_LENGTH = len(token_form("smiles", "C"))
+from scimind.tokenizer.tags import FORM_LENGTH, TAG_PATTERN, closing_tag
 
 _EXTENSION_FORM = token_form("smiles", EXTENSION_CHARACTERS[0])
-_TAG_PATTERN = rf"</?(?:{'|'.join(TAG_MODALITIES)})>"
 _FORM_PATTERN = "|".join(re.escape(token_form(*token)) for token in added_tokens(extension=True))
-_TAG = re.compile(_TAG_PATTERN)
+_TAG = re.compile(TAG_PATTERN)
 # The look-behind lets a run of backslashes be tried at its first one only, which keeps the search linear.
-_ESCAPABLE = re.compile(rf"(?<!\\)(\\*)({_FORM_PATTERN}|{_TAG_PATTERN})")
+_ESCAPABLE = re.compile(rf"(?<!\\)(\\*)({_FORM_PATTERN}|{TAG_PATTERN})")
 
 
 def _mark_pattern(extension: bool) -> re.Pattern[str]:
@@ -164,7 +162,7 @@ def _read_tag(text: str, opening: str, start: int) -> tuple[TokenRun, int]:
     if closing is None:
         remedy = rf"write </{tag}> behind the sequence, or escape it as \{opening}"
         raise TokenError(f"{opening} at position {start} is not closed; {remedy}", opening[0], start)
-    if closing[0] != f"</{tag}>":
+    if closing[0] != closing_tag(tag):
         reason = f"{closing[0]} at position {closing.start()} stands inside {opening}; write </{tag}> before it"
         raise TokenError(reason, closing[0][0], closing.start())
     content = text[inside : closing.start()]

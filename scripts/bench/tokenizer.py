@@ -14,10 +14,10 @@ import numpy as np
 from pairs import Pair
 from worker import Side, Work
 
+from scimind.tokenizer.tags import FORM_LENGTH, FORM_RUNS
+
 DATA = Path(__file__).parents[2] / "LPM-24-data"
 RECORDS = 10_000
-_FORM = 5  # characters of a form such as {|C|}
-_MOLECULE = re.compile(r"(?:\{\|.\|\})+")
 
 
 def pairs(*, smoke: bool) -> Iterator[Pair]:
@@ -44,13 +44,13 @@ def record_texts(records: int, run: int) -> Iterator[str]:
     rounds = [[turn["value"] for turn in record["conversation"]] for pair in both for record in pair]
     texts = [f" [INST]: {question} [/INST]: {answer}" for question, answer in rounds]
     for index in range(run * records, (run + 1) * records):
-        turned = _MOLECULE.sub(lambda match: _rotated(match[0], index), texts[index % len(texts)])  # noqa: B023
+        turned = FORM_RUNS["smiles"].sub(lambda match: _rotated(match[0], index), texts[index % len(texts)])  # noqa: B023
         yield f"{turned} No. {index}"
 
 
 def _rotated(molecule: str, by: int) -> str:
     """Returns a molecule's forms in another order."""
-    forms = [molecule[start : start + _FORM] for start in range(0, len(molecule), _FORM)]
+    forms = [molecule[start : start + FORM_LENGTH] for start in range(0, len(molecule), FORM_LENGTH)]
     cut = by % len(forms)
     return "".join(forms[cut:] + forms[:cut])
 

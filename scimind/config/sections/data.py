@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scimind.config.schema import Items, Named, Node, Section, Value
+from scimind.config.nodes import Items, Named, Section, Value
+from scimind.config.schema import Node
 
 _FILES = Items(Value(str), single=True)
 _LOADER_FIELDS: dict[str, Node] = {
@@ -14,7 +15,7 @@ _LOADER_FIELDS: dict[str, Node] = {
 }
 _DATA_LOADER = Section(_LOADER_FIELDS, required=("type",))
 # Ours: files under names, each of which is evaluated on its own.
-_EVAL_DATA_LOADER = Section({**_LOADER_FIELDS, "dataset_files": Named(_FILES)}, required=("type",))
+_EVAL_DATA_LOADER = Section({**_LOADER_FIELDS, "dataset_files": Named(_FILES, single=True)}, required=("type",))
 
 _DATASET_FIELDS: dict[str, Node] = {
     "data_loader": _DATA_LOADER,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scimind.config.schema import Section, Value
+from scimind.config.nodes import Section, Value
 
 DEVICES = ("CPU", "Ascend")
 

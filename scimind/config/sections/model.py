@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scimind.config.nodes import Items, Section, Value
 from scimind.config.routing import DISPATCHES, KERNELS, ROUTERS, SCORES
-from scimind.config.schema import INVALID, UNSET, Items, Node, Section, Value, show
+from scimind.config.schema import INVALID, UNSET, Faults, Node, show
 from scimind.modality import MODALITY_NAMES
 
 _DTYPES = ("float32", "float16", "bfloat16")
@@ -107,7 +108,7 @@ LLAMA_FIELDS: dict[str, Node] = {
 class Experts:
     """A set of expert numbers: a list in which `0..7` stands for 0 to 7, both ends included."""
 
-    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns the sorted numbers, each once; see scimind.config.schema."""
         numbers: list[int] = []
         for item in value if isinstance(value, list | tuple) else [value]:
@@ -130,7 +131,7 @@ class Experts:
 class Ranges:
     """Half-open ranges of token ids: one pair, or a list of pairs."""
 
-    def check(self, value: Any, name: str, faults: list[str]) -> Any:
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns a list of [start, stop]; see scimind.config.schema."""
         pairs = [value] if _is_pair(value) else value
         if not isinstance(pairs, list | tuple) or not all(_is_pair(pair) for pair in pairs):

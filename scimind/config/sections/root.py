@@ -5,11 +5,10 @@ Sections that no SciMind run can use, such as those for images, are not settings
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from scimind.config.schema import Items, Node, Section, Typed, Value
+from scimind.config.nodes import Items, Section, Value
 from scimind.config.sections.data import DATASET, DATASET_TASK, EVAL_DATASET, EVAL_DATASET_TASK, TOKENIZER
 from scimind.config.sections.device import CONTEXT, PARALLEL, PARALLEL_CONFIG, RECOMPUTE_CONFIG
+from scimind.config.sections.generation import GENERATION
 from scimind.config.sections.model import MODEL_CONFIG
 from scimind.config.sections.training import (
     CALLBACK,
@@ -38,21 +37,6 @@ _RUNNER_CONFIG = Section(
         "stop_step": _WHOLE,
         "global_batch_size": Value(int, low=1, nullable=True),  # ours: records of a step, all workers together
         "max_steps": Value(int, low=1, nullable=True),  # ours: ends a training whatever the epochs are
-    },
-    always=True,
-)
-
-# Ours: how answers are generated. MindFormers keeps the first four in model_config, which is understood too.
-_GENERATION = Section(
-    {
-        "do_sample": Value(bool, False),
-        "top_k": Value(int, 0, low=0),
-        "top_p": Value(float, 1.0, above=0, high=1),
-        "repetition_penalty": Value(float, 1.0, above=0),
-        "temperature": Value(float, 1.0, above=0),
-        "max_new_tokens": Value(int, 256, low=1),
-        "batch_size": Value(int, 8, low=1),
-        "seed": Value(int, 0, low=0),
     },
     always=True,
 )
@@ -143,26 +127,7 @@ SCHEMA = Section(
         "callbacks": Items(CALLBACK),
         "eval_callbacks": Items(CALLBACK),
         "metric": Section({"type": Value(str, choices=("PerplexityMetric",))}),
-        "generation": _GENERATION,
+        "generation": GENERATION,
     },
     required=("model",),
 )
-
-
-def dotted_names(node: Node = SCHEMA, prefix: str = "") -> Iterator[str]:
-    """Yields the dotted name of every section and setting that can be reached without a list."""
-    fields = dict(getattr(node, "fields", {}))
-    if isinstance(node, Typed):
-        fields.update(node.others)
-        for variant in node.variants.values():
-            fields.update(variant.fields)
-    for key, child in fields.items():
-        name = f"{prefix}.{key}" if prefix else key
-        yield name
-        yield from dotted_names(child, name)
-
-
-def homes_of(key: str) -> list[str]:
-    """Returns the dotted names that end in `key`, the shortest first."""
-    homes = [name for name in dotted_names() if name.rpartition(".")[2] == key]
-    return sorted(homes, key=lambda name: name.count("."))

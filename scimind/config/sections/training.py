@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from scimind.config.schema import Items, Node, Section, Typed, Value
+from scimind.config.nodes import Items, Section, Typed, Value
+from scimind.config.schema import Faults, Node
 
 _FLAG = Value(bool)
 _COUNT = Value(int, low=1)
@@ -79,7 +80,7 @@ _MOVING_SCALE: dict[str, Node] = {**_SCALE_SENSE_FIELDS, "scale_factor": Value(i
 class _ScaleSense(Typed):
     """A loss scale: a plain number, or a section that says how it moves."""
 
-    def check(self, value: object, name: str, faults: list[str]) -> object:
+    def check(self, value: object, name: str, faults: Faults) -> object:
         """Returns a number or the checked section; see scimind.config.schema."""
         if isinstance(value, int | float | str):
             return Value(float, above=0).check(value, name, faults)

@@ -15,6 +15,7 @@ from scimind.data.defects import EMPTY, LABEL, MALFORMED, RecordError
 from scimind.data.tables import repair_backslashes, text_of
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.codec import TokenCodec
+from scimind.tokenizer.tags import without_tag
 
 MOLECULES = ("as-is", "checked", "canonical")
 
@@ -112,7 +113,7 @@ def _tagged(spec: Field, raw: object, settings: Settings) -> Value:
 
 def _smiles(spec: Field, raw: object, settings: Settings) -> Value:
     text, repairs = repair_backslashes(text_of(raw, spec.name))
-    text = text.removeprefix("<smiles>").removesuffix("</smiles>")
+    text = without_tag(text, "smiles")
     # A character without a token is told by the tokenizer, with its position.
     if settings.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
         return Value(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs)

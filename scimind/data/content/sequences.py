@@ -9,14 +9,12 @@ from scimind.data.content.molecules import parse
 from scimind.data.defects import EMPTY, LETTER, RecordError
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.codec import TokenCodec
+from scimind.tokenizer.tags import MARKED, TAGGED_WORD
 
 # What was wrapped: the tag and the sequence.
 Wrapped = tuple[str, str]
 
 _FENCE = re.compile(r"```[^\S\n]*\n?([^`]*?)\n?[^\S\n]*```")
-_TAGS = "|".join(TAG_CHARACTERS)
-_EXPLICIT = re.compile(rf"(?<!\\)<({_TAGS})>\s*([^<>]*?)\s*</\1>")
-_MARKED = re.compile(rf"<({_TAGS})>.*?</\1>|(?:\{{\|.\|\}}|<\|.\|>|\*\|.\|\*)+", re.DOTALL)
 _WORD = re.compile(r"[^\s`\"'“”‘’]+")
 _PUNCTUATION = ".,;:!?"
 
@@ -95,7 +93,7 @@ def _append_tag(parts: list[str], tag: str, sequence: str) -> None:
 def _split(text: str, fenced: str | None) -> Iterator[tuple[str, str]]:
     """Yields (tag, sequence) of what is marked as one, and ("", text) of what is between."""
     spans = []
-    for match in _EXPLICIT.finditer(text):
+    for match in TAGGED_WORD.finditer(text):
         if match[2] and not _foreign(match[1], match[2]):
             spans.append((match.start(), match.end(), match[1], match[2]))
     for match in _FENCE.finditer(text) if fenced else ():
@@ -114,7 +112,7 @@ def _split(text: str, fenced: str | None) -> Iterator[tuple[str, str]]:
 def _split_marked(text: str) -> Iterator[tuple[str, str]]:
     """Yields ("mark", text) of tags with what they hold and of added tokens' forms, and ("", text) of the rest."""
     position = 0
-    for match in _MARKED.finditer(text):
+    for match in MARKED.finditer(text):
         yield "", text[position : match.start()]
         yield "mark", match[0]
         position = match.end()

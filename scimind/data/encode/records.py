@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -27,6 +26,7 @@ from scimind.modality import MODALITY_NAMES, modality_of, modality_table
 from scimind.parallel import ordered_map
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.batch import RaggedRows
+from scimind.tokenizer.tags import TAGGED
 
 Found = TypeVar("Found")
 NamedValues = tuple[str, Mapping[str, Any]]
@@ -36,7 +36,6 @@ _RECORDS_AT_ONCE = 500
 # Processes take a quarter of a second to start, in which some thousand records are encoded.
 _FEWEST_TASKS = 6
 
-_TAGGED = re.compile(r"<(smiles|protein|dna|rna)>(.*?)</\1>", re.DOTALL)
 _TAGS = ("", *TAG_CHARACTERS)
 
 
@@ -214,7 +213,7 @@ def _locate(error: TokenError, sample: Sample) -> Fault:
     reason, defect = str(error), LETTER if error.character not in ("", "<") else MALFORMED
     texts = [sample.text] if sample.text is not None else [text for pair in sample.rounds for text in pair]
     for text in texts:
-        for tag in _TAGGED.finditer(text or ""):
+        for tag in TAGGED.finditer(text or ""):
             if text and tag.start(2) <= error.position < tag.end(2) and text[error.position] == error.character:
                 place = f"at position {error.position - tag.start(2)} of {excerpt(tag[2])!r}"
                 return Fault(defect, reason.replace(f"at position {error.position}", place, 1))

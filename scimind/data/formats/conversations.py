@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +15,7 @@ from scimind.data.tables import repair_backslashes
 from scimind.data.tasks.registry import find_task
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError
-
-_TAG = re.compile(r"(?<=<smiles>)[^<]*(?=</smiles>)")
-_FORMS = re.compile(r"(?:\{\|\\\|\}){2,}")  # the same in the published model's form: {|\|}{|\|}
+from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, SMILES_CONTENT
 
 
 def read_records(
@@ -87,11 +84,11 @@ def _repair(conversation: Conversation) -> Conversation:
         nonlocal repairs
         if text is None or "\\" not in text:
             return text
-        text, forms = _FORMS.subn(lambda _: "{|\\|}", text)
-        parts = [repair_backslashes(found[0]) for found in _TAG.finditer(text)]
+        text, forms = DOUBLED_BACKSLASHES.subn(lambda _: BACKSLASH, text)
+        parts = [repair_backslashes(found[0]) for found in SMILES_CONTENT.finditer(text)]
         tags = iter(part for part, _ in parts)
         repairs += forms + sum(number for _, number in parts)
-        return _TAG.sub(lambda _: next(tags), text)
+        return SMILES_CONTENT.sub(lambda _: next(tags), text)
 
     rounds = tuple(Round(str(mend(question)), mend(answer)) for question, answer in conversation.rounds)
     return replace(conversation, rounds=rounds, repairs=repairs)

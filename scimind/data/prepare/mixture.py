@@ -17,19 +17,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from scimind.config.schema import nearest
+from scimind.config.nodes import Items, Named, Section, Value
+from scimind.config.reading import read_file
+from scimind.config.schema import Faults
 from scimind.data.prepare.options import PrepareOptions, check_name
 from scimind.data.prepare.pipeline import prepare_sources
 from scimind.data.prepare.sources import LabelledFile, Source
 from scimind.data.prepare.summary import PrepareSummary
 from scimind.data.tasks.registry import find_task
-from scimind.errors import ConfigError, SciMindError
+from scimind.errors import ConfigError
 from scimind.tokenizer import TokenCodec
 
-_KEYS = ("name", "temperature", "records", "tasks")
-_TASK_KEYS = ("task", "input", "weight")
+_SOURCE = Section(
+    {
+        "task": Value(str, filled=True),
+        "input": Items(Value(str, filled=True), single=True, filled=True),
+        "weight": Value(float, None, above=0),
+    },
+    required=("input",),
+)
+_MIXTURE = Section(
+    {
+        "name": Value(str, filled=True, also=int),
+        "temperature": Value(float, 1.0, above=0),
+        "records": Value(int, None, low=1),
+        "tasks": Named(_SOURCE),
+    },
+    required=("tasks",),
+)
 
 
 @dataclass(frozen=True)
@@ -79,53 +94,25 @@ def read_mixture(path: Path) -> Mixture:
     """Returns the mixture that a YAML file describes.
 
     Raises:
-        ConfigError: The file is faulty; all faults are named.
-        SciMindError: It cannot be read, or a task cannot be found.
+        ConfigError: The file cannot be read or is faulty; all faults are named.
+        SciMindError: A task cannot be found, or a name is not one.
     """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SciMindError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SciMindError(f"{path}: is no YAML ({str(error).splitlines()[0]}); mend it") from error
-    faults: list[str] = []
-    if not isinstance(tree, Mapping) or not isinstance(tree.get("tasks"), Mapping) or not tree["tasks"]:
-        raise ConfigError("a mixture needs tasks: NAME: {task: …, input: […]}", path)
-    _unknown(tree, _KEYS, "a mixture", faults)
-    temperature, records = tree.get("temperature", 1), tree.get("records")
-    if not _is_positive(temperature):
-        faults.append(f"temperature ({temperature!r}) must be a number above 0")
-    if records is not None and (type(records) is not int or records < 1):
-        faults.append(f"records ({records!r}) must be a whole number from 1")
-    sources = [source for name, spec in tree["tasks"].items() if (source := _source(name, spec, path, faults))]
-    weighted = [source for source in sources if source.weight is not None]
-    if weighted and len(weighted) < len(sources):
+    faults = Faults(_MIXTURE)
+    tree = _MIXTURE.check(read_file(path, "tasks: {captions: {task: smiles2text, input: [train.csv]}}"), "", faults)
+    weights = [spec["weight"] for spec in tree.get("tasks", {}).values() if "weight" in spec]
+    if None in weights and any(weights):
         faults.append("a weight is given to some tasks; give it to all or to none")
     if faults:
         raise ConfigError(faults, path)
-    return Mixture(str(tree.get("name", path.stem)), tuple(sources), float(temperature), records)
+    sources = tuple(_source(name, spec, path.parent) for name, spec in tree["tasks"].items())
+    return Mixture(str(tree.get("name", path.stem)), sources, tree["temperature"], tree["records"])
 
 
-def _source(name: Any, spec: Any, path: Path, faults: list[str]) -> Source | None:
-    if not isinstance(spec, Mapping) or not isinstance(spec.get("input"), (list, str)) or not spec["input"]:
-        faults.append(f"task {name} needs input: [FILE, …]")
-        return None
-    _unknown(spec, _TASK_KEYS, f"task {name}", faults)
-    if spec.get("weight") is not None and not _is_positive(spec["weight"]):
-        faults.append(f"weight ({spec['weight']!r}) of task {name} must be a number above 0")
-    task = str(spec.get("task", name))
+def _source(name: str, spec: Mapping[str, Any], folder: Path) -> Source:
+    """Returns one task of a mixture with its files, whose paths start at `folder`."""
+    task = spec.get("task", name)
     if task.endswith((".yaml", ".yml", ".py")):
-        task = str(path.parent / task)
+        task = str(folder / task)
     texts = [spec["input"]] if isinstance(spec["input"], str) else spec["input"]
-    files = [LabelledFile.parse(text, path.parent) for text in map(str, texts)]
-    return Source(find_task(task), files, check_name(str(name)), spec.get("weight"))
-
-
-def _unknown(tree: Mapping[Any, Any], keys: tuple[str, ...], what: str, faults: list[str]) -> None:
-    for key in tree:
-        if key not in keys:
-            faults.append(f"{key} is no key of {what}; the nearest valid one is {nearest(str(key), keys)}")
-
-
-def _is_positive(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+    files = [LabelledFile.parse(text, folder) for text in texts]
+    return Source(find_task(task), files, check_name(name), spec["weight"])

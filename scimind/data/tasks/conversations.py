@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,27 +16,21 @@ from scimind.data.formats.rows import Row
 from scimind.data.formats.text_files import FileNotes, broken_byte
 from scimind.data.tasks.task import Sample, Task
 from scimind.errors import DataError
-from scimind.tokenizer.alphabet import BRACKETS, TAG_CHARACTERS
+from scimind.tokenizer.alphabet import BRACKETS
+from scimind.tokenizer.tags import FORM_RUNS, UNESCAPED_TAGGED, bare_characters
 
 ROUNDS = "rounds"
 
-_TAGGED = re.compile(rf"(?<!\\)<({'|'.join(TAG_CHARACTERS)})>\s*(.*?)\s*</\1>", re.DOTALL)
-_FORMS = {
-    tag: re.compile(rf"(?:{re.escape(opening)}.{re.escape(closing)})+")
-    for tag, (opening, closing) in (
-        ("smiles", BRACKETS["smiles"]),
-        ("protein", BRACKETS["protein"]),
-        ("dna", BRACKETS["nucleotide"]),
-    )
-}
+# The tag that sequences of a modality count as where they are written as added tokens.
+_TAG_OF_FORMS = {"smiles": "smiles", "protein": "protein", "nucleotide": "dna"}
 
 
 def marked_sequences(text: str) -> list[tuple[str, str]]:
     """Returns (tag, sequence) of all that stands in tags or in forms of added tokens; RNA in forms counts as DNA."""
-    found = [(match[1], match[2]) for match in _TAGGED.finditer(text)]
-    for tag, pattern in _FORMS.items():
-        if BRACKETS["nucleotide" if tag == "dna" else tag][0] in text:
-            found += [(tag, match[0][2::5]) for match in pattern.finditer(text)]
+    found = [(match[1], match[2].strip()) for match in UNESCAPED_TAGGED.finditer(text)]
+    for modality, tag in _TAG_OF_FORMS.items():
+        if BRACKETS[modality][0] in text:
+            found += [(tag, bare_characters(match[0])) for match in FORM_RUNS[modality].finditer(text)]
     return found
 
 

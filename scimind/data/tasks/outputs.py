@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scimind.data.content.molecules import parse
 from scimind.data.defects import RecordError
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
+from scimind.tokenizer.tags import first_in_tag
 
 _SHORTEST_SEQUENCE = 12  # letters of a protein or a nucleic acid among words
 
@@ -64,9 +65,9 @@ def read_sequence(text: str, tag: str) -> str | None:
     That is the first one in tags; else the text, if it is one word of the tag's characters; else the longest of its
     words that is a molecule by RDKit, or a sequence that is long enough to be no English word.
     """
-    found = re.search(rf"<{tag}>\s*([^<]+?)\s*</{tag}>", text)
-    if found is not None:
-        return found[1]
+    tagged = first_in_tag(text, tag)
+    if tagged is not None:
+        return tagged
     parts = [part.strip("`\"',;.:!?") for part in text.split()]
     words = [word for word in parts if word and not word.strip(TAG_CHARACTERS[tag])]
     if len(parts) > 1:

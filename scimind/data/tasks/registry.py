@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from scimind.config.schema import nearest
+from scimind.config.nodes import Items, Named, Section, Value
+from scimind.config.reading import read_file
+from scimind.config.schema import Faults
 from scimind.data.content.fields import KINDS, SEQUENCE_KINDS, Field
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.negatives import NEGATIVES
@@ -38,21 +38,42 @@ TASKS = (
     "conversation",
 )
 
-_KEYS = {
-    "name": str,
-    "description": str,
-    "question": str,
-    "answer": str,
-    "fields": Mapping,
-    "key": str,
-    "headerless": list,
-    "output": Mapping,
-    "metrics": str,
-    "conflicts": str,
-    "negatives": str,
-}
-_FIELD_KEYS = {"kind": str, "columns": list, "fallback": str, "optional": bool, "fenced": str, "labels": Mapping}
-_OUTPUT_KEYS = {"kind": str, "choices": list, "positive": str}
+_TEXT = Value(str, filled=True)
+_WORDS = Items(Value(), default=())  # numbers and truth values count as the words they are written with
+_FIELD = Section(
+    {
+        "kind": Value(str, "text", choices=tuple(KINDS)),
+        "columns": Items(Value()),
+        "fallback": Value(str, ""),
+        "optional": Value(bool, False),
+        "fenced": Value(str, None, choices=tuple(SEQUENCE_KINDS)),
+        "labels": Named(_WORDS),
+    }
+)
+_OUTPUT = Section(
+    {
+        "kind": Value(str, "text", choices=tuple(OUTPUTS)),
+        "choices": _WORDS,
+        "positive": Value(str, "", filled=True),
+    },
+    always=True,
+)
+_TASK = Section(
+    {
+        "name": _TEXT,
+        "description": Value(str, ""),
+        "question": _TEXT,
+        "answer": _TEXT,
+        "fields": Named(_FIELD),
+        "key": Value(str, "", filled=True),
+        "headerless": Items(Value(str), default=()),
+        "output": _OUTPUT,
+        "metrics": Value(str, choices=tuple(GROUPS)),
+        "conflicts": Value(str, "keep", choices=tuple(CONFLICTS)),
+        "negatives": Value(str, "", choices=tuple(NEGATIVES)),
+    },
+    required=("name", "question", "answer", "fields"),
+)
 
 
 def find_task(name: str | Path | Task) -> Task:
@@ -93,104 +114,70 @@ def load_task(path: Path) -> Task:
     """Returns the task that a YAML file describes.
 
     Raises:
-        ConfigError: The file is faulty; all faults are named.
-        SciMindError: It cannot be read.
+        ConfigError: The file cannot be read or is faulty; all faults are named.
     """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SciMindError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise SciMindError(f"{path}: is no YAML ({str(error).splitlines()[0]}); mend it") from error
-    faults: list[str] = []
-    if _check(tree, _KEYS, "a task", faults):
-        task = _build(tree, faults)
-        if not faults:
-            return task
-    raise ConfigError(faults, path)
+    faults = Faults(_TASK)
+    tree = _TASK.check(read_file(path, "name: my_task", f"{FOLDER}/"), "", faults)
+    faults.extend(_broken_rules(tree))
+    if faults:
+        raise ConfigError(faults, path)
+    return _build(tree)
 
 
-def _check(tree: Any, keys: Mapping[str, Any], what: str, faults: list[str]) -> bool:
-    """Notes unknown keys and values of another kind; returns whether the tree can be looked at further."""
-    if not isinstance(tree, Mapping):
-        faults.append(f"{what} must be written as names and values")
-        return False
-    before = len(faults)
-    for key, value in tree.items():
-        if key not in keys:
-            faults.append(f"{key} is no key of {what}; the nearest valid one is {nearest(str(key), keys)}")
-        elif not isinstance(value, keys[key]):
-            kind = {Mapping: "names and values", list: "a list", str: "text", bool: "true or false"}[keys[key]]
-            faults.append(f"{key} ({value!r}) of {what} must be {kind}")
-    return len(faults) == before
-
-
-def _choice(value: str, choices: Any, name: str, faults: list[str]) -> str:
-    if value not in choices:
-        faults.append(f"{name} ({value!r}) must be one of {', '.join(choices)}")
-    return value
-
-
-def _build(tree: Mapping[str, Any], faults: list[str]) -> Task:
-    for name in ("name", "question", "answer", "fields"):
-        if not tree.get(name):
-            faults.append(f"{name} is missing; give it")
-    fields = tuple(_field(name, spec, faults) for name, spec in (tree.get("fields") or {}).items())
-    names = [spec.name for spec in fields]
+def _broken_rules(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a sentence for each part of a checked task that does not fit another; what has a fault is missing."""
     output = tree.get("output", {})
-    if not _check(output, _OUTPUT_KEYS, "output", faults):
-        output = {}
-    choices = tuple(map(str, output.get("choices", ())))
-    kind = _choice(output.get("kind", "text"), OUTPUTS, "output.kind", faults)
-    read = Output(kind if kind in OUTPUTS else "text", choices)
-    if "positive" in output:
-        read = Output(read.kind, choices, _choice(output["positive"], choices, "output.positive", faults))
+    choices = _words(output.get("choices", ()))
+    positive = output.get("positive")
+    if positive and positive not in choices:
+        yield f"output.positive ({positive!r}) must be one of {', '.join(choices)}"
+    if "fields" not in tree:
+        return
+    fields = tree["fields"]
     for template in ("question", "answer"):
-        for place in PLACE.findall(tree.get(template) or ""):
-            if place not in (*names, "choices"):
-                faults.append(f"{template} has {{{place}}}, which is none of the fields {', '.join(names)}")
-    for name in [*tree.get("headerless", ()), *([tree["key"]] if "key" in tree else [])]:
-        _choice(name, names, "a field of headerless or key", faults)
-    if "negatives" in tree:
-        _choice(tree["negatives"], NEGATIVES, "negatives", faults)
-        if not any(len(spec.labels) == 2 for spec in fields):
-            faults.append("negatives need a field of kind label with two labels; give it")
+        for place in PLACE.findall(tree.get(template, "")):
+            if place not in (*fields, "choices"):
+                yield f"{template} has {{{place}}}, which is none of the fields {', '.join(fields)}"
+    for setting, names in (("headerless", tree.get("headerless", ())), ("key", [tree.get("key")])):
+        for name in names:
+            if name and name not in fields:
+                yield f"{setting} ({name!r}) must be one of {', '.join(fields)}"
+    if tree.get("negatives") and not any(len(spec.get("labels", ())) == 2 for spec in fields.values()):
+        yield "negatives need a field of kind label with two labels; give it"
+
+
+def _build(tree: Mapping[str, Any]) -> Task:
+    """Returns the task that a checked tree describes."""
+    output = tree["output"]
     return Task(
-        name=str(tree.get("name")),
-        question=tree.get("question") or "",
-        answer=tree.get("answer") or "",
-        fields=fields,
-        key=tree.get("key", ""),
-        headerless=tuple(tree.get("headerless", ())),
-        output=read,
-        metrics=_choice(tree["metrics"], GROUPS, "metrics", faults) if "metrics" in tree else OUTPUTS[read.kind],
-        conflicts=_choice(tree.get("conflicts", "keep"), CONFLICTS, "conflicts", faults),
-        negatives=tree.get("negatives", ""),
-        description=tree.get("description", ""),
+        name=tree["name"],
+        question=tree["question"],
+        answer=tree["answer"],
+        fields=tuple(_field(name, spec) for name, spec in tree["fields"].items()),
+        key=tree["key"],
+        headerless=tuple(tree["headerless"]),
+        output=Output(output["kind"], _words(output["choices"]), output["positive"]),
+        metrics=tree.get("metrics", OUTPUTS[output["kind"]]),
+        conflicts=tree["conflicts"],
+        negatives=tree["negatives"],
+        description=tree["description"],
     )
 
 
-def _field(name: str, spec: Any, faults: list[str]) -> Field:
-    if not _check(spec, _FIELD_KEYS, f"field {name}", faults):
-        return Field(str(name), "text", ())
-    labels = spec.get("labels", {})
-    for label, spellings in labels.items():
-        if not isinstance(label, str) or not isinstance(spellings, list):
-            faults.append(
-                f"label {label!r} of field {name} must be text, in quotes if need be, with a list of spellings"
-            )
-            labels = {}
-    if "fenced" in spec:
-        _choice(spec["fenced"], SEQUENCE_KINDS, f"fenced of field {name}", faults)
+def _field(name: str, spec: Mapping[str, Any]) -> Field:
     return Field(
-        name=str(name),
-        kind=_choice(spec.get("kind", "text"), KINDS, f"kind of field {name}", faults),
-        columns=tuple(str(column).strip().lower() for column in spec.get("columns", [name])),
-        fallback=spec.get("fallback", "").lower(),
-        optional=spec.get("optional", False),
-        fenced=spec.get("fenced"),
-        labels={label: tuple(map(str, spellings)) for label, spellings in labels.items()},
+        name=name,
+        kind=spec["kind"],
+        columns=tuple(column.strip().lower() for column in _words(spec.get("columns", [name]))),
+        fallback=spec["fallback"].lower(),
+        optional=spec["optional"],
+        fenced=spec["fenced"],
+        labels={label: _words(spellings) for label, spellings in spec.get("labels", {}).items()},
     )
+
+
+def _words(values: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(map(str, values))
 
 
 def _import_task(path: Path) -> Task:

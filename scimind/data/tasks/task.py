@@ -18,6 +18,7 @@ from scimind.data.tasks.outputs import Output
 from scimind.errors import DataError
 from scimind.hashing import digest
 from scimind.tokenizer.codec import TokenCodec
+from scimind.tokenizer.tags import opening_tag
 
 CONFLICTS = ("keep", "list", "drop")
 
@@ -193,7 +194,7 @@ class Task:
         """Returns where a field's own text begins in a question whose other fields are empty."""
         spec = next(spec for spec in self.asked_fields if spec.name == name)
         before = self.question.partition(f"{{{name}}}")[0]
-        tag = f"<{spec.kind}>" if spec.kind in SEQUENCE_KINDS else ""
+        tag = opening_tag(spec.kind) if spec.kind in SEQUENCE_KINDS else ""
         return len(self._filled(before, {other.name: "" for other in self.asked_fields}).lstrip() + tag)
 
     def _rounds(self, shown: Mapping[str, str]) -> tuple[Round, ...]:

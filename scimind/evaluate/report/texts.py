@@ -6,9 +6,9 @@ import re
 
 from rapidfuzz.distance import Levenshtein
 
+from scimind.tokenizer.tags import MOLECULE, READABLE_RUNS, bare_characters
+
 _PROMPT = re.compile(r"\s*\[INST\]:\s*(.*?)\s*\[/INST\]:\s*", re.DOTALL)
-_TOKENS = re.compile(r"(?:\{\|.\|\})+|(?:<\|.\|>)+|(?:\*[GACTU]\*)+")
-_SMILES = re.compile(r"<smiles>\s*([^<\s]+)\s*</smiles>|((?:\{\|.\|\})+)")
 # The page splits words at the same characters; see report.js.
 _SPACE = re.compile(r"[ \t\r\n]+")
 _LONGEST = 4096
@@ -17,16 +17,16 @@ _LONGEST = 4096
 def readable(text: str) -> str:
     """Returns a prompt or an output with its sequences spelled as they are, without the marks that frame a prompt."""
     framed = _PROMPT.fullmatch(text)
-    return _TOKENS.sub(lambda match: _bare(match[0]), framed[1] if framed else text)
+    return READABLE_RUNS.sub(lambda match: bare_characters(match[0]), framed[1] if framed else text)
 
 
 def molecule_in(text: str | None) -> str | None:
     """Returns the SMILES that a text holds: in tags, spelled in tokens, or alone; None where there is none."""
     if not text:
         return None
-    found = _SMILES.search(text)
+    found = MOLECULE.search(text)
     if found is not None:
-        return found[1] or _bare(found[2])
+        return found[1] or bare_characters(found[2])
     alone = text.split()
     return alone[0] if len(alone) == 1 else None
 
@@ -54,9 +54,3 @@ def common_runs(reference: str, output: str, *, by_words: bool) -> list[int] | N
         return None
     blocks = Levenshtein.opcodes(left, right).as_matching_blocks()
     return [number for block in blocks if block.size for number in (block.a, block.b, block.size)]
-
-
-def _bare(tokens: str) -> str:
-    """Returns the characters of a run of tokens."""
-    size = 5 if tokens[0] in "{<" else 3
-    return tokens[size // 2 :: size]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from scimind.config.schema import Faults
+from scimind.config.sections.generation import GENERATION
 from scimind.errors import ConfigError
 from scimind.generate.settings import GenerationSettings
 
@@ -12,6 +16,16 @@ def test_a_section_overrides_the_defaults_and_none_keeps_them():
     settings = GenerationSettings.from_config({"generation": {"max_new_tokens": 7, "do_sample": True, "top_p": None}})
     assert settings == GenerationSettings(max_new_tokens=7, do_sample=True)
     assert GenerationSettings.from_config({}) == GenerationSettings()
+
+
+def test_the_defaults_are_those_of_the_schema():
+    assert dataclasses.asdict(GenerationSettings()) == GENERATION.check({}, "", Faults(GENERATION))
+
+
+def test_values_take_the_type_of_their_field():
+    settings = GenerationSettings(temperature=2)
+    assert settings == GenerationSettings.from_config({"generation": {"temperature": "2e0"}})
+    assert type(settings.temperature) is float
 
 
 @pytest.mark.parametrize(
@@ -40,12 +54,13 @@ def test_a_bad_value_is_named(name, value):
 def test_all_faults_are_named_at_once():
     with pytest.raises(ConfigError) as caught:
         GenerationSettings(max_new_tokens=-5, top_p=2)
-    assert caught.value.faults == ["max_new_tokens (-5) must be at least 1", "top_p (2) must be above 0 and at most 1"]
+    assert caught.value.faults == ["max_new_tokens (-5) must be at least 1", "top_p (2.0) must be at most 1"]
 
 
 def test_an_unknown_key_gives_the_nearest():
     with pytest.raises(
-        ConfigError, match=r"run.yaml: generation.temprature is unknown; the nearest valid key is temperature"
+        ConfigError,
+        match="run.yaml: generation.temprature is not a setting; the nearest valid one is generation.temperature$",
     ):
         GenerationSettings.from_config({"generation": {"temprature": 1}}, "run.yaml")
     with pytest.raises(ConfigError, match="must be a section"):

@@ -65,12 +65,18 @@ def test_ranks_go_on_from_server_to_server(tmp_path: Path) -> None:
 Change = Callable[[dict[str, Any]], None]
 BROKEN: list[tuple[str, Change]] = [
     (r"version \('1.2'\) must be", lambda tree: tree.update(version="1.2")),
-    (r"status \(None\) must be", lambda tree: tree.pop("status")),
-    (r"server_count \('3'\) must be the number of servers \(2\)", lambda tree: tree.update(server_count="3")),
-    ("server_list must be a list", lambda tree: tree.update(server_list={})),
-    ("must have a server_id", lambda tree: tree["server_list"][0].pop("server_id")),
-    ("must have a list of devices", lambda tree: tree["server_list"][1].update(device=[])),
+    ("status is missing", lambda tree: tree.pop("status")),
+    (r"server_count \(3\) must be the number of servers \(2\)", lambda tree: tree.update(server_count="3")),
+    (r"server_list \({}\) must be a list", lambda tree: tree.update(server_list={})),
+    (r"server_list \(\[\]\) must be a list with at least one item", lambda tree: tree.update(server_list=[])),
+    ("server_count is missing", lambda tree: tree.pop("server_count")),
+    (r"server_list\.0\.server_id is missing", lambda tree: tree["server_list"][0].pop("server_id")),
+    (
+        r"server_list\.1\.device \(\[\]\) must be a list with at least one item",
+        lambda tree: tree["server_list"][1].update(device=[]),
+    ),
     (r"rank_id \('x'\) must be a number", lambda tree: tree["server_list"][0]["device"][0].update(rank_id="x")),
+    (r"device\.0\.device_ip \(5\) must be text", lambda tree: tree["server_list"][0]["device"][0].update(device_ip=5)),
     (r"rank_id must count from 0 to 3", lambda tree: tree["server_list"][1]["device"][1].update(rank_id="2")),
     (r"device_id \(0\) stands there twice", lambda tree: tree["server_list"][0]["device"][1].update(device_id="0")),
     (
@@ -93,6 +99,21 @@ def test_a_broken_rule_is_told(message: str, change: Change, tmp_path: Path) -> 
     (tmp_path / "table.json").write_text(json.dumps(tree))
     with pytest.raises(DataError, match=message):
         read_rank_table(tmp_path / "table.json")
+
+
+def test_what_is_no_table_is_told(tmp_path: Path) -> None:
+    (tmp_path / "table.json").write_text("[1]")
+    with pytest.raises(DataError, match="table.json: is not an object with version"):
+        read_rank_table(tmp_path / "table.json")
+
+
+def test_other_programs_may_write_more_and_numbers_as_numbers(tmp_path: Path) -> None:
+    table = make_rank_table(SERVERS)
+    tree = json.loads(table.to_json())
+    tree.update(server_count=2, group_count="1")
+    tree["server_list"][0]["device"][0].update(device_id=0, super_device_id="0")
+    (tmp_path / "table.json").write_text(json.dumps(tree))
+    assert read_rank_table(tmp_path / "table.json") == table
 
 
 def test_device_addresses_are_read_from_the_drivers_configuration(tmp_path: Path) -> None:

@@ -109,11 +109,11 @@ def test_a_users_task_in_yaml(codec, write, tmp_path):
     talks = list(read_conversations(tmp_path / "out/a.json"))
     assert talks[0].rounds[0] == ("Does <smiles>CCO</smiles> dissolve in water?", "yes")
     faulty = OWN.replace("kind: smiles", "kind: smile").replace("metrics", "metric").replace("{solvent}?", "{solvnt}?")
-    with pytest.raises(ConfigError, match="metric is no key of a task; the nearest valid one is metrics"):
+    with pytest.raises(ConfigError, match="metric is not a setting; the nearest valid one is metrics"):
         find_task(write("bad.yaml", faulty))
     with pytest.raises(ConfigError, match="'smile'.*; question has {solvnt}"):
         find_task(write("worse.yaml", faulty.replace("metric:", "metrics:")))
-    with pytest.raises(SciMindError, match="cannot be read"):
+    with pytest.raises(SciMindError, match="none.yaml: no such file"):
         find_task("none.yaml")
 
 
@@ -225,7 +225,7 @@ def test_mixture(codec, write, tmp_path):
     assert sum(kinds) == small["wanted"]
     first = sum(kinds[: len(kinds) // 2])
     assert abs(first - sum(kinds) / 2) <= 1  # evenly mixed
-    with pytest.raises(ConfigError, match="temprature is no key of a mixture; the nearest valid one is temperature"):
+    with pytest.raises(ConfigError, match="temprature is not a setting; the nearest valid one is temperature"):
         prepare_mixture(write("bad.yaml", MIXTURE.replace("temperature", "temprature")), tmp_path / "bad", **given)
     with pytest.raises(ConfigError, match="a weight is given to some tasks"):
         prepare_mixture(write("w.yaml", MIXTURE.replace("p.txt]", "p.txt], weight: 2")), tmp_path / "bad", **given)

@@ -1,0 +1,246 @@
+"""The nodes that schemas are built from; see `scimind.config.schema` for what a node does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scimind.config.schema import INVALID, UNSET, Faults, Node, join, nearest, show
+
+
+@dataclass(frozen=True)
+class Value:
+    """One setting.
+
+    Args:
+        kind: bool, int, float, str, list or dict (free form), or object (anything).
+        default: Filled in where the setting is missing; UNSET leaves it missing.
+        low: Smallest number allowed.
+        above: The number must be greater than this.
+        high: Largest number allowed.
+        choices: The values allowed; empty for any.
+        nullable: Whether null is allowed.
+        also: A second kind that is allowed, such as bool or str for `resume_training`.
+        filled: Whether an empty text is a fault.
+    """
+
+    kind: type = object
+    default: Any = UNSET
+    low: float | None = None
+    above: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+    nullable: bool = False
+    also: type | None = None
+    filled: bool = False
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns the value as its kind; see scimind.config.schema."""
+        if value is None:
+            if self.nullable or self.default is None or self.kind is object:
+                return None
+            return self._empty(name, faults)
+        if self.filled and value == "":
+            return self._empty(name, faults)
+        result = _convert(value, self.kind)
+        if result is INVALID and self.also is not None:
+            result = _convert(value, self.also)
+        if result is INVALID:
+            faults.append(f"{name} ({show(value)}) must be {_KIND_NAMES[self.kind]}")
+            return INVALID
+        rule = self._broken_rule(result)
+        if rule:
+            faults.append(f"{name} ({show(result)}) must be {rule}")
+            return INVALID
+        return result
+
+    def _empty(self, name: str, faults: Faults) -> Any:
+        """Returns INVALID after a fault that says what to give."""
+        faults.append(f"{name} is empty; give {_KIND_NAMES[self.kind]} or leave the line out")
+        return INVALID
+
+    def _broken_rule(self, value: Any) -> str:
+        """Returns the rule that a converted value breaks, empty if none."""
+        if self.choices and value not in self.choices:
+            return "one of " + ", ".join(str(choice) for choice in self.choices)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return ""
+        if self.low is not None and value < self.low:
+            return f"at least {self.low}"
+        if self.above is not None and value <= self.above:
+            return f"greater than {self.above}"
+        if self.high is not None and value > self.high:
+            return f"at most {self.high}"
+        return ""
+
+
+_KIND_NAMES = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    dict: "a section",
+    list: "a list",
+    object: "a value",
+}
+
+
+def _convert(value: Any, kind: type) -> Any:
+    """Returns `value` as `kind`, or INVALID.
+
+    YAML 1.1 reads `5e-5` and `1e6` as text because they have no point; a number is meant.
+    """
+    if kind is object:
+        return value
+    if kind is dict:
+        return dict(value) if isinstance(value, Mapping) else INVALID
+    if isinstance(value, bool):
+        return value if kind is bool else INVALID
+    if kind is float:
+        try:
+            number = float(value) if isinstance(value, int | float | str) else math.nan
+        except (ValueError, OverflowError):
+            return INVALID
+        return number if math.isfinite(number) else INVALID
+    return value if type(value) is kind else INVALID
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list whose items are all of one node.
+
+    Args:
+        item: The node of each item.
+        length: The number of items; None for any.
+        nullable: Whether null is allowed.
+        single: Whether a single item may be given without a list.
+        default: Filled in where the list is missing; UNSET leaves it missing.
+        filled: Whether an empty list is a fault.
+    """
+
+    item: Node
+    length: int | None = None
+    nullable: bool = False
+    single: bool = False
+    default: Any = UNSET
+    filled: bool = False
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns a list; see scimind.config.schema."""
+        if value is None and self.nullable:
+            return None
+        if self.single and not isinstance(value, list | tuple):
+            return self.item.check(value, name, faults)
+        if not isinstance(value, list | tuple) or (self.length is not None and len(value) != self.length):
+            count = "" if self.length is None else f" of {self.length} values"
+            faults.append(f"{name} ({show(value)}) must be a list{count}")
+            return INVALID
+        if self.filled and not value:
+            faults.append(f"{name} ({show(value)}) must be a list with at least one item")
+            return INVALID
+        items = [self.item.check(item, f"{name}.{place}", faults) for place, item in enumerate(value)]
+        return INVALID if any(item is INVALID for item in items) else items
+
+
+@dataclass(frozen=True)
+class Named:
+    """Items under names that the user chooses, at least one.
+
+    Args:
+        item: The node of each item.
+        single: Whether a single item may be given without a name.
+        default: Filled in where the names are missing; UNSET leaves them missing.
+    """
+
+    item: Node
+    single: bool = False
+    default: Any = UNSET
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns a dict of the items, or the item without a name; see scimind.config.schema."""
+        if self.single and not isinstance(value, Mapping):
+            return self.item.check(value, name, faults)
+        if not isinstance(value, Mapping) or not value:
+            faults.append(f"{name} ({show(value)}) must be names with values")
+            return INVALID
+        if not all(isinstance(key, str) and key for key in value):
+            faults.append(f"{name} ({show(value)}) must be names with values; a name is text, in quotes if need be")
+            return INVALID
+        items = {key: self.item.check(item, join(name, key), faults) for key, item in value.items()}
+        return INVALID if any(item is INVALID for item in items.values()) else items
+
+
+@dataclass(frozen=True)
+class Section:
+    """Named settings.
+
+    Args:
+        fields: Node of each name.
+        required: Names that must be there.
+        always: Whether the section is made, from defaults, where it is missing.
+        open: Whether other names are allowed; they are left out of the result.
+    """
+
+    fields: Mapping[str, Node]
+    required: tuple[str, ...] = ()
+    always: bool = False
+    open: bool = False
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns a dict with the defaults filled in; settings with faults are left out of it."""
+        if value is None:
+            value = {}
+        if not isinstance(value, Mapping):
+            faults.append(
+                f"{name} ({show(value)}) must be a section with names such as {', '.join(list(self.fields)[:3])}"
+            )
+            return INVALID
+        result: dict[str, Any] = {}
+        for key, item in value.items():
+            if key in self.fields:
+                checked = self.fields[key].check(item, join(name, key), faults)
+                if checked is not INVALID:
+                    result[key] = checked
+            elif not self.open:
+                faults.add_unknown(key, name, self.fields)
+        for key in self.required:
+            if key not in value:
+                faults.append(f"{join(name, key)} is missing; give it a value")
+        for key, node in self.fields.items():
+            if key not in value:
+                self._fill(result, key, node, join(name, key), faults)
+        return result
+
+    @staticmethod
+    def _fill(result: dict[str, Any], key: str, node: Node, name: str, faults: Faults) -> None:
+        """Puts the default of a missing setting into `result`, if it has one."""
+        default = getattr(node, "default", UNSET)
+        if default is not UNSET:
+            result[key] = list(default) if isinstance(default, tuple) else default
+        elif getattr(node, "always", False):
+            result[key] = node.check({}, name, faults)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A section whose settings depend on its `type`, as everything that MindFormers builds by name."""
+
+    variants: Mapping[str, Section]
+    others: Mapping[str, Node] = field(default_factory=dict)
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns the section of the named type, checked; `others` are settings of every type."""
+        if not isinstance(value, Mapping):
+            faults.append(f"{name} ({show(value)}) must be a section with a type")
+            return INVALID
+        kind = str(value.get("type"))
+        if kind not in self.variants:
+            guess = nearest(kind, self.variants)
+            what = "is missing" if value.get("type") is None else f"({kind}) is not known here"
+            faults.append(f"{name}.type {what}; the nearest valid type is {guess}")
+            return INVALID
+        chosen = self.variants[kind]
+        fields: dict[str, Node] = {"type": Value(str), **self.others, **chosen.fields}
+        return Section(fields, chosen.required).check(value, name, faults)

@@ -1,0 +1,20 @@
+"""Settings of how answers are generated."""
+
+from __future__ import annotations
+
+from scimind.config.nodes import Section, Value
+
+# Ours: how answers are generated. MindFormers keeps the first four in model_config, which is understood too.
+GENERATION = Section(
+    {
+        "do_sample": Value(bool, False),
+        "top_k": Value(int, 0, low=0),
+        "top_p": Value(float, 1.0, above=0, high=1),
+        "repetition_penalty": Value(float, 1.0, above=0),
+        "temperature": Value(float, 1.0, above=0),
+        "max_new_tokens": Value(int, 256, low=1),
+        "batch_size": Value(int, 8, low=1),
+        "seed": Value(int, 0, low=0),
+    },
+    always=True,
+)

@@ -1,0 +1,83 @@
+"""YAML files, the base that one stands on, and overrides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scimind.config import load_config
+from scimind.errors import ConfigError
+from tests.unit.config.support import NANO, ROOT, faults_of, written
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("- 1\n", "where settings such as"),
+        ("a: 1\nb: [\n", "run.yaml:3: not valid YAML"),
+        ("seed: 1\nseed: 2\n", "run.yaml:2: not valid YAML: 'seed' is given twice"),
+        ("a: &a [*a]\n", "nested deeper"),
+        ("seed: 1\n", "model is missing"),
+        ("1: 2\nmodel: {}\n", "1 is not a setting"),
+    ],
+)
+def test_broken_file_is_one_line(text: str, message: str, tmp_path: Path) -> None:
+    found = faults_of(path=written(tmp_path, text))
+    assert message in found
+    assert "\n" not in found
+
+
+def test_missing_file_folder_and_binary_file(tmp_path: Path) -> None:
+    assert "no such file" in faults_of(path=tmp_path / "none.yaml")
+    assert "cannot be read" in faults_of(path=tmp_path)
+    binary = tmp_path / "weights.yaml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    assert "not text in UTF-8" in faults_of(path=binary)
+
+
+def test_a_file_stands_on_its_base(tmp_path: Path) -> None:
+    base = ROOT / "configs" / "scimind_nano_finetune.yaml"
+    text = f"base: {base}\nseed: 9\ntrain_dataset: {{data_loader: {{dataset_dir: a}}}}\ncallbacks: []\n"
+    (tmp_path / "middle.yaml").write_text(text)
+    path = written(tmp_path, "base: middle.yaml\nmodel: {model_config: {num_layers: 2}}\n")
+    ours, theirs = load_config(path, ["--seed=11"]).to_dict(), load_config(base).to_dict()
+    assert ours["train_dataset_task"]["dataset_config"]["data_loader"]["dataset_dir"] == "a"
+    assert (ours["model"]["model_config"]["num_layers"], ours["seed"], ours["callbacks"]) == (2, 11, [])
+    for key, value in (("seed", 0), ("callbacks", theirs["callbacks"])):
+        ours[key] = value
+    ours["model"]["model_config"]["num_layers"] = theirs["model"]["model_config"]["num_layers"]
+    for section in ("train_dataset", "train_dataset_task"):
+        ours[section] = theirs[section]
+    assert ours == theirs  # nothing else has changed
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("base: none.yaml\n", "none.yaml: no such file"),
+        ("base: run.yaml\n", r"base \(run.yaml\) leads back to a file"),
+        ("base: [1]\n", "must be the path of a YAML file"),
+        (
+            f"base: {NANO}\nruner_config: {{}}\n",
+            "runer_config is not a setting; the nearest valid one is runner_config",
+        ),
+    ],
+)
+def test_a_faulty_base_is_told(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_config(written(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["--callbacks.7.type=x"], "callbacks is a list of 2; name an item by its place"),
+        (["--seed.first=1"], "seed (0) is a setting, not a section"),
+        (["--seed=[1"], "not valid YAML"),
+        (["--seed"], "'--seed' is no override; write --section.name=value"),
+    ],
+)
+def test_faulty_override_is_told(overrides: list[str], message: str) -> None:
+    assert message in faults_of(*overrides)
