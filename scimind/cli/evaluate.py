@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scimind.data.tasks.outputs import GROUPS
 from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
-from scimind.evaluate.metric_groups import GROUPS, group_of
+from scimind.evaluate.metric_groups import group_of
 
 if TYPE_CHECKING:
     from scimind.evaluate.evaluation import EvaluateOptions, Evaluation

@@ -12,8 +12,7 @@ from scimind.data.content.fields import SEQUENCE_KINDS, Field, Settings
 from scimind.data.defects import RecordError
 from scimind.data.encode.rendering import render_prompt
 from scimind.data.formats.rows import Columns, Row, is_parquet, read_rows
-from scimind.data.formats.text_files import open_text, read_text
-from scimind.data.tables import repair_backslashes
+from scimind.data.formats.text_files import open_text, read_text, repair_backslashes
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.registry import find_task
 from scimind.data.tasks.task import Task

@@ -12,7 +12,7 @@ from typing import Any
 from scimind.data.content.molecules import canonical_smiles, parse
 from scimind.data.content.sequences import Wrapped, clean_sequence, wrap_text
 from scimind.data.defects import EMPTY, LABEL, MALFORMED, RecordError
-from scimind.data.tables import repair_backslashes, text_of
+from scimind.data.formats.text_files import repair_backslashes
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.codec import TokenCodec
 
@@ -99,19 +99,32 @@ def read_field(spec: Field, raw: object, settings: Settings) -> Value:
     return KINDS[spec.kind](spec, raw, settings)
 
 
+def _text_of(value: object, name: str) -> str:
+    """Returns the text of a field, without white space around it.
+
+    Raises:
+        RecordError: It is empty, or no text.
+    """
+    if isinstance(value, str) and (text := value.strip()):
+        return text
+    if value is None or isinstance(value, str):
+        raise RecordError(EMPTY, f"the {name} is empty; fill it in or remove the record")
+    raise RecordError(MALFORMED, f"the {name} is no text; write it as text", text=repr(value))
+
+
 def _text(spec: Field, raw: object, settings: Settings) -> Value:
-    text = text_of(raw, spec.name)
+    text = _text_of(raw, spec.name)
     return Value(TokenCodec.escape(text), text)
 
 
 def _tagged(spec: Field, raw: object, settings: Settings) -> Value:
-    text = text_of(raw, spec.name)
+    text = _text_of(raw, spec.name)
     shown, _, found = wrap_text(text, spec.fenced, detect=settings.detect)
     return Value(shown, text, detected=tuple(found))
 
 
 def _smiles(spec: Field, raw: object, settings: Settings) -> Value:
-    text, repairs = repair_backslashes(text_of(raw, spec.name))
+    text, repairs = repair_backslashes(_text_of(raw, spec.name))
     text = text.removeprefix("<smiles>").removesuffix("</smiles>")
     # A character without a token is told by the tokenizer, with its position.
     if settings.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
@@ -123,7 +136,7 @@ def _smiles(spec: Field, raw: object, settings: Settings) -> Value:
 
 
 def _sequence(spec: Field, raw: object, settings: Settings) -> Value:
-    text = clean_sequence(spec.kind, text_of(raw, spec.name))
+    text = clean_sequence(spec.kind, _text_of(raw, spec.name))
     return Value(TokenCodec.wrap(text, spec.kind), text, spec.kind)
 
 
@@ -138,7 +151,7 @@ def _names(spec: Field, raw: object, settings: Settings) -> Value:
 def _name_list(raw: object, name: str) -> list[str]:
     """Returns names that are given as a list, as Python's or JSON's text of one, or with semicolons between."""
     if isinstance(raw, str):
-        text = text_of(raw, name)
+        text = _text_of(raw, name)
         if text[0] in "{[":
             try:
                 raw = ast.literal_eval(text) if text[0] == "{" else json.loads(text)
@@ -153,7 +166,7 @@ def _name_list(raw: object, name: str) -> list[str]:
 
 
 def _label(spec: Field, raw: object, settings: Settings) -> Value:
-    text = text_of(str(raw) if isinstance(raw, (bool, int, float)) else raw, spec.name)
+    text = _text_of(str(raw) if isinstance(raw, (bool, int, float)) else raw, spec.name)
     text = re.sub(r"\s+", " ", text)
     if not spec.labels:
         return Value(TokenCodec.escape(text), text)

@@ -13,6 +13,7 @@ from scimind.data.content.molecules import canonical_smiles, parse, scaffold
 from scimind.data.content.sequences import wrap_text
 from scimind.data.conversation import Round
 from scimind.data.defects import ENCODING, RecordError
+from scimind.data.formats.conversations import read_conversations
 from scimind.data.formats.rows import Row
 from scimind.data.formats.text_files import FileNotes, broken_byte
 from scimind.data.tasks.task import Sample, Task
@@ -50,8 +51,6 @@ class ConversationTask(Task):
 
     def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
         """Yields the conversations of a file; see the base class."""
-        from scimind.data.formats.conversations import read_conversations
-
         if label is not None:
             raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
         for found in read_conversations(path, notes=notes):
@@ -86,13 +85,14 @@ class ConversationTask(Task):
                 except RecordError:
                     pass  # a conversation may speak of what is no molecule
             names.append(sequence)
+        *asked, answer = (text or "" for pair in rounds for text in pair)
         return Sample(
             rounds=rounds,
             entity="\x1f".join(names) or rounds[0].question,
             tag=tag,
             group=group,
-            question="\x1f".join(text for pair in rounds for text in pair)[: -len(rounds[-1].answer or "")],
-            answer=rounds[-1].answer or "",
+            question="\x1f".join([*asked, ""]),
+            answer=answer,
             repairs=values.get("repairs", 0),
             detected=tuple(detected),
         )

@@ -14,6 +14,7 @@ from scimind.data.content.sequences import Wrapped
 from scimind.data.conversation import Round
 from scimind.data.formats.rows import ENTITY, Columns, Row, read_rows
 from scimind.data.formats.text_files import FileNotes
+from scimind.data.tasks.negatives import with_negatives
 from scimind.data.tasks.outputs import Output
 from scimind.errors import DataError
 from scimind.hashing import digest
@@ -70,8 +71,7 @@ class Task:
         key: The field that must not stand in two splits; by default the first that is no text, else the first.
         headerless: The fields of a file without a header, in order.
         output: How an answer is read back.
-        metrics: The group of metrics that scores outputs, one of `scimind.evaluate.metric_groups.GROUPS`; empty for
-            none.
+        metrics: The group of metrics that scores outputs, one of `GROUPS`; empty for none.
         conflicts: Records that ask the same and answer differently: `keep` them, keep and `list` them, or `drop` them.
         negatives: How files that carry no label get negatives, by name; see `negatives`.
         description: A sentence for people.
@@ -141,9 +141,7 @@ class Task:
         if label is not None and labels is not None:
             found = (_with(row, labels.name, label) for row in found)
         elif labels is not None and self.negatives:
-            from scimind.data.tasks.negatives import with_negatives
-
-            found = with_negatives(found, self, settings.seed)
+            found = with_negatives(found, self.key_field, labels, settings.seed)
         return found
 
     def sample(self, values: Mapping[str, Any], settings: Settings) -> Sample:

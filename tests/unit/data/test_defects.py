@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from scimind.data import files, prepare, read_conversations
+from scimind.data import prepare, read_conversations
 from scimind.data.defects import (
     CONFLICT,
     DEFECTS,
@@ -19,6 +19,7 @@ from scimind.data.defects import (
     TOO_LONG,
     UNPARSABLE,
 )
+from scimind.data.formats.text_files import lines_of
 from scimind.errors import DataError
 
 GOOD = [("CCO", "An alcohol."), ("c1ccccc1", "Benzene."), ("CC(=O)O", "Acetic acid.")]
@@ -130,5 +131,5 @@ def test_compressed_utf16_and_parquet_files(codec, write, tmp_path):
 def test_long_lines_are_cut_wherever_blocks_end(block):
     text = "ab\n" + "x" * 20 + "\n\ncd\n" + "y" * 9
     blocks = [text[start : start + block] for start in range(0, len(text), block)]
-    assert list(files.lines_of(blocks, 5)) == ["ab", "x" * 6, "", "cd", "y" * 6]
-    assert list(files.lines_of(blocks)) == text.split("\n")
+    assert list(lines_of(blocks, 5)) == ["ab", "x" * 6, "", "cd", "y" * 6]
+    assert list(lines_of(blocks)) == text.split("\n")

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scimind.data import Conversation, Round, read_conversations, read_records
-from scimind.data.tables import read_pairs, repair_backslashes
+from scimind.data.formats.text_files import repair_backslashes
 from scimind.errors import DataError, SciMindError
 
 
@@ -18,7 +18,11 @@ PAIRS = [("CCO", "The molecule is an alcohol."), ("C/C=C\\C", 'It is "but-2-ene"
 
 
 def _pairs(path):
-    return [(pair.molecule, pair.description) for pair in read_pairs(path)]
+    """Returns the molecule and the description of each record, from its question and its answer."""
+    opening, closing = "Please describe the molecule: <smiles>", "</smiles>"
+    pairs = [record.rounds[0] for record in read_records("smiles2text", path)]
+    assert all(question.startswith(opening) and question.endswith(closing) for question, _ in pairs)
+    return [(question[len(opening) : -len(closing)], answer) for question, answer in pairs]
 
 
 @pytest.mark.parametrize(
@@ -53,14 +57,14 @@ def test_tables_of_all_forms(write, name, content, bom, end):
 
 def test_ids_come_from_the_file_or_its_name(write):
     chebi = write("chebi.txt", "CID\tSMILES\tdescription\n7\tCCO\tx\n\tCC\ty\n")
-    assert [pair.id for pair in read_pairs(chebi)] == ["7", "chebi-2"]
+    assert [record.id for record in read_records("smiles2text", chebi)] == ["7", "chebi-2"]
 
 
 def test_lines_of_quoted_csv_records(write):
     path = write("a.csv", 'molecule,caption\nC,"two\nlines"\nCC,one\nCCC\n')
-    records = list(read_pairs(path))
+    records = list(read_records("smiles2text", path))
     assert [record.line for record in records] == [2, 4, 5]
-    assert records[0].description == "two\nlines"
+    assert records[0].rounds[0].answer == "two\nlines"
     assert str(records[2]) == f"{path}:5: the record has 1 columns, the header 2; mend the record: 'CCC'"
 
 
@@ -208,4 +212,4 @@ def test_a_broken_line_of_json_lines_does_not_end_the_file(write):
 
 def test_unicode_line_separators_end_no_line(write):
     path = write("a.tsv", "molecule\tcaption\nC\tone\u2028two\x0bthree\nCC\tx\n")
-    assert [pair.description for pair in read_pairs(path)] == ["one\u2028two\x0bthree", "x"]
+    assert [description for _, description in _pairs(path)] == ["one\u2028two\x0bthree", "x"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scimind.data import QUESTIONS, TASKS, ask, find_task, prepare, read_conversations, read_records
+from scimind.data import TASKS, Round, find_task, prepare, read_conversations, read_records
 from scimind.data.content.fields import Settings
 from scimind.data.content.sequences import clean_sequence, wrap_text
 from scimind.data.prepare.mixture import prepare_mixture
@@ -24,12 +24,22 @@ def test_every_task_is_there_and_says_how_it_is_scored(name):
     assert task.name == name and (task.metrics or name == "conversation")
 
 
-def test_questions_are_those_of_prediction():
-    for name in QUESTIONS:
-        given = {"smiles2text": {"molecule": "CCO"}, "text2smiles": {"description": "A <smiles> of {|C|}."}}[name]
-        assert find_task(name).ask(**given) == ask(name, *given.values())
+def test_a_question_is_asked_with_raw_values(codec):
+    assert find_task("smiles2text").ask(molecule="CCO") == "Please describe the molecule: <smiles>CCO</smiles>"
+    question = find_task("text2smiles").ask(description="not <smiles>, not {|C|}")
+    assert codec.decode(codec.encode(question)) == (
+        "Please generate a SMILES chemical formula that matches the description below:\nnot <smiles>, not {|C|}"
+    )
     with pytest.raises(DataError, match="task smiles2text asks with a molecule; give it"):
         find_task("smiles2text").ask()
+
+
+def test_what_a_conversation_asks_does_not_depend_on_its_last_answer():
+    task = find_task("conversation")
+    for asked in ("What is it?", "Which?"):
+        samples = [task.sample({"rounds": (Round(asked, answer),)}, Settings()) for answer in ("", "x", "x y")]
+        assert {sample.question for sample in samples} == {asked + "\x1f"}
+        assert [sample.answer for sample in samples] == ["", "x", "x y"]
 
 
 INSTRUCTION = {"instruction": "What does it do? ", "input": f"```\n{PROTEIN}\n```", "output": "It binds <dna>.", "x": 1}
