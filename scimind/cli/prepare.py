@@ -123,11 +123,11 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: A mistake in the files or the flags.
     """
-    from scimind.data.content.fields import Settings
-    from scimind.data.prepare.api import prepare_task
+    from scimind.data.content.fields import FieldOptions
     from scimind.data.prepare.mixture import prepare_mixture
     from scimind.data.prepare.options import PrepareOptions
     from scimind.data.prepare.splitting import Split
+    from scimind.data.prepare.task_files import prepare_task
     from scimind.errors import SciMindError
     from scimind.parallel import available_cores
 
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
         packed=args.pack,
         workers=available_cores() if args.workers is None else args.workers,
         split=Split(args.split, args.eval_fraction, args.test_fraction, args.seed),
-        settings=Settings(args.molecules, args.randomised, args.detect, args.seed, args.split),
+        settings=FieldOptions(args.molecules, args.randomised, args.detect, args.seed, args.split),
         duplicates=args.duplicates,
         identity=args.identity,
         card=not args.no_card,

@@ -20,7 +20,7 @@ MOLECULES = ("as-is", "checked", "canonical")
 
 
 @dataclass(frozen=True)
-class Settings:
+class FieldOptions:
     """How fields are read.
 
     Args:
@@ -68,7 +68,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Value:
+class FieldValue:
     """A field's value.
 
     Args:
@@ -88,15 +88,15 @@ class Value:
     detected: tuple[Wrapped, ...] = ()
 
 
-def read_field(spec: Field, raw: object, settings: Settings) -> Value:
+def read_field(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     """Returns the value of a raw field.
 
     Raises:
         RecordError: It is empty, or faulty for its kind.
     """
     if spec.optional and (raw is None or (isinstance(raw, str) and not raw.strip())):
-        return Value("", "")
-    return KINDS[spec.kind](spec, raw, settings)
+        return FieldValue("", "")
+    return KINDS[spec.kind](spec, raw, options)
 
 
 def _text_of(value: object, name: str) -> str:
@@ -112,40 +112,40 @@ def _text_of(value: object, name: str) -> str:
     raise RecordError(MALFORMED, f"the {name} is no text; write it as text", text=repr(value))
 
 
-def _text(spec: Field, raw: object, settings: Settings) -> Value:
+def _text(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     text = _text_of(raw, spec.name)
-    return Value(TokenCodec.escape(text), text)
+    return FieldValue(TokenCodec.escape(text), text)
 
 
-def _tagged(spec: Field, raw: object, settings: Settings) -> Value:
+def _tagged(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     text = _text_of(raw, spec.name)
-    shown, _, found = wrap_text(text, spec.fenced, detect=settings.detect)
-    return Value(shown, text, detected=tuple(found))
+    shown, _, found = wrap_text(text, spec.fenced, detect=options.detect)
+    return FieldValue(shown, text, detected=tuple(found))
 
 
-def _smiles(spec: Field, raw: object, settings: Settings) -> Value:
+def _smiles(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     text, repairs = repair_backslashes(_text_of(raw, spec.name))
     text = text.removeprefix("<smiles>").removesuffix("</smiles>")
     # A character without a token is told by the tokenizer, with its position.
-    if settings.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
-        return Value(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs)
+    if options.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
+        return FieldValue(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs)
     molecule = parse(text)
     canonical = canonical_smiles(molecule)
-    shown = canonical if settings.molecules == "canonical" else text
-    return Value(TokenCodec.wrap(shown, "smiles"), canonical, "smiles", molecule, repairs)
+    shown = canonical if options.molecules == "canonical" else text
+    return FieldValue(TokenCodec.wrap(shown, "smiles"), canonical, "smiles", molecule, repairs)
 
 
-def _sequence(spec: Field, raw: object, settings: Settings) -> Value:
+def _sequence(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     text = clean_sequence(spec.kind, _text_of(raw, spec.name))
-    return Value(TokenCodec.wrap(text, spec.kind), text, spec.kind)
+    return FieldValue(TokenCodec.wrap(text, spec.kind), text, spec.kind)
 
 
-def _names(spec: Field, raw: object, settings: Settings) -> Value:
+def _names(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     names = sorted(dict.fromkeys(_name_list(raw, spec.name)), key=lambda name: (name.casefold(), name))
     if not names:
         raise RecordError(EMPTY, f"the {spec.name} are empty; fill them in or remove the record")
     text = ", ".join(names)
-    return Value(TokenCodec.escape(text), text)
+    return FieldValue(TokenCodec.escape(text), text)
 
 
 def _name_list(raw: object, name: str) -> list[str]:
@@ -165,19 +165,19 @@ def _name_list(raw: object, name: str) -> list[str]:
     return [item.strip() for item in raw if item.strip()]
 
 
-def _label(spec: Field, raw: object, settings: Settings) -> Value:
+def _label(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     text = _text_of(str(raw) if isinstance(raw, (bool, int, float)) else raw, spec.name)
     text = re.sub(r"\s+", " ", text)
     if not spec.labels:
-        return Value(TokenCodec.escape(text), text)
+        return FieldValue(TokenCodec.escape(text), text)
     for label, spellings in spec.labels.items():
         if text.casefold() in (label.casefold(), *(spelling.casefold() for spelling in spellings)):
-            return Value(TokenCodec.escape(label), label)
+            return FieldValue(TokenCodec.escape(label), label)
     reason = f"the {spec.name} is none of {', '.join(spec.labels)}; correct it, or add it to the task's labels"
     raise RecordError(LABEL, reason, text=text)
 
 
-KINDS: dict[str, Callable[[Field, object, Settings], Value]] = {
+KINDS: dict[str, Callable[[Field, object, FieldOptions], FieldValue]] = {
     "text": _text,
     "tagged": _tagged,
     "smiles": _smiles,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.data.content.fields import Settings
+from scimind.data.content.fields import FieldOptions
 from scimind.data.conversation import Conversation
 from scimind.data.defects import LETTER, MALFORMED, RecordError
 from scimind.data.encode.length import Fitted, Fitter
@@ -85,12 +85,12 @@ class RecordEncoder:
     Args:
         fitter: Encodes one and decides whether it fits.
         task: Says what a raw record means.
-        settings: How its fields are read.
+        options: How its fields are read.
     """
 
     fitter: Fitter
     task: Task
-    settings: Settings
+    options: FieldOptions
     _table: NDArray[np.int32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -105,7 +105,7 @@ class RecordEncoder:
         for number, (name, values) in enumerate(records):
             sample, length = Sample(), 0
             try:
-                sample = self.task.sample(values, self.settings)
+                sample = self.task.sample(values, self.options)
                 found, length = self._fit(name, sample)
                 fitted += [(number, one, is_variant) for one, is_variant in found]
             except RecordError as error:
@@ -114,7 +114,7 @@ class RecordEncoder:
                 faults[number] = _locate(error, sample)
             samples.append(sample)
             lengths.append(length)
-        by_cluster = self.settings.split == "cluster"
+        by_cluster = self.options.split == "cluster"
         return EncodedRecords(
             records={
                 "length": np.array(lengths, dtype=np.int32),
@@ -150,7 +150,7 @@ class RecordEncoder:
 
     def _group(self, sample: Sample) -> str:
         """Returns what stays together: a scaffold, all molecules without a ring, else the entity."""
-        if self.settings.split == "scaffold" and sample.tag == "smiles":
+        if self.options.split == "scaffold" and sample.tag == "smiles":
             return f"scaffold {sample.group}"
         return sample.entity
 

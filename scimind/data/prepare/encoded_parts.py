@@ -35,7 +35,7 @@ class Part:
             start += size
 
 
-class Parts:
+class EncodedParts:
     """A folder of parts.
 
     Args:

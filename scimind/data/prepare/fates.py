@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scimind.data.prepare import splitting
 from scimind.data.prepare.clusters import cluster
-from scimind.data.prepare.encoded_parts import Parts
+from scimind.data.prepare.encoded_parts import EncodedParts
 from scimind.data.prepare.splitting import CONFLICT, DUPLICATE, TRAIN, Split
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 
@@ -30,7 +30,7 @@ class Index:
     starts: NDArray[np.int64]  # the number of each part's first record, and n
 
     @classmethod
-    def of(cls, parts: Parts) -> Index:
+    def of(cls, parts: EncodedParts) -> Index:
         """Returns the index of parts."""
         columns: dict[str, list[NDArray[np.uint64]]] = {name: [np.zeros(0, np.uint64)] for name in _COLUMNS}
         rows, starts = [np.zeros(0, np.int32)], [0]
@@ -64,7 +64,7 @@ class Decision:
 
 
 def decide(
-    sources: Sequence[Parts],
+    sources: Sequence[EncodedParts],
     split: Split,
     conflicts: Sequence[str],
     *,
@@ -119,7 +119,7 @@ def _left_out(index: Index, keep_duplicates: bool, policy: str) -> tuple[NDArray
     return fate, other
 
 
-def _clusters(sources: Sequence[Parts], indexes: Sequence[Index], identity: float) -> NDArray[np.uint64]:
+def _clusters(sources: Sequence[EncodedParts], indexes: Sequence[Index], identity: float) -> NDArray[np.uint64]:
     """Returns the group of each record of all sources: its cluster's first entity, or its entity where it is text."""
     sequences: dict[str, dict[int, str]] = {tag: {} for tag in ("protein", "dna", "rna")}
     for parts in sources:

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from scimind.data.prepare.fates import Decision, Index
-from scimind.data.prepare.sources import Source
+from scimind.data.prepare.sources import TaskSource
 from scimind.data.prepare.splitting import TRAIN, repeats, shares
 from scimind.data.prepare.summary import PrepareSummary
 from scimind.errors import SciMindError
 
 
 def mix(
-    sources: Sequence[Source],
+    sources: Sequence[TaskSource],
     decided: Sequence[tuple[Index, Decision]],
     summary: PrepareSummary,
     temperature: float,

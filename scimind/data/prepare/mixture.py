@@ -22,7 +22,7 @@ import yaml
 from scimind.config.schema import nearest
 from scimind.data.prepare.options import PrepareOptions, check_name
 from scimind.data.prepare.pipeline import prepare_sources
-from scimind.data.prepare.sources import LabelledFile, Source
+from scimind.data.prepare.sources import LabelledFile, TaskSource
 from scimind.data.prepare.summary import PrepareSummary
 from scimind.data.tasks.registry import find_task
 from scimind.errors import ConfigError, SciMindError
@@ -37,7 +37,7 @@ class Mixture:
     """Several tasks to learn at once; see the module for the file."""
 
     name: str
-    sources: tuple[Source, ...]
+    sources: tuple[TaskSource, ...]
     temperature: float = 1.0
     records: int | None = None
 
@@ -106,7 +106,7 @@ def read_mixture(path: Path) -> Mixture:
     return Mixture(str(tree.get("name", path.stem)), tuple(sources), float(temperature), records)
 
 
-def _source(name: Any, spec: Any, path: Path, faults: list[str]) -> Source | None:
+def _source(name: Any, spec: Any, path: Path, faults: list[str]) -> TaskSource | None:
     if not isinstance(spec, Mapping) or not isinstance(spec.get("input"), (list, str)) or not spec["input"]:
         faults.append(f"task {name} needs input: [FILE, …]")
         return None
@@ -118,7 +118,7 @@ def _source(name: Any, spec: Any, path: Path, faults: list[str]) -> Source | Non
         task = str(path.parent / task)
     texts = [spec["input"]] if isinstance(spec["input"], str) else spec["input"]
     files = [LabelledFile.parse(text, path.parent) for text in map(str, texts)]
-    return Source(find_task(task), files, check_name(str(name)), spec.get("weight"))
+    return TaskSource(find_task(task), files, check_name(str(name)), spec.get("weight"))
 
 
 def _unknown(tree: Mapping[Any, Any], keys: tuple[str, ...], what: str, faults: list[str]) -> None:

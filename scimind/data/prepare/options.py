@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scimind.data.content.fields import MOLECULES, Settings
+from scimind.data.content.fields import MOLECULES, FieldOptions
 from scimind.data.prepare.splitting import Split
 from scimind.errors import SciMindError
 
@@ -31,7 +31,7 @@ class PrepareOptions:
     workers: int = 1
     progress: bool = True
     split: Split = field(default_factory=Split)
-    settings: Settings = field(default_factory=Settings)
+    settings: FieldOptions = field(default_factory=FieldOptions)
     duplicates: str = "drop"
     identity: float = 0.8
     card: bool = False

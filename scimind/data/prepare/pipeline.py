@@ -14,12 +14,12 @@ import scimind
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
 from scimind.data.prepare.card import write_card
-from scimind.data.prepare.encoded_parts import Parts
+from scimind.data.prepare.encoded_parts import EncodedParts
 from scimind.data.prepare.fates import Decision, Index, decide
 from scimind.data.prepare.mixing import mix
 from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.sinks import Rejects, Sink
-from scimind.data.prepare.sources import Source
+from scimind.data.prepare.sources import TaskSource
 from scimind.data.prepare.splitting import EVALUATION, TEST, TRAIN
 from scimind.data.prepare.staging import staged
 from scimind.data.prepare.summary import PrepareSummary
@@ -31,7 +31,7 @@ from scimind.tokenizer import TokenCodec
 
 
 def prepare_sources(
-    sources: Sequence[Source],
+    sources: Sequence[TaskSource],
     output_dir: str | Path,
     name: str,
     codec: TokenCodec,
@@ -75,7 +75,7 @@ def prepare_sources(
     with staged(folder, files, overwrite=options.overwrite) as scratch, ExitStack() as stack:
         stack.push(_PartsKeeper(folder / f".{name}.parts"))
         parts = [
-            Parts(folder / f".{name}.parts" / str(number), _manifest(source, codec, options))
+            EncodedParts(folder / f".{name}.parts" / str(number), _manifest(source, codec, options))
             for number, source in enumerate(sources)
         ]
         for source, stored in zip(sources, parts, strict=True):
@@ -121,7 +121,7 @@ class _PartsKeeper:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _summary(sources: Sequence[Source], codec: TokenCodec, options: PrepareOptions) -> PrepareSummary:
+def _summary(sources: Sequence[TaskSource], codec: TokenCodec, options: PrepareOptions) -> PrepareSummary:
     split, settings = options.split, options.settings
     return PrepareSummary(
         task=" + ".join(source.name or source.task.name for source in sources),
@@ -152,7 +152,7 @@ def _summary(sources: Sequence[Source], codec: TokenCodec, options: PrepareOptio
     )
 
 
-def _manifest(source: Source, codec: TokenCodec, options: PrepareOptions) -> dict[str, Any]:
+def _manifest(source: TaskSource, codec: TokenCodec, options: PrepareOptions) -> dict[str, Any]:
     """Returns what encoded parts depend on."""
     files = []
     for file in source.files:
@@ -169,8 +169,8 @@ def _manifest(source: Source, codec: TokenCodec, options: PrepareOptions) -> dic
 
 
 def _write(
-    sources: Sequence[Source],
-    parts: Sequence[Parts],
+    sources: Sequence[TaskSource],
+    parts: Sequence[EncodedParts],
     decided: Sequence[tuple[Index, Decision]],
     sinks: dict[tuple[int, int], Sink],
     scratch: Path,

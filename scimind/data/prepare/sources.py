@@ -16,7 +16,7 @@ from scimind.data.defects import TOO_LONG, RecordError, defect_of
 from scimind.data.encode.records import EncodedRecords, Fault, RecordEncoder, encode_tasks
 from scimind.data.formats.rows import Row
 from scimind.data.formats.text_files import FileNotes, count_lines
-from scimind.data.prepare.encoded_parts import Part, Parts
+from scimind.data.prepare.encoded_parts import EncodedParts, Part
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError, SciMindError, excerpt
 
@@ -38,7 +38,7 @@ class LabelledFile:
 
 
 @dataclass
-class Source:
+class TaskSource:
     """A task with its files.
 
     Args:
@@ -55,7 +55,7 @@ class Source:
     weight: float | None = None
     notes: dict[str, FileNotes] = field(default_factory=dict)
 
-    def encode(self, encode: RecordEncoder, parts: Parts, *, strict: bool, workers: int, progress: bool) -> None:
+    def encode(self, encode: RecordEncoder, parts: EncodedParts, *, strict: bool, workers: int, progress: bool) -> None:
         """Fills the parts.
 
         Args:
@@ -85,7 +85,7 @@ class Source:
                 done, is_read = 0, False
                 notes = self.notes.setdefault(str(file.path), FileNotes())
                 try:
-                    for record in self.task.rows(file.path, file.label, notes, encode.settings):
+                    for record in self.task.rows(file.path, file.label, notes, encode.options):
                         if record.line is not None and record.line > done:
                             bar.update(record.line - done)
                             done = record.line

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from scimind.data.defects import CONFLICT as CONFLICTING
 from scimind.data.defects import DUPLICATE as REPEATED
-from scimind.data.prepare.encoded_parts import Part, Parts
+from scimind.data.prepare.encoded_parts import EncodedParts, Part
 from scimind.data.prepare.fates import Decision, Index
 from scimind.data.prepare.sinks import Rejects, Sink
-from scimind.data.prepare.sources import Source
+from scimind.data.prepare.sources import TaskSource
 from scimind.data.prepare.splitting import CONFLICT, DUPLICATE, EVALUATION, TEST, TRAIN
 from scimind.data.prepare.summary import PrepareSummary
 from scimind.modality import MODALITY_NAMES
@@ -56,8 +56,8 @@ class Emission:
         note: Takes what was found without marks: file, line, modality, sequence.
     """
 
-    source: Source
-    parts: Parts
+    source: TaskSource
+    parts: EncodedParts
     index: Index
     decision: Decision
     sinks: dict[int, Sink]

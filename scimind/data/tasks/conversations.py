@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.fields import Settings
+from scimind.data.content.fields import FieldOptions
 from scimind.data.content.molecules import canonical_smiles, parse, scaffold
 from scimind.data.content.sequences import wrap_text
 from scimind.data.conversation import Round
@@ -49,7 +49,7 @@ class ConversationTask(Task):
     Its entities are all sequences of a record together, or its first question where it has none.
     """
 
-    def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
+    def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
         """Yields the conversations of a file; see the base class."""
         if label is not None:
             raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
@@ -63,10 +63,10 @@ class ConversationTask(Task):
             else:
                 yield Row(found.id, {ROUNDS: found.rounds, "repairs": found.repairs}, path, found.line or 1)
 
-    def sample(self, values: Mapping[str, Any], settings: Settings) -> Sample:
+    def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns what a conversation says; see the base class."""
         rounds, detected = values[ROUNDS], []
-        if settings.detect:
+        if options.detect:
             wrapped = []
             for pair in rounds:
                 texts = [wrap_text(text, detect=True, plain=False) for text in pair]
@@ -77,11 +77,11 @@ class ConversationTask(Task):
         tag = sequences[0][0] if sequences else ""
         names, group = [], ""
         for kind, sequence in sequences:
-            if kind == "smiles" and settings.molecules != "as-is":
+            if kind == "smiles" and options.molecules != "as-is":
                 try:
                     molecule = parse(sequence)
                     sequence = canonical_smiles(molecule)
-                    group = group or (scaffold(molecule) if settings.scaffolds else "")
+                    group = group or (scaffold(molecule) if options.scaffolds else "")
                 except RecordError:
                     pass  # a conversation may speak of what is no molecule
             names.append(sequence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from scimind.data.content.fields import Settings
+from scimind.data.content.fields import FieldOptions
 from scimind.data.conversation import Conversation
 from scimind.data.defects import RecordError
 from scimind.data.formats.text_files import FileNotes
@@ -15,26 +15,26 @@ from scimind.errors import DataError
 
 
 def read_records(
-    task: str | Task, path: str | Path, settings: Settings | None = None
+    task: str | Task, path: str | Path, options: FieldOptions | None = None
 ) -> Iterator[Conversation | DataError]:
     """Yields the records of a file as conversations; a faulty one is yielded as its error, and the next one follows.
 
     Args:
         task: A task or its name, see `find_task`.
         path: The file.
-        settings: How fields are read; by default molecules are taken as they are.
+        options: How fields are read; by default molecules are taken as they are.
 
     Raises:
         DataError: The file as a whole cannot be read.
         SciMindError: An unknown task.
     """
-    task, settings = find_task(task), settings or Settings(molecules="as-is")
-    for row in task.rows(Path(path), None, FileNotes(), settings):
+    task, options = find_task(task), options or FieldOptions(molecules="as-is")
+    for row in task.rows(Path(path), None, FileNotes(), options):
         if isinstance(row, DataError):
             yield row
             continue
         try:
-            sample = task.sample(row.values, settings)
+            sample = task.sample(row.values, options)
         except RecordError as error:
             yield RecordError(error.defect, error.reason, row.path, row.line, error.text)
         else:

@@ -14,9 +14,9 @@ from scimind.cli import prepare as verb
 from scimind.data import TASKS, encode_conversation, prepare, read_conversations
 from scimind.data.encode.length import POLICIES
 from scimind.data.encode.rendering import IGNORED_LABEL
-from scimind.data.prepare.api import ON_BAD
 from scimind.data.prepare.mindrecord import COLUMNS, count_records
 from scimind.data.prepare.splitting import SPLITS
+from scimind.data.prepare.task_files import ON_BAD
 from scimind.errors import DataError, SciMindError
 from scimind.tokenizer import TokenCodec
 from tests.support.shared import ROOT, shared_file

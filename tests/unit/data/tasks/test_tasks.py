@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scimind.data import TASKS, Round, find_task, prepare, read_conversations, read_records
-from scimind.data.content.fields import Settings
+from scimind.data.content.fields import FieldOptions
 from scimind.data.content.sequences import clean_sequence, wrap_text
 from scimind.data.prepare.mixture import prepare_mixture
 from scimind.data.prepare.options import PrepareOptions
@@ -37,7 +37,7 @@ def test_a_question_is_asked_with_raw_values(codec):
 def test_what_a_conversation_asks_does_not_depend_on_its_last_answer():
     task = find_task("conversation")
     for asked in ("What is it?", "Which?"):
-        samples = [task.sample({"rounds": (Round(asked, answer),)}, Settings()) for answer in ("", "x", "x y")]
+        samples = [task.sample({"rounds": (Round(asked, answer),)}, FieldOptions()) for answer in ("", "x", "x y")]
         assert {sample.question for sample in samples} == {asked + "\x1f"}
         assert [sample.answer for sample in samples] == ["", "x", "x y"]
 
@@ -254,7 +254,7 @@ def test_real_files_go_through(codec, tmp_path, task, name, count):
 
 
 def test_properties_of_lpm24(codec):
-    found = read_records("smiles2properties", shared_file("data/lpm24/train_props.tsv.gz"), Settings("as-is"))
+    found = read_records("smiles2properties", shared_file("data/lpm24/train_props.tsv.gz"), FieldOptions("as-is"))
     records = [next(found) for _ in range(200)]
     assert all(record.rounds[0].answer.count(",") >= 0 and record.rounds[0].question for record in records)
     assert records[0].rounds[0].answer.startswith("Aging, Apoptosis, Barth syndrome")

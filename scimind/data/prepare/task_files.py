@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scimind.data.content.fields import Settings
+from scimind.data.content.fields import FieldOptions
 from scimind.data.prepare.options import DUPLICATES, ON_BAD, PrepareOptions, check_name
 from scimind.data.prepare.pipeline import prepare_sources
-from scimind.data.prepare.sources import LabelledFile, Source
+from scimind.data.prepare.sources import LabelledFile, TaskSource
 from scimind.data.prepare.splitting import Split
 from scimind.data.prepare.summary import PrepareSummary
 from scimind.data.tasks.registry import find_task
@@ -68,7 +68,7 @@ def prepare(
         identity: From which on sequences are alike, see `cluster`.
         seed: Decides about splits, random spellings, negatives and mixtures.
         duplicates: `drop` lists records of equal question and answer, `keep` keeps them.
-        molecules: `checked`, `canonical` or `as-is`, see `Settings`.
+        molecules: `checked`, `canonical` or `as-is`, see `FieldOptions`.
         randomised: Random spellings of each molecule to learn from besides, from 0.
         detect: Whether sequences without marks are looked for in text, see `wrap_text`.
         packed: Whether short records share a row, see `packing`; a model needs `packed: True` to learn from them.
@@ -90,7 +90,7 @@ def prepare(
         workers=workers,
         progress=progress,
         split=Split(split, eval_fraction, test_fraction, seed),
-        settings=Settings(molecules, randomised, detect, seed, split),
+        settings=FieldOptions(molecules, randomised, detect, seed, split),
         duplicates=duplicates,
         identity=identity,
         card=card,
@@ -113,7 +113,7 @@ def prepare_task(
     if not files:
         raise SciMindError("no input; give at least one file")
     name = check_name(name or (_stem(files[0].path) if len(files) == 1 else found.name))
-    return prepare_sources([Source(found, files)], output_dir, name, codec, options)
+    return prepare_sources([TaskSource(found, files)], output_dir, name, codec, options)
 
 
 def _stem(path: Path) -> str:
