@@ -25,23 +25,18 @@ class FieldOptions:
 
     Args:
         molecules: `as-is` takes SMILES as they are; `checked` refuses those that RDKit cannot parse; `canonical` writes
-            RDKit's canonical SMILES besides.
+            RDKit's canonical SMILES instead.
         randomised: Further records of each one to learn from, whose molecules are spelled at random.
         detect: Whether sequences without marks are looked for in text, see `wrap_text`.
         seed: Decides random spellings and negatives.
-        split: What stays together in a split, see `splits`; decides whether scaffolds are computed.
+        scaffolds: Whether the scaffolds of molecules are computed.
     """
 
     molecules: str = "checked"
     randomised: int = 0
     detect: bool = False
     seed: int = 0
-    split: str = "random"
-
-    @property
-    def scaffolds(self) -> bool:
-        """Whether scaffolds of molecules are needed."""
-        return self.split == "scaffold"
+    scaffolds: bool = False
 
 
 @dataclass(frozen=True)

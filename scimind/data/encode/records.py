@@ -64,7 +64,7 @@ class EncodedRecords:
         faults: The faults of the records that are faulty, by number.
         detected: Number, tag and sequence of each that was found without marks.
         labelled: The label of each record, if its task has any.
-        sequences: The entity of each record where splits by cluster need it, else none.
+        sequences: The entity of each record where it is kept, else none.
     """
 
     records: dict[str, NDArray[Any]]
@@ -86,11 +86,13 @@ class RecordEncoder:
         fitter: Encodes one and decides whether it fits.
         task: Says what a raw record means.
         options: How its fields are read.
+        keeps_sequences: Whether the entity of each record is kept as text, as splits by cluster need it.
     """
 
     fitter: Fitter
     task: Task
     options: FieldOptions
+    keeps_sequences: bool = False
     _table: NDArray[np.int32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -114,7 +116,6 @@ class RecordEncoder:
                 faults[number] = _locate(error, sample)
             samples.append(sample)
             lengths.append(length)
-        by_cluster = self.options.split == "cluster"
         return EncodedRecords(
             records={
                 "length": np.array(lengths, dtype=np.int32),
@@ -129,7 +130,7 @@ class RecordEncoder:
             faults=faults,
             detected=[(number, *found) for number, sample in enumerate(samples) for found in sample.detected],
             labelled={number: sample.label for number, sample in enumerate(samples) if sample.label is not None},
-            sequences=[sample.entity for sample in samples] if by_cluster else [],
+            sequences=[sample.entity for sample in samples] if self.keeps_sequences else [],
         )
 
     def _fit(self, name: str, sample: Sample) -> tuple[list[tuple[Fitted, bool]], int]:
@@ -150,7 +151,7 @@ class RecordEncoder:
 
     def _group(self, sample: Sample) -> str:
         """Returns what stays together: a scaffold, all molecules without a ring, else the entity."""
-        if self.options.split == "scaffold" and sample.tag == "smiles":
+        if self.options.scaffolds and sample.tag == "smiles":
             return f"scaffold {sample.group}"
         return sample.entity
 

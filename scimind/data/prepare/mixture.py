@@ -13,7 +13,7 @@ Weights are relative to each other; give them to all tasks or to none. Paths are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,9 @@ def prepare_mixture(
     output_dir: str | Path,
     *,
     codec: TokenCodec,
-    options: PrepareOptions,
+    options: PrepareOptions | None = None,
     name: str | None = None,
+    **settings: Any,
 ) -> PrepareSummary:
     """Writes `name.mindrecord` to learn from and `name_TASK_eval.mindrecord` of each task; returns the summary.
 
@@ -56,22 +57,23 @@ def prepare_mixture(
         mixture: The mixture, or its YAML file.
         output_dir: Folder for the results.
         codec: The vocabulary.
-        options: All settings, see `prepare`.
+        options: All settings; by default those of the command.
         name: First part of the files' names; by default the mixture's.
+        settings: Fields of `PrepareOptions` by name, in place of those of `options`.
 
     Raises:
         ConfigError: The file is faulty; all faults are named.
         SciMindError: As for `prepare`.
     """
-    found = mixture if isinstance(mixture, Mixture) else read_mixture(Path(mixture))
+    mixture = mixture if isinstance(mixture, Mixture) else read_mixture(Path(mixture))
     return prepare_sources(
-        found.sources,
+        mixture.sources,
         output_dir,
-        check_name(name or found.name),
+        check_name(name or mixture.name),
         codec,
-        options,
-        temperature=found.temperature,
-        records=found.records,
+        replace(options or PrepareOptions(), **settings),
+        temperature=mixture.temperature,
+        records=mixture.records,
     )
 
 

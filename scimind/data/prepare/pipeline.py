@@ -26,7 +26,7 @@ from scimind.data.prepare.summary import PrepareSummary
 from scimind.data.prepare.writing import Counts, Emission, interleave
 from scimind.errors import DataError, SciMindError
 from scimind.hashing import file_checksum
-from scimind.parallel import check_workers
+from scimind.parallel import available_cores, check_workers
 from scimind.tokenizer import TokenCodec
 
 
@@ -54,8 +54,8 @@ def prepare_sources(
         records: Records to learn from of a mixture; by default as many as there are.
     """
     fitter = Fitter(codec, options.seq_length, options.policy, loss_on_prompt=options.loss_on_prompt)
-    workers = check_workers(options.workers)
-    split, is_mixture = options.split, bool(sources[0].name)
+    workers = check_workers(available_cores() if options.workers is None else options.workers)
+    split, is_mixture = options.splitting, bool(sources[0].name)
     sinks = {(0, TRAIN): name}
     for number, source in enumerate(sources):
         first = f"{name}_{source.name}" if is_mixture else name
@@ -79,7 +79,7 @@ def prepare_sources(
             for number, source in enumerate(sources)
         ]
         for source, stored in zip(sources, parts, strict=True):
-            encode = RecordEncoder(fitter, source.task, options.settings)
+            encode = RecordEncoder(fitter, source.task, options.fields, keeps_sequences=split.by == "cluster")
             strict = options.on_bad == "stop"
             source.encode(encode, stored, strict=strict, workers=workers, progress=options.progress)
         decided = decide(
@@ -122,7 +122,7 @@ class _PartsKeeper:
 
 
 def _summary(sources: Sequence[TaskSource], codec: TokenCodec, options: PrepareOptions) -> PrepareSummary:
-    split, settings = options.split, options.settings
+    split = options.splitting
     return PrepareSummary(
         task=" + ".join(source.name or source.task.name for source in sources),
         inputs=[
@@ -144,9 +144,9 @@ def _summary(sources: Sequence[TaskSource], codec: TokenCodec, options: PrepareO
         split={"by": split.by, "evaluation": split.evaluation, "test": split.test, "seed": split.seed}
         | ({"identity": options.identity} if split.by == "cluster" else {}),
         settings={
-            "molecules": settings.molecules,
-            "randomised": settings.randomised,
-            "detect": settings.detect,
+            "molecules": options.molecules,
+            "randomised": options.randomised,
+            "detect": options.detect,
             "duplicates": options.duplicates,
         },
     )

@@ -74,7 +74,7 @@ def test_every_defect_of_molecules_is_listed_and_the_rest_prepared(codec, write,
     assert summary.defects.keys() <= set(DEFECTS)
     # The twin: strict, the first of them ends it.
     with pytest.raises(DataError, match=r"bad\.tsv:3: RDKit cannot parse the SMILES \(the spelling is none\)"):
-        prepare("smiles2text", [path], tmp_path / "strict", **given)
+        prepare("smiles2text", [path], tmp_path / "strict", on_bad="stop", **given)
 
 
 def test_defects_of_sequences_and_labels(codec, write, tmp_path):
@@ -122,9 +122,9 @@ def test_compressed_utf16_and_parquet_files(codec, write, tmp_path):
         (talk,) = read_conversations(out / "x.json")
         assert talk.rounds[0].answer == "An é."
     with pytest.raises(DataError, match="is no whole gzip file"):
-        prepare("smiles2text", [write("c.gz", gzip.compress(text.encode())[:-9])], out, codec=codec, seq_length=60)
+        prepare("smiles2text", [write("c.gz", gzip.compress(text.encode())[:-9])], out, codec=codec, on_bad="stop")
     with pytest.raises(DataError, match="is no whole parquet file"):
-        prepare("smiles2text", [write("c.parquet", b"PAR1 and no more")], out, codec=codec, seq_length=60)
+        prepare("smiles2text", [write("c.parquet", b"PAR1 and no more")], out, codec=codec, on_bad="stop")
 
 
 @pytest.mark.parametrize("block", [1, 3, 7, 1000])

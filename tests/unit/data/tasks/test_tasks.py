@@ -9,7 +9,6 @@ from scimind.data.content.fields import FieldOptions
 from scimind.data.content.sequences import clean_sequence, wrap_text
 from scimind.data.prepare.mixture import prepare_mixture
 from scimind.data.prepare.options import PrepareOptions
-from scimind.data.prepare.splitting import Split
 from scimind.data.tasks.negatives import deepromoter_negative
 from scimind.data.tasks.outputs import Output
 from scimind.errors import ConfigError, DataError, SciMindError
@@ -223,7 +222,7 @@ def test_mixture(codec, write, tmp_path):
     carbons = "".join(f"{'C' * (number + 1)}\tAlkane {number}.\n" for number in range(90))
     write("a.tsv", "molecule\tcaption\n" + carbons)
     write("p.txt", "".join(f"{'ACGT' * 5}{'A' * number}\n" for number in range(12)))
-    options = PrepareOptions(seq_length=160, progress=False, split=Split(evaluation=0.2))
+    options = PrepareOptions(seq_length=160, progress=False, eval_fraction=0.2)
     given = {"codec": codec, "options": options}
     summary = prepare_mixture(write("multi.yaml", MIXTURE), tmp_path / "out", **given)
     assert set(summary.splits) == {"multi", "multi_captions_eval", "multi_promoters_eval"}
