@@ -37,7 +37,7 @@ _RECORDS_AT_ONCE = 500
 _FEWEST_TASKS = 6
 
 _TAGGED = re.compile(r"<(smiles|protein|dna|rna)>(.*?)</\1>", re.DOTALL)
-_TAGS = ("", *TAG_CHARACTERS)
+TAGS = ("", *TAG_CHARACTERS)  # what the `tag` of a record numbers
 
 
 class Fault(NamedTuple):
@@ -124,7 +124,7 @@ class RecordEncoder:
                 "question": _digests([sample.question for sample in samples]),
                 "answer": _digests([sample.answer for sample in samples]),
                 "repairs": np.array([sample.repairs for sample in samples], dtype=np.int32),
-                "tag": np.array([_TAGS.index(sample.tag) for sample in samples], dtype=np.uint8),
+                "tag": np.array([TAGS.index(sample.tag) for sample in samples], dtype=np.uint8),
             },
             **self._rows(fitted),
             faults=faults,

@@ -1,4 +1,4 @@
-"""Splits hold no molecule or sequence twice; clusters are those of an exhaustive comparison; repeats add up."""
+"""Splits hold no molecule or sequence twice; clusters are those of an exhaustive comparison."""
 
 import random
 
@@ -10,7 +10,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from scimind.data import prepare, read_conversations
 from scimind.data.prepare.clusters import cluster
-from scimind.data.prepare.splitting import find_conflicts, find_duplicates, repeats, shares, spread
+from scimind.data.prepare.splitting import spread
 from scimind.data.tasks.conversations import marked_sequences
 from scimind.hashing import digest
 from tests.support.shared import shared_file
@@ -118,23 +118,6 @@ def test_real_proteins_of_a_cluster_stay_together(codec, tmp_path):
         sets.append([marked_sequences(talk.rounds[0].question)[0][1] for talk in talks])
     worst = max(Levenshtein.normalized_similarity(x, y, score_cutoff=0.5) for x in sets[0] for y in sets[1])
     assert worst < 0.6
-
-
-def test_duplicates_and_conflicts():
-    question = np.array([7, 8, 7, 7, 9, 8], dtype=np.uint64)
-    answer = np.array([1, 2, 3, 1, 1, 2], dtype=np.uint64)
-    assert find_duplicates(question, answer).tolist() == [0, 1, 2, 0, 4, 1]
-    assert find_conflicts(question, answer).tolist() == [2, -1, 0, 2, -1, -1]
-
-
-def test_repeats_and_shares():
-    keys = np.arange(10, dtype=np.uint64)
-    for wanted in (0, 7, 10, 25):
-        often = repeats(wanted, keys, 0)
-        assert often.sum() == wanted and often.max() - often.min() <= 1
-    assert shares([100, 400], [None, None], 1) == [0.2, 0.8]
-    assert shares([100, 400], [None, None], 2) == pytest.approx([1 / 3, 2 / 3])
-    assert shares([100, 400], [3, 1], 5) == [0.75, 0.25]
 
 
 def test_numbers_are_spread_evenly():
