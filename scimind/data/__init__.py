@@ -3,6 +3,7 @@
 from scimind.data.conversation import Conversation, Round, parse_conversation
 from scimind.data.encode.rendering import encode_conversation, encode_prompt, render_prompt
 from scimind.data.formats.conversations import read_conversations
+from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.summary import PrepareSummary
 from scimind.data.prepare.task_files import prepare
 from scimind.data.tasks.reading import read_records
@@ -12,6 +13,7 @@ from scimind.data.tasks.task import Sample, Task
 __all__ = [
     "TASKS",
     "Conversation",
+    "PrepareOptions",
     "PrepareSummary",
     "Round",
     "Sample",

@@ -28,7 +28,7 @@ from scimind.parallel import ordered_map
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.batch import RaggedRows
 
-Found = TypeVar("Found")
+Record = TypeVar("Record")
 NamedValues = tuple[str, Mapping[str, Any]]
 
 # Records of a task: enough that sending it costs little beside the work in it.
@@ -108,8 +108,8 @@ class RecordEncoder:
             sample, length = Sample(), 0
             try:
                 sample = self.task.sample(values, self.options)
-                found, length = self._fit(name, sample)
-                fitted += [(number, one, is_variant) for one, is_variant in found]
+                rows, length = self._fit(name, sample)
+                fitted += [(number, one, is_variant) for one, is_variant in rows]
             except RecordError as error:
                 faults[number] = Fault(error.defect, error.reason, error.text)
             except TokenError as error:
@@ -128,7 +128,7 @@ class RecordEncoder:
             },
             **self._rows(fitted),
             faults=faults,
-            detected=[(number, *found) for number, sample in enumerate(samples) for found in sample.detected],
+            detected=[(number, *wrapped) for number, sample in enumerate(samples) for wrapped in sample.detected],
             labelled={number: sample.label for number, sample in enumerate(samples) if sample.label is not None},
             sequences=[sample.entity for sample in samples] if self.keeps_sequences else [],
         )
@@ -137,17 +137,17 @@ class RecordEncoder:
         """Returns what fits of a record and of its variants, with whether it is one, and the record's length."""
         if sample.text is not None:
             pieces, length = self.fitter.fit_text(Conversation(name, (), text=sample.text))
-            found = [(piece, False) for piece in pieces]
+            rows = [(piece, False) for piece in pieces]
             for number, text in enumerate(sample.text_variants if pieces else (), start=1):
                 variants, _ = self.fitter.fit_text(Conversation(f"{name}-random-{number}", (), text=text))
-                found += [(piece, True) for piece in variants]
-            return found, length
+                rows += [(piece, True) for piece in variants]
+            return rows, length
         one, length = self.fitter.fit(Conversation(name, sample.rounds))
-        found = [] if one is None else [(one, False)]
-        for number, rounds in enumerate(sample.variants if found else (), start=1):
+        rows = [] if one is None else [(one, False)]
+        for number, rounds in enumerate(sample.variants if rows else (), start=1):
             variant, _ = self.fitter.fit(Conversation(f"{name}-random-{number}", rounds))
-            found += [] if variant is None else [(variant, True)]
-        return found, length
+            rows += [] if variant is None else [(variant, True)]
+        return rows, length
 
     def _group(self, sample: Sample) -> str:
         """Returns what stays together: a scaffold, all molecules without a ring, else the entity."""
@@ -178,11 +178,11 @@ class RecordEncoder:
 
 def encode_tasks(
     encode: Callable[[list[NamedValues]], EncodedRecords],
-    records: Iterator[Found],
+    records: Iterator[Record],
     workers: int,
     is_done: Callable[[int], bool],
-) -> Generator[tuple[int, list[Found], EncodedRecords], None, None]:
-    """Yields the number of each task, what was found for it, in order, and what became of the rows among that.
+) -> Generator[tuple[int, list[Record], EncodedRecords], None, None]:
+    """Yields the number of each task, its records, in order, and what became of the rows among them.
 
     Args:
         encode: Encodes a task.
@@ -190,14 +190,14 @@ def encode_tasks(
         workers: Processes that encode.
         is_done: Whether the task of a number is to be left out.
     """
-    waiting: deque[tuple[int, list[Found]]] = deque()
+    waiting: deque[tuple[int, list[Record]]] = deque()
 
     def tasks() -> Iterator[list[NamedValues]]:
         number = 0
         while task := list(islice(records, _RECORDS_AT_ONCE)):
             if not is_done(number):
                 waiting.append((number, task))
-                yield [(found.id, found.values) for found in task if isinstance(found, Row)]
+                yield [(row.id, row.values) for row in task if isinstance(row, Row)]
             number += 1
 
     with closing(ordered_map(encode, tasks(), workers, fewest=_FEWEST_TASKS)) as results:

@@ -40,11 +40,11 @@ def read_conversations(
             continue
         line, fields = value
         try:
-            found = parse_conversation(fields, name=f"{path.stem}-{number}", path=path, line=line, answered=answered)
+            talk = parse_conversation(fields, name=f"{path.stem}-{number}", path=path, line=line, answered=answered)
         except DataError as error:
             yield error
         else:
-            yield _repair(found)
+            yield _repair(talk)
 
 
 def _repair(conversation: Conversation) -> Conversation:

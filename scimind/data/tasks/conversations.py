@@ -53,15 +53,15 @@ class ConversationTask(Task):
         """Yields the conversations of a file; see the base class."""
         if label is not None:
             raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
-        for found in read_conversations(path, notes=notes):
-            if isinstance(found, DataError):
-                yield found
+        for talk in read_conversations(path, notes=notes):
+            if isinstance(talk, DataError):
+                yield talk
                 continue
-            texts = "".join(text or "" for pair in found.rounds for text in pair)
+            texts = "".join(text or "" for pair in talk.rounds for text in pair)
             if (broken := broken_byte(texts)) is not None:
-                yield RecordError(ENCODING, broken, found.path, found.line)
+                yield RecordError(ENCODING, broken, talk.path, talk.line)
             else:
-                yield Row(found.id, {ROUNDS: found.rounds, "repairs": found.repairs}, path, found.line or 1)
+                yield Row(talk.id, {ROUNDS: talk.rounds, "repairs": talk.repairs}, path, talk.line or 1)
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns what a conversation says; see the base class."""

@@ -137,12 +137,12 @@ class Task:
             columns = Columns(columns.names, columns.fallback, columns.optional | {labels.name}, columns.headerless)
         if label is not None and labels is None:
             raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
-        found = read_rows(path, columns, notes)
+        rows = read_rows(path, columns, notes)
         if label is not None and labels is not None:
-            found = (_with(row, labels.name, label) for row in found)
-        elif labels is not None and self.negatives:
-            found = with_negatives(found, self.key_field, labels, options.seed)
-        return found
+            return (_with(row, labels.name, label) for row in rows)
+        if labels is not None and self.negatives:
+            return with_negatives(rows, self.key_field, labels, options.seed)
+        return rows
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns what a raw record says.
@@ -166,15 +166,15 @@ class Task:
             answer="\x1f".join(read[name].canonical for name in answered if name in read),
             variants=tuple(self._variants(read, options)),
             repairs=sum(value.repairs for value in read.values()),
-            detected=tuple(found for value in read.values() for found in value.detected),
+            detected=tuple(wrapped for value in read.values() for wrapped in value.detected),
             label=None if label is None else read[label.name].canonical,
         )
 
-    def ask(self, **given: str) -> str:
+    def ask(self, **values: str) -> str:
         """Returns the question of the task.
 
         Args:
-            given: The raw value of each field that the question holds: plain text, a SMILES, a sequence.
+            values: The raw value of each field that the question holds: plain text, a SMILES, a sequence.
 
         Raises:
             RecordError: One is empty or faulty.
@@ -182,9 +182,9 @@ class Task:
         """
         shown = {}
         for spec in self.asked_fields:
-            if spec.name not in given and not spec.optional:
+            if spec.name not in values and not spec.optional:
                 raise DataError(f"task {self.name} asks with a {spec.name}; give it")
-            shown[spec.name] = read_field(spec, given.get(spec.name), FieldOptions(molecules="as-is")).shown
+            shown[spec.name] = read_field(spec, values.get(spec.name), FieldOptions(molecules="as-is")).shown
         return self._fill(self.question, shown)
 
     def place_of(self, name: str) -> int:

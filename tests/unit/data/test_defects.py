@@ -1,4 +1,4 @@
-"""A file with every defect: all are found and listed, the rest is prepared; and the limits of reading."""
+"""A file with every defect: all are found and listed, the rest is prepared."""
 
 import gzip
 import json
@@ -19,7 +19,6 @@ from scimind.data.defects import (
     TOO_LONG,
     UNPARSABLE,
 )
-from scimind.data.formats.text_files import lines_of
 from scimind.errors import DataError
 
 GOOD = [("CCO", "An alcohol."), ("c1ccccc1", "Benzene."), ("CC(=O)O", "Acetic acid.")]
@@ -125,11 +124,3 @@ def test_compressed_utf16_and_parquet_files(codec, write, tmp_path):
         prepare("smiles2text", [write("c.gz", gzip.compress(text.encode())[:-9])], out, codec=codec, on_bad="stop")
     with pytest.raises(DataError, match="is no whole parquet file"):
         prepare("smiles2text", [write("c.parquet", b"PAR1 and no more")], out, codec=codec, on_bad="stop")
-
-
-@pytest.mark.parametrize("block", [1, 3, 7, 1000])
-def test_long_lines_are_cut_wherever_blocks_end(block):
-    text = "ab\n" + "x" * 20 + "\n\ncd\n" + "y" * 9
-    blocks = [text[start : start + block] for start in range(0, len(text), block)]
-    assert list(lines_of(blocks, 5)) == ["ab", "x" * 6, "", "cd", "y" * 6]
-    assert list(lines_of(blocks)) == text.split("\n")

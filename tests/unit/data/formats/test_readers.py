@@ -5,7 +5,6 @@ import json
 import pytest
 
 from scimind.data import Conversation, Round, read_conversations, read_records
-from scimind.data.formats.text_files import repair_backslashes
 from scimind.errors import DataError, SciMindError
 
 
@@ -79,19 +78,6 @@ def test_both_directions(write):
         "Please generate a SMILES chemical formula that matches the description below:\nIt is \\{|C|} and \\<smiles>."
     )
     assert record.rounds == (Round(question, "<smiles>CCO</smiles>"),)
-
-
-@pytest.mark.parametrize(
-    ("given", "expected", "count"),
-    [
-        ("C/C=C\\C", "C/C=C\\C", 0),
-        ("C/C=C\\\\C", "C/C=C\\C", 1),
-        ("\\\\C=C\\\\", "\\C=C\\", 2),
-        ("C\\\\\\\\C", "C\\C", 1),
-    ],
-)
-def test_repair_backslashes(given, expected, count):
-    assert repair_backslashes(given) == (expected, count)
 
 
 def test_doubled_backslashes_in_conversations(write):

@@ -10,7 +10,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from scimind.data import prepare, read_conversations
 from scimind.data.prepare.clusters import cluster
-from scimind.data.prepare.splitting import spread
+from scimind.data.prepare.splitting import Split, set_aside, spread
 from scimind.data.tasks.conversations import marked_sequences
 from scimind.hashing import digest
 from tests.support.shared import shared_file
@@ -125,3 +125,13 @@ def test_numbers_are_spread_evenly():
     for found in (spread(values, 0), spread(np.arange(20_000, dtype=np.uint64), 5)):
         assert np.abs(np.bincount((found * 10).astype(int), minlength=10) / 2000 - 1).max() < 0.1
     assert abs(np.corrcoef(spread(values, 0), spread(values, 1))[0, 1]) < 0.03
+
+
+def test_groups_are_set_aside_whole_and_while_they_fit():
+    group = np.repeat(np.array([digest(str(number)) for number in range(12)], dtype=np.uint64), [50, *[5] * 10, 0])
+    entity, eligible = np.arange(len(group), dtype=np.uint64), np.ones(len(group), dtype=bool)
+    evaluation, test = set_aside(Split("scaffold", 0.2, 0.1), entity, group, eligible)
+    assert (evaluation.sum(), test.sum()) == (20, 10) and not (evaluation & test).any()
+    assert not (evaluation | test)[group == group[0]].any()  # larger than both splits
+    for chosen in (evaluation, test):
+        assert all(len(set(chosen[group == key].tolist())) == 1 for key in group)

@@ -6,7 +6,7 @@ import pytest
 
 from scimind.data import TASKS, Round, find_task, prepare, read_conversations, read_records
 from scimind.data.content.fields import FieldOptions
-from scimind.data.content.sequences import clean_sequence, wrap_text
+from scimind.data.content.sequences import wrap_text
 from scimind.data.prepare.mixture import prepare_mixture
 from scimind.data.prepare.options import PrepareOptions
 from scimind.data.tasks.negatives import deepromoter_negative
@@ -77,14 +77,6 @@ def test_fasta_pairs_and_lists_of_promoters(codec, write, tmp_path):
         prepare("smiles2text", [f"yes={fasta[0]}"], tmp_path / "none", **given)
 
 
-def test_negatives_keep_eight_of_twenty_parts():
-    sequence = "A" * 300
-    made = deepromoter_negative(sequence, 0)
-    parts = [made[start : start + 15] for start in range(0, 300, 15)]
-    assert len(made) == 300 and sum(part == "A" * 15 for part in parts) == 8
-    assert made == deepromoter_negative(sequence, 0) != deepromoter_negative(sequence, 1)
-
-
 def test_pretraining_learns_all_and_cuts_long_text_between_words(codec, write, tmp_path):
     text = " ".join(f"word{number}" for number in range(60)) + " <smiles>CCOCC</smiles> and more words behind it"
     paths = [write("a.txt", text + "\n"), write("b.smi", "CCO ethanol\n"), write("c.fa", f">x\n{PROTEIN}\n")]
@@ -150,24 +142,6 @@ def test_a_users_task_in_python_with_other_processes(codec, write, tmp_path, mon
     assert len(talks) == 30 and talks[29].rounds[0] == ("ab29", "92ba")
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("see <smiles> CCO </smiles>.", "see <smiles>CCO</smiles>."),
-        ("see <smiles>hello world</smiles>", r"see \<smiles>hello world\</smiles>"),
-        ("an open <dna> tag and {|C|}", r"an open \<dna> tag and \{|C|}"),
-        (f"it is ```\n{PROTEIN}\n``` so", f"it is <protein>{PROTEIN}</protein> so"),
-        ("code ```x = 1``` stays", "code ```x = 1``` stays"),
-        ("a \\ ```MKV```", "a \\ <protein>MKV</protein>"),
-        ("a \\```MKV```", r"a \\<protein>MKV</protein>"),
-    ],
-)
-def test_marks_in_text(codec, text, expected):
-    wrapped, _, found = wrap_text(text, "protein")
-    assert wrapped == expected and not found
-    codec.encode(wrapped)
-
-
 def test_detection_is_off_by_default_and_tells_what_it_took(codec, write, tmp_path):
     text = f"CC(=O)Oc1ccccc1C(=O)O, (ACGTACGTACGT) GATTACA {PROTEIN} is AN ABBREVIATION of NO2 and C1 (see [3])."
     expected = f"<smiles>CC(=O)Oc1ccccc1C(=O)O</smiles>, (ACGTACGTACGT) GATTACA <protein>{PROTEIN}</protein> is"
@@ -181,14 +155,6 @@ def test_detection_is_off_by_default_and_tells_what_it_took(codec, write, tmp_pa
     lines = (tmp_path / "out/a.detected.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["modality"] for line in lines] == ["smiles", "protein"]
     assert prepare("conversation", [tmp_path / "a.json"], tmp_path / "off", **given).tokens["smiles"] == 0
-
-
-def test_sequences_in_several_forms():
-    assert clean_sequence("dna", "acg cgt gta") == "ACGTA"
-    assert clean_sequence("dna", "ACGT ACGT\nAC") == "ACGTACGTAC"
-    assert clean_sequence("protein", " mkv* ") == "MKV"
-    with pytest.raises(DataError, match="letter 'N' at position 2 is none of a dna sequence"):
-        clean_sequence("dna", "ACNT")
 
 
 @pytest.mark.parametrize(
