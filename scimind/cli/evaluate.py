@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scimind.config.shipped import data_file
+from scimind.data.tasks.outputs import GROUPS
 from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
-from scimind.evaluate.metric_groups import GROUPS, group_of
+from scimind.evaluate.metric_groups import group_of
 
 if TYPE_CHECKING:
     from scimind.evaluate.evaluation import EvaluateOptions, Evaluation

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scimind.config.shipped import data_file
 from scimind.data.content.fields import MOLECULES
 from scimind.data.encode.length import POLICIES
-from scimind.data.prepare.options import DUPLICATES, ON_BAD
+from scimind.data.prepare.options import DUPLICATES, ON_BAD, PrepareOptions
 from scimind.data.prepare.splitting import SPLITS
 from scimind.data.tasks.registry import TASKS
 
 if TYPE_CHECKING:
     from scimind.tokenizer import TokenCodec
+
+_DEFAULTS = PrepareOptions()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    length = "the model's seq_length (default: 2048)"
-    add("--seq-length", "--seq_length", type=int, default=2048, metavar="N", help=length)
+    length = "the model's seq_length (default: %(default)s)"
+    add("--seq-length", "--seq_length", type=int, default=_DEFAULTS.seq_length, metavar="N", help=length)
     add(
         "--tokenizer", type=Path, metavar="PATH", help="tokenizer folder or SentencePiece model (default: the built-in)"
     )
@@ -63,6 +66,7 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     add("--loss-on-prompt", "--loss_on_prompt", action="store_true", help="learn the prompts too")
     add(
         "--pack",
+        dest="packed",
         action="store_true",
         help="put several short records into a row; train with model.model_config.packed True",
     )
@@ -71,16 +75,19 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
 def _add_split_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     for name in ("eval", "test"):
-        text = f"share of the records to set aside as NAME_{name} (default: 0)"
-        add(f"--{name}-fraction", f"--{name}_fraction", type=float, default=0.0, metavar="F", help=text)
+        default = getattr(_DEFAULTS, f"{name}_fraction")
+        text = f"share of the records to set aside as NAME_{name} (default: {default:g})"
+        add(f"--{name}-fraction", f"--{name}_fraction", type=float, default=default, metavar="F", help=text)
     add(
         "--split",
         choices=SPLITS,
-        default="random",
-        help="what stays together: a molecule or sequence, a scaffold, a cluster of sequences (default: random)",
+        default=_DEFAULTS.split,
+        help="what stays together: a molecule or sequence, a scaffold, a cluster of sequences (default: %(default)s)",
     )
-    add("--identity", type=float, default=0.8, metavar="F", help="least identity in a cluster (default: 0.8)")
-    add("--seed", type=int, default=0, help="decides splits, random SMILES, negatives, mixtures (default: 0)")
+    identity = "least identity in a cluster (default: %(default)s)"
+    add("--identity", type=float, default=_DEFAULTS.identity, metavar="F", help=identity)
+    seed = "decides splits, random SMILES, negatives, mixtures (default: %(default)s)"
+    add("--seed", type=int, default=_DEFAULTS.seed, help=seed)
 
 
 def _add_record_flags(group: argparse._ArgumentGroup) -> None:
@@ -88,35 +95,35 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
     add(
         "--policy",
         choices=POLICIES,
-        default="drop",
-        help="a record that is too long is dropped, or its question's text is cut (default: drop)",
+        default=_DEFAULTS.policy,
+        help="a record that is too long is dropped, or its question's text is cut (default: %(default)s)",
     )
     bad = group.add_mutually_exclusive_group()
     bad.add_argument(
         "--on-bad",
         "--on_bad",
         choices=ON_BAD,
-        default="skip",
-        help="at a faulty record: stop, or skip and list it (default: skip)",
+        default=_DEFAULTS.on_bad,
+        help="at a faulty record: stop, or skip and list it (default: %(default)s)",
     )
     bad.add_argument("--strict", dest="on_bad", action="store_const", const="stop", help="the same as --on-bad stop")
     duplicates = "records of equal question and answer (default: drop all but the first)"
-    add("--duplicates", choices=DUPLICATES, default="drop", help=duplicates)
+    add("--duplicates", choices=DUPLICATES, default=_DEFAULTS.duplicates, help=duplicates)
     add(
         "--molecules",
         choices=MOLECULES,
-        default="checked",
-        help="SMILES are checked by RDKit, made canonical, or taken as they are (default: checked)",
+        default=_DEFAULTS.molecules,
+        help="SMILES are checked by RDKit, made canonical, or taken as they are (default: %(default)s)",
     )
     add(
         "--randomised",
         type=int,
-        default=0,
+        default=_DEFAULTS.randomised,
         metavar="N",
-        help="learn from N further spellings of each molecule (default: 0)",
+        help="learn from N further spellings of each molecule (default: %(default)s)",
     )
     add("--detect", action="store_true", help="look for sequences without marks in text, and list them")
-    add("--no-card", "--no_card", action="store_true", help="write no data card and no histogram")
+    add("--no-card", "--no_card", dest="card", action="store_false", help="write no data card and no histogram")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -125,35 +132,20 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: A mistake in the files or the flags.
     """
-    from scimind.data.content.fields import Settings
-    from scimind.data.prepare.api import prepare_task
     from scimind.data.prepare.mixture import prepare_mixture
-    from scimind.data.prepare.options import PrepareOptions
-    from scimind.data.prepare.splitting import Split
+    from scimind.data.prepare.task_files import prepare
     from scimind.errors import SciMindError
-    from scimind.parallel import available_cores
 
     if bool(args.input) == bool(args.mixture):
         raise SciMindError("a mixture names its files; leave --input out" if args.mixture else "give --input FILE")
-    options = PrepareOptions(
-        seq_length=args.seq_length,
-        policy=args.policy,
-        loss_on_prompt=args.loss_on_prompt,
-        on_bad=args.on_bad,
-        overwrite=args.overwrite,
-        packed=args.pack,
-        workers=available_cores() if args.workers is None else args.workers,
-        split=Split(args.split, args.eval_fraction, args.test_fraction, args.seed),
-        settings=Settings(args.molecules, args.randomised, args.detect, args.seed, args.split),
-        duplicates=args.duplicates,
-        identity=args.identity,
-        card=not args.no_card,
-    )
+    # Each flag has the name of its setting.
+    names = [field.name for field in fields(PrepareOptions)]
+    options = PrepareOptions(**{name: value for name, value in vars(args).items() if name in names})
     codec = _load_codec(args.tokenizer, extension=not args.no_extension)
     if args.mixture:
         summary = prepare_mixture(args.mixture, args.output, codec=codec, options=options, name=args.name)
     else:
-        summary = prepare_task(args.task, args.input, args.output, codec=codec, options=options, name=args.name)
+        summary = prepare(args.task, args.input, args.output, codec=codec, options=options, name=args.name)
     print(summary.table())
     print("\n".join(f"wrote {args.output / file}" for file in summary.files if not file.endswith(".db")))
     return 0

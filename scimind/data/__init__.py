@@ -1,22 +1,23 @@
 """Records to conversations, to token ids, to MindRecord."""
 
 from scimind.data.conversation import Conversation, Round, parse_conversation
-from scimind.data.encode.rendering import QUESTIONS, ask, encode_conversation, encode_prompt, render_prompt
-from scimind.data.formats.conversations import read_conversations, read_records
-from scimind.data.prepare.api import prepare
+from scimind.data.encode.rendering import encode_conversation, encode_prompt, render_prompt
+from scimind.data.formats.conversations import read_conversations
+from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.summary import PrepareSummary
+from scimind.data.prepare.task_files import prepare
+from scimind.data.tasks.reading import read_records
 from scimind.data.tasks.registry import TASKS, find_task
 from scimind.data.tasks.task import Sample, Task
 
 __all__ = [
-    "QUESTIONS",
     "TASKS",
     "Conversation",
+    "PrepareOptions",
     "PrepareSummary",
     "Round",
     "Sample",
     "Task",
-    "ask",
     "encode_conversation",
     "encode_prompt",
     "find_task",

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from scimind._version import __version__
+from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
-from scimind.evaluate.metric_groups import GROUPS, group_of
+from scimind.evaluate.metric_groups import group_of
 from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
 from scimind.evaluate.resampling import Resampling
@@ -29,7 +30,7 @@ class EvaluateOptions:
     """What is scored, and how.
 
     Attributes:
-        task: A task, see `scimind.data.find_task`, or one of `scimind.evaluate.metric_groups.GROUPS`.
+        task: A task, see `scimind.data.find_task`, or one of `scimind.data.tasks.outputs.GROUPS`.
         predictions: File of outputs; for `pretrain`, of losses.
         references: File of references; None for those in the predictions' file.
         protocol: lpm24 or molt5.

@@ -1,18 +1,10 @@
-"""The groups of metrics, and which of them scores a task's outputs."""
+"""Which group of metrics scores a task's outputs."""
 
 from __future__ import annotations
 
+from scimind.data.tasks.outputs import GROUPS
+from scimind.data.tasks.registry import find_task
 from scimind.errors import SciMindError
-
-# What the references' column may be called in a table, by group.
-GROUPS: dict[str, tuple[str, ...]] = {
-    "captions": ("description", "caption"),
-    "molecules": ("SMILES", "molecule"),
-    "proteins": ("sequence", "protein"),
-    "names": ("properties", "property"),
-    "classification": ("label", "mechanism"),
-    "language_model": (),
-}
 
 
 def group_of(task: str) -> str:
@@ -26,8 +18,6 @@ def group_of(task: str) -> str:
     """
     if task in GROUPS:
         return task
-    from scimind.data.tasks.registry import find_task
-
     group = find_task(task).metrics
     if not group:
         raise SciMindError(f"task {task} has no metrics; name a group of them: {', '.join(GROUPS)}")

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scimind.data.formats.text_files import lines_of, open_text
-from scimind.data.tables import repair_backslashes
+from scimind.data.formats.text_files import lines_of, open_text, repair_backslashes
 from scimind.errors import DataError
 from scimind.tokenizer.tags import FORM_BRACKETS
 

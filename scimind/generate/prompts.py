@@ -15,8 +15,7 @@ from typing import Any
 from scimind.data.conversation import Round
 from scimind.data.encode.rendering import encode_prompt, render_prompt
 from scimind.data.formats.conversations import read_conversations
-from scimind.data.formats.text_files import read_text
-from scimind.data.tables import repair_backslashes
+from scimind.data.formats.text_files import read_text, repair_backslashes
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError, TokenError
 from scimind.tokenizer import TokenCodec

@@ -8,12 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.fields import SEQUENCE_KINDS, Field, Settings
+from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions
 from scimind.data.defects import RecordError
 from scimind.data.encode.rendering import render_prompt
 from scimind.data.formats.rows import Columns, Row, is_parquet, read_rows
-from scimind.data.formats.text_files import open_text, read_text
-from scimind.data.tables import repair_backslashes
+from scimind.data.formats.text_files import open_text, read_text, repair_backslashes
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.registry import find_task
 from scimind.data.tasks.task import Task
@@ -119,7 +118,7 @@ def _is_given(value: object) -> bool:
 def _rounds(task: Task, row: Row) -> tuple[str, str]:
     """Returns the question of a record, and its answer as a model's answer is read."""
     try:
-        question, answer = task.sample(row.values, Settings(molecules="as-is")).rounds[-1]
+        question, answer = task.sample(row.values, FieldOptions(molecules="as-is")).rounds[-1]
     except RecordError as error:
         raise DataError(error.reason, row.path, row.line) from error
     return question, _bare(answer or "", task)

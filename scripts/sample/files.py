@@ -10,15 +10,13 @@ from pathlib import Path
 
 from sample.assemble import molecules
 from sample.describe import describe
+from scimind.data import find_task
 
 SEED = 24
 NUMBER_OF_MOLECULES = 2000
 TEST_EVERY = 10  # one record of this many is for testing
 
-QUESTIONS = {
-    "smiles2text": "Please describe the molecule: {input}",
-    "text2smiles": "Please generate a SMILES chemical formula that matches the description below:\n{input}",
-}
+TASKS = ("smiles2text", "text2smiles")
 
 
 def pairs(seed: int = SEED) -> Iterator[tuple[str, str]]:
@@ -35,6 +33,11 @@ def spelled(smiles: str) -> str:
     return "".join(f"{{|{character}|}}" for character in smiles)
 
 
+def question(task: str, smiles: str, text: str) -> str:
+    """Returns the question of a task about a molecule, in the original's form; arguments as for `record`."""
+    return find_task(task).question.format(molecule=spelled(smiles), description=text)
+
+
 def record(task: str, number: int, smiles: str, text: str) -> dict[str, object]:
     """Returns a conversation of one round.
 
@@ -44,8 +47,8 @@ def record(task: str, number: int, smiles: str, text: str) -> dict[str, object]:
         smiles: The molecule.
         text: Its description.
     """
-    given, wanted = (spelled(smiles), text) if task == "smiles2text" else (text, spelled(smiles))
-    turns = [{"from": "human", "value": QUESTIONS[task].format(input=given)}, {"from": "gpt", "value": wanted}]
+    answer = text if task == "smiles2text" else spelled(smiles)
+    turns = [{"from": "human", "value": question(task, smiles, text)}, {"from": "gpt", "value": answer}]
     return {"id": f"sample-{task}-{number:04d}", "conversation": turns}
 
 
@@ -65,12 +68,12 @@ def write(folder: Path, number: int = NUMBER_OF_MOLECULES, seed: int = SEED) -> 
     numbered = [(place, *pair) for place, pair in enumerate(islice(pairs(seed), number), start=1)]
     test = [item for item in numbered if item[0] % TEST_EVERY == 0]
     train = [item for item in numbered if item[0] % TEST_EVERY]
-    for task in QUESTIONS:
+    for task in TASKS:
         (folder / task).mkdir(parents=True, exist_ok=True)
         for split, items in (("train", train), ("test", test)):
             _write_json(folder / task / f"{split}.json", [record(task, *item) for item in items])
-        questions = [QUESTIONS[task].format(input=spelled(s) if task == "smiles2text" else text) for _, s, text in test]
-        _write_lines(folder / task / "test_prompts.txt", [prompt_line(question) for question in questions])
+        prompts = [prompt_line(question(task, smiles, text)) for _, smiles, text in test]
+        _write_lines(folder / task / "test_prompts.txt", prompts)
         references = [text if task == "smiles2text" else smiles for _, smiles, text in test]
         _write_lines(folder / task / "test_references.txt", references)
     return {"train": len(train), "test": len(test)}

@@ -12,7 +12,7 @@ from typing import Any
 from scimind.data.content.molecules import canonical_smiles, parse
 from scimind.data.content.sequences import Wrapped, clean_sequence, wrap_text
 from scimind.data.defects import EMPTY, LABEL, MALFORMED, RecordError
-from scimind.data.tables import repair_backslashes, text_of
+from scimind.data.formats.text_files import repair_backslashes
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.codec import TokenCodec
 from scimind.tokenizer.tags import without_tag
@@ -21,28 +21,23 @@ MOLECULES = ("as-is", "checked", "canonical")
 
 
 @dataclass(frozen=True)
-class Settings:
+class FieldOptions:
     """How fields are read.
 
     Args:
         molecules: `as-is` takes SMILES as they are; `checked` refuses those that RDKit cannot parse; `canonical` writes
-            RDKit's canonical SMILES besides.
+            RDKit's canonical SMILES instead.
         randomised: Further records of each one to learn from, whose molecules are spelled at random.
         detect: Whether sequences without marks are looked for in text, see `wrap_text`.
         seed: Decides random spellings and negatives.
-        split: What stays together in a split, see `splits`; decides whether scaffolds are computed.
+        scaffolds: Whether the scaffolds of molecules are computed.
     """
 
     molecules: str = "checked"
     randomised: int = 0
     detect: bool = False
     seed: int = 0
-    split: str = "random"
-
-    @property
-    def scaffolds(self) -> bool:
-        """Whether scaffolds of molecules are needed."""
-        return self.split == "scaffold"
+    scaffolds: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Value:
+class FieldValue:
     """A field's value.
 
     Args:
@@ -89,57 +84,70 @@ class Value:
     detected: tuple[Wrapped, ...] = ()
 
 
-def read_field(spec: Field, raw: object, settings: Settings) -> Value:
+def read_field(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     """Returns the value of a raw field.
 
     Raises:
         RecordError: It is empty, or faulty for its kind.
     """
     if spec.optional and (raw is None or (isinstance(raw, str) and not raw.strip())):
-        return Value("", "")
-    return KINDS[spec.kind](spec, raw, settings)
+        return FieldValue("", "")
+    return KINDS[spec.kind](spec, raw, options)
 
 
-def _text(spec: Field, raw: object, settings: Settings) -> Value:
-    text = text_of(raw, spec.name)
-    return Value(TokenCodec.escape(text), text)
+def _text_of(value: object, name: str) -> str:
+    """Returns the text of a field, without white space around it.
+
+    Raises:
+        RecordError: It is empty, or no text.
+    """
+    if isinstance(value, str) and (text := value.strip()):
+        return text
+    if value is None or isinstance(value, str):
+        raise RecordError(EMPTY, f"the {name} is empty; fill it in or remove the record")
+    raise RecordError(MALFORMED, f"the {name} is no text; write it as text", text=repr(value))
 
 
-def _tagged(spec: Field, raw: object, settings: Settings) -> Value:
-    text = text_of(raw, spec.name)
-    shown, _, found = wrap_text(text, spec.fenced, detect=settings.detect)
-    return Value(shown, text, detected=tuple(found))
+def _text(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
+    text = _text_of(raw, spec.name)
+    return FieldValue(TokenCodec.escape(text), text)
 
 
-def _smiles(spec: Field, raw: object, settings: Settings) -> Value:
-    text, repairs = repair_backslashes(text_of(raw, spec.name))
+def _tagged(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
+    text = _text_of(raw, spec.name)
+    shown, _, found = wrap_text(text, spec.fenced, detect=options.detect)
+    return FieldValue(shown, text, detected=tuple(found))
+
+
+def _smiles(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
+    text, repairs = repair_backslashes(_text_of(raw, spec.name))
     text = without_tag(text, "smiles")
     # A character without a token is told by the tokenizer, with its position.
-    if settings.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
-        return Value(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs)
+    if options.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
+        return FieldValue(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs)
     molecule = parse(text)
     canonical = canonical_smiles(molecule)
-    shown = canonical if settings.molecules == "canonical" else text
-    return Value(TokenCodec.wrap(shown, "smiles"), canonical, "smiles", molecule, repairs)
+    shown = canonical if options.molecules == "canonical" else text
+    return FieldValue(TokenCodec.wrap(shown, "smiles"), canonical, "smiles", molecule, repairs)
 
 
-def _sequence(spec: Field, raw: object, settings: Settings) -> Value:
-    text = clean_sequence(spec.kind, text_of(raw, spec.name))
-    return Value(TokenCodec.wrap(text, spec.kind), text, spec.kind)
+def _sequence(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
+    text = clean_sequence(spec.kind, _text_of(raw, spec.name))
+    return FieldValue(TokenCodec.wrap(text, spec.kind), text, spec.kind)
 
 
-def _names(spec: Field, raw: object, settings: Settings) -> Value:
+def _names(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     names = sorted(dict.fromkeys(_name_list(raw, spec.name)), key=lambda name: (name.casefold(), name))
     if not names:
         raise RecordError(EMPTY, f"the {spec.name} are empty; fill them in or remove the record")
     text = ", ".join(names)
-    return Value(TokenCodec.escape(text), text)
+    return FieldValue(TokenCodec.escape(text), text)
 
 
 def _name_list(raw: object, name: str) -> list[str]:
     """Returns names that are given as a list, as Python's or JSON's text of one, or with semicolons between."""
     if isinstance(raw, str):
-        text = text_of(raw, name)
+        text = _text_of(raw, name)
         if text[0] in "{[":
             try:
                 raw = ast.literal_eval(text) if text[0] == "{" else json.loads(text)
@@ -153,19 +161,19 @@ def _name_list(raw: object, name: str) -> list[str]:
     return [item.strip() for item in raw if item.strip()]
 
 
-def _label(spec: Field, raw: object, settings: Settings) -> Value:
-    text = text_of(str(raw) if isinstance(raw, (bool, int, float)) else raw, spec.name)
+def _label(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
+    text = _text_of(str(raw) if isinstance(raw, (bool, int, float)) else raw, spec.name)
     text = re.sub(r"\s+", " ", text)
     if not spec.labels:
-        return Value(TokenCodec.escape(text), text)
+        return FieldValue(TokenCodec.escape(text), text)
     for label, spellings in spec.labels.items():
         if text.casefold() in (label.casefold(), *(spelling.casefold() for spelling in spellings)):
-            return Value(TokenCodec.escape(label), label)
+            return FieldValue(TokenCodec.escape(label), label)
     reason = f"the {spec.name} is none of {', '.join(spec.labels)}; correct it, or add it to the task's labels"
     raise RecordError(LABEL, reason, text=text)
 
 
-KINDS: dict[str, Callable[[Field, object, Settings], Value]] = {
+KINDS: dict[str, Callable[[Field, object, FieldOptions], FieldValue]] = {
     "text": _text,
     "tagged": _tagged,
     "smiles": _smiles,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Row = tuple[NDArray[np.int32], NDArray[np.int32]]
+IdsAndLabels = tuple[NDArray[np.int32], NDArray[np.int32]]
 
 # Records that are looked at together. A larger window fills rows no better: what is lost is in each window's last rows.
 WINDOW = 4096
@@ -51,14 +51,14 @@ class Packer:
 
     def __init__(self, width: int) -> None:
         self._width = width
-        self._records: list[Row] = []
+        self._records: list[IdsAndLabels] = []
 
-    def add(self, ids: NDArray[np.int32], labels: NDArray[np.int32]) -> list[Row]:
+    def add(self, ids: NDArray[np.int32], labels: NDArray[np.int32]) -> list[IdsAndLabels]:
         """Takes a record and returns the rows of its window, if it is the last one of it."""
         self._records.append((ids, labels))
         return self.take() if len(self._records) == WINDOW else []
 
-    def take(self) -> list[Row]:
+    def take(self) -> list[IdsAndLabels]:
         """Returns the rows of all records that were added since the last time."""
         records, self._records = self._records, []
         rows = pack([len(ids) for ids, _ in records], self._width)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.data.content.fields import Settings
+from scimind.data.content.fields import FieldOptions
 from scimind.data.conversation import Conversation
 from scimind.data.defects import LETTER, MALFORMED, RecordError
 from scimind.data.encode.length import Fitted, Fitter
@@ -28,7 +28,7 @@ from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.batch import RaggedRows
 from scimind.tokenizer.tags import TAGGED
 
-Found = TypeVar("Found")
+Record = TypeVar("Record")
 NamedValues = tuple[str, Mapping[str, Any]]
 
 # Records of a task: enough that sending it costs little beside the work in it.
@@ -36,7 +36,7 @@ _RECORDS_AT_ONCE = 500
 # Processes take a quarter of a second to start, in which some thousand records are encoded.
 _FEWEST_TASKS = 6
 
-_TAGS = ("", *TAG_CHARACTERS)
+TAGS = ("", *TAG_CHARACTERS)  # what the `tag` of a record numbers
 
 
 class Fault(NamedTuple):
@@ -63,7 +63,7 @@ class EncodedRecords:
         faults: The faults of the records that are faulty, by number.
         detected: Number, tag and sequence of each that was found without marks.
         labelled: The label of each record, if its task has any.
-        sequences: The entity of each record where splits by cluster need it, else none.
+        sequences: The entity of each record where it is kept, else none.
     """
 
     records: dict[str, NDArray[Any]]
@@ -84,12 +84,14 @@ class RecordEncoder:
     Args:
         fitter: Encodes one and decides whether it fits.
         task: Says what a raw record means.
-        settings: How its fields are read.
+        options: How its fields are read.
+        keeps_sequences: Whether the entity of each record is kept as text, as splits by cluster need it.
     """
 
     fitter: Fitter
     task: Task
-    settings: Settings
+    options: FieldOptions
+    keeps_sequences: bool = False
     _table: NDArray[np.int32] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -104,16 +106,15 @@ class RecordEncoder:
         for number, (name, values) in enumerate(records):
             sample, length = Sample(), 0
             try:
-                sample = self.task.sample(values, self.settings)
-                found, length = self._fit(name, sample)
-                fitted += [(number, one, is_variant) for one, is_variant in found]
+                sample = self.task.sample(values, self.options)
+                rows, length = self._fit(name, sample)
+                fitted += [(number, one, is_variant) for one, is_variant in rows]
             except RecordError as error:
                 faults[number] = Fault(error.defect, error.reason, error.text)
             except TokenError as error:
                 faults[number] = _locate(error, sample)
             samples.append(sample)
             lengths.append(length)
-        by_cluster = self.settings.split == "cluster"
         return EncodedRecords(
             records={
                 "length": np.array(lengths, dtype=np.int32),
@@ -122,34 +123,34 @@ class RecordEncoder:
                 "question": _digests([sample.question for sample in samples]),
                 "answer": _digests([sample.answer for sample in samples]),
                 "repairs": np.array([sample.repairs for sample in samples], dtype=np.int32),
-                "tag": np.array([_TAGS.index(sample.tag) for sample in samples], dtype=np.uint8),
+                "tag": np.array([TAGS.index(sample.tag) for sample in samples], dtype=np.uint8),
             },
             **self._rows(fitted),
             faults=faults,
-            detected=[(number, *found) for number, sample in enumerate(samples) for found in sample.detected],
+            detected=[(number, *wrapped) for number, sample in enumerate(samples) for wrapped in sample.detected],
             labelled={number: sample.label for number, sample in enumerate(samples) if sample.label is not None},
-            sequences=[sample.entity for sample in samples] if by_cluster else [],
+            sequences=[sample.entity for sample in samples] if self.keeps_sequences else [],
         )
 
     def _fit(self, name: str, sample: Sample) -> tuple[list[tuple[Fitted, bool]], int]:
         """Returns what fits of a record and of its variants, with whether it is one, and the record's length."""
         if sample.text is not None:
             pieces, length = self.fitter.fit_text(Conversation(name, (), text=sample.text))
-            found = [(piece, False) for piece in pieces]
+            rows = [(piece, False) for piece in pieces]
             for number, text in enumerate(sample.text_variants if pieces else (), start=1):
                 variants, _ = self.fitter.fit_text(Conversation(f"{name}-random-{number}", (), text=text))
-                found += [(piece, True) for piece in variants]
-            return found, length
+                rows += [(piece, True) for piece in variants]
+            return rows, length
         one, length = self.fitter.fit(Conversation(name, sample.rounds))
-        found = [] if one is None else [(one, False)]
-        for number, rounds in enumerate(sample.variants if found else (), start=1):
+        rows = [] if one is None else [(one, False)]
+        for number, rounds in enumerate(sample.variants if rows else (), start=1):
             variant, _ = self.fitter.fit(Conversation(f"{name}-random-{number}", rounds))
-            found += [] if variant is None else [(variant, True)]
-        return found, length
+            rows += [] if variant is None else [(variant, True)]
+        return rows, length
 
     def _group(self, sample: Sample) -> str:
         """Returns what stays together: a scaffold, all molecules without a ring, else the entity."""
-        if self.settings.split == "scaffold" and sample.tag == "smiles":
+        if self.options.scaffolds and sample.tag == "smiles":
             return f"scaffold {sample.group}"
         return sample.entity
 
@@ -176,11 +177,11 @@ class RecordEncoder:
 
 def encode_tasks(
     encode: Callable[[list[NamedValues]], EncodedRecords],
-    records: Iterator[Found],
+    records: Iterator[Record],
     workers: int,
     is_done: Callable[[int], bool],
-) -> Generator[tuple[int, list[Found], EncodedRecords], None, None]:
-    """Yields the number of each task, what was found for it, in order, and what became of the rows among that.
+) -> Generator[tuple[int, list[Record], EncodedRecords], None, None]:
+    """Yields the number of each task, its records, in order, and what became of the rows among them.
 
     Args:
         encode: Encodes a task.
@@ -188,14 +189,14 @@ def encode_tasks(
         workers: Processes that encode.
         is_done: Whether the task of a number is to be left out.
     """
-    waiting: deque[tuple[int, list[Found]]] = deque()
+    waiting: deque[tuple[int, list[Record]]] = deque()
 
     def tasks() -> Iterator[list[NamedValues]]:
         number = 0
         while task := list(islice(records, _RECORDS_AT_ONCE)):
             if not is_done(number):
                 waiting.append((number, task))
-                yield [(found.id, found.values) for found in task if isinstance(found, Row)]
+                yield [(row.id, row.values) for row in task if isinstance(row, Row)]
             number += 1
 
     with closing(ordered_map(encode, tasks(), workers, fewest=_FEWEST_TASKS)) as results:

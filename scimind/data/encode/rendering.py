@@ -15,34 +15,12 @@ from scimind.tokenizer import TokenCodec
 
 IGNORED_LABEL = -100  # MindFormers' and PyTorch's mark for a position without loss
 
-QUESTIONS = {
-    "smiles2text": "Please describe the molecule: {input}",
-    "text2smiles": "Please generate a SMILES chemical formula that matches the description below:\n{input}",
-}
-
 Rounds = Sequence[tuple[str, str | None]]
 
 
 def render_prompt(question: str) -> str:
     """Returns the text of a round up to its answer."""
     return f" [INST]: {question} [/INST]:"
-
-
-def ask(task: str, given: str) -> str:
-    """Returns the question of a task.
-
-    Args:
-        task: `smiles2text` or `text2smiles`.
-        given: A plain SMILES, or a description, in which look-alikes of tags and tokens stay text.
-
-    Raises:
-        SciMindError: Another task.
-    """
-    if task not in QUESTIONS:
-        raise SciMindError(f"task ({task!r}) must be one of {', '.join(QUESTIONS)}")
-    return QUESTIONS[task].format(
-        input=TokenCodec.wrap(given, "smiles") if task == "smiles2text" else TokenCodec.escape(given)
-    )
 
 
 def encode_prompt(codec: TokenCodec, rounds: str | Rounds) -> list[int]:

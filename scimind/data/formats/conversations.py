@@ -1,4 +1,4 @@
-"""Files of any supported form to conversations of one task."""
+"""Conversation JSON: a list of conversations, or one on each line."""
 
 from __future__ import annotations
 
@@ -6,43 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from scimind.data.content.fields import Settings
 from scimind.data.conversation import Conversation, Round, parse_conversation
-from scimind.data.defects import RecordError
 from scimind.data.formats.json_stream import json_values
-from scimind.data.formats.text_files import FileNotes, open_text
-from scimind.data.tables import repair_backslashes
-from scimind.data.tasks.registry import find_task
-from scimind.data.tasks.task import Task
+from scimind.data.formats.text_files import FileNotes, open_text, repair_backslashes
 from scimind.errors import DataError
 from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, SMILES_CONTENT
-
-
-def read_records(
-    task: str | Task, path: str | Path, settings: Settings | None = None
-) -> Iterator[Conversation | DataError]:
-    """Yields the records of a file as conversations; a faulty one is yielded as its error, and the next one follows.
-
-    Args:
-        task: A task or its name, see `find_task`.
-        path: The file.
-        settings: How fields are read; by default molecules are taken as they are.
-
-    Raises:
-        DataError: The file as a whole cannot be read.
-        SciMindError: An unknown task.
-    """
-    task, settings = find_task(task), settings or Settings(molecules="as-is")
-    for row in task.rows(Path(path), None, FileNotes(), settings):
-        if isinstance(row, DataError):
-            yield row
-            continue
-        try:
-            found = task.sample(row.values, settings)
-        except RecordError as error:
-            yield RecordError(error.defect, error.reason, row.path, row.line, error.text)
-        else:
-            yield Conversation(row.id, found.rounds, row.path, row.line, found.repairs, found.text)
 
 
 def read_conversations(
@@ -69,11 +37,11 @@ def read_conversations(
             continue
         line, fields = value
         try:
-            found = parse_conversation(fields, name=f"{path.stem}-{number}", path=path, line=line, answered=answered)
+            talk = parse_conversation(fields, name=f"{path.stem}-{number}", path=path, line=line, answered=answered)
         except DataError as error:
             yield error
         else:
-            yield _repair(found)
+            yield _repair(talk)
 
 
 def _repair(conversation: Conversation) -> Conversation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ LONGEST_LINE = 1 << 20
 
 _BLOCK_BYTES = 1 << 20
 _GZIP = b"\x1f\x8b"
+_BACKSLASHES = re.compile(r"\\{2,}")
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -110,6 +112,14 @@ def broken_byte(text: str) -> str | None:
             return f"byte {code - 0xDC00:#04x} is not UTF-8; save the file as UTF-8"
         return "half a surrogate pair is no character; mend the text"
     return None
+
+
+def repair_backslashes(smiles: str) -> tuple[str, int]:
+    r"""Returns the SMILES with single backslashes, and how many places were changed.
+
+    A file that was escaped once too often has `/C=C\\C`; a SMILES itself never has two bond marks in a row.
+    """
+    return _BACKSLASHES.subn(r"\\", smiles)
 
 
 def open_bytes(path: Path) -> BinaryIO:

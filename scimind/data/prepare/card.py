@@ -36,7 +36,7 @@ def _text(name: str, summary: PrepareSummary) -> str:
     split = summary.split
     lines = [f"# {name}", "", f"Task {summary.task}, prepared by SciMind {summary.version}."]
     lines += _table(
-        ("input", "SHA-256"), [(f"`{path}`", f"`{found}`") for path, found in summary.checksums["inputs"].items()]
+        ("input", "SHA-256"), [(f"`{path}`", f"`{checksum}`") for path, checksum in summary.checksums["inputs"].items()]
     )
     lines += ["## Records"]
     counts: list[tuple[object, ...]] = [("read", summary.read)]
@@ -52,8 +52,8 @@ def _text(name: str, summary: PrepareSummary) -> str:
     if summary.tasks:
         lines += ["", "## Mixture"]
         rows: list[tuple[object, ...]] = [
-            (task, found["train"], found["wanted"], f"{found['epochs']:.3f}", f"{found['share']:.3f}")
-            for task, found in summary.tasks.items()
+            (task, counts["train"], counts["wanted"], f"{counts['epochs']:.3f}", f"{counts['share']:.3f}")
+            for task, counts in summary.tasks.items()
         ]
         lines += _table(("task", "different records", "records written", "epochs", "share"), rows)
     lines += ["", "## Tokens"]
@@ -81,10 +81,10 @@ def _draw(path: Path, summary: PrepareSummary, lengths: Mapping[str, Counter[int
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.add_subplot()
-    longest = max((max(found) for found in lengths.values() if found), default=1)
+    longest = max((max(counts) for counts in lengths.values() if counts), default=1)
     edges = np.linspace(0, longest + 1, min(_BINS, longest + 1) + 1).tolist()
-    for name, found in lengths.items():
-        values, weights = list(found), list(found.values())
+    for name, counts in lengths.items():
+        values, weights = list(counts), list(counts.values())
         axes.hist(values, bins=edges, weights=weights, histtype="step", label=f"{name} ({sum(weights):,} records)")
     axes.set_xlabel("length (token ids)")
     axes.set_ylabel("records")

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from scimind.data.encode.records import TAGS
+from scimind.data.prepare.encoded_parts import EncodedParts
+
 # k-mers: long enough that unrelated sequences seldom share one.
 _K = {"protein": 6, "dna": 12, "rna": 12}
 _KMERS_OF_A_SEQUENCE = 40
@@ -55,6 +58,37 @@ def cluster(sequences: Sequence[str], tag: str, identity: float) -> NDArray[np.i
                 if alike >= identity:
                     parent[max(first, second)] = min(first, second)
     return np.array([root(number) for number in range(len(sequences))], dtype=np.int64)
+
+
+def cluster_entities(
+    sources: Sequence[EncodedParts], entity: NDArray[np.uint64], identity: float
+) -> NDArray[np.uint64]:
+    """Returns what stays together: the first entity of each record's cluster, or its entity where it is not a sequence.
+
+    Args:
+        sources: The parts of each source, which hold their sequences.
+        entity: Digest of the entity of each record of all sources [n].
+        identity: See `cluster`.
+    """
+    sequences: dict[str, dict[int, str]] = {tag: {} for tag in _K}
+    for parts in sources:
+        for number in range(len(parts)):
+            part = parts.read(number, "entity", "tag")
+            tags, entities = part.arrays["tag"].tolist(), part.arrays["entity"].tolist()
+            for tag, key, sequence in zip(tags, entities, part.notes["sequences"], strict=True):
+                if TAGS[tag] in sequences:
+                    sequences[TAGS[tag]].setdefault(key, sequence)
+    group = entity.copy()
+    for tag, by_entity in sequences.items():
+        if not by_entity:
+            continue
+        keys = np.fromiter(by_entity, np.uint64, len(by_entity))
+        heads = keys[cluster(list(by_entity.values()), tag, identity)]
+        order = np.argsort(keys)
+        place = np.searchsorted(keys[order], group).clip(max=len(keys) - 1)
+        is_one = keys[order][place] == group
+        group = np.where(is_one, heads[order][place], group)
+    return group
 
 
 def _kmers(sequences: Sequence[str], k: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

@@ -37,7 +37,7 @@ class Part:
             start += size
 
 
-class Parts:
+class EncodedParts:
     """A folder of parts.
 
     Args:
@@ -54,7 +54,6 @@ class Parts:
             folder.mkdir(parents=True)
             stored.write_text(text, encoding="utf-8")
         self._done = {int(path.stem) for path in folder.glob("*.npz") if path.stem.isdigit()}
-        self.found = len(self._done)
 
     def __len__(self) -> int:
         return len(self._done)
@@ -77,7 +76,3 @@ class Parts:
             wanted = names or tuple(name for name in stored.files if name != "notes")
             arrays = {name: stored[name] for name in wanted}
             return Part(arrays, json.loads(stored["notes"].tobytes()))
-
-    def remove(self) -> None:
-        """Removes the folder."""
-        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,36 +1,57 @@
-"""What becomes of the records of all sources of a preparation, from the numbers that their parts hold of each."""
+"""What becomes of each record of a preparation: learnt from, set aside or left out; and how often it is learnt from.
+
+Memory is a few numbers a record. All decisions depend on digests, hence not on the number of processes.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.data.prepare import splitting
-from scimind.data.prepare.clusters import cluster
-from scimind.data.prepare.encoded_parts import Parts
-from scimind.data.prepare.splitting import CONFLICT, DUPLICATE, TRAIN, Split
-from scimind.tokenizer.alphabet import TAG_CHARACTERS
+from scimind.data.prepare.clusters import cluster_entities
+from scimind.data.prepare.encoded_parts import EncodedParts
+from scimind.data.prepare.sources import TaskSource
+from scimind.data.prepare.splitting import Split, set_aside, spread
+from scimind.errors import SciMindError
 
-TOO_LONG = -1  # no row of the record fits; or it is faulty
+NO_RECORD = -1  # in place of another record's number
 
 _COLUMNS = ("entity", "group", "question", "answer", "line", "path", "tag")
-_TAGS = ("", *TAG_CHARACTERS)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Fate(IntEnum):
+    """What becomes of a record."""
+
+    TRAIN = 0
+    EVALUATION = 1
+    TEST = 2
+    DUPLICATE = 3  # an earlier record has the same question and answer
+    CONFLICT = 4  # another record answers the same question differently
+    UNUSABLE = 5  # it is faulty, or no row of it fits
 
 
 @dataclass(frozen=True)
 class Index:
-    """The records of a source: digests, lines, files and tags [n], how many rows each has to learn from, and whether it
-    has any."""
+    """The records of a source.
+
+    Args:
+        columns: Digests, lines, numbers of files and tags of each [n], by name.
+        rows: How many rows each has to learn from [n]; 0 where it is faulty or too long.
+        starts: The number of each part's first record, and n.
+    """
 
     columns: dict[str, NDArray[np.uint64]]
     rows: NDArray[np.int32]
-    starts: NDArray[np.int64]  # the number of each part's first record, and n
+    starts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, parts: Parts) -> Index:
+    def of(cls, parts: EncodedParts) -> Index:
         """Returns the index of parts."""
         columns: dict[str, list[NDArray[np.uint64]]] = {name: [np.zeros(0, np.uint64)] for name in _COLUMNS}
         rows, starts = [np.zeros(0, np.int32)], [0]
@@ -41,8 +62,8 @@ class Index:
             count = len(arrays["entity"])
             rows.append(np.bincount(arrays["owner"], minlength=count).astype(np.int32))
             starts.append(starts[-1] + count)
-        found = {name: np.concatenate(values) for name, values in columns.items()}
-        return cls(found, np.concatenate(rows), np.array(starts))
+        joined = {name: np.concatenate(values) for name, values in columns.items()}
+        return cls(joined, np.concatenate(rows), np.array(starts))
 
     def __getitem__(self, name: str) -> NDArray[np.uint64]:
         return self.columns[name]
@@ -53,24 +74,26 @@ class Decision:
     """What becomes of the records of a source.
 
     Args:
-        fate: TRAIN, EVALUATION, TEST, DUPLICATE, CONFLICT or TOO_LONG [n].
-        other: The record of which it is a duplicate or which it contradicts [n]; -1 for none.
+        index: The records.
+        fate: The `Fate` of each [n].
+        other: The record of which it is a duplicate or which it contradicts [n]; else `NO_RECORD`.
         often: How often a record is learnt from [n].
     """
 
+    index: Index
     fate: NDArray[np.int8]
     other: NDArray[np.int64]
     often: NDArray[np.int32]
 
 
 def decide(
-    sources: Sequence[Parts],
+    sources: Sequence[EncodedParts],
     split: Split,
     conflicts: Sequence[str],
     *,
     keep_duplicates: bool,
     identity: float,
-) -> list[tuple[Index, Decision]]:
+) -> list[Decision]:
     """Returns what becomes of the records of each source, each once if at all; sources share their splits.
 
     Args:
@@ -80,65 +103,130 @@ def decide(
         keep_duplicates: Whether records that are equal stay.
         identity: See `cluster`.
     """
-    found = []
-    for parts, policy in zip(sources, conflicts, strict=True):
-        index = Index.of(parts)
-        fate, other = _left_out(index, keep_duplicates, policy)
-        found.append((index, fate, other))
-    entity = np.concatenate([index["entity"] for index, _, _ in found])
-    group = np.concatenate([index["group"] for index, _, _ in found])
-    fates = np.concatenate([fate for _, fate, _ in found])
+    indexes = [Index.of(parts) for parts in sources]
+    left_out = [_left_out(*pair, keep_duplicates) for pair in zip(indexes, conflicts, strict=True)]
+    fates = np.concatenate([fate for fate, _ in left_out])
+    entity = np.concatenate([index["entity"] for index in indexes])
     if split.by == "cluster":
-        group = _clusters(sources, [index for index, _, _ in found], identity)
-    assigned = splitting.assign(split, entity, group, fates == TRAIN)
-    fates[fates == TRAIN] = assigned[fates == TRAIN]
+        group = cluster_entities(sources, entity, identity)
+    else:
+        group = np.concatenate([index["group"] for index in indexes])
+    eligible = fates == Fate.TRAIN
+    evaluation, test = set_aside(split, entity, group, eligible)
+    fates[eligible & evaluation] = Fate.EVALUATION
+    fates[eligible & test] = Fate.TEST
     decisions, start = [], 0
-    for index, fate, other in found:
-        fate, start = fates[start : start + len(fate)], start + len(fate)
-        decisions.append((index, Decision(fate, other, (fate == TRAIN).astype(np.int32))))
+    for index, (_, other) in zip(indexes, left_out, strict=True):
+        fate, start = fates[start : start + len(other)], start + len(other)
+        decisions.append(Decision(index, fate, other, (fate == Fate.TRAIN).astype(np.int32)))
     return decisions
 
 
-def _left_out(index: Index, keep_duplicates: bool, policy: str) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """Returns the fate of records as far as it is to be left out, and the other record that is the reason."""
-    fate = np.full(len(index.rows), TRAIN, dtype=np.int8)
-    other = np.full(len(index.rows), -1, dtype=np.int64)
-    fate[index.rows == 0] = TOO_LONG
-    fit = np.flatnonzero(index.rows > 0)
-    question, answer = index["question"][fit], index["answer"][fit]
-    if policy != "keep":
-        contrary = splitting.find_conflicts(question, answer)
-        has = contrary >= 0
-        other[fit[has]] = fit[contrary[has]]
-        if policy == "drop":
-            fate[fit[has]] = CONFLICT
+def _left_out(index: Index, conflicts: str, keep_duplicates: bool) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Returns the fate of records as far as they are to be left out, and the other record that is the reason."""
+    fate = np.full(len(index.rows), Fate.TRAIN, dtype=np.int8)
+    other = np.full(len(index.rows), NO_RECORD, dtype=np.int64)
+    fate[index.rows == 0] = Fate.UNUSABLE
+    usable = np.flatnonzero(index.rows > 0)
+    question, answer = index["question"][usable], index["answer"][usable]
+    if conflicts != "keep":
+        contrary = find_conflicts(question, answer)
+        has = contrary != NO_RECORD
+        other[usable[has]] = usable[contrary[has]]
+        if conflicts == "drop":
+            fate[usable[has]] = Fate.CONFLICT
     if not keep_duplicates:
-        first = fit[splitting.find_duplicates(question, answer)]
-        again = (first != fit) & (fate[fit] == TRAIN)
-        fate[fit[again]], other[fit[again]] = DUPLICATE, first[again]
+        first = usable[find_duplicates(question, answer)]
+        again = (first != usable) & (fate[usable] == Fate.TRAIN)
+        fate[usable[again]], other[usable[again]] = Fate.DUPLICATE, first[again]
     return fate, other
 
 
-def _clusters(sources: Sequence[Parts], indexes: Sequence[Index], identity: float) -> NDArray[np.uint64]:
-    """Returns the group of each record of all sources: its cluster's first entity, or its entity where it is text."""
-    sequences: dict[str, dict[int, str]] = {tag: {} for tag in ("protein", "dna", "rna")}
-    for parts in sources:
-        for number in range(len(parts)):
-            part = parts.read(number, "entity", "tag")
-            rows = zip(
-                part.arrays["tag"].tolist(), part.arrays["entity"].tolist(), part.notes["sequences"], strict=True
-            )
-            for tag, entity, sequence in rows:
-                if _TAGS[tag] in sequences:
-                    sequences[_TAGS[tag]].setdefault(entity, sequence)
-    group = np.concatenate([index["entity"] for index in indexes])
-    for tag, known in sequences.items():
-        if not known:
-            continue
-        keys = np.fromiter(known, np.uint64, len(known))
-        heads = keys[cluster(list(known.values()), tag, identity)]
-        order = np.argsort(keys)
-        place = np.searchsorted(keys[order], group).clip(max=len(keys) - 1)
-        is_one = keys[order][place] == group
-        group = np.where(is_one, heads[order][place], group)
-    return group
+def find_duplicates(question: NDArray[np.uint64], answer: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Returns for each record the number of the first one with the same question and answer, perhaps its own."""
+    with np.errstate(over="ignore"):
+        both = question * _MIX ^ answer
+    _, first, place = np.unique(both, return_index=True, return_inverse=True)
+    return first[place]
+
+
+def find_conflicts(question: NDArray[np.uint64], answer: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Returns for each record the number of the first with the same question and another answer, or `NO_RECORD`."""
+    order = np.lexsort((np.arange(len(question)), question))
+    asked, answered = question[order], answer[order]
+    starts = np.flatnonzero(np.r_[True, asked[1:] != asked[:-1]]) if len(asked) else np.zeros(0, dtype=np.int64)
+    contrary = np.full(len(question), NO_RECORD, dtype=np.int64)
+    stops = np.r_[starts[1:], len(asked)]
+    several = stops - starts > 1
+    for start, stop in zip(starts[several], stops[several], strict=True):
+        if (answered[start:stop] != answered[start]).any():
+            other = start + int(np.argmax(answered[start:stop] != answered[start]))
+            same = answered[start:stop] == answered[start]
+            contrary[order[start:stop]] = np.where(same, order[other], order[start])
+    return contrary
+
+
+def mix(
+    sources: Sequence[TaskSource],
+    decisions: Sequence[Decision],
+    temperature: float,
+    records: int | None,
+    seed: int,
+) -> tuple[list[Decision], dict[str, dict[str, Any]]]:
+    """Returns decisions with how often each record of a mixture is learnt from, and each task's counts by its name.
+
+    Args:
+        sources: The tasks.
+        decisions: Of each, with every record learnt from once.
+        temperature: See `shares`.
+        records: Records to learn from in all; None for as many as there are.
+        seed: Decides which records are taken more often.
+
+    Returns:
+        The decisions, and of each task what the summary's `tasks` holds.
+
+    Raises:
+        SciMindError: A task has no record to learn from.
+    """
+    sizes = [int((decision.fate == Fate.TRAIN).sum()) for decision in decisions]
+    if empty := [source.name for source, size in zip(sources, sizes, strict=True) if not size]:
+        raise SciMindError(f"{empty[0]} has no record to learn from; see its rejects, or leave it out of the mixture")
+    total = records or sum(sizes)
+    mixed, counts = [], {}
+    parts = shares(sizes, [source.weight for source in sources], temperature)
+    for source, decision, size, share in zip(sources, decisions, sizes, parts, strict=True):
+        wanted = round(total * share)
+        index, often = decision.index, decision.often.copy()
+        chosen = decision.fate == Fate.TRAIN
+        keys = index["question"][chosen] ^ (index["answer"][chosen] >> 1)
+        often[chosen] = repeats(wanted, keys, f"{seed} {source.name}")
+        mixed.append(replace(decision, often=often))
+        counts[source.name] = {
+            "task": source.task.name,
+            "read": len(index.rows),
+            "train": size,
+            "wanted": wanted,
+            "epochs": wanted / size,
+            "share": share,
+        }
+    return mixed, counts
+
+
+def repeats(wanted: int, keys: NDArray[np.uint64], seed: int | str) -> NDArray[np.int32]:
+    """Returns how often each of n records is taken, so that there are `wanted` in all and no two differ by over 1."""
+    often = np.full(len(keys), wanted // len(keys), dtype=np.int32)
+    left = wanted % len(keys)
+    often[np.argsort(spread(keys, seed), kind="stable")[:left]] += 1
+    return often
+
+
+def shares(sizes: Sequence[int], weights: Sequence[float | None], temperature: float) -> list[float]:
+    """Returns the share of each task of a mixture.
+
+    Args:
+        sizes: Records of each.
+        weights: The weights that were given; where none is, size^(1 / temperature).
+        temperature: 1 keeps the proportions, more makes them more equal.
+    """
+    raw = [size ** (1 / temperature) if weight is None else weight for size, weight in zip(sizes, weights, strict=True)]
+    return [value / sum(raw) for value in raw]

@@ -13,7 +13,7 @@ Weights are relative to each other; give them to all tasks or to none. Paths are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from scimind.config.reading import read_file
 from scimind.config.schema import Faults
 from scimind.data.prepare.options import PrepareOptions, check_name
 from scimind.data.prepare.pipeline import prepare_sources
-from scimind.data.prepare.sources import LabelledFile, Source
+from scimind.data.prepare.sources import LabelledFile, TaskSource
 from scimind.data.prepare.summary import PrepareSummary
 from scimind.data.tasks.registry import find_task
 from scimind.errors import ConfigError
@@ -52,7 +52,7 @@ class Mixture:
     """Several tasks to learn at once; see the module for the file."""
 
     name: str
-    sources: tuple[Source, ...]
+    sources: tuple[TaskSource, ...]
     temperature: float = 1.0
     records: int | None = None
 
@@ -62,8 +62,9 @@ def prepare_mixture(
     output_dir: str | Path,
     *,
     codec: TokenCodec,
-    options: PrepareOptions,
+    options: PrepareOptions | None = None,
     name: str | None = None,
+    **settings: Any,
 ) -> PrepareSummary:
     """Writes `name.mindrecord` to learn from and `name_TASK_eval.mindrecord` of each task; returns the summary.
 
@@ -71,22 +72,23 @@ def prepare_mixture(
         mixture: The mixture, or its YAML file.
         output_dir: Folder for the results.
         codec: The vocabulary.
-        options: All settings, see `prepare`.
+        options: All settings; by default those of the command.
         name: First part of the files' names; by default the mixture's.
+        settings: Fields of `PrepareOptions` by name, in place of those of `options`.
 
     Raises:
         ConfigError: The file is faulty; all faults are named.
         SciMindError: As for `prepare`.
     """
-    found = mixture if isinstance(mixture, Mixture) else read_mixture(Path(mixture))
+    mixture = mixture if isinstance(mixture, Mixture) else read_mixture(Path(mixture))
     return prepare_sources(
-        found.sources,
+        mixture.sources,
         output_dir,
-        check_name(name or found.name),
+        check_name(name or mixture.name),
         codec,
-        options,
-        temperature=found.temperature,
-        records=found.records,
+        replace(options or PrepareOptions(), **settings),
+        temperature=mixture.temperature,
+        records=mixture.records,
     )
 
 
@@ -108,11 +110,11 @@ def read_mixture(path: Path) -> Mixture:
     return Mixture(str(tree.get("name", path.stem)), sources, tree["temperature"], tree["records"])
 
 
-def _source(name: str, spec: Mapping[str, Any], folder: Path) -> Source:
+def _source(name: str, spec: Mapping[str, Any], folder: Path) -> TaskSource:
     """Returns one task of a mixture with its files, whose paths start at `folder`."""
     task = spec.get("task", name)
     if task.endswith((".yaml", ".yml", ".py")):
         task = str(folder / task)
     texts = [spec["input"]] if isinstance(spec["input"], str) else spec["input"]
     files = [LabelledFile.parse(text, folder) for text in texts]
-    return Source(find_task(task), files, check_name(name), spec["weight"])
+    return TaskSource(find_task(task), files, check_name(name), spec["weight"])

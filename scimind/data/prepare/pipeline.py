@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,25 +13,24 @@ from typing import Any
 from scimind._version import __version__
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
+from scimind.data.formats.text_files import FileNotes
 from scimind.data.prepare.card import write_card
-from scimind.data.prepare.encoded_parts import Parts
-from scimind.data.prepare.fates import Decision, Index, decide
-from scimind.data.prepare.mixing import mix
+from scimind.data.prepare.encoded_parts import EncodedParts
+from scimind.data.prepare.fates import Fate, decide, mix
 from scimind.data.prepare.options import PrepareOptions
-from scimind.data.prepare.sinks import Rejects, Sink
-from scimind.data.prepare.sources import Source
-from scimind.data.prepare.splitting import EVALUATION, TEST, TRAIN
+from scimind.data.prepare.result_files import ResultFiles, SplitFiles
+from scimind.data.prepare.sources import TaskSource
 from scimind.data.prepare.staging import staged
-from scimind.data.prepare.summary import PrepareSummary
-from scimind.data.prepare.writing import Counts, Emission, interleave
+from scimind.data.prepare.summary import PrepareSummary, Written, summarise
+from scimind.data.prepare.writing import RecordWriter, write_interleaved
 from scimind.errors import DataError, SciMindError
 from scimind.hashing import file_checksum
-from scimind.parallel import check_workers
+from scimind.parallel import available_cores, check_workers
 from scimind.tokenizer import TokenCodec
 
 
 def prepare_sources(
-    sources: Sequence[Source],
+    sources: Sequence[TaskSource],
     output_dir: str | Path,
     name: str,
     codec: TokenCodec,
@@ -42,10 +41,10 @@ def prepare_sources(
 ) -> PrepareSummary:
     """Prepares one task, or several as a mixture; see `prepare`.
 
-    A mixture has one file to learn from, and files of their own, `name_TASK_eval`, to evaluate each task on.
+    A mixture has one file to learn from, and for each task its own files to evaluate on, `name_TASK_eval`.
 
     Args:
-        sources: The tasks with their files; a single one without a name is no mixture.
+        sources: The tasks with their files; a single one without a name is not a mixture.
         output_dir: Folder for the results.
         name: First part of the files' names.
         codec: The vocabulary.
@@ -54,58 +53,77 @@ def prepare_sources(
         records: Records to learn from of a mixture; by default as many as there are.
     """
     fitter = Fitter(codec, options.seq_length, options.policy, loss_on_prompt=options.loss_on_prompt)
-    workers = check_workers(options.workers)
-    split, is_mixture = options.split, bool(sources[0].name)
-    sinks = {(0, TRAIN): name}
-    for number, source in enumerate(sources):
-        first = f"{name}_{source.name}" if is_mixture else name
-        if split.evaluation:
-            sinks[number, EVALUATION] = f"{first}_eval"
-        if split.test:
-            sinks[number, TEST] = f"{first}_test"
-    files = [f"{file}{suffix}" for file in sinks.values() for suffix in (".json", ".mindrecord.db", ".mindrecord")]
+    workers = check_workers(available_cores() if options.workers is None else options.workers)
+    is_mixture = bool(sources[0].name)
+    splits = [_split_names(name, source, options) for source in sources]
+    split_names = list(dict.fromkeys(split for named in splits for split in named.values()))
+    files = [f"{split}{suffix}" for split in split_names for suffix in (".json", ".mindrecord.db", ".mindrecord")]
     files += [f"{name}{end}" for end in (".rejects.jsonl", ".detected.jsonl", ".card.md", ".lengths.png")]
     files += [f"{name}.summary.json"]
     folder = Path(output_dir)
-    paths = [file.path for source in sources for file in source.files]
-    replaced = {(folder / file).resolve() for file in files} & {path.resolve() for path in paths}
-    if replaced:
-        raise SciMindError(f"{replaced.pop()} is an input and would be replaced; give another --name or --output")
-    summary = _summary(sources, codec, options)
+    _check_inputs(sources, [folder / file for file in files])
     with staged(folder, files, overwrite=options.overwrite) as scratch, ExitStack() as stack:
-        stack.push(_PartsKeeper(folder / f".{name}.parts"))
+        parts_folder = folder / f".{name}.parts"
+        stack.push(_PartsKeeper(parts_folder))
         parts = [
-            Parts(folder / f".{name}.parts" / str(number), _manifest(source, codec, options))
+            EncodedParts(parts_folder / str(number), _manifest(source, codec, options))
             for number, source in enumerate(sources)
         ]
+        notes = []
         for source, stored in zip(sources, parts, strict=True):
-            encode = RecordEncoder(fitter, source.task, options.settings)
+            encode = RecordEncoder(
+                fitter, source.task, options.fields, keeps_sequences=options.splitting.by == "cluster"
+            )
             strict = options.on_bad == "stop"
-            source.encode(encode, stored, strict=strict, workers=workers, progress=options.progress)
-        decided = decide(
+            notes.append(source.encode(encode, stored, strict=strict, workers=workers, progress=options.progress))
+        decisions = decide(
             parts,
-            split,
+            options.splitting,
             [source.task.conflicts for source in sources],
             keep_duplicates=options.duplicates == "keep",
             identity=options.identity,
         )
+        tasks: dict[str, dict[str, Any]] = {}
         if is_mixture:
-            decided = mix(sources, decided, summary, temperature, records, split.seed)
-        opened = {
-            key: Sink(scratch, file, options.seq_length, codec.pad_id, packed=options.packed)
-            for key, file in sinks.items()
-        }
-        _write(sources, parts, decided, opened, scratch, name, summary)
-        summary.evaluation = sum(sink.records for (_, kind), sink in opened.items() if kind != TRAIN)
-        summary.set_fill()
-        summary.checksums["inputs"] = {str(path): file_checksum(path) for path in paths}
+            decisions, tasks = mix(sources, decisions, temperature, records, options.seed)
+        opened = [
+            SplitFiles(scratch, split, options.seq_length, codec.pad_id, packed=options.packed) for split in split_names
+        ]
+        with ResultFiles(scratch, name, opened) as results:
+            writers = [
+                RecordWriter(
+                    source,
+                    stored,
+                    decision,
+                    {fate: results.splits[split] for fate, split in named.items()},
+                    results.rejects,
+                    results.detected,
+                )
+                for source, stored, decision, named in zip(sources, parts, decisions, splits, strict=True)
+            ]
+            written = _write(results, writers, notes, options.seq_length)
+        summary = summarise(sources, codec, options, written, tasks)
         if options.card:
-            write_card(scratch, name, summary, {sink.name: sink.lengths for sink in opened.values()})
-        summary.files = [file for file in files if (scratch / file).exists()] + [files[-1]]
-        summary.checksums["files"] = {file: file_checksum(scratch / file) for file in summary.files[:-1]}
-        text = json.dumps(summary.to_json(), ensure_ascii=False, indent=1)
-        (scratch / files[-1]).write_text(text + "\n", encoding="utf-8")
-    return summary
+            write_card(scratch, name, summary, {split.name: split.lengths for split in written.splits})
+        return _write_summary(scratch, files, summary)
+
+
+def _split_names(name: str, source: TaskSource, options: PrepareOptions) -> dict[Fate, str]:
+    """Returns the first part of the names of the files of each split of a source."""
+    first = f"{name}_{source.name}" if source.name else name
+    names = {Fate.TRAIN: name}
+    if options.eval_fraction:
+        names[Fate.EVALUATION] = f"{first}_eval"
+    if options.test_fraction:
+        names[Fate.TEST] = f"{first}_test"
+    return names
+
+
+def _check_inputs(sources: Sequence[TaskSource], results: Sequence[Path]) -> None:
+    """Raises where a result would replace an input."""
+    inputs = {file.path.resolve() for source in sources for file in source.files}
+    if replaced := {path.resolve() for path in results} & inputs:
+        raise SciMindError(f"{replaced.pop()} is an input and would be replaced; give another --name or --output")
 
 
 class _PartsKeeper:
@@ -121,38 +139,7 @@ class _PartsKeeper:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _summary(sources: Sequence[Source], codec: TokenCodec, options: PrepareOptions) -> PrepareSummary:
-    split, settings = options.split, options.settings
-    return PrepareSummary(
-        task=" + ".join(source.name or source.task.name for source in sources),
-        inputs=[
-            str(file.path) if file.label is None else f"{file.label}={file.path}"
-            for source in sources
-            for file in source.files
-        ],
-        files=[],
-        seq_length=options.seq_length,
-        policy=options.policy,
-        loss_on_prompt=options.loss_on_prompt,
-        tokenizer={
-            "fingerprint": codec.fingerprint(),
-            "vocab_size": codec.vocab_size,
-            "modality_ranges": codec.modality_ranges,
-        },
-        version=__version__,
-        packed=options.packed,
-        split={"by": split.by, "evaluation": split.evaluation, "test": split.test, "seed": split.seed}
-        | ({"identity": options.identity} if split.by == "cluster" else {}),
-        settings={
-            "molecules": settings.molecules,
-            "randomised": settings.randomised,
-            "detect": settings.detect,
-            "duplicates": options.duplicates,
-        },
-    )
-
-
-def _manifest(source: Source, codec: TokenCodec, options: PrepareOptions) -> dict[str, Any]:
+def _manifest(source: TaskSource, codec: TokenCodec, options: PrepareOptions) -> dict[str, Any]:
     """Returns what encoded parts depend on."""
     files = []
     for file in source.files:
@@ -169,68 +156,46 @@ def _manifest(source: Source, codec: TokenCodec, options: PrepareOptions) -> dic
 
 
 def _write(
-    sources: Sequence[Source],
-    parts: Sequence[Parts],
-    decided: Sequence[tuple[Index, Decision]],
-    sinks: dict[tuple[int, int], Sink],
-    scratch: Path,
-    name: str,
-    summary: PrepareSummary,
-) -> None:
-    """Takes every record to a sink or to the rejects."""
-    rejects = Rejects(scratch / f"{name}.rejects.jsonl", summary)
-    detected = (scratch / f"{name}.detected.jsonl").open("w", encoding="utf-8", newline="\n")
-    counts = Counts()
-
-    def note(entry: dict[str, Any]) -> None:
-        detected.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-    try:
-        interleave(
-            [
-                Emission(
-                    source=source,
-                    parts=stored,
-                    index=index,
-                    decision=decision,
-                    sinks={kind: sink for (owner, kind), sink in sinks.items() if owner == number or kind == TRAIN},
-                    rejects=rejects,
-                    counts=counts,
-                    lists_conflicts=source.task.conflicts == "list",
-                    note=note,
-                )
-                for number, (source, stored, (index, decision)) in enumerate(zip(sources, parts, decided, strict=True))
-            ]
-        )
-        for source in sources:
-            for path, notes in source.notes.items():
-                for reason in notes.lines():
-                    entry = {"file": path, "line": 1, "kind": "repaired", "defect": "file", "reason": reason}
-                    rejects.add(entry | {"kept": True})
-        counts.fill(summary)
-        _check_found(counts, rejects, any(sink.records for sink in sinks.values()))
-        for sink in sinks.values():
-            sink.close(summary)
-    finally:
-        rejects.close()
-        detected.close()
-        for sink in sinks.values():
-            sink.abandon()
-    if not counts.detected:
-        (scratch / f"{name}.detected.jsonl").unlink()
+    results: ResultFiles,
+    writers: Sequence[RecordWriter],
+    notes: Sequence[Mapping[str, FileNotes]],
+    seq_length: int,
+) -> Written:
+    """Takes every record to a split or to the rejects, lists what was repaired in files, and returns the counts."""
+    records = write_interleaved(writers)
+    for of_files in notes:
+        for path, repaired in of_files.items():
+            for reason in repaired.lines():
+                entry = {"file": path, "line": 1, "kind": "repaired", "defect": "file", "reason": reason}
+                results.rejects.add(entry | {"kept": True})
+    if not any(split.records for split in results.splits.values()):
+        inputs = [str(file) for writer in writers for file in writer.source.files]
+        raise _nothing_written(Written(records, [], results.rejects.counts), inputs, seq_length)
+    return Written(records, [split.close() for split in results.splits.values()], results.rejects.counts)
 
 
-def _check_found(counts: Counts, rejects: Rejects, has_records: bool) -> None:
-    """Raises what is to be said where no record was written."""
-    if has_records:
-        return
-    lengths, summary, first = counts.lengths, rejects.summary, rejects.first
+def _nothing_written(written: Written, inputs: Sequence[str], seq_length: int) -> SciMindError:
+    """Returns the error where no record was written: the first fault, too long records, or that there are none."""
+    lengths, first = written.records.lengths, written.rejects.first
     if first is not None:
-        reason = first["reason"] if summary.read == 1 else f"no usable record; the first fault: {first['reason']}"
-        raise DataError(reason, first["file"], first["line"], first.get("text", ""))
-    if lengths and min(lengths) > summary.seq_length + 1:
-        raise SciMindError(
-            f"no record fits seq_length ({summary.seq_length}); the shortest needs {min(lengths) - 1}, the longest "
+        reason = (
+            first["reason"] if written.records.read == 1 else f"no usable record; the first fault: {first['reason']}"
+        )
+        return DataError(reason, first["file"], first["line"], first.get("text", ""))
+    if lengths and min(lengths) > seq_length + 1:
+        return SciMindError(
+            f"no record fits seq_length ({seq_length}); the shortest needs {min(lengths) - 1}, the longest "
             f"{max(lengths) - 1}; raise it"
         )
-    raise SciMindError(f"no usable record in {', '.join(summary.inputs)}; see its format in the README")
+    return SciMindError(f"no usable record in {', '.join(inputs)}; see its format in the README")
+
+
+def _write_summary(folder: Path, files: Sequence[str], summary: PrepareSummary) -> PrepareSummary:
+    """Writes the summary, the last of all files that may be there, and returns it with those that are."""
+    *others, last = files
+    present = [file for file in others if (folder / file).exists()]
+    checksums = {file: file_checksum(folder / file) for file in present}
+    summary = replace(summary, files=[*present, last], checksums=summary.checksums | {"files": checksums})
+    text = json.dumps(summary.to_json(), ensure_ascii=False, indent=1)
+    (folder / last).write_text(text + "\n", encoding="utf-8")
+    return summary

@@ -5,18 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from scimind.data.content.fields import FieldOptions
 from scimind.data.defects import TOO_LONG, RecordError, defect_of
 from scimind.data.encode.records import EncodedRecords, Fault, RecordEncoder, encode_tasks
 from scimind.data.formats.rows import Row
 from scimind.data.formats.text_files import FileNotes, count_lines
-from scimind.data.prepare.encoded_parts import Part, Parts
+from scimind.data.prepare.encoded_parts import EncodedParts, Part
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError, SciMindError, excerpt
 
@@ -36,9 +37,13 @@ class LabelledFile:
             return cls(folder / text)
         return cls(folder / rest, label)
 
+    def __str__(self) -> str:
+        """Returns the file as the user may write it."""
+        return str(self.path) if self.label is None else f"{self.label}={self.path}"
 
-@dataclass
-class Source:
+
+@dataclass(frozen=True)
+class TaskSource:
     """A task with its files.
 
     Args:
@@ -46,17 +51,17 @@ class Source:
         files: Its files, in order.
         name: What a mixture calls it.
         weight: Its share of a mixture, relative to the others'; None for what its size gives.
-        notes: What was mended in each file, filled by reading.
     """
 
     task: Task
     files: Sequence[LabelledFile]
     name: str = ""
     weight: float | None = None
-    notes: dict[str, FileNotes] = field(default_factory=dict)
 
-    def encode(self, encode: RecordEncoder, parts: Parts, *, strict: bool, workers: int, progress: bool) -> None:
-        """Fills the parts.
+    def encode(
+        self, encode: RecordEncoder, parts: EncodedParts, *, strict: bool, workers: int, progress: bool
+    ) -> dict[str, FileNotes]:
+        """Fills the parts and returns what was repaired in each file, by its path.
 
         Args:
             encode: Encodes records.
@@ -68,24 +73,27 @@ class Source:
         Raises:
             DataError: A file as a whole cannot be read, or, with `strict`, a record is faulty.
         """
-        records = self._records(encode, strict, progress)
+        notes = {str(file.path): FileNotes() for file in self.files}
+        records = self._records(encode.options, notes, strict=strict, progress=progress)
         with closing(encode_tasks(encode, records, workers, parts.has)) as tasks:
-            for number, found, encoded in tasks:
+            for number, batch, encoded in tasks:
                 if strict:
-                    _raise_first(found, encoded)
-                parts.write(number, self._part(found, encoded, encode.fitter.seq_length))
+                    _raise_first(batch, encoded)
+                parts.write(number, self._part(batch, encoded, encode.fitter.seq_length))
+        return notes
 
-    def _records(self, encode: RecordEncoder, strict: bool, progress: bool) -> Iterator[_Found]:
-        """Yields the records of all files under a progress bar that counts lines."""
+    def _records(
+        self, options: FieldOptions, notes: dict[str, FileNotes], *, strict: bool, progress: bool
+    ) -> Iterator[_Record]:
+        """Yields the records of all files under a progress bar that counts lines, and fills the notes."""
         total = sum(count_lines(file.path) for file in self.files)
         with tqdm(
             total=total, unit=" lines", desc="prepare", file=sys.stderr, mininterval=0.5, disable=not progress
         ) as bar:
             for file in self.files:
                 done, is_read = 0, False
-                notes = self.notes.setdefault(str(file.path), FileNotes())
                 try:
-                    for record in self.task.rows(file.path, file.label, notes, encode.settings):
+                    for record in self.task.rows(file.path, file.label, notes[str(file.path)], options):
                         if record.line is not None and record.line > done:
                             bar.update(record.line - done)
                             done = record.line
@@ -103,8 +111,8 @@ class Source:
                     return
                 bar.update(count_lines(file.path) - done)
 
-    def _part(self, found: Sequence[_Found], encoded: EncodedRecords, seq_length: int) -> Part:
-        """Returns the part of what was found and what became of its rows.
+    def _part(self, batch: Sequence[_Record], encoded: EncodedRecords, seq_length: int) -> Part:
+        """Returns the part of a batch of records and of what became of its rows.
 
         Raises:
             SciMindError: A file cannot be read on.
@@ -113,7 +121,7 @@ class Source:
         rows: list[Row] = []
         places = []
         fits = np.bincount(encoded.rows["owner"], minlength=len(encoded.records["length"])) > 0
-        for place, record in enumerate(found):
+        for place, record in enumerate(batch):
             if isinstance(record, _Unreadable):
                 raise record.error
             if isinstance(record, DataError):
@@ -142,7 +150,7 @@ class Source:
             "path": np.array([numbers[str(row.path)] for row in rows], dtype=np.int32),
         }
         notes = {
-            "read": len(found),
+            "read": len(batch),
             "rejects": rejects,
             "names": [row.id for row in rows],
             "detected": encoded.detected,
@@ -159,13 +167,13 @@ class _Unreadable:
     error: SciMindError
 
 
-_Found = Row | DataError | _Unreadable
+_Record = Row | DataError | _Unreadable
 
 
-def _raise_first(found: Sequence[_Found], encoded: EncodedRecords) -> None:
+def _raise_first(batch: Sequence[_Record], encoded: EncodedRecords) -> None:
     """Raises the error of the first faulty record, if there is one."""
     number = 0
-    for record in found:
+    for record in batch:
         if isinstance(record, DataError):
             raise record
         if isinstance(record, Row):

@@ -1,11 +1,10 @@
-"""What becomes of each record: left out as a duplicate or for conflicting answers, set aside, or learnt from.
+"""Which records are set aside, so that none of their molecules or sequences is also learnt from.
 
-Memory is a few numbers a record. All decisions depend on digests, hence not on the number of processes.
+All of it depends on digests of 64 bits, hence not on the number of processes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +14,6 @@ from scimind.errors import SciMindError
 from scimind.hashing import digest
 
 SPLITS = ("random", "scaffold", "cluster")
-TRAIN, EVALUATION, TEST, DUPLICATE, CONFLICT = range(5)
-
-_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True)
@@ -63,79 +59,36 @@ def spread(values: NDArray[np.uint64], seed: int | str) -> NDArray[np.float64]:
     return (mixed ^ (mixed >> np.uint64(31))) / 2.0**64
 
 
-def find_duplicates(question: NDArray[np.uint64], answer: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Returns of each record the number of the first one with the same question and answer; its own where it is it."""
-    with np.errstate(over="ignore"):
-        both = question * _MIX ^ answer
-    _, first, place = np.unique(both, return_index=True, return_inverse=True)
-    return first[place]
-
-
-def find_conflicts(question: NDArray[np.uint64], answer: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Returns of each record the number of the first with the same question and another answer; -1 without one."""
-    order = np.lexsort((np.arange(len(question)), question))
-    asked, answered = question[order], answer[order]
-    starts = np.flatnonzero(np.r_[True, asked[1:] != asked[:-1]]) if len(asked) else np.zeros(0, dtype=np.int64)
-    found = np.full(len(question), -1, dtype=np.int64)
-    stops = np.r_[starts[1:], len(asked)]
-    several = stops - starts > 1
-    for start, stop in zip(starts[several], stops[several], strict=True):
-        if (answered[start:stop] != answered[start]).any():
-            other = start + int(np.argmax(answered[start:stop] != answered[start]))
-            same = answered[start:stop] == answered[start]
-            found[order[start:stop]] = np.where(same, order[other], order[start])
-    return found
-
-
-def assign(
+def set_aside(
     split: Split, entity: NDArray[np.uint64], group: NDArray[np.uint64], eligible: NDArray[np.bool_]
-) -> NDArray[np.int8]:
-    """Returns TRAIN, EVALUATION or TEST for each record; records of one group, or of one entity, always the same.
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns which records are for evaluation and which for the test; those of one group, or entity, stay together.
 
-    With `random` the share of a split is met about, since each entity is drawn for itself. Otherwise groups are taken
-    in random order while they fit, so that a group larger than a split is learnt from.
+    With `random`, split sizes are approximate because each entity is drawn independently. Otherwise groups are taken in
+    random order while they fit, so that a group larger than a split is learnt from.
 
     Args:
         split: What is asked for.
         entity: Digest of each record's entity [n].
         group: Digest of what stays together [n].
         eligible: Whether a record is written at all [n]; those that are not do not count.
+
+    Returns:
+        For evaluation and for the test, bool [n] each; no record is in both.
     """
-    fate = np.full(len(entity), TRAIN, dtype=np.int8)
     if split.by == "random":
         drawn = spread(entity, split.seed)
-        fate[drawn < split.evaluation + split.test] = TEST
-        fate[drawn < split.evaluation] = EVALUATION
-        return fate
+        evaluation = drawn < split.evaluation
+        return evaluation, ~evaluation & (drawn < split.evaluation + split.test)
     keys, place = np.unique(group, return_inverse=True)
     sizes = np.bincount(place[eligible], minlength=len(keys))
-    room = {EVALUATION: split.evaluation * eligible.sum(), TEST: split.test * eligible.sum()}
-    chosen = np.full(len(keys), TRAIN, dtype=np.int8)
+    room = [split.evaluation * eligible.sum(), split.test * eligible.sum()]
+    chosen = np.zeros((len(room), len(keys)), dtype=bool)
     for number in np.argsort(spread(keys, split.seed), kind="stable"):
-        target = next((kind for kind, left in room.items() if left >= max(1, sizes[number])), None)
+        target = next((target for target, left in enumerate(room) if left >= max(1, sizes[number])), None)
         if target is not None and sizes[number]:
-            chosen[number] = target
+            chosen[target, number] = True
             room[target] -= sizes[number]
-        if max(room.values()) < 1:
+        if max(room) < 1:
             break
-    return chosen[place]
-
-
-def repeats(wanted: int, keys: NDArray[np.uint64], seed: int | str) -> NDArray[np.int32]:
-    """Returns how often each of n records is taken, so that there are `wanted` in all and no two differ by over 1."""
-    often = np.full(len(keys), wanted // len(keys), dtype=np.int32)
-    left = wanted % len(keys)
-    often[np.argsort(spread(keys, seed), kind="stable")[:left]] += 1
-    return often
-
-
-def shares(sizes: Sequence[int], weights: Sequence[float | None], temperature: float) -> list[float]:
-    """Returns the share of each task of a mixture.
-
-    Args:
-        sizes: Records of each.
-        weights: The weights that were given; where none is, size^(1 / temperature).
-        temperature: 1 keeps the proportions, more makes them more equal.
-    """
-    raw = [size ** (1 / temperature) if given is None else given for size, given in zip(sizes, weights, strict=True)]
-    return [value / sum(raw) for value in raw]
+    return chosen[0][place], chosen[1][place]

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+import scimind
+from scimind.data.prepare.options import PrepareOptions
+from scimind.data.prepare.result_files import RejectCounts, SplitCounts
+from scimind.data.prepare.sources import TaskSource
+from scimind.data.prepare.writing import RecordCounts
+from scimind.hashing import file_checksum
+from scimind.modality import MODALITY_NAMES
+from scimind.tokenizer import TokenCodec
 
 _QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
-@dataclass
+@dataclass(frozen=True)
 class PrepareSummary:
     """Counts of one preparation.
 
@@ -36,7 +45,7 @@ class PrepareSummary:
         defects: The same records, by what is wrong with them.
         kept: What is listed among the rejects although it was kept: mended files, other answers to the same question.
         splits: Records of each MindRecord file, by its name.
-        split: How records were set aside: `by`, `seed`, `evaluation`, `test`, `groups`.
+        split: How records were set aside: `by`, `seed`, `evaluation`, `test`, and `identity` of clusters.
         settings: How records were read.
         detected: Sequences that were found without marks, by modality.
         labels: Records of each label, the most frequent first, of tasks with labels.
@@ -64,7 +73,7 @@ class PrepareSummary:
     evaluation: int = 0
     truncated: int = 0
     repaired: int = 0
-    dropped: dict[str, int] = field(default_factory=lambda: {"faulty": 0, "too long": 0})
+    dropped: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     answer_tokens: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
@@ -77,20 +86,6 @@ class PrepareSummary:
     labels: dict[str, int] = field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     checksums: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    def set_lengths(self, counts: Mapping[int, int]) -> None:
-        """Fills `lengths` from the number of records of each length; a quantile is a length that occurs."""
-        if counts:
-            values = sorted(counts)
-            ends = np.cumsum([counts[value] for value in values])  # of each length in the sorted list of all
-            places = [math.ceil(share * (int(ends[-1]) - 1)) for share in _QUANTILES.values()]
-            found = [values[int(np.searchsorted(ends, place, side="right"))] for place in places]
-            self.lengths = dict(zip(_QUANTILES, found, strict=True))
-
-    def set_fill(self) -> None:
-        """Fills `fill` from the other counts."""
-        positions, width = sum(self.tokens.values()), self.seq_length + 1
-        self.fill = {"record": positions / (self.written * width), "row": positions / (self.rows * width)}
 
     def to_json(self) -> dict[str, object]:
         """Returns the summary as its file holds it."""
@@ -124,3 +119,86 @@ class PrepareSummary:
         rows.append(("length in tokens", f"{quantiles} (room for {self.seq_length + 1:,})"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+class Written(NamedTuple):
+    """What was counted while the files were written: of the records, of each split, learnt from first, of rejects."""
+
+    records: RecordCounts
+    splits: Sequence[SplitCounts]
+    rejects: RejectCounts
+
+
+def summarise(
+    sources: Sequence[TaskSource],
+    codec: TokenCodec,
+    options: PrepareOptions,
+    written: Written,
+    tasks: dict[str, dict[str, Any]],
+) -> PrepareSummary:
+    """Returns the summary of a preparation, but for the files that were written.
+
+    Args:
+        sources: What was prepared.
+        codec: The vocabulary.
+        options: All settings.
+        written: The counts.
+        tasks: Of each task of a mixture, see `PrepareSummary`.
+    """
+    records, splits, rejects = written
+    tokens = dict(zip(MODALITY_NAMES, records.tokens.tolist(), strict=True))
+    total, rows = sum(split.records for split in splits), sum(split.rows for split in splits)
+    positions, width = sum(tokens.values()), options.seq_length + 1
+    files = [file for source in sources for file in source.files]
+    splitting = {
+        "by": options.split,
+        "evaluation": options.eval_fraction,
+        "test": options.test_fraction,
+        "seed": options.seed,
+    }
+    return PrepareSummary(
+        task=" + ".join(source.name or source.task.name for source in sources),
+        inputs=[str(file) for file in files],
+        files=[],
+        seq_length=options.seq_length,
+        policy=options.policy,
+        loss_on_prompt=options.loss_on_prompt,
+        tokenizer={
+            "fingerprint": codec.fingerprint(),
+            "vocab_size": codec.vocab_size,
+            "modality_ranges": codec.modality_ranges,
+        },
+        version=scimind.__version__,
+        packed=options.packed,
+        read=records.read,
+        written=total,
+        rows=rows,
+        fill={"record": positions / (total * width), "row": positions / (rows * width)},
+        evaluation=sum(split.records for split in splits[1:]),
+        truncated=records.truncated,
+        repaired=records.repaired,
+        dropped=dict(rejects.dropped),
+        tokens=tokens,
+        answer_tokens=records.answer_tokens,
+        lengths=_quantiles(records.lengths),
+        defects=dict(rejects.defects),
+        kept=dict(rejects.kept),
+        splits={split.name: split.records for split in splits},
+        split=splitting | ({"identity": options.identity} if options.split == "cluster" else {}),
+        settings={name: getattr(options, name) for name in ("molecules", "randomised", "detect", "duplicates")},
+        detected=dict(sorted(records.detected.items())),
+        labels=dict(sorted(records.labels.items(), key=lambda item: (-item[1], item[0]))),
+        tasks=tasks,
+        checksums={"inputs": {str(file.path): file_checksum(file.path) for file in files}},
+    )
+
+
+def _quantiles(counts: Mapping[int, int]) -> dict[str, int]:
+    """Returns quantiles of lengths from the number of records of each; a quantile is a length that occurs."""
+    if not counts:
+        return {}
+    values = sorted(counts)
+    ends = np.cumsum([counts[value] for value in values])  # of each length in the sorted list of all
+    places = [math.ceil(share * (int(ends[-1]) - 1)) for share in _QUANTILES.values()]
+    lengths = [values[int(np.searchsorted(ends, place, side="right"))] for place in places]
+    return dict(zip(_QUANTILES, lengths, strict=True))

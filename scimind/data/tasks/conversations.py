@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.fields import Settings
+from scimind.data.content.fields import FieldOptions
 from scimind.data.content.molecules import canonical_smiles, parse, scaffold
 from scimind.data.content.sequences import wrap_text
 from scimind.data.conversation import Round
 from scimind.data.defects import ENCODING, RecordError
+from scimind.data.formats.conversations import read_conversations
 from scimind.data.formats.rows import Row
 from scimind.data.formats.text_files import FileNotes, broken_byte
 from scimind.data.tasks.task import Sample, Task
@@ -41,26 +42,24 @@ class ConversationTask(Task):
     Its entities are all sequences of a record together, or its first question where it has none.
     """
 
-    def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
+    def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
         """Yields the conversations of a file; see the base class."""
-        from scimind.data.formats.conversations import read_conversations
-
         if label is not None:
             raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
-        for found in read_conversations(path, notes=notes):
-            if isinstance(found, DataError):
-                yield found
+        for talk in read_conversations(path, notes=notes):
+            if isinstance(talk, DataError):
+                yield talk
                 continue
-            texts = "".join(text or "" for pair in found.rounds for text in pair)
+            texts = "".join(text or "" for pair in talk.rounds for text in pair)
             if (broken := broken_byte(texts)) is not None:
-                yield RecordError(ENCODING, broken, found.path, found.line)
+                yield RecordError(ENCODING, broken, talk.path, talk.line)
             else:
-                yield Row(found.id, {ROUNDS: found.rounds, "repairs": found.repairs}, path, found.line or 1)
+                yield Row(talk.id, {ROUNDS: talk.rounds, "repairs": talk.repairs}, path, talk.line or 1)
 
-    def sample(self, values: Mapping[str, Any], settings: Settings) -> Sample:
+    def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns what a conversation says; see the base class."""
         rounds, detected = values[ROUNDS], []
-        if settings.detect:
+        if options.detect:
             wrapped = []
             for pair in rounds:
                 texts = [wrap_text(text, detect=True, plain=False) for text in pair]
@@ -71,21 +70,22 @@ class ConversationTask(Task):
         tag = sequences[0][0] if sequences else ""
         names, group = [], ""
         for kind, sequence in sequences:
-            if kind == "smiles" and settings.molecules != "as-is":
+            if kind == "smiles" and options.molecules != "as-is":
                 try:
                     molecule = parse(sequence)
                     sequence = canonical_smiles(molecule)
-                    group = group or (scaffold(molecule) if settings.scaffolds else "")
+                    group = group or (scaffold(molecule) if options.scaffolds else "")
                 except RecordError:
                     pass  # a conversation may speak of what is no molecule
             names.append(sequence)
+        *asked, answer = (text or "" for pair in rounds for text in pair)
         return Sample(
             rounds=rounds,
             entity="\x1f".join(names) or rounds[0].question,
             tag=tag,
             group=group,
-            question="\x1f".join(text for pair in rounds for text in pair)[: -len(rounds[-1].answer or "")],
-            answer=rounds[-1].answer or "",
+            question="\x1f".join([*asked, ""]),
+            answer=answer,
             repairs=values.get("repairs", 0),
             detected=tuple(detected),
         )

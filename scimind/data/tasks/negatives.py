@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from scimind.data.content.fields import Field
 from scimind.data.content.sequences import clean_sequence
 from scimind.data.defects import RecordError
 from scimind.data.formats.rows import ENTITY, Row
 from scimind.errors import DataError
 from scimind.hashing import digest
-
-if TYPE_CHECKING:
-    from scimind.data.tasks.task import Task
 
 _PARTS, _KEPT = 20, 8
 NEGATIVES = ("deepromoter",)
@@ -38,30 +35,32 @@ def deepromoter_negative(sequence: str, seed: int) -> str:
     )
 
 
-def with_negatives(rows: Iterator[Row | DataError], task: Task, seed: int) -> Iterator[Row | DataError]:
-    """Yields rows; behind each that has no label, which makes it a positive, the negative that is made of it.
+def with_negatives(
+    rows: Iterator[Row | DataError], sequence_field: str, label_field: Field, seed: int
+) -> Iterator[Row | DataError]:
+    """Yields rows; a row without a label is a positive, and is followed by the negative that is made of it.
 
     Args:
         rows: The rows of a file.
-        task: Its key field holds the sequence; the label field's first label is the positive, the second the negative.
+        sequence_field: The field that holds the DNA.
+        label_field: Its first label is the positive, the second the negative.
         seed: See `deepromoter_negative`.
     """
-    spec = task.label_field
-    assert spec is not None
-    positive, negative = list(spec.labels)[:2]
+    label = label_field.name
+    positive, negative = list(label_field.labels)[:2]
     for row in rows:
-        if isinstance(row, DataError) or spec.name in row.values:
+        if isinstance(row, DataError) or label in row.values:
             yield row
             continue
-        yield Row(row.id, {**row.values, spec.name: positive}, row.path, row.line)
+        yield Row(row.id, {**row.values, label: positive}, row.path, row.line)
         try:
-            sequence = clean_sequence("dna", str(row.values[task.key_field]))
+            sequence = clean_sequence("dna", str(row.values[sequence_field]))
         except RecordError:
-            continue  # the positive is faulty, which is told with it
-        made = {
+            continue  # the positive is faulty and is reported as such
+        values = {
             **row.values,
-            task.key_field: deepromoter_negative(sequence, seed),
-            spec.name: negative,
+            sequence_field: deepromoter_negative(sequence, seed),
+            label: negative,
             ENTITY: sequence,
         }
-        yield Row(f"{row.id}-negative", made, row.path, row.line)
+        yield Row(f"{row.id}-negative", values, row.path, row.line)

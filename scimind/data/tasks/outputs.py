@@ -13,6 +13,15 @@ from scimind.tokenizer.tags import first_in_tag
 
 _SHORTEST_SEQUENCE = 12  # letters of a protein or a nucleic acid among words
 
+# The groups of metrics, and what the column of the references may be called in a table.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "captions": ("description", "caption"),
+    "molecules": ("SMILES", "molecule"),
+    "proteins": ("sequence", "protein"),
+    "names": ("properties", "property"),
+    "classification": ("label", "mechanism"),
+    "language_model": (),
+}
 # What an answer may be, and the group of metrics that scores it.
 OUTPUTS = {
     "text": "captions",

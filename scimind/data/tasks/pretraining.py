@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.fields import Field, Settings, read_field
+from scimind.data.content.fields import Field, FieldOptions, read_field
 from scimind.data.content.molecules import random_smiles, scaffold
 from scimind.data.content.sequences import clean_sequence
 from scimind.data.defects import ENCODING, LONG_LINE, RecordError
@@ -43,7 +43,7 @@ class PretrainTask(Task):
         """Returns the task that comes with the package."""
         return cls("pretrain", metrics="language_model", description="Learn text, SMILES lists and FASTA as they are.")
 
-    def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
+    def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
         """Yields the records of a file; see the base class."""
         suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
         kind = label or _SUFFIXES.get(suffix.lower(), "text")
@@ -60,22 +60,22 @@ class PretrainTask(Task):
         for row in found:
             yield row if isinstance(row, DataError) else replace(row, values={**row.values, "kind": kind})
 
-    def sample(self, values: Mapping[str, Any], settings: Settings) -> Sample:
+    def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns what is learnt of a record; see the base class."""
         kind, raw = values["kind"], values["content"]
         if kind == "fasta":
             kind = _kind_of(raw)
-        value = read_field(_FIELDS[kind], raw, settings)
+        value = read_field(_FIELDS[kind], raw, options)
         variants = []
-        if value.molecule is not None and settings.randomised:
-            seed = digest(f"{settings.seed}:{value.canonical}") % MOST_SEEDS
-            drawn = random_smiles(value.molecule, settings.randomised, seed)
+        if value.molecule is not None and options.randomised:
+            seed = digest(f"{options.seed}:{value.canonical}") % MOST_SEEDS
+            drawn = random_smiles(value.molecule, options.randomised, seed)
             variants = [TokenCodec.wrap(smiles, "smiles") for smiles in drawn]
         return Sample(
             text=value.shown,
             entity=value.canonical,
             tag=value.tag,
-            group=scaffold(value.molecule) if settings.scaffolds and value.molecule is not None else "",
+            group=scaffold(value.molecule) if options.scaffolds and value.molecule is not None else "",
             question=value.canonical,
             text_variants=tuple(variants),
             repairs=value.repairs,

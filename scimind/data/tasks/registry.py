@@ -15,11 +15,10 @@ from scimind.config.schema import Faults
 from scimind.data.content.fields import KINDS, SEQUENCE_KINDS, Field
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.negatives import NEGATIVES
-from scimind.data.tasks.outputs import OUTPUTS, Output
+from scimind.data.tasks.outputs import GROUPS, OUTPUTS, Output
 from scimind.data.tasks.pretraining import PretrainTask
 from scimind.data.tasks.task import CONFLICTS, PLACE, Task
 from scimind.errors import ConfigError, SciMindError
-from scimind.evaluate.metric_groups import GROUPS
 
 FOLDER = Path(__file__).with_name("builtin")
 TASKS = (

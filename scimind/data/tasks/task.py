@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.fields import SEQUENCE_KINDS, Field, Settings, Value, read_field
+from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions, FieldValue, read_field
 from scimind.data.content.molecules import random_smiles, scaffold
 from scimind.data.content.sequences import Wrapped
 from scimind.data.conversation import Round
 from scimind.data.formats.rows import ENTITY, Columns, Row, read_rows
 from scimind.data.formats.text_files import FileNotes
+from scimind.data.tasks.negatives import with_negatives
 from scimind.data.tasks.outputs import Output
 from scimind.errors import DataError
 from scimind.hashing import digest
@@ -71,8 +72,7 @@ class Task:
         key: The field that must not stand in two splits; by default the first that is no text, else the first.
         headerless: The fields of a file without a header, in order.
         output: How an answer is read back.
-        metrics: The group of metrics that scores outputs, one of `scimind.evaluate.metric_groups.GROUPS`; empty for
-            none.
+        metrics: The group of metrics that scores outputs, one of `GROUPS`; empty for none.
         conflicts: Records that ask the same and answer differently: `keep` them, keep and `list` them, or `drop` them.
         negatives: How files that carry no label get negatives, by name; see `negatives`.
         description: A sentence for people.
@@ -121,14 +121,14 @@ class Task:
         """The field of kind `label`, if there is one."""
         return next((spec for spec in self.fields if spec.kind == "label"), None)
 
-    def rows(self, path: Path, label: str | None, notes: FileNotes, settings: Settings) -> Iterator[Row | DataError]:
+    def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
         """Yields the raw records of a file; a faulty one is yielded as its error.
 
         Args:
             path: The file.
             label: The label of all its records, where the user gives one for the file.
             notes: Filled with what was mended in the file.
-            settings: The seed of negatives.
+            options: The seed of negatives.
 
         Raises:
             DataError: The file as a whole cannot be read.
@@ -138,46 +138,44 @@ class Task:
             columns = Columns(columns.names, columns.fallback, columns.optional | {labels.name}, columns.headerless)
         if label is not None and labels is None:
             raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
-        found = read_rows(path, columns, notes)
+        rows = read_rows(path, columns, notes)
         if label is not None and labels is not None:
-            found = (_with(row, labels.name, label) for row in found)
-        elif labels is not None and self.negatives:
-            from scimind.data.tasks.negatives import with_negatives
+            return (_with(row, labels.name, label) for row in rows)
+        if labels is not None and self.negatives:
+            return with_negatives(rows, self.key_field, labels, options.seed)
+        return rows
 
-            found = with_negatives(found, self, settings.seed)
-        return found
-
-    def sample(self, values: Mapping[str, Any], settings: Settings) -> Sample:
+    def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns what a raw record says.
 
         Args:
             values: The row's values, by field.
-            settings: How fields are read.
+            options: How fields are read.
 
         Raises:
             RecordError: A field is empty or faulty.
         """
-        read = {spec.name: read_field(spec, values.get(spec.name), settings) for spec in self.fields}
+        read = {spec.name: read_field(spec, values.get(spec.name), options) for spec in self.fields}
         key, label = read[self.key_field], self.label_field
         asked, answered = (PLACE.findall(template) for template in (self.question, self.answer))
         return Sample(
             rounds=self._rounds({name: value.shown for name, value in read.items()}),
             entity=values.get(ENTITY, key.canonical),
             tag=key.tag,
-            group=scaffold(key.molecule) if settings.scaffolds and key.molecule is not None else "",
+            group=scaffold(key.molecule) if options.scaffolds and key.molecule is not None else "",
             question="\x1f".join(read[name].canonical for name in asked if name in read),
             answer="\x1f".join(read[name].canonical for name in answered if name in read),
-            variants=tuple(self._variants(read, settings)),
+            variants=tuple(self._variants(read, options)),
             repairs=sum(value.repairs for value in read.values()),
-            detected=tuple(found for value in read.values() for found in value.detected),
+            detected=tuple(wrapped for value in read.values() for wrapped in value.detected),
             label=None if label is None else read[label.name].canonical,
         )
 
-    def ask(self, **given: str) -> str:
+    def ask(self, **values: str) -> str:
         """Returns the question of the task.
 
         Args:
-            given: The raw value of each field that the question holds: plain text, a SMILES, a sequence.
+            values: The raw value of each field that the question holds: plain text, a SMILES, a sequence.
 
         Raises:
             RecordError: One is empty or faulty.
@@ -185,9 +183,9 @@ class Task:
         """
         shown = {}
         for spec in self.asked_fields:
-            if spec.name not in given and not spec.optional:
+            if spec.name not in values and not spec.optional:
                 raise DataError(f"task {self.name} asks with a {spec.name}; give it")
-            shown[spec.name] = read_field(spec, given.get(spec.name), Settings(molecules="as-is")).shown
+            shown[spec.name] = read_field(spec, values.get(spec.name), FieldOptions(molecules="as-is")).shown
         return self._fill(self.question, shown)
 
     def place_of(self, name: str) -> int:
@@ -208,14 +206,14 @@ class Task:
         texts = {**shown, "choices": TokenCodec.escape(", ".join(self.output.choices))}
         return PLACE.sub(lambda place: texts[place[1]] if place[1] in texts else place[0], template)
 
-    def _variants(self, read: Mapping[str, Value], settings: Settings) -> Iterator[tuple[Round, ...]]:
-        """Yields the record with its molecules spelled at random, as often as the settings say, each once."""
+    def _variants(self, read: Mapping[str, FieldValue], options: FieldOptions) -> Iterator[tuple[Round, ...]]:
+        """Yields the record with its molecules spelled at random, as often as the options say, each once."""
         molecules = {name: value for name, value in read.items() if value.molecule is not None}
-        if not settings.randomised or not molecules:
+        if not options.randomised or not molecules:
             return
         spellings = {
             name: random_smiles(
-                value.molecule, settings.randomised, digest(f"{settings.seed}:{value.canonical}") % MOST_SEEDS
+                value.molecule, options.randomised, digest(f"{options.seed}:{value.canonical}") % MOST_SEEDS
             )
             for name, value in molecules.items()
         }

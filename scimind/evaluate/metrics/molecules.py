@@ -15,7 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from rdkit import Chem, DataStructs, rdBase
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
-from scimind.data.tables import repair_backslashes
+from scimind.data.formats.text_files import repair_backslashes
 from scimind.errors import DataError
 from scimind.evaluate.metrics.bleu import bleu_counts
 from scimind.evaluate.parallel_scoring import attempt

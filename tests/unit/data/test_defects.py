@@ -1,11 +1,11 @@
-"""A file with every defect: all are found and listed, the rest is prepared; and the limits of reading."""
+"""A file with every defect: all are found and listed, the rest is prepared."""
 
 import gzip
 import json
 
 import pytest
 
-from scimind.data import files, prepare, read_conversations
+from scimind.data import prepare, read_conversations
 from scimind.data.defects import (
     CONFLICT,
     DEFECTS,
@@ -73,7 +73,7 @@ def test_every_defect_of_molecules_is_listed_and_the_rest_prepared(codec, write,
     assert summary.defects.keys() <= set(DEFECTS)
     # The twin: strict, the first of them ends it.
     with pytest.raises(DataError, match=r"bad\.tsv:3: RDKit cannot parse the SMILES \(the spelling is none\)"):
-        prepare("smiles2text", [path], tmp_path / "strict", **given)
+        prepare("smiles2text", [path], tmp_path / "strict", on_bad="stop", **given)
 
 
 def test_defects_of_sequences_and_labels(codec, write, tmp_path):
@@ -121,14 +121,6 @@ def test_compressed_utf16_and_parquet_files(codec, write, tmp_path):
         (talk,) = read_conversations(out / "x.json")
         assert talk.rounds[0].answer == "An é."
     with pytest.raises(DataError, match="is no whole gzip file"):
-        prepare("smiles2text", [write("c.gz", gzip.compress(text.encode())[:-9])], out, codec=codec, seq_length=60)
+        prepare("smiles2text", [write("c.gz", gzip.compress(text.encode())[:-9])], out, codec=codec, on_bad="stop")
     with pytest.raises(DataError, match="is no whole parquet file"):
-        prepare("smiles2text", [write("c.parquet", b"PAR1 and no more")], out, codec=codec, seq_length=60)
-
-
-@pytest.mark.parametrize("block", [1, 3, 7, 1000])
-def test_long_lines_are_cut_wherever_blocks_end(block):
-    text = "ab\n" + "x" * 20 + "\n\ncd\n" + "y" * 9
-    blocks = [text[start : start + block] for start in range(0, len(text), block)]
-    assert list(files.lines_of(blocks, 5)) == ["ab", "x" * 6, "", "cd", "y" * 6]
-    assert list(files.lines_of(blocks)) == text.split("\n")
+        prepare("smiles2text", [write("c.parquet", b"PAR1 and no more")], out, codec=codec, on_bad="stop")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from scimind.data.encode.rendering import QUESTIONS, encode_prompt, render_prompt
+from scimind.data.encode.rendering import encode_prompt, render_prompt
 from scimind.errors import DataError, SciMindError
 from scimind.generate.prompts import encode_prompts, expand_line, plain_reference, read_prompts
 from scimind.tokenizer import TokenCodec
@@ -78,12 +78,13 @@ def test_molecules_and_descriptions_with_a_task(tmp_path):
     assert "<smiles>C/C=C\\n1cccc1</smiles>" in prompts[2].text
     assert "<smiles>C/C=C\\C</smiles>" in prompts[3].text
     assert prompts[4].text == prompts[5].text == prompts[0].text
-    question = QUESTIONS["smiles2text"].format(input=ETHANOL)
-    assert ids_of(path, "smiles2text")[0] == CODEC.encode(render_prompt(question))
+    assert ids_of(path, "smiles2text")[0] == CODEC.encode(render_prompt(f"Please describe the molecule: {ETHANOL}"))
 
     path = file_with(tmp_path, "It is an alcohol.\nIt is written {|C|}.\n")
     prompts = read_prompts(path, "text2smiles")
-    assert prompts[0].text == render_prompt(QUESTIONS["text2smiles"].format(input="It is an alcohol."))
+    assert prompts[0].text == render_prompt(
+        "Please generate a SMILES chemical formula that matches the description below:\nIt is an alcohol."
+    )
     assert "".join(CODEC.decode(ids) for ids in ids_of(path, "text2smiles")[1:]).endswith("{|C|}. [/INST]:")
 
 

@@ -14,7 +14,7 @@ from rdkit.Chem import rdMolDescriptors
 from sample.assemble import LONGEST_SMILES, molecules
 from sample.check import faults
 from sample.describe import FEWEST_WORDS, MOST_WORDS, describe
-from sample.files import NUMBER_OF_MOLECULES, QUESTIONS, TEST_EVERY, pairs, write
+from sample.files import NUMBER_OF_MOLECULES, TASKS, TEST_EVERY, pairs, question, write
 
 FOLDER = Path(__file__).resolve().parents[3] / "LPM-24-data"
 
@@ -33,7 +33,7 @@ def _turns(task: str, split: str) -> list[tuple[str, str]]:
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, list[tuple[str, str]]]:
     """SMILES and description of both splits, from the text2smiles files."""
-    opening = QUESTIONS["text2smiles"].format(input="")
+    opening = question("text2smiles", "", "")
     return {
         split: [(_plain(answer), question.removeprefix(opening)) for question, answer in _turns("text2smiles", split)]
         for split in ("train", "test")
@@ -92,14 +92,14 @@ def test_descriptions_keep_their_length(shipped):
 
 
 def test_both_directions_hold_the_same_pairs(shipped):
-    opening = QUESTIONS["smiles2text"].format(input="")
+    opening = question("smiles2text", "", "")
     for split in ("train", "test"):
         turned = [(_plain(question.removeprefix(opening)), answer) for question, answer in _turns("smiles2text", split)]
         assert turned == shipped[split]
 
 
 def test_prediction_files_follow_the_test_split(shipped):
-    for task in QUESTIONS:
+    for task in TASKS:
         questions = [question for question, _ in _turns(task, "test")]
         lines = (FOLDER / task / "test_prompts.txt").read_text(encoding="utf-8").splitlines()
         assert [line.replace("\\n", "\n") for line in lines] == [f" [INST]: {q} [/INST]:" for q in questions]
@@ -109,7 +109,7 @@ def test_prediction_files_follow_the_test_split(shipped):
 
 def test_script_makes_the_shipped_files_again(shipped, tmp_path):
     write(tmp_path, number=60)
-    for task in QUESTIONS:
+    for task in TASKS:
         made = json.loads((tmp_path / task / "train.json").read_text(encoding="utf-8"))
         kept = json.loads((FOLDER / task / "train.json").read_text(encoding="utf-8"))
         assert made == kept[: len(made)]

@@ -6,7 +6,8 @@ import random
 import numpy as np
 import pytest
 
-from scimind.data import packing, prepare, read_conversations
+from scimind.data import prepare, read_conversations
+from scimind.data.encode import packing
 from scimind.data.encode.packing import Packer, pack
 from scimind.data.encode.rendering import IGNORED_LABEL, encode_conversation
 from scimind.data.prepare.mindrecord import COLUMNS, count_records

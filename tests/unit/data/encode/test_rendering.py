@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from scimind.data import Conversation, Round, ask, encode_conversation, encode_prompt, render_prompt
+from scimind.data import Conversation, Round, encode_conversation, encode_prompt, render_prompt
 from scimind.data.encode.rendering import IGNORED_LABEL
 from scimind.errors import SciMindError, TokenError
 from scimind.tokenizer import TokenCodec
@@ -71,16 +71,6 @@ def test_labels_are_answers_with_their_ends(codec):
 def test_loss_on_prompt(codec):
     ids, labels = encode_conversation(codec, ROUNDS, loss_on_prompt=True)
     assert labels == [IGNORED_LABEL, *ids[1:]]
-
-
-def test_questions_of_the_tasks(codec):
-    assert ask("smiles2text", "CCO") == "Please describe the molecule: <smiles>CCO</smiles>"
-    question = ask("text2smiles", "not <smiles>, not {|C|}")
-    assert codec.decode(codec.encode(question)) == (
-        "Please generate a SMILES chemical formula that matches the description below:\nnot <smiles>, not {|C|}"
-    )
-    with pytest.raises(SciMindError, match="must be one of smiles2text, text2smiles"):
-        ask("describe", "CCO")
 
 
 def test_spelled_tokens_and_tags_are_the_same(codec):

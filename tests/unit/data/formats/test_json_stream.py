@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scimind.data import json_text
-from scimind.data.formats.json_stream import json_values
+from scimind.data.formats.json_stream import _list_values, _Window, json_values
 from scimind.data.formats.text_files import lines_of, open_text
 from scimind.errors import DataError
 
@@ -57,9 +56,9 @@ def test_a_fault_is_told_without_reading_on():
 
 
 def test_what_was_read_is_let_go():
-    window = json_text._Window(Path("a"), iter(blocks(json.dumps(list(range(100_000))), 1000)))
+    window = _Window(Path("a"), iter(blocks(json.dumps(list(range(100_000))), 1000)))
     longest = 0
-    for number, (_, value) in enumerate(json_text._list_values(Path("a"), window)):
+    for number, (_, value) in enumerate(_list_values(Path("a"), window)):
         assert value == number
         longest = max(longest, len(window.text))
     assert longest < 3000

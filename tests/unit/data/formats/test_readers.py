@@ -5,7 +5,6 @@ import json
 import pytest
 
 from scimind.data import Conversation, Round, read_conversations, read_records
-from scimind.data.tables import read_pairs, repair_backslashes
 from scimind.errors import DataError, SciMindError
 
 
@@ -18,7 +17,11 @@ PAIRS = [("CCO", "The molecule is an alcohol."), ("C/C=C\\C", 'It is "but-2-ene"
 
 
 def _pairs(path):
-    return [(pair.molecule, pair.description) for pair in read_pairs(path)]
+    """Returns the molecule and the description of each record, from its question and its answer."""
+    opening, closing = "Please describe the molecule: <smiles>", "</smiles>"
+    pairs = [record.rounds[0] for record in read_records("smiles2text", path)]
+    assert all(question.startswith(opening) and question.endswith(closing) for question, _ in pairs)
+    return [(question[len(opening) : -len(closing)], answer) for question, answer in pairs]
 
 
 @pytest.mark.parametrize(
@@ -53,14 +56,14 @@ def test_tables_of_all_forms(write, name, content, bom, end):
 
 def test_ids_come_from_the_file_or_its_name(write):
     chebi = write("chebi.txt", "CID\tSMILES\tdescription\n7\tCCO\tx\n\tCC\ty\n")
-    assert [pair.id for pair in read_pairs(chebi)] == ["7", "chebi-2"]
+    assert [record.id for record in read_records("smiles2text", chebi)] == ["7", "chebi-2"]
 
 
 def test_lines_of_quoted_csv_records(write):
     path = write("a.csv", 'molecule,caption\nC,"two\nlines"\nCC,one\nCCC\n')
-    records = list(read_pairs(path))
+    records = list(read_records("smiles2text", path))
     assert [record.line for record in records] == [2, 4, 5]
-    assert records[0].description == "two\nlines"
+    assert records[0].rounds[0].answer == "two\nlines"
     assert str(records[2]) == f"{path}:5: the record has 1 columns, the header 2; mend the record: 'CCC'"
 
 
@@ -75,19 +78,6 @@ def test_both_directions(write):
         "Please generate a SMILES chemical formula that matches the description below:\nIt is \\{|C|} and \\<smiles>."
     )
     assert record.rounds == (Round(question, "<smiles>CCO</smiles>"),)
-
-
-@pytest.mark.parametrize(
-    ("given", "expected", "count"),
-    [
-        ("C/C=C\\C", "C/C=C\\C", 0),
-        ("C/C=C\\\\C", "C/C=C\\C", 1),
-        ("\\\\C=C\\\\", "\\C=C\\", 2),
-        ("C\\\\\\\\C", "C\\C", 1),
-    ],
-)
-def test_repair_backslashes(given, expected, count):
-    assert repair_backslashes(given) == (expected, count)
 
 
 def test_doubled_backslashes_in_conversations(write):
@@ -208,4 +198,4 @@ def test_a_broken_line_of_json_lines_does_not_end_the_file(write):
 
 def test_unicode_line_separators_end_no_line(write):
     path = write("a.tsv", "molecule\tcaption\nC\tone\u2028two\x0bthree\nCC\tx\n")
-    assert [pair.description for pair in read_pairs(path)] == ["one\u2028two\x0bthree", "x"]
+    assert [description for _, description in _pairs(path)] == ["one\u2028two\x0bthree", "x"]

@@ -14,8 +14,8 @@ from scimind.cli import prepare as verb
 from scimind.data import TASKS, encode_conversation, prepare, read_conversations
 from scimind.data.encode.length import POLICIES
 from scimind.data.encode.rendering import IGNORED_LABEL
-from scimind.data.prepare.api import ON_BAD
 from scimind.data.prepare.mindrecord import COLUMNS, count_records
+from scimind.data.prepare.options import ON_BAD
 from scimind.data.prepare.splitting import SPLITS
 from scimind.errors import DataError, SciMindError
 from scimind.tokenizer import TokenCodec
@@ -39,7 +39,7 @@ def _names(folder: Path) -> set[str]:
 @pytest.mark.parametrize("task", ["smiles2text", "text2smiles"])
 def test_rows_hold_the_conversations(codec, write, tmp_path, task):
     out = tmp_path / "out ü" / "deep"
-    summary = prepare(task, [write("chebi.txt", TABLE)], out, codec=codec, seq_length=100, progress=False)
+    summary = prepare(task, [write("chebi.txt", TABLE)], out, codec=codec, seq_length=100, card=False, progress=False)
     assert _names(out) == {f"chebi.{end}" for end in ("json", "mindrecord", "mindrecord.db", "summary.json")}
     talks = list(read_conversations(out / "chebi.json"))
     rows = _rows(out / "chebi.mindrecord")
@@ -114,7 +114,7 @@ def test_stop_names_file_line_and_position_and_leaves_nothing(codec, write, tmp_
     path = write("bad.csv", BAD)
     for task in ("smiles2text", "text2smiles"):
         with pytest.raises(DataError) as caught:
-            prepare(task, [path], tmp_path / "out", codec=codec, seq_length=32, progress=False)
+            prepare(task, [path], tmp_path / "out", codec=codec, seq_length=32, on_bad="stop", progress=False)
         assert str(caught.value).startswith(f"{path}:3: character '?' at position 1 of 'C?C' has no token in <smiles>")
         assert _names(tmp_path / "out") == set()
 
@@ -143,8 +143,9 @@ def test_unknown_character_in_a_conversation(codec, write, tmp_path):
         "id": "x",
         "conversation": [{"from": "human", "value": "q <protein>MK1</protein>"}, {"from": "gpt", "value": "a"}],
     }
+    path = write("a.json", [talk])
     with pytest.raises(DataError, match=r"a\.json:1: character '1' at position 2 of 'MK1' has no token in <protein>"):
-        prepare("conversation", [write("a.json", [talk])], tmp_path / "out", codec=codec, seq_length=32, progress=False)
+        prepare("conversation", [path], tmp_path / "out", codec=codec, seq_length=32, on_bad="stop", progress=False)
 
 
 def test_results_are_not_replaced_unasked(codec, write, tmp_path):
@@ -160,6 +161,7 @@ def test_results_are_not_replaced_unasked(codec, write, tmp_path):
             out,
             codec=codec,
             seq_length=100,
+            on_bad="stop",
             overwrite=True,
             progress=False,
         )
@@ -200,7 +202,7 @@ def test_an_input_is_never_replaced(codec, sample, tmp_path):
 def test_faulty_settings(codec, write, tmp_path, change, reason):
     given = {"task": "smiles2text", "inputs": [write("a.txt", TABLE)], "output_dir": tmp_path / "out", "seq_length": 64}
     with pytest.raises(SciMindError, match=reason):
-        prepare(**(given | {"codec": codec, "progress": False} | change))
+        prepare(**(given | {"codec": codec, "on_bad": "stop", "progress": False} | change))
     assert not (tmp_path / "out").exists() or _names(tmp_path / "out") == set()
 
 

@@ -37,7 +37,7 @@ def test_files_do_not_depend_on_the_workers(codec, write, tmp_path, small_tasks,
     found = {}
     for workers in (1, 2, 3):
         out = tmp_path / "out"
-        options = {"eval_fraction": 0.2, "policy": "truncate", "on_bad": "skip", "overwrite": True, "progress": False}
+        options = {"eval_fraction": 0.2, "policy": "truncate", "card": False, "overwrite": True, "progress": False}
         prepare("smiles2text", [path], out, codec=codec, seq_length=44, packed=packed, workers=workers, **options)
         found[workers] = {file.name: file.read_bytes() for file in out.iterdir()}
     assert found[1] == found[2] == found[3]
@@ -47,7 +47,7 @@ def test_files_do_not_depend_on_the_workers(codec, write, tmp_path, small_tasks,
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_first_fault_of_the_file_is_told(codec, write, tmp_path, small_tasks, workers):
-    given = {"codec": codec, "seq_length": 64, "workers": workers, "progress": False}
+    given = {"codec": codec, "seq_length": 64, "on_bad": "stop", "workers": workers, "progress": False}
     # The quote that is not closed is met while reading ahead; the record before it comes first all the same.
     text = "molecule,caption\n" + "C,x\n" * 30 + "C!,x\n" + "C,x\n" * 5 + 'C,"x\n'
     with pytest.raises(DataError, match=r"a\.csv:32: character '!' at position 1 of 'C!'"):

@@ -1,4 +1,4 @@
-"""Splits hold no molecule or sequence twice; clusters are those of an exhaustive comparison; repeats add up."""
+"""Splits hold no molecule or sequence twice; clusters are those of an exhaustive comparison."""
 
 import random
 
@@ -10,7 +10,7 @@ from rdkit.Chem.Scaffolds import MurckoScaffold
 
 from scimind.data import prepare, read_conversations
 from scimind.data.prepare.clusters import cluster
-from scimind.data.prepare.splitting import find_conflicts, find_duplicates, repeats, shares, spread
+from scimind.data.prepare.splitting import Split, set_aside, spread
 from scimind.data.tasks.conversations import marked_sequences
 from scimind.hashing import digest
 from tests.support.shared import shared_file
@@ -120,25 +120,18 @@ def test_real_proteins_of_a_cluster_stay_together(codec, tmp_path):
     assert worst < 0.6
 
 
-def test_duplicates_and_conflicts():
-    question = np.array([7, 8, 7, 7, 9, 8], dtype=np.uint64)
-    answer = np.array([1, 2, 3, 1, 1, 2], dtype=np.uint64)
-    assert find_duplicates(question, answer).tolist() == [0, 1, 2, 0, 4, 1]
-    assert find_conflicts(question, answer).tolist() == [2, -1, 0, 2, -1, -1]
-
-
-def test_repeats_and_shares():
-    keys = np.arange(10, dtype=np.uint64)
-    for wanted in (0, 7, 10, 25):
-        often = repeats(wanted, keys, 0)
-        assert often.sum() == wanted and often.max() - often.min() <= 1
-    assert shares([100, 400], [None, None], 1) == [0.2, 0.8]
-    assert shares([100, 400], [None, None], 2) == pytest.approx([1 / 3, 2 / 3])
-    assert shares([100, 400], [3, 1], 5) == [0.75, 0.25]
-
-
 def test_numbers_are_spread_evenly():
     values = np.array([digest(str(number)) for number in range(20_000)], dtype=np.uint64)
     for found in (spread(values, 0), spread(np.arange(20_000, dtype=np.uint64), 5)):
         assert np.abs(np.bincount((found * 10).astype(int), minlength=10) / 2000 - 1).max() < 0.1
     assert abs(np.corrcoef(spread(values, 0), spread(values, 1))[0, 1]) < 0.03
+
+
+def test_groups_are_set_aside_whole_and_while_they_fit():
+    group = np.repeat(np.array([digest(str(number)) for number in range(12)], dtype=np.uint64), [50, *[5] * 10, 0])
+    entity, eligible = np.arange(len(group), dtype=np.uint64), np.ones(len(group), dtype=bool)
+    evaluation, test = set_aside(Split("scaffold", 0.2, 0.1), entity, group, eligible)
+    assert (evaluation.sum(), test.sum()) == (20, 10) and not (evaluation & test).any()
+    assert not (evaluation | test)[group == group[0]].any()  # larger than both splits
+    for chosen in (evaluation, test):
+        assert all(len(set(chosen[group == key].tolist())) == 1 for key in group)

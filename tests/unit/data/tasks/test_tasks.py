@@ -4,12 +4,11 @@ import json
 
 import pytest
 
-from scimind.data import QUESTIONS, TASKS, ask, find_task, prepare, read_conversations, read_records
-from scimind.data.content.fields import Settings
-from scimind.data.content.sequences import clean_sequence, wrap_text
+from scimind.data import TASKS, Round, find_task, prepare, read_conversations, read_records
+from scimind.data.content.fields import FieldOptions
+from scimind.data.content.sequences import wrap_text
 from scimind.data.prepare.mixture import prepare_mixture
 from scimind.data.prepare.options import PrepareOptions
-from scimind.data.prepare.splitting import Split
 from scimind.data.tasks.negatives import deepromoter_negative
 from scimind.data.tasks.outputs import Output
 from scimind.errors import ConfigError, DataError, SciMindError
@@ -24,12 +23,22 @@ def test_every_task_is_there_and_says_how_it_is_scored(name):
     assert task.name == name and (task.metrics or name == "conversation")
 
 
-def test_questions_are_those_of_prediction():
-    for name in QUESTIONS:
-        given = {"smiles2text": {"molecule": "CCO"}, "text2smiles": {"description": "A <smiles> of {|C|}."}}[name]
-        assert find_task(name).ask(**given) == ask(name, *given.values())
+def test_a_question_is_asked_with_raw_values(codec):
+    assert find_task("smiles2text").ask(molecule="CCO") == "Please describe the molecule: <smiles>CCO</smiles>"
+    question = find_task("text2smiles").ask(description="not <smiles>, not {|C|}")
+    assert codec.decode(codec.encode(question)) == (
+        "Please generate a SMILES chemical formula that matches the description below:\nnot <smiles>, not {|C|}"
+    )
     with pytest.raises(DataError, match="task smiles2text asks with a molecule; give it"):
         find_task("smiles2text").ask()
+
+
+def test_what_a_conversation_asks_does_not_depend_on_its_last_answer():
+    task = find_task("conversation")
+    for asked in ("What is it?", "Which?"):
+        samples = [task.sample({"rounds": (Round(asked, answer),)}, FieldOptions()) for answer in ("", "x", "x y")]
+        assert {sample.question for sample in samples} == {asked + "\x1f"}
+        assert [sample.answer for sample in samples] == ["", "x", "x y"]
 
 
 INSTRUCTION = {"instruction": "What does it do? ", "input": f"```\n{PROTEIN}\n```", "output": "It binds <dna>.", "x": 1}
@@ -66,14 +75,6 @@ def test_fasta_pairs_and_lists_of_promoters(codec, write, tmp_path):
     assert deepromoter_negative(sequence, 0) in talks[1].rounds[0].question
     with pytest.raises(DataError, match="gives a label, and task smiles2text has none"):
         prepare("smiles2text", [f"yes={fasta[0]}"], tmp_path / "none", **given)
-
-
-def test_negatives_keep_eight_of_twenty_parts():
-    sequence = "A" * 300
-    made = deepromoter_negative(sequence, 0)
-    parts = [made[start : start + 15] for start in range(0, 300, 15)]
-    assert len(made) == 300 and sum(part == "A" * 15 for part in parts) == 8
-    assert made == deepromoter_negative(sequence, 0) != deepromoter_negative(sequence, 1)
 
 
 def test_pretraining_learns_all_and_cuts_long_text_between_words(codec, write, tmp_path):
@@ -141,24 +142,6 @@ def test_a_users_task_in_python_with_other_processes(codec, write, tmp_path, mon
     assert len(talks) == 30 and talks[29].rounds[0] == ("ab29", "92ba")
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("see <smiles> CCO </smiles>.", "see <smiles>CCO</smiles>."),
-        ("see <smiles>hello world</smiles>", r"see \<smiles>hello world\</smiles>"),
-        ("an open <dna> tag and {|C|}", r"an open \<dna> tag and \{|C|}"),
-        (f"it is ```\n{PROTEIN}\n``` so", f"it is <protein>{PROTEIN}</protein> so"),
-        ("code ```x = 1``` stays", "code ```x = 1``` stays"),
-        ("a \\ ```MKV```", "a \\ <protein>MKV</protein>"),
-        ("a \\```MKV```", r"a \\<protein>MKV</protein>"),
-    ],
-)
-def test_marks_in_text(codec, text, expected):
-    wrapped, _, found = wrap_text(text, "protein")
-    assert wrapped == expected and not found
-    codec.encode(wrapped)
-
-
 def test_detection_is_off_by_default_and_tells_what_it_took(codec, write, tmp_path):
     text = f"CC(=O)Oc1ccccc1C(=O)O, (ACGTACGTACGT) GATTACA {PROTEIN} is AN ABBREVIATION of NO2 and C1 (see [3])."
     expected = f"<smiles>CC(=O)Oc1ccccc1C(=O)O</smiles>, (ACGTACGTACGT) GATTACA <protein>{PROTEIN}</protein> is"
@@ -172,14 +155,6 @@ def test_detection_is_off_by_default_and_tells_what_it_took(codec, write, tmp_pa
     lines = (tmp_path / "out/a.detected.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["modality"] for line in lines] == ["smiles", "protein"]
     assert prepare("conversation", [tmp_path / "a.json"], tmp_path / "off", **given).tokens["smiles"] == 0
-
-
-def test_sequences_in_several_forms():
-    assert clean_sequence("dna", "acg cgt gta") == "ACGTA"
-    assert clean_sequence("dna", "ACGT ACGT\nAC") == "ACGTACGTAC"
-    assert clean_sequence("protein", " mkv* ") == "MKV"
-    with pytest.raises(DataError, match="letter 'N' at position 2 is none of a dna sequence"):
-        clean_sequence("dna", "ACNT")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +188,7 @@ def test_mixture(codec, write, tmp_path):
     carbons = "".join(f"{'C' * (number + 1)}\tAlkane {number}.\n" for number in range(90))
     write("a.tsv", "molecule\tcaption\n" + carbons)
     write("p.txt", "".join(f"{'ACGT' * 5}{'A' * number}\n" for number in range(12)))
-    options = PrepareOptions(seq_length=160, progress=False, split=Split(evaluation=0.2))
+    options = PrepareOptions(seq_length=160, progress=False, eval_fraction=0.2)
     given = {"codec": codec, "options": options}
     summary = prepare_mixture(write("multi.yaml", MIXTURE), tmp_path / "out", **given)
     assert set(summary.splits) == {"multi", "multi_captions_eval", "multi_promoters_eval"}
@@ -244,7 +219,7 @@ def test_real_files_go_through(codec, tmp_path, task, name, count):
 
 
 def test_properties_of_lpm24(codec):
-    found = read_records("smiles2properties", shared_file("data/lpm24/train_props.tsv.gz"), Settings("as-is"))
+    found = read_records("smiles2properties", shared_file("data/lpm24/train_props.tsv.gz"), FieldOptions("as-is"))
     records = [next(found) for _ in range(200)]
     assert all(record.rounds[0].answer.count(",") >= 0 and record.rounds[0].question for record in records)
     assert records[0].rounds[0].answer.startswith("Aging, Apoptosis, Barth syndrome")

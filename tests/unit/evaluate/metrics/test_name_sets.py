@@ -11,9 +11,10 @@ from sklearn.metrics import precision_recall_fscore_support
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from scimind.data import TASKS, find_task
+from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import DataError, SciMindError
 from scimind.evaluate.evaluation import EvaluateOptions, evaluate
-from scimind.evaluate.metric_groups import GROUPS, group_of
+from scimind.evaluate.metric_groups import group_of
 from scimind.evaluate.metrics.name_sets import score_names
 from scimind.evaluate.predictions import Item
 from scimind.evaluate.resampling import Resampling

@@ -1,0 +1,59 @@
+"""The preparation of one task's files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scimind.data.prepare.options import PrepareOptions, check_name
+from scimind.data.prepare.pipeline import prepare_sources
+from scimind.data.prepare.sources import LabelledFile, TaskSource
+from scimind.data.prepare.summary import PrepareSummary
+from scimind.data.tasks.registry import find_task
+from scimind.data.tasks.task import Task
+from scimind.errors import SciMindError
+from scimind.tokenizer import TokenCodec
+
+
+def prepare(
+    task: str | Path | Task,
+    inputs: Sequence[str | Path],
+    output_dir: str | Path,
+    *,
+    codec: TokenCodec,
+    options: PrepareOptions | None = None,
+    name: str | None = None,
+    **settings: Any,
+) -> PrepareSummary:
+    """Writes `name.json`, `name.mindrecord` with its `.db`, and `name.summary.json`; returns the summary.
+
+    With `eval_fraction`, `name_eval.json` and `name_eval.mindrecord` hold the records set aside, with `test_fraction`
+    `name_test…`. Records that were left out are listed in `name.rejects.jsonl`. All files appear together at the end,
+    none of them after an error. A run that was interrupted leaves `.name.parts`, from which the same call goes on.
+
+    Args:
+        task: One of `TASKS`, a file that describes one, or a task; see `find_task`.
+        inputs: The files, in this order; `LABEL=FILE` gives all records of a file a label.
+        output_dir: Folder for the results; made if need be.
+        codec: The vocabulary.
+        options: All settings; by default those of the command.
+        name: First part of the files' names; by default the input's if there is one, else the task's.
+        settings: Fields of `PrepareOptions` by name, in place of those of `options`.
+
+    Raises:
+        DataError: A file or, with `on_bad` `stop`, a record is faulty; file and line are named.
+        SciMindError: A setting is faulty, the folder cannot be written, a file exists, or no record fits.
+    """
+    options = replace(options or PrepareOptions(), **settings)
+    task = find_task(task)
+    files = [LabelledFile.parse(path) for path in inputs]
+    if not files:
+        raise SciMindError("no input; give at least one file")
+    name = check_name(name or (_stem(files[0].path) if len(files) == 1 else task.name))
+    return prepare_sources([TaskSource(task, files)], output_dir, name, codec, options)
+
+
+def _stem(path: Path) -> str:
+    return Path(path.stem).stem if path.suffix == ".gz" else path.stem
