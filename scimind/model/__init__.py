@@ -15,7 +15,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scimind import mindformers_log
+from scimind.runtime import mindformers_log
 
 # Before any module of this package imports MindFormers.
 mindformers_log.use_temporary_folder()

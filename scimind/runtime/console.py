@@ -20,8 +20,8 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from scimind import mindformers_log
 from scimind.errors import SciMindError
+from scimind.runtime import mindformers_log
 
 _TAIL_LINES = 15
 _USUAL_COLUMNS = 80

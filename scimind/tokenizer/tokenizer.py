@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scimind import mindformers_log
 from scimind.errors import SciMindError
+from scimind.runtime import mindformers_log
 from scimind.tokenizer.codec import TokenCodec
 from scimind.tokenizer.storage import MODEL_NAME, SETTINGS_NAME
 

@@ -1,6 +1,6 @@
 """Finetuning through MindFormers' Trainer."""
 
-from scimind import mindformers_log
+from scimind.runtime import mindformers_log
 
 # Before any module of this package imports MindFormers.
 mindformers_log.use_temporary_folder()

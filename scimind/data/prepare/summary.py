@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import scimind
+from scimind._version import __version__
 from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.result_files import RejectCounts, SplitCounts
 from scimind.data.prepare.sources import TaskSource
@@ -168,7 +168,7 @@ def summarise(
             "vocab_size": codec.vocab_size,
             "modality_ranges": codec.modality_ranges,
         },
-        version=scimind.__version__,
+        version=__version__,
         packed=options.packed,
         read=records.read,
         written=total,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scimind import mindformers_log
+from scimind.runtime import mindformers_log
 
 ROOT = Path(__file__).parents[2]
 # Their own imports set LOG_MF_PATH first.
