@@ -12,7 +12,7 @@ import pytest
 
 from scimind.runtime import mindformers_log
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # Their own imports set LOG_MF_PATH first.
 ROOMS = ("model", "train")
 
