@@ -80,7 +80,7 @@ def workers_of(script: subprocess.Popen[str]) -> dict[int, psutil.Process]:
     for process in psutil.Process(script.pid).children(recursive=True):
         with suppress(psutil.Error):
             environment = process.environ()
-            if environment.get("MS_ROLE") == "MS_WORKER" and "run_scimind.py" in " ".join(process.cmdline()):
+            if environment.get("MS_ROLE") == "MS_WORKER" and "scimind.cli.run_scimind" in process.cmdline():
                 found[int(environment["MS_NODE_ID"])] = process
     return found
 
