@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -12,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from scimind.config import RunConfig
 from scimind.errors import ConfigError, SciMindError
 from scimind.experts.tuning_report import Agreement, TuneResult
 from scimind.modality import MODALITY_NAMES
 from scimind.runtime.console import Console, duration, quiet_console
-from scimind.runtime.run_folder import RunFolder, plain, replace_text
+from scimind.runtime.run_folder import RunFolder, replace_text
 from scimind.train.feed.dataset_checks import COLUMNS, check_preparation, check_records, find_records
 
 _MOST_HELD_OUT = 256
@@ -109,22 +111,21 @@ def _tune(
     from scimind.checkpoint.description import complete_from_tokenizer, describe_model
     from scimind.checkpoint.weights import save_checkpoint
     from scimind.experts.tuning_model import GateTuner, load_for_tuning
-    from scimind.train.settings import read_settings
 
     started = time.monotonic()
-    tree = plain(config)
+    tree = RunConfig.of(config).to_dict()
     model = tree["model"]["model_config"]
     model.update(router="learned", balance_weight=0.0)
-    read = read_settings(tree, is_training=False, needs_data=False)
-    fingerprint = complete_from_tokenizer(read.tree)
+    completed = copy.deepcopy(tree)
+    fingerprint = complete_from_tokenizer(completed)
     for key, found in (("--data", files), ("--eval-data", eval_files)):
         if found:
-            check_preparation(found, key, fingerprint, packed=read.packed)
-            check_records(found, key, seq_length=read.seq_length, vocab_size=read.vocab_size)
+            check_preparation(found, key, fingerprint, packed=bool(model["packed"]))
+            check_records(found, key, seq_length=model["seq_length"], vocab_size=model["vocab_size"])
     console.print(f"output folder: {folder.root}")
-    description = describe_model(read.tree, fingerprint)
-    network, source = load_for_tuning(read, description, settings.batch_size, console)
-    train_records, held_out = _records(files, eval_files, settings, read.seed)
+    description = describe_model(completed, fingerprint)
+    network, source = load_for_tuning(completed, description, settings.batch_size, console)
+    train_records, held_out = _records(files, eval_files, settings, tree["seed"])
     console.print(f"data: {len(train_records[0])} records to tune on, {len(held_out[0])} held out")
 
     rate = settings.learning_rate or _STEP_OF_A_SCORE / int(network.config.hidden_size)
@@ -132,7 +133,7 @@ def _tune(
     tuner = GateTuner(network, rates, settings.load_balance, settings.batch_size)
     before = tuner.agreement(*held_out)
     activation_loss = tuner.activation_loss(*held_out)
-    losses = _run_steps(tuner, train_records[0], rates, read.seed, folder, console)
+    losses = _run_steps(tuner, train_records[0], rates, tree["seed"], folder, console)
     after = tuner.agreement(*held_out)
 
     routing = dict(description["routing"])

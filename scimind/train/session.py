@@ -16,8 +16,11 @@ import scimind.train.optimizer
 import scimind.train.step  # noqa: F401  # both register with MindFormers
 from scimind.checkpoint.description import complete_from_tokenizer, describe_model
 from scimind.checkpoint.finding import find_checkpoint, remove_temporary_folders, step_folders
+from scimind.config import RunConfig
+from scimind.config.mindformers import model_tree
 from scimind.errors import ConfigError, SciMindError
 from scimind.modality import modality_table
+from scimind.model.loading import build_model, configure, start
 from scimind.runtime.console import Console, duration
 from scimind.runtime.graph_cache import graph_key
 from scimind.runtime.loss_curve import read_loss_table
@@ -28,7 +31,6 @@ from scimind.train.evaluation import Evaluator
 from scimind.train.feed.dataset_checks import check_preparation, check_records
 from scimind.train.feed.record_batches import RecordBatches, training_data
 from scimind.train.finetune import FinetuneResult
-from scimind.train.network import build_model, configure, start
 from scimind.train.resume.interruption import stops_on_signals
 from scimind.train.resume.points import (
     ResumePoint,
@@ -40,11 +42,11 @@ from scimind.train.resume.points import (
 from scimind.train.resume.sharded_checkpoints import Pieces, find_pieces
 from scimind.train.resume.state import SciMindResume
 from scimind.train.run import EvaluationScore, TrainingRun
-from scimind.train.settings import TrainSettings, mindformers_tree
+from scimind.train.settings import TrainSettings, trainer_tree
 from scimind.train.workers.workers import Workers, weights_checksum
 
 
-def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:
+def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console: Console) -> FinetuneResult:
     """Checks data and weights, trains, and returns how it went; see `scimind.train.finetune.finetune`."""
     point, pieces = _find_start(settings, folder, console)
     start_weights = settings.load_checkpoint if point is None else str(point.folder)
@@ -62,7 +64,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     ).records
     _check_evaluation(settings, fingerprint)
     console.print(f"output folder: {folder.root}")
-    tree = mindformers_tree(settings)
+    tree = trainer_tree(settings)
     mf_config = start(tree, settings.seed)
     workers = int(tree.get("device_num") or 1)
     steps_per_epoch = settings.steps_per_epoch(records)
@@ -76,7 +78,11 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     position = describe_position(settings, records, workers, total)
     if point is not None:
         check_resume_point(point, position, console.print)
+    trainer_config = trainer_tree(settings, steps_per_epoch, done)
+    if pieces is not None:
+        trainer_config["load_ckpt_format"] = pieces.file_format
     network = build_model(mf_config, start_weights, description, console, is_training=True)
+    network.graph_key = graph_key(trainer_config)
     if start_weights:  # training does not move neurons
         description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
     team = _build_team(settings, workers, position | {"step": done}, network)
@@ -104,10 +110,6 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         if pieces is None:
             _clear(run, point)
         folder.write_description({**config, "model": settings.tree["model"]})
-    trainer_tree = mindformers_tree(settings, steps_per_epoch, done)
-    if pieces is not None:
-        trainer_tree["load_ckpt_format"] = pieces.file_format
-    network.graph_key = graph_key(trainer_tree)
     evaluator = None
     if settings.eval_files:
         evaluator = _evaluator(network, settings, team)
@@ -115,7 +117,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     if point is not None:
         callbacks.insert(0, SciMindResume(point.optimizer, point.state["random"]))
     data = _training_data(settings, records, team.rank, run.first_step, total) if settings.feeds_records else None
-    _run_trainer(run, configure(trainer_tree), network, callbacks, data, pieces)
+    _run_trainer(run, configure(trainer_config), network, callbacks, data, pieces)
     return _end(run)
 
 
@@ -148,8 +150,8 @@ def _check_evaluation(settings: TrainSettings, fingerprint: str | None) -> None:
 def _build_team(settings: TrainSettings, workers: int, position: Mapping[str, Any], network: ms.nn.Cell) -> Workers:
     """Returns the processes that train together, after a comparison of what they begin with."""
     team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), workers)
-    key = graph_key(mindformers_tree(settings))
-    team.check_same("configurations, data, checkpoints or versions", zlib.crc32(f"{key} {position}".encode()))
+    run = f"{network.graph_key} {position}"
+    team.check_same("configurations, data, checkpoints or versions", zlib.crc32(run.encode()))
     team.check_same("weights at the start", weights_checksum(network) if workers > 1 else 0)
     return team
 
@@ -218,7 +220,7 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     """Scores a model on the evaluation data; see `scimind.train.finetune.evaluate`."""
     fingerprint = complete_from_tokenizer(settings.tree)
     _check_evaluation(settings, fingerprint)
-    tree = mindformers_tree(settings)
+    tree = model_tree(settings.tree, batch_size=settings.batch_size)
     key = graph_key(tree)
     mf_config = start(tree, settings.seed)
     network = build_model(mf_config, settings.load_checkpoint, describe_model(settings.tree, fingerprint), console)
