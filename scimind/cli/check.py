@@ -75,8 +75,7 @@ def _work(config: RunConfig, shape: accounting.ModelShape) -> list[str]:
 def _memory(config: RunConfig) -> list[str]:
     """Returns the lines on memory."""
     needed = memory(config)
-    stages = config["parallel_config"]["pipeline_stage"] if config["use_parallel"] else 1
-    where = f", stage {needed.stage} of the pipeline" if stages > 1 else ""
+    where = f", stage {needed.stage} of the pipeline" if config.pipeline_stages > 1 else ""
     lines = [f"# Memory of one device, estimated for run_mode {config.run_mode}{where}"]
     for name in ("weights", "gradients", "optimizer", "activations", "cache", "runtime", "total"):
         number = getattr(needed, name)
