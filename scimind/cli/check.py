@@ -75,23 +75,16 @@ def _work(config: RunConfig, shape: accounting.ModelShape) -> list[str]:
 def _memory(config: RunConfig) -> list[str]:
     """Returns the lines on memory."""
     needed = estimate_memory(config)
-    stages = config["parallel_config"]["pipeline_stage"] if config["use_parallel"] else 1
-    where = f", stage {needed.stage} of the pipeline" if stages > 1 else ""
+    where = f", stage {needed.stage} of the pipeline" if config.pipeline_stages > 1 else ""
     lines = [f"# Memory of one device, estimated for run_mode {config.run_mode}{where}"]
     for name in ("weights", "gradients", "optimizer", "activations", "cache", "runtime", "total"):
         number = getattr(needed, name)
         if number:
             lines.append(f"{name:14}{_size(number):>18}")
     if config.device_target == "CPU":
-        notes = [_PROCESS_BASIS] if _has_own_kernels(config) else [_PROCESS_BASIS, _SLOW_KERNELS]
+        notes = [_PROCESS_BASIS] if config.kernels == "cpu" else [_PROCESS_BASIS, _SLOW_KERNELS]
         return [*lines, _process_verdict(needed.total), *notes, ""]
     return [*lines, *_card_verdicts(needed.total, config.at("context.max_device_memory")), _CARD_BASIS, ""]
-
-
-def _has_own_kernels(config: RunConfig) -> bool:
-    """Returns whether a model on a CPU computes with SciMind's own operators, see scimind.model.kernels."""
-    model = config.model_config
-    return model["kernels"] != "mindformers" and model["compute_dtype"] == "float32"
 
 
 def _process_verdict(total: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from scimind.config import facts
 from scimind.config.canonical import TRAINING_MODES
 from scimind.config.routing import RoutingSettings
 from scimind.config.sections.model import ROUTING_FIELDS, intermediate_size
@@ -15,7 +16,6 @@ from scimind.errors import ConfigError
 from scimind.modality import MODALITY_NAMES
 
 _MODEL = "model.model_config"
-_SEMI_AUTOMATIC = (1, 2)
 
 # What runs on Ascend only: setting, the value that has no kernel on the CPU, the value to give instead.
 _NOT_ON_CPU: tuple[tuple[str, Any, Any], ...] = (
@@ -83,7 +83,11 @@ def _routing(model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _device(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
-    """Yields settings that the CPU has no kernels for."""
+    """Yields settings that the device has no kernels for."""
+    on_cpu = tree.get("context", {}).get("device_target") == "CPU" and not facts.splits_tensors(tree)
+    fault = facts.kernel_fault(model, on_cpu=on_cpu)
+    if fault:
+        yield f"{_MODEL}.{fault}"
     if tree.get("context", {}).get("device_target") != "CPU":
         return
     for name, value, instead in _NOT_ON_CPU:
@@ -95,13 +99,13 @@ def _parallel(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str
     """Yields faults of how the model is spread over devices."""
     if not tree.get("use_parallel"):
         return
-    spread, mode = tree.get("parallel_config", {}), tree.get("parallel", {}).get("parallel_mode")
-    if mode in _SEMI_AUTOMATIC and model.get("dispatch") == "grouped":
+    spread, mode, splits = tree.get("parallel_config", {}), facts.parallel_mode(tree), facts.splits_tensors(tree)
+    if splits and model.get("dispatch") == "grouped":
         yield (
             f"{_MODEL}.dispatch (grouped) has dynamic shapes, which parallel.parallel_mode {mode} lacks; "
             "use masked or auto"
         )
-    if mode in _SEMI_AUTOMATIC and tree.get("context", {}).get("device_target") == "CPU":
+    if splits and tree.get("context", {}).get("device_target") == "CPU":
         yield f"parallel.parallel_mode ({mode}) does not run on context.device_target CPU; set it to 0"
     stages, layers = spread.get("pipeline_stage", 1), model.get("num_layers")
     if layers and stages > layers:
@@ -141,6 +145,11 @@ def _training(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
                 f"give it, or --{section} PATH, a MindRecord file or folder"
             )
     if mode in TRAINING_MODES:
+        stages = tree.get("parallel_config", {}).get("pipeline_stage", 1)
+        if tree.get("runner_config", {}).get("sink_mode") and tree.get("context", {}).get("device_target") == "CPU":
+            yield "runner_config.sink_mode (True) needs an Ascend device; set it to False"
+        if tree.get("do_eval") and stages > 1 and facts.splits_tensors(tree):
+            yield "do_eval (True) does not work with a pipeline; set it to False"
         for section in ("optimizer", "lr_schedule", "runner_wrapper"):
             if section not in given:
                 yield f"{section} is missing; run_mode {mode} needs it"

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from scimind.config import facts
 from scimind.config.canonical import TASKS, TRAINING_MODES, keep_answers_cache, move_to_one_place
 from scimind.config.reading import apply_overrides, read_yaml
 from scimind.config.rules import broken_rules
@@ -48,6 +49,24 @@ class RunConfig(dict[str, Any]):
             if section in self:
                 self.setdefault(task, {"type": "CausalLanguageModelDataset"})
                 self[task]["dataset_config"] = copy.deepcopy(self[section])
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], *run_modes: str) -> RunConfig:
+        """Returns settings that are checked for what is about to be done.
+
+        Args:
+            config: Settings, checked or not; left as they are.
+            *run_modes: The run modes that fit, all where none is named. Settings of another mode, or of none, are
+                checked as the first one's.
+
+        Raises:
+            ConfigError: With all faults of all settings.
+        """
+        fits = not run_modes or config.get("run_mode") in run_modes
+        if isinstance(config, cls) and fits:
+            return config
+        source = config.source if isinstance(config, cls) else None
+        return cls(config if fits else {**config, "run_mode": run_modes[0]}, source)
 
     def at(self, name: str, default: Any = None) -> Any:
         """Returns the setting of a dotted name, `default` where it or a section on the way is missing."""
@@ -106,6 +125,41 @@ class RunConfig(dict[str, Any]):
         for name in names:
             product *= spread[name]
         return product
+
+    @property
+    def splits_tensors(self) -> bool:
+        """Whether MindSpore splits tensors over devices."""
+        return facts.splits_tensors(self)
+
+    @property
+    def runs_on_cpu(self) -> bool:
+        """Whether operators run on a CPU, with whole tensors."""
+        return self.device_target == "CPU" and not self.splits_tensors
+
+    @property
+    def kernels(self) -> str:
+        """The kernels that the model computes with: "mindformers", or "cpu" for `scimind.model.cpu`."""
+        return facts.chosen_kernels(self.model_config, on_cpu=self.runs_on_cpu)
+
+    @property
+    def dispatch(self) -> str:
+        """How tokens reach their experts: "masked" or "grouped"."""
+        model = self.model_config
+        on_cpu = self.device_target == "CPU"
+        return facts.chosen_dispatch(model["dispatch"], model["router"], on_cpu=on_cpu, splits=self.splits_tensors)
+
+    @property
+    def pipeline_stages(self) -> int:
+        """Stages of the pipeline, 1 without one."""
+        return int(self["parallel_config"]["pipeline_stage"]) if self.splits_tensors else 1
+
+    def reporting_rank(self, workers: int) -> int:
+        """Returns the number of the worker that reports, see `facts.reporting_rank`.
+
+        Args:
+            workers: Processes that run together.
+        """
+        return facts.reporting_rank(workers, self.pipeline_stages)
 
     @property
     def global_batch_size(self) -> int:

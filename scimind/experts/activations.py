@@ -68,8 +68,8 @@ class ActivationReader:
         console: Console | None = None,
     ) -> None:
         from scimind.checkpoint.description import complete_from_tokenizer
+        from scimind.model.loading import load_model
         from scimind.train.feed.dataset_checks import check_preparation
-        from scimind.train.network import load_model
 
         model = config.model_config
         if model["type"] != "SciMindConfig":

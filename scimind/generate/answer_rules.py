@@ -26,11 +26,11 @@ class AnswerRules:
 
     Attributes:
         task: Reads answers; None leaves them as they are.
-        choices: The answers of which the most likely one is taken; none where answers are generated.
+        choices: The answers of which the most likely one is taken; None where answers are generated.
     """
 
     task: Task | None = None
-    choices: tuple[str, ...] = ()
+    choices: Choices | None = None
 
     def read(self, codec: TokenCodec, ids: Sequence[int]) -> str:
         """Returns what a generated answer says: a bare molecule or sequence, names with commas; else all of its text.
@@ -57,21 +57,25 @@ class AnswerRules:
         return text.strip()
 
 
-def read_rules(task: str | Path | Task | None, choices: str | Path | None = None) -> AnswerRules:
+def read_rules(codec: TokenCodec, task: str | Path | Task | None, choices: str | Path | None = None) -> AnswerRules:
     """Returns the rules of a task, and of a file of choices.
 
     Args:
+        codec: The tokenizer.
         task: See `find_task`; None for none.
         choices: A file with a choice a line; None for those of the task, where it has some.
 
     Raises:
-        SciMindError: There is no such task, or the file is missing, empty or not UTF-8.
+        SciMindError: There is no such task, the file is missing, empty or not UTF-8, or its choices are not distinct
+            answers.
     """
-    found = None if task is None else find_task(task)
+    chosen_task = None if task is None else find_task(task)
+    texts: tuple[str, ...] = ()
     if choices is not None:
-        return AnswerRules(found, tuple(_lines(Path(choices))))
-    is_choice = found is not None and found.output.kind == "choice"
-    return AnswerRules(found, found.output.choices if found is not None and is_choice else ())
+        texts = tuple(_lines(Path(choices)))
+    elif chosen_task is not None and chosen_task.output.kind == "choice":
+        texts = chosen_task.output.choices
+    return AnswerRules(chosen_task, Choices.encode(codec, texts) if texts else None)
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -86,7 +90,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def prediction_row(
-    prompt: EncodedPrompt, answer: Generated | Ranked, codec: TokenCodec, rules: AnswerRules, choices: Choices | None
+    prompt: EncodedPrompt, answer: Generated | Ranked, codec: TokenCodec, rules: AnswerRules
 ) -> dict[str, Any]:
     """Returns the row of one answer, in the order in which people read it.
 
@@ -94,11 +98,10 @@ def prediction_row(
         prompt: What was asked.
         answer: What was answered.
         codec: The tokenizer.
-        rules: How the answer is read.
-        choices: What was chosen from; None where the answer was generated.
+        rules: How the answer was found and is read.
     """
     row: dict[str, Any] = {"id": prompt.id, "prompt": prompt.text}
-    row |= _chosen(answer, choices) if isinstance(answer, Ranked) else _generated(answer, codec, rules)
+    row |= _chosen(answer, rules.choices) if isinstance(answer, Ranked) else _generated(answer, codec, rules)
     row["prompt_tokens"] = len(prompt.ids)
     row["output_tokens"] = row.pop("output_tokens")
     if prompt.reference is not None:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from scimind.errors import ConfigError, SciMindError
-from scimind.generate.decoders.full import decoder_of
+from scimind.generate.decoders.choosing import decoder_of
+from scimind.generate.decoders.protocols import CausalModel
 from scimind.generate.loop import generate_batch
 from scimind.generate.settings import GenerationSettings
-from scimind.model import SciMindForCausalLM
 
 
-def generate_ids(model: SciMindForCausalLM, input_ids: Any, **settings: Any) -> list[np.ndarray]:
+def generate_ids(model: CausalModel, input_ids: Any, **settings: Any) -> list[np.ndarray]:
     """Returns each prompt with its answer behind it; see `SciMindForCausalLM.generate`."""
     known = {field.name for field in fields(GenerationSettings)}
     unknown = sorted(set(settings) - known)

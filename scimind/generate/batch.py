@@ -56,7 +56,7 @@ class Generated:
 
 
 @dataclass
-class Row:
+class BatchRow:
     """A row with a prompt.
 
     Attributes:
@@ -88,7 +88,7 @@ class RunningBatch:
     def __init__(
         self,
         decoder: Decoder,
-        rows: Sequence[Row],
+        rows: Sequence[BatchRow],
         settings: GenerationSettings,
         *,
         eos_id: int,

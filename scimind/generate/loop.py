@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scimind.errors import ConfigError
-from scimind.generate.batch import Generated, Row, RunningBatch
+from scimind.generate.batch import BatchRow, Generated, RunningBatch
 from scimind.generate.decoders.protocols import Decoder
 from scimind.generate.sampling import prompt_generator
 from scimind.generate.settings import GenerationSettings
@@ -114,7 +114,7 @@ def generate_batch(
     ids, lengths = pad_prompts([prompts[index] for index in live], rows, length_buckets(decoder.max_length))
     numbers = range(len(prompts)) if streams is None else streams
     going = [
-        Row(
+        BatchRow(
             prompt=prompts[index],
             answer=answers[index],
             limit=min(settings.max_new_tokens, decoder.max_length - len(prompts[index])),

@@ -1,7 +1,6 @@
-r"""Prompts from files: text, conversation JSON or JSONL, and lists or tables of molecules or descriptions with a task.
+r"""Prompts: text that the model reads, from a line of a text file or from a conversation, and its tokens.
 
-A text file has one prompt a line, in which a literal `\n` stands for a line break, except between two tags, where it is
-chemistry. Every line counts, also a blank one, so that line n of a text file is always line n of its predictions.
+In a line of text a literal `\n` stands for a line break, except between two tags, where it is chemistry.
 """
 
 from __future__ import annotations
@@ -15,8 +14,7 @@ from typing import Any
 from scimind.data.conversation import Round
 from scimind.data.encode.rendering import encode_prompt, render_prompt
 from scimind.data.formats.conversations import read_conversations
-from scimind.data.formats.text_files import read_text, repair_backslashes
-from scimind.data.tasks.task import Task
+from scimind.data.formats.text_files import repair_backslashes
 from scimind.errors import DataError, TokenError
 from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, UNESCAPED_TAGGED, may_hold_sequences
@@ -66,30 +64,6 @@ class EncodedPrompt:
     def as_row(self) -> dict[str, Any]:
         """Returns what is known of the prompt's prediction before it is answered."""
         return {"id": self.id, "prompt": self.text} | ({} if self.reference is None else {"reference": self.reference})
-
-
-def read_prompts(path: str | Path, task: str | Path | Task | None = None) -> list[Prompt]:
-    """Reads the prompts of a file.
-
-    Args:
-        path: `.json` or `.jsonl` with conversations; any other file is text.
-        task: None for prompts or questions. With a task, see `find_task`, the file may also hold what the task asks
-            about: a molecule, sequence or description a line, or a file of any form that `scimind prepare` reads, whose
-            answers become the references.
-
-    Raises:
-        DataError: The file is missing, empty, not UTF-8 or broken, or does not fit the task.
-        SciMindError: There is no such task.
-    """
-    path = Path(path)
-    if task is not None:
-        from scimind.generate.task_prompts import read_task_prompts
-
-        return list(read_task_prompts(path, task))
-    if path.suffix.lower() in (".json", ".jsonl"):
-        return list(conversation_prompts(path))
-    lines = read_text(path).removesuffix("\n").split("\n")
-    return [_line_prompt(line, number, path) for number, line in enumerate(lines, start=1)]
 
 
 def expand_line(line: str) -> str:
@@ -159,7 +133,7 @@ def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
         raise DataError(reason, source, prompt.line, around) from error
 
 
-def _line_prompt(line: str, number: int, path: Path) -> Prompt:
+def line_prompt(line: str, number: int, path: Path) -> Prompt:
     """Returns the prompt of a text line: as it is where it is rendered already, rendered where it is a question."""
     indent, line = indent_of(line), line.strip()
     if not line:

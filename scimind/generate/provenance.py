@@ -17,7 +17,7 @@ _SAMPLE = 1 << 20
 
 
 def run_notes(
-    settings: GenerationSettings, tokenizer: str, checkpoint: str | Path | None, answers: AnswerRules | None = None
+    settings: GenerationSettings, tokenizer: str, checkpoint: str | Path | None, rules: AnswerRules | None = None
 ) -> dict[str, Any]:
     """Returns what the answers of a run depend on, apart from its prompts.
 
@@ -25,14 +25,14 @@ def run_notes(
         settings: How to generate.
         tokenizer: The tokenizer's fingerprint.
         checkpoint: File or folder of the weights; None or "" for a model without weights of its own.
-        answers: How answers are read; None leaves them as they are.
+        rules: How answers are found and read; None leaves them as they are.
     """
     notes: dict[str, Any] = asdict(settings)
     del notes["batch_size"]  # a run that ran out of memory may continue with a smaller one
     notes["tokenizer"] = tokenizer
     notes["checkpoint"] = checkpoint_digest(find_checkpoint(checkpoint).weights) if checkpoint else ""
-    notes["task"] = answers.task.name if answers and answers.task else None
-    notes["choices"] = list(answers.choices) if answers else []
+    notes["task"] = rules.task.name if rules and rules.task else None
+    notes["choices"] = list(rules.choices.texts) if rules and rules.choices else []
     return notes
 
 

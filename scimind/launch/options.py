@@ -17,7 +17,6 @@ from scimind.errors import SciMindError
 from scimind.launch.rank_table import RankTable, read_rank_table
 
 DEFAULT_PORT = 8118
-_SEMI_AUTOMATIC = (1, 2)
 _RANGE = re.compile(r"\[\s*(\d+)\s*,\s*(\d+)\s*[\])]")
 _NO_TABLE = "msrun"  # given in the rank table's place, as in MindFormers' scripts
 
@@ -109,7 +108,7 @@ def read_job(arguments: Sequence[str]) -> Job:
         port=request.port or (DEFAULT_PORT if request.workers > request.local_workers else None),
         log_dir=Path(request.log_dir) if request.log_dir else config.output_dir / "log" / "msrun",
         rank_table=Path(request.rank_table) if table and request.rank_table else None,
-        reporter=_reporting_rank(config, request.workers),
+        reporter=config.reporting_rank(request.workers),
     )
 
 
@@ -235,7 +234,7 @@ def _load(options: Sequence[str]) -> RunConfig:
 
 def _parallel_options(config: RunConfig, request: _Request) -> list[str]:
     """Returns the options that several workers need and the configuration does not have, or what one does not need."""
-    is_divided = config.at("parallel.parallel_mode", 1) in _SEMI_AUTOMATIC and config.devices > 1
+    is_divided = config.splits_tensors and config.devices > 1
     if request.workers == 1 and not is_divided:
         # Communication has no place, and MindFormers stumbles over a group of one.
         return ["--use_parallel", "False"] if config["use_parallel"] else []
@@ -256,17 +255,8 @@ def _check_config(config: RunConfig, request: _Request) -> None:
         raise SciMindError(
             f"predict runs with one worker, not {request.workers}; give one, and a part of the prompts to each server"
         )
-    is_semi_automatic = config.at("parallel.parallel_mode", 1) in _SEMI_AUTOMATIC
-    if is_semi_automatic and config.devices != request.workers:
+    if config.splits_tensors and config.devices != request.workers:
         raise SciMindError(
             f"parallel_config asks for {config.devices} devices (data_parallel x model_parallel x context_parallel x "
             f"pipeline_stage), the job has {request.workers} workers; make them equal"
         )
-
-
-def _reporting_rank(config: RunConfig, workers: int) -> int:
-    """Returns the rank that knows the loss; see `TrainSettings.reporting_rank`."""
-    stages = 1
-    if config.at("parallel.parallel_mode", 1) in _SEMI_AUTOMATIC:
-        stages = int(config.at("parallel_config.pipeline_stage", 1))
-    return workers // stages * (stages - 1)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scimind.accounting import ModelShape, parameters
-from scimind.config import RunConfig
+from scimind.config import RunConfig, facts
 from scimind.memory.components import BYTES, MOMENTS, TRAINING, Memory
 from scimind.memory.layout import Layout
 
@@ -111,7 +111,7 @@ def _prediction(config: RunConfig, shape: ModelShape, layout: Layout, stage: int
     model = config.model_config
     width, rows = BYTES[model["compute_dtype"]], config.generation["batch_size"]
     weights = stage_parameters(shape, layout, stage) * BYTES[model["param_init_type"]]
-    tokens = rows * -(-shape.length // model["block_size"]) * model["block_size"]
+    tokens = rows * facts.blocks_of_a_row(shape.length, model["block_size"]) * model["block_size"]
     cache = 2 * layout.layers[stage] * tokens * shape.key_size * width // layout.model if model["use_past"] else 0
     logits = rows * (1 if model["use_past"] else shape.length) * shape.vocabulary * (width + BYTES["float32"])
     return Memory(

@@ -26,7 +26,7 @@ def memory_of_process(config: RunConfig) -> Memory:
     """Returns an estimate of a process's memory on top of what MindSpore takes when it is loaded."""
     shape = ModelShape.of(config.model_config)
     number = sum(parameters(shape).values())
-    dispatch = _dispatch(config, shape)
+    dispatch = config.dispatch
     if config.run_mode in TRAINING:
         tokens = config["runner_config"]["batch_size"] * shape.length
         tables = shape.layers * tokens * shape.hidden * _TABLES * _FLOAT
@@ -45,12 +45,6 @@ def memory_of_process(config: RunConfig) -> Memory:
         cache=cache if config.model_config["use_past"] else 0,
         activations=tokens * _layer_numbers(shape, dispatch) * _FLOAT + tokens * shape.vocabulary * _FLOAT,
     )
-
-
-def _dispatch(config: RunConfig, shape: ModelShape) -> str:
-    """Returns what `dispatch: auto` means on a CPU, see scimind.model.routing.plan.chosen_dispatch."""
-    given = config.model_config["dispatch"]
-    return str(given) if given != "auto" else "grouped" if shape.router == "modality" else "masked"
 
 
 def _activations(shape: ModelShape, dispatch: str, tokens: int) -> int:

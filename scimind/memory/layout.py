@@ -8,8 +8,6 @@ from typing import Any
 
 from scimind.config import RunConfig
 
-_SEMI_AUTOMATIC = (1, 2)
-
 
 @dataclass(frozen=True)
 class Layout:
@@ -48,7 +46,7 @@ class Layout:
     @classmethod
     def of(cls, config: RunConfig) -> Layout:
         """Returns the layout that a configuration means."""
-        splits = bool(config["use_parallel"]) and config.at("parallel.parallel_mode", 1) in _SEMI_AUTOMATIC
+        splits = config.splits_tensors
         spread: dict[str, Any] = config["parallel_config"] if splits else {}
         again: dict[str, Any] = config.get("recompute_config") or {}
         model, stages = spread.get("model_parallel", 1), spread.get("pipeline_stage", 1)

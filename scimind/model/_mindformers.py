@@ -17,8 +17,9 @@ from mindformers.models.llama.llama_config import LlamaConfig
 from mindformers.models.llama.llama_layer import LlamaFeedForward, LlamaSiLU
 from mindformers.models.llama.llama_transformer import LLamaDecodeLayer
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
-from mindspore.context import ParallelMode
 from mindspore.parallel._utils import _get_parallel_mode
+
+from scimind.config import facts
 
 __all__ = [
     "LLamaDecodeLayer",
@@ -60,4 +61,4 @@ def runs_on_cpu() -> bool:
 
 def splits_tensors() -> bool:
     """Returns whether MindSpore splits tensors over devices (semi-automatic or automatic parallel mode)."""
-    return _get_parallel_mode() in (ParallelMode.AUTO_PARALLEL, ParallelMode.SEMI_AUTO_PARALLEL)
+    return facts.is_semi_automatic(_get_parallel_mode())

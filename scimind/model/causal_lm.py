@@ -160,6 +160,7 @@ class SciMindForCausalLM(LlamaForCausalLM):
             return super().generate(input_ids, generation_config, *args, **kwargs)
         if generation_config is not None or args:
             raise ConfigError("generation_config is for Ascend; on the CPU give max_new_tokens and the like by name")
+        # MindFormers' interface has `generate` on the model: the one place where the model calls what is built on it.
         from scimind.generate.api import generate_ids
 
         return generate_ids(self, input_ids, **kwargs)

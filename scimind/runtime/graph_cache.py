@@ -41,7 +41,7 @@ def graph_key(tree: Mapping[str, Any]) -> str:
     """Returns a hash of a configuration and of the program that compiles it.
 
     Args:
-        tree: What MindFormers gets, `mindformers_tree`, before MindFormers adds objects of its own to it.
+        tree: What MindFormers gets, before MindFormers adds objects of its own to it.
 
     Raises:
         TypeError: A value is an object, whose text would be another in each process.

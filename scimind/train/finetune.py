@@ -8,6 +8,8 @@ from typing import Any
 
 from scimind.atomic import replace_text
 from scimind.checkpoint.finding import find_checkpoint
+from scimind.config import RunConfig
+from scimind.config.canonical import TRAINING_MODES
 from scimind.runtime.console import quiet_console
 from scimind.runtime.measurements import EvaluationScore
 from scimind.runtime.run_folder import RunFolder, worker
@@ -20,20 +22,21 @@ def finetune(config: Mapping[str, Any]) -> FinetuneResult:
     """Trains a model on answers, through MindFormers' Trainer.
 
     Args:
-        config: A run's configuration in MindFormers' schema.
+        config: A run's configuration in MindFormers' schema; checked here where it is not a RunConfig of a training.
 
     Returns:
         How it went. The output folder holds `checkpoint/step_…`, `loss.csv`, `loss.png`, `resolved_config.yaml`,
         `versions.json`, `result.json` and the log.
 
     Raises:
-        SciMindError: A mistake in what was given, told before anything heavy is done; a disk that is full; or a loss
-            that is not finite.
+        SciMindError: A mistake in what was given, reported before anything heavy is done; a full disk; or a loss that
+            is not finite.
     """
+    config = RunConfig.of(config, *TRAINING_MODES)
     settings = read_settings(config)
     if settings.load_checkpoint and not settings.resume_training:  # else the newest may be damaged, and is skipped
         find_checkpoint(settings.load_checkpoint)
-    folder = _create_folder(settings, "finetune")
+    folder = _create_folder(settings, config, "finetune")
     with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
         from scimind.train.session import train
 
@@ -44,7 +47,8 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     """Scores a model on the evaluation data.
 
     Args:
-        config: A run's configuration in MindFormers' schema, with `eval_dataset` and `load_checkpoint`.
+        config: A run's configuration in MindFormers' schema, with `eval_dataset` and `load_checkpoint`; checked here
+            where it is not a RunConfig of an evaluation.
 
     Returns:
         loss (nats of an answer's token), perplexity, perplexity_text and so on for each modality of the answers,
@@ -54,10 +58,11 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         SciMindError: A mistake in what was given.
     """
+    config = RunConfig.of(config, "eval")
     settings = read_settings(config, is_training=False)
     if settings.load_checkpoint:
         find_checkpoint(settings.load_checkpoint)
-    folder = _create_folder(settings, "eval")
+    folder = _create_folder(settings, config, "eval")
     with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
         from scimind.train.session import score_model
 
@@ -91,9 +96,9 @@ def _by_modality(score: EvaluationScore) -> str:
     return f" ({', '.join(parts)})" if len(parts) > 1 else ""
 
 
-def _create_folder(settings: TrainSettings, command: str) -> RunFolder:
+def _create_folder(settings: TrainSettings, config: RunConfig, command: str) -> RunFolder:
     """Returns the run's folder as this worker uses it."""
     rank, size = worker()
-    is_reporter = rank == settings.reporting_rank(size)
+    is_reporter = rank == config.reporting_rank(size)
     needed = checkpoint_bytes(settings.callbacks, settings.model_config) if is_reporter else 0
     return RunFolder.create(settings.output_dir, command, rank=rank, is_reporter=is_reporter, needed_bytes=needed)

@@ -15,8 +15,11 @@ import scimind.train.step  # noqa: F401  # both register with MindFormers
 from scimind.atomic import remove_leftovers
 from scimind.checkpoint.description import complete_from_tokenizer, describe_model
 from scimind.checkpoint.finding import find_checkpoint, step_folders
+from scimind.config import RunConfig
+from scimind.config.mindformers import model_tree
 from scimind.errors import ConfigError, SciMindError
 from scimind.modality import modality_table
+from scimind.model.loading import build_model, configure, start
 from scimind.runtime.console import Console
 from scimind.runtime.graph_cache import graph_key
 from scimind.runtime.loss_curve import read_loss_table
@@ -27,7 +30,6 @@ from scimind.train.callbacks.loss_curve import SciMindLossCurve
 from scimind.train.evaluation import Evaluator
 from scimind.train.feed.dataset_checks import check_preparation, check_records
 from scimind.train.feed.record_batches import RecordBatches, training_data
-from scimind.train.network import build_model, configure, start
 from scimind.train.result import FinetuneResult, finish
 from scimind.train.resume.interruption import stops_on_signals
 from scimind.train.resume.points import (
@@ -40,7 +42,7 @@ from scimind.train.resume.points import (
 from scimind.train.resume.sharded_checkpoints import Pieces, find_pieces
 from scimind.train.resume.state import SciMindResume
 from scimind.train.run import TrainingRun
-from scimind.train.settings import TrainSettings, mindformers_tree
+from scimind.train.settings import TrainSettings, trainer_tree
 from scimind.train.workers.workers import Workers, weights_checksum
 
 
@@ -69,7 +71,7 @@ class _Origin:
         return load_checkpoint if self.point is None else str(self.point.folder)
 
 
-def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder, console: Console) -> FinetuneResult:
+def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console: Console) -> FinetuneResult:
     """Checks data and weights, trains, and returns how it went; see `scimind.train.finetune.finetune`."""
     origin = _find_origin(settings, folder, console)
     fingerprint = complete_from_tokenizer(settings.tree)
@@ -77,7 +79,7 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
     records = _check_training_data(settings, fingerprint)
     _check_evaluation(settings, fingerprint)
     console.print(f"output folder: {folder.root}")
-    tree = mindformers_tree(settings)
+    tree = trainer_tree(settings)
     mf_config = start(tree, settings.seed)
     workers = int(tree.get("device_num") or 1)
     position = _describe_run(settings, records, workers)
@@ -97,16 +99,16 @@ def train(settings: TrainSettings, config: Mapping[str, Any], folder: RunFolder,
         if origin.pieces is None:
             _clear(run, origin.point)
         folder.write_description({**config, "model": settings.tree["model"]})
-    trainer_tree = mindformers_tree(settings, run.steps_per_epoch, origin.step)
+    trainer_config = trainer_tree(settings, run.steps_per_epoch, origin.step)
     if origin.pieces is not None:
-        trainer_tree["load_ckpt_format"] = origin.pieces.file_format
-    network.graph_key = graph_key(trainer_tree)
+        trainer_config["load_ckpt_format"] = origin.pieces.file_format
+    network.graph_key = graph_key(trainer_config)
     evaluator = _evaluator(network, settings, team) if settings.eval_files else None
     callbacks = build_callbacks(run, settings, evaluator, description, position)
     if origin.point is not None:
         callbacks.insert(0, SciMindResume(origin.point.optimizer, origin.point.state["random"]))
     data = _training_data(settings, position, run) if settings.feeds_records else None
-    _run_trainer(run, configure(trainer_tree), network, callbacks, data, origin.pieces)
+    _run_trainer(run, configure(trainer_config), network, callbacks, data, origin.pieces)
     return _end(run)
 
 
@@ -199,8 +201,8 @@ def _check_evaluation(settings: TrainSettings, fingerprint: str | None) -> None:
 def _build_team(settings: TrainSettings, workers: int, position: Mapping[str, Any], network: ms.nn.Cell) -> Workers:
     """Returns the processes that train together, after a comparison of what they begin with."""
     team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), workers)
-    key = graph_key(mindformers_tree(settings))
-    team.check_same("configurations, data, checkpoints or versions", zlib.crc32(f"{key} {position}".encode()))
+    run = f"{network.graph_key} {position}"
+    team.check_same("configurations, data, checkpoints or versions", zlib.crc32(run.encode()))
     team.check_same("weights at the start", weights_checksum(network) if workers > 1 else 0)
     return team
 
@@ -267,7 +269,7 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     """Scores a model on the evaluation data; see `scimind.train.finetune.evaluate`."""
     fingerprint = complete_from_tokenizer(settings.tree)
     _check_evaluation(settings, fingerprint)
-    tree = mindformers_tree(settings)
+    tree = model_tree(settings.tree, batch_size=settings.batch_size)
     key = graph_key(tree)
     mf_config = start(tree, settings.seed)
     network = build_model(mf_config, settings.load_checkpoint, describe_model(settings.tree, fingerprint), console)

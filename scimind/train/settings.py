@@ -1,16 +1,17 @@
-"""A run's configuration, read for training: SciMind's own keys taken out, the rest handed to MindFormers.
+"""A run's configuration, read for training: SciMind's own keys taken out, the rest handed to MindFormers' Trainer.
 
-Nothing here loads MindSpore, so that a mistake in the settings is told at once.
+Nothing here loads MindSpore, so that a mistake in the settings is reported at once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scimind.config import RunConfig, facts
+from scimind.config.mindformers import model_tree
 from scimind.errors import ConfigError
 from scimind.runtime.run_folder import plain, worker
 from scimind.train.callbacks.settings import take_callbacks
@@ -20,7 +21,6 @@ from scimind.train.feed.record_order import RecordOrder, can_order, order_of_dat
 
 _EVALUATION_KEYS = ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric")
 _PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices")
-_SEMI_AUTOMATIC = (1, 2, "1", "2", "semi_auto_parallel", "auto_parallel")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class TrainSettings:
         eval_limit: Reads at most this many records of each name.
         splits_tensors: Whether MindSpore splits tensors over devices (semi-automatic parallel mode).
         callbacks: Settings of SciMind's own callbacks by type.
+        has_own_optimizer: Whether AdamW is SciMind's, which computes with its kernels for the CPU.
     """
 
     tree: dict[str, Any]
@@ -62,6 +63,7 @@ class TrainSettings:
     eval_limit: int | None
     splits_tensors: bool
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    has_own_optimizer: bool = False
 
     @property
     def model_config(self) -> dict[str, Any]:
@@ -134,21 +136,12 @@ class TrainSettings:
         """Returns the steps of the learning-rate schedule."""
         return self.max_steps if self.max_steps else self.epochs * steps_per_epoch
 
-    def reporting_rank(self, workers: int) -> int:
-        """Returns the number of the worker that reports: the first of a pipeline's last stage, which knows the loss.
 
-        Args:
-            workers: Processes that train together.
-        """
-        stages = int(self.tree.get("parallel_config", {}).get("pipeline_stage", 1)) if self.splits_tensors else 1
-        return workers // stages * (stages - 1)
-
-
-def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_data: bool = True) -> TrainSettings:
+def read_settings(config: RunConfig, *, is_training: bool = True, needs_data: bool = True) -> TrainSettings:
     """Reads a run's configuration.
 
     Args:
-        config: A checked configuration in MindFormers' schema. Of its own, SciMind reads `runner_config.max_steps`.
+        config: The configuration. Of its own, SciMind reads `runner_config.max_steps`.
         is_training: Whether a training is meant; else an evaluation.
         needs_data: Whether data sets are read at all.
 
@@ -156,50 +149,22 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         The settings; `config` is left as it is.
 
     Raises:
-        ConfigError: Settings are missing or ask for what cannot be done; all faults at once.
+        ConfigError: There are several workers and the configuration does not let them work together.
         DataError: A data set is not there.
     """
-    tree = plain(config)
-    faults: list[str] = []
-    model = tree.get("model", {}).get("model_config")
-    for key in ("seq_length", "vocab_size", "type"):
-        if not isinstance(model, dict) or not model.get(key):
-            faults.append(f"model.model_config.{key} is missing; give it")
-    if not tree.get("model", {}).get("arch", {}).get("type"):
-        faults.append("model.arch.type is missing; give it, such as SciMindForCausalLM")
-    runner = tree.setdefault("runner_config", {})
-    context = tree.setdefault("context", {})
-    on_cpu = context.get("device_target") == "CPU"
-    splits = splits_tensors(tree)
-    batch_size = runner.get("batch_size", 1)
-    numbers = {"batch_size": batch_size, "epochs": runner.get("epochs", 1)}
-    numbers |= {key: runner[key] for key in ("global_batch_size", "max_steps", "stop_step") if runner.get(key)}
-    for key, value in numbers.items():
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            faults.append(f"runner_config.{key} ({value}) must be a whole number above 0")
-    if is_training:
-        for section in ("optimizer", "lr_schedule"):
-            if not tree.get(section):
-                faults.append(f"{section} is missing; give it, configs/ has examples")
-        if on_cpu and runner.get("sink_mode"):
-            faults.append("runner_config.sink_mode (True) needs an Ascend device; set it to False")
-        if splits and tree.get("do_eval") and tree.get("parallel_config", {}).get("pipeline_stage", 1) > 1:
-            faults.append("do_eval (True) does not work with a pipeline; set it to False")
-    wants_evaluation = needs_data and (not is_training or bool(tree.get("do_eval")))
-    for key, is_needed in (("train_dataset", is_training), ("eval_dataset", wants_evaluation)):
-        if is_needed and not any(data_paths(tree, key).values()):
-            faults.append(f"{key} is missing; give --{key} PATH, a MindRecord file or folder made by `scimind prepare`")
     workers = worker()[1]
-    if workers > 1 and not tree.get("use_parallel"):
-        faults.append(f"use_parallel (False) lets {workers} workers do the same work; set it to True")
-    if faults:
-        raise ConfigError(faults)
-    share, parts = (int(batch_size), 1) if splits else divide_batch(runner, workers)
+    fault = facts.worker_fault(config, workers)
+    if fault:
+        raise ConfigError(fault)
+    tree, splits = config.to_dict(), config.splits_tensors
+    runner = tree["runner_config"]
+    wants_evaluation = needs_data and (not is_training or tree["do_eval"])
+    share, parts = (int(runner["batch_size"]), 1) if splits else divide_batch(runner, workers)
     if not splits:
         runner["gradient_accumulation_steps"] = 1  # MindFormers' own needs the semi-automatic mode
     runner.pop("global_batch_size", None)
     runner["batch_size"] = share
-    runner.setdefault("sink_mode", not on_cpu)
+    runner.setdefault("sink_mode", config.device_target != "CPU")
     max_steps = runner.pop("max_steps", None) or None
     files = {
         key: {
@@ -210,14 +175,14 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
     }
     return TrainSettings(
         tree=tree,
-        output_dir=str(tree.get("output_dir") or "./output"),
-        seed=int(tree.get("seed") or 0),
-        load_checkpoint=str(tree["load_checkpoint"]) if tree.get("load_checkpoint") else None,
-        resume_training=tree.get("resume_training") or False,
+        output_dir=tree["output_dir"],
+        seed=config.seed,
+        load_checkpoint=tree["load_checkpoint"] or None,
+        resume_training=tree["resume_training"] or False,
         batch_size=share,
         accumulation_steps=parts,
         workers=workers,
-        epochs=int(runner.get("epochs", 1)),
+        epochs=runner["epochs"],
         max_steps=max_steps,
         stop_step=runner.get("stop_step") or None,
         train_files=[file for found in files["train_dataset"].values() for file in found],
@@ -225,53 +190,40 @@ def read_settings(config: Mapping[str, Any], *, is_training: bool = True, needs_
         eval_limit=tree.get("eval_dataset", {}).get("data_loader", {}).get("num_samples"),
         splits_tensors=splits,
         callbacks=take_callbacks(tree, splits) if is_training else {},
+        has_own_optimizer=_has_own_optimizer(config),
     )
 
 
-def splits_tensors(tree: Mapping[str, Any]) -> bool:
-    """Returns whether MindSpore splits tensors over devices (semi-automatic parallel mode)."""
-    return bool(tree.get("use_parallel")) and tree.get("parallel", {}).get("parallel_mode", 1) in _SEMI_AUTOMATIC
-
-
-def mindformers_tree(
+def trainer_tree(
     settings: TrainSettings,
     steps_per_epoch: int | None = None,
     first_step: int = 0,
 ) -> dict[str, Any]:
-    """Returns the configuration that MindFormers gets: without what SciMind does itself.
+    """Returns the configuration that MindFormers' Trainer gets: without what SciMind does itself.
 
     Args:
         settings: The settings.
-        steps_per_epoch: Steps of one pass over the training data; None for an evaluation.
+        steps_per_epoch: Steps of one pass over the training data; None while they are not known, which is enough to set
+            devices up and to build optimizer and step.
         first_step: Steps whose records are passed over, since an earlier run has seen them.
     """
-    tree = plain(settings.tree)
-    # SciMind evaluates and loads weights itself; MindFormers would be lenient about the latter.
-    for key in (*_EVALUATION_KEYS, *_PREDICTION_KEYS):
-        tree.pop(key, None)
-    tree.update(do_eval=False, load_checkpoint="", resume_training=False, auto_trans_ckpt=False, seed=settings.seed)
+    own = (*_EVALUATION_KEYS, *_PREDICTION_KEYS)
+    tree = {name: value for name, value in plain(settings.tree).items() if name not in own}
+    tree |= model_tree(settings.tree, batch_size=settings.batch_size)
     tree["run_mode"] = "finetune"
+    # SciMind evaluates and loads weights itself; MindFormers would be lenient about the latter.
+    tree.update(do_eval=False, load_checkpoint="", resume_training=False, auto_trans_ckpt=False, seed=settings.seed)
     tree.setdefault("trainer", {"type": "CausalLanguageModelingTrainer", "model_name": "scimind"})
-    model = tree["model"]["model_config"]
-    model.update(use_past=False, batch_size=settings.batch_size)
-    model.pop("checkpoint_name_or_path", None)
-    if max(int(tree.get("parallel_config", {}).get("pipeline_stage") or 1), _accumulation(tree)) == 1:
-        # MindFormers sets this too, but only for a model that it builds itself; several workers cannot compile without.
-        model["disable_lazy_inline"] = True
-    # A graph that does not compile is dumped; the current folder is not the place.
-    tree["context"].setdefault("save_graphs_path", str(Path(settings.output_dir).resolve() / "log" / "graphs"))
-    wrapper = tree.setdefault(
-        "runner_wrapper", {"type": "MFTrainOneStepCell", "use_clip_grad": True, "scale_sense": 1.0}
-    )
-    if wrapper.get("type") == "MFTrainOneStepCell":
+    model, wrapper = tree["model"]["model_config"], tree["runner_wrapper"]
+    if wrapper["type"] == "MFTrainOneStepCell":
         wrapper["type"] = "SciMindTrainOneStepCell"
     if wrapper["type"] == "SciMindTrainOneStepCell" and not settings.splits_tensors:
         wrapper.update(
             accumulation_steps=settings.accumulation_steps,
-            pad_token_id=int(model.get("pad_token_id") or 0),
-            ignore_token_id=int(model.get("ignore_token_id", -100)),
+            pad_token_id=model["pad_token_id"],
+            ignore_token_id=model["ignore_token_id"],
         )
-    if on_cpu_kernels(tree) and tree.get("optimizer", {}).get("type") == "AdamW":
+    if settings.has_own_optimizer:
         tree["optimizer"]["type"] = "SciMindAdamW"  # the same numbers in one pass
     if steps_per_epoch is None:
         return tree
@@ -297,15 +249,7 @@ def mindformers_tree(
     return tree
 
 
-def on_cpu_kernels(tree: Mapping[str, Any]) -> bool:
-    """Returns whether a configuration leaves training to SciMind's own operators for the CPU."""
-    model = tree["model"]["model_config"]
-    return (
-        tree["context"].get("device_target") == "CPU"
-        and model.get("kernels", "auto") != "mindformers"
-        and model.get("param_init_type", "float32") == "float32"
-    )
-
-
-def _accumulation(tree: Mapping[str, Any]) -> int:
-    return int(tree["runner_config"].get("gradient_accumulation_steps") or 1)
+def _has_own_optimizer(config: RunConfig) -> bool:
+    """Returns whether SciMind's AdamW takes the place of MindFormers': on the CPU's kernels, for float32 weights."""
+    is_float = config.model_config["param_init_type"] == "float32"
+    return config.kernels == "cpu" and is_float and config.at("optimizer.type") == "AdamW"

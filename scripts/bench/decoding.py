@@ -88,9 +88,10 @@ class SciMindDecoding(Work):
         use_past: bool = True,
         only_smiles: bool = False,
     ) -> None:
-        from scimind.generate.decoders.full import FullDecoder, decoder_of
+        from scimind.generate.decoders.choosing import decoder_of
+        from scimind.generate.decoders.full import FullDecoder
         from scimind.generate.settings import GenerationSettings
-        from scimind.train.network import load_model
+        from scimind.model.loading import load_model
 
         model = load_model(run_config(sizes, routing, rows), use_past=use_past, batch_size=rows)
         load_weights(model, random_weights(sizes, only_smiles=only_smiles))

@@ -102,12 +102,12 @@ class SciMindTraining(Work):
         from mindformers.wrapper import build_wrapper
 
         import scimind.train.session  # noqa: F401  # registers with MindFormers what training needs
+        from scimind.model.loading import build_model, start
         from scimind.runtime.graph_cache import graph_key
-        from scimind.train.network import build_model, start
-        from scimind.train.settings import mindformers_tree, read_settings
+        from scimind.train.settings import read_settings, trainer_tree
 
         settings = read_settings(run_config(sizes, routing or DENSE, batch_size), is_training=False, needs_data=False)
-        tree = mindformers_tree(settings)
+        tree = trainer_tree(settings)
         if routing is None:
             own = ROUTING_FIELDS | PACKING_FIELDS
             model = {key: value for key, value in tree["model"]["model_config"].items() if key not in own}

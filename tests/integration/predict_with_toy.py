@@ -11,8 +11,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from scimind.errors import SciMindError
-from scimind.generate.predict import predict_file
-from scimind.generate.prompts import read_prompts
+from scimind.generate.predictor import Predictor
+from scimind.generate.prompt_files import read_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
@@ -43,7 +43,8 @@ def main(arguments: list[str]) -> int:
         decoder.batches_left = int(after[0])
     try:
         notes = run_notes(settings, codec.fingerprint(), None)
-        print(predict_file(decoder, codec, read_prompts(source, task), settings, source, output, notes))
+        predictor = Predictor(decoder, codec, settings)
+        print(predictor.predict_file(read_prompts(source, task), source, output, notes))
     except SciMindError as error:
         print(error, file=sys.stderr)
         return 2

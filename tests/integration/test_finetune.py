@@ -304,7 +304,7 @@ def test_mistakes_are_told_before_training(trained: FinetuneResult, data: Path, 
     dataset = "train_dataset__data_loader__dataset_dir"
     model = "model__model_config__"
     cases: list[tuple[type[SciMindError], str, dict[str, Any]]] = [
-        (ConfigError, "train_dataset is missing", {dataset: ""}),
+        (ConfigError, r"train_dataset\.data_loader\.dataset_dir is missing", {dataset: ""}),
         (ConfigError, r"max_steps \(-3\) must be", {"runner_config__max_steps": -3}),
         (ConfigError, r"sink_mode \(True\) needs an Ascend", {"runner_config__sink_mode": True}),
         (
@@ -314,7 +314,7 @@ def test_mistakes_are_told_before_training(trained: FinetuneResult, data: Path, 
         ),
         (ConfigError, "vocab_size .* is not the tokenizer's", {f"{model}vocab_size": 1024}),
         (ConfigError, "modality_ranges .* are not the tokenizer's", {f"{model}modality_ranges": ranges}),
-        (ConfigError, "unexpected key: batch_sizes", {"runner_config__batch_sizes": 4}),
+        (ConfigError, r"runner_config\.batch_sizes is not a setting", {"runner_config__batch_sizes": 4}),
         (DataError, "does not exist", {dataset: str(tmp_path / "absent.mindrecord")}),
         (DataError, "holds no .mindrecord file", {dataset: str(tmp_path / "empty")}),
         (DataError, "cannot be read as MindRecord", {dataset: str(cut)}),

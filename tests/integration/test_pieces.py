@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from scimind.config import RunConfig
 from scimind.errors import CheckpointError
 from scimind.train import finetune
 from scimind.train.resume.sharded_checkpoints import Pieces, find_pieces
@@ -25,7 +26,7 @@ STEPS, INTERVAL = 24, 5
 
 @pytest.fixture(autouse=True)
 def whole_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scimind.train.settings.splits_tensors", lambda tree: True)
+    monkeypatch.setattr(RunConfig, "splits_tensors", property(lambda config: True))
 
 
 def config_of(data: Path, output_dir: Path, **changes):
@@ -57,7 +58,7 @@ def assert_faults_are_told(data: Path, output_dir: Path) -> None:
     folder, said = output_dir / "checkpoint", []
 
     def find(workers: int = 1, **changes: Any) -> Pieces | None:
-        settings = read_settings(config_of(data, output_dir, **{"resume_training": True, **changes}))
+        settings = read_settings(RunConfig(config_of(data, output_dir, **{"resume_training": True, **changes})))
         return find_pieces(replace(settings, workers=workers), output_dir, said.append)
 
     last = find()

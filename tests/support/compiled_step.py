@@ -27,8 +27,9 @@ from mindspore.nn.wrap.cell_wrapper import _VirtualDatasetCell
 import scimind.model.causal_lm
 import scimind.train.optimizer  # noqa: F401  # both register with MindFormers
 from scimind.config import RunConfig, load_config
-from scimind.train.network import build_model, configure
-from scimind.train.settings import mindformers_tree, read_settings
+from scimind.config.mindformers import model_tree
+from scimind.model.loading import build_model, configure
+from scimind.train.settings import read_settings, trainer_tree
 from scimind.train.step import SciMindTrainOneStepCell
 from tests.support.frontend import be_device, compile_frontend
 
@@ -39,13 +40,13 @@ def compile_case(case: dict[str, Any]) -> dict[str, Any]:
         return _compile_products(case)
     config = load_config(case["config"], case.get("overrides", ()))
     be_device(case["rank"], config.devices)
-    settings = read_settings(config, is_training=False, needs_data=False)
-    tree = mindformers_tree(settings)
-    tree["parallel"]["parallel_mode"] = PARALLEL_MODE[tree["parallel"]["parallel_mode"]]
-    tree["parallel"].pop("strategy_ckpt_save_file", None)
     predicts = config.run_mode == "predict"
     if predicts:
-        tree["model"]["model_config"].update(use_past=config.model_config["use_past"], batch_size=1)
+        tree = model_tree(config, batch_size=1, use_past=config.model_config["use_past"])
+    else:
+        tree = trainer_tree(read_settings(config, is_training=False, needs_data=False))
+    tree["parallel"]["parallel_mode"] = PARALLEL_MODE[tree["parallel"]["parallel_mode"]]
+    tree["parallel"].pop("strategy_ckpt_save_file", None)
     mf_config = configure(tree)
     operator = ParallelOperator(mf_config)
     operator._set_ms_auto_parallel_context(**operator.parallel_ctx)

@@ -10,21 +10,21 @@ import numpy as np
 from mindspore import nn
 
 from scimind.checkpoint.finding import Checkpoint, find_checkpoint
+from scimind.config.mindformers import model_tree
 from scimind.experts.tuning.cells import ActivationModel, ActivationPass, GateAgreement, GateLoss, Membership
 from scimind.experts.tuning.report import Agreement
+from scimind.model.loading import build_model, start
 from scimind.runtime.console import Console
 from scimind.train.evaluation import AnswerScoreCell
-from scimind.train.network import build_model, start
-from scimind.train.settings import TrainSettings, mindformers_tree
 
 
 def load_for_tuning(
-    settings: TrainSettings, description: Mapping[str, Any], batch_size: int, console: Console
+    config: Mapping[str, Any], description: Mapping[str, Any], batch_size: int, console: Console
 ) -> tuple[Any, Checkpoint]:
     """Returns a model with router `learned`, its weights loaded and its gates initialised, and its checkpoint.
 
     Args:
-        settings: The run; `load_checkpoint` names the weights.
+        config: A checked configuration; `load_checkpoint` names the weights.
         description: What `describe_model` says of the model.
         batch_size: Rows of a batch.
         console: Is told what was built.
@@ -32,18 +32,16 @@ def load_for_tuning(
     Raises:
         CheckpointError: The weights are not this model's.
     """
-    tree = mindformers_tree(settings)
-    tree["model"]["model_config"].update(batch_size=batch_size)
-    lacking: list[str] = []
+    tree = model_tree(config, batch_size=batch_size)
+    weights, lacking = config["load_checkpoint"], list[str]()
     network = build_model(
-        start(tree, settings.seed), settings.load_checkpoint, description, console, is_training=True, new_gates=lacking
+        start(tree, config["seed"]), weights, description, console, is_training=True, new_gates=lacking
     )
     network.set_train(False)
     start_gates(network, lacking)
     if lacking:
         console.print(f"gates: {len(lacking)} new ones, started from each expert's mean row of w3")
-    assert settings.load_checkpoint is not None, "checked by the caller"
-    return network, find_checkpoint(settings.load_checkpoint)
+    return network, find_checkpoint(weights)
 
 
 def start_gates(network: nn.Cell, names: Sequence[str]) -> None:

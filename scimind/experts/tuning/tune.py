@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import time
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from scimind.atomic import replace_text
+from scimind.config import RunConfig
 from scimind.errors import ConfigError, SciMindError
 from scimind.experts.tuning.records import batches_of_steps, read_records
 from scimind.experts.tuning.report import TuneResult
 from scimind.runtime.console import Console, duration, quiet_console
-from scimind.runtime.run_folder import RunFolder, plain
+from scimind.runtime.run_folder import RunFolder
 from scimind.train.feed.dataset_checks import check_preparation, check_records, find_records
 
 # A gate's step changes a score by about learning rate · hidden size, which is what must not depend on the model.
@@ -109,22 +111,21 @@ def _tune(
     from scimind.checkpoint.description import complete_from_tokenizer, describe_model
     from scimind.checkpoint.weights import save_checkpoint
     from scimind.experts.tuning.model import GateTuner, load_for_tuning
-    from scimind.train.settings import read_settings
 
     started = time.monotonic()
-    tree = plain(config)
+    tree = RunConfig.of(config).to_dict()
     model = tree["model"]["model_config"]
     model.update(router="learned", balance_weight=0.0)
-    read = read_settings(tree, is_training=False, needs_data=False)
-    fingerprint = complete_from_tokenizer(read.tree)
+    completed = copy.deepcopy(tree)
+    fingerprint = complete_from_tokenizer(completed)
     for key, of_key in (("--data", files), ("--eval-data", eval_files)):
         if of_key:
-            check_preparation(of_key, key, fingerprint, packed=read.packed)
-            check_records(of_key, key, seq_length=read.seq_length, vocab_size=read.vocab_size)
+            check_preparation(of_key, key, fingerprint, packed=bool(model["packed"]))
+            check_records(of_key, key, seq_length=model["seq_length"], vocab_size=model["vocab_size"])
     console.print(f"output folder: {folder.root}")
-    description = describe_model(read.tree, fingerprint)
-    network, source = load_for_tuning(read, description, settings.batch_size, console)
-    train_records, held_out = read_records(files, eval_files, settings.steps * settings.batch_size, read.seed)
+    description = describe_model(completed, fingerprint)
+    network, source = load_for_tuning(completed, description, settings.batch_size, console)
+    train_records, held_out = read_records(files, eval_files, settings.steps * settings.batch_size, tree["seed"])
     console.print(f"data: {len(train_records[0])} records to tune on, {len(held_out[0])} held out")
 
     rate = settings.learning_rate or _STEP_OF_A_SCORE / int(network.config.hidden_size)
@@ -132,7 +133,7 @@ def _tune(
     tuner = GateTuner(network, rates, settings.load_balance, settings.batch_size)
     before = tuner.agreement(*held_out)
     activation_loss = tuner.activation_loss(*held_out)
-    losses = _run_steps(tuner, train_records[0], rates, read.seed, folder, console)
+    losses = _run_steps(tuner, train_records[0], rates, tree["seed"], folder, console)
     after = tuner.agreement(*held_out)
 
     routing = dict(description["routing"])

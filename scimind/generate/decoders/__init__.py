@@ -1,1 +1,1 @@
-"""The model as a decoder: whole sequences, PagedAttention's cache, or the CPU's own cache."""
+"""The model as a decoder: whole sequences (`full`), PagedAttention's cache (`paged`), or the CPU's own (`cached`)."""

@@ -1,4 +1,4 @@
-"""SciMindForCausalLM as a decoder with a cache, on a CPU."""
+"""A model as a decoder with a cache, on a CPU."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from mindspore import Tensor
 from mindspore.common import dtype as mstype
 from numpy.typing import NDArray
 
+from scimind.generate.decoders.protocols import CausalModel
 from scimind.generate.loop import bucket_for, length_buckets
-from scimind.model import SciMindForCausalLM
 from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, group_table, small_groups
 from scimind.model.cpu.decoding.prompt import PromptNetwork
 from scimind.model.cpu.decoding.shared import DecodingParts
@@ -29,9 +29,12 @@ class CachedDecoder:
 
     Args:
         model: The model; its parameters are shared, and what changes them changes the answers.
+
+    Attributes:
+        copied: Names of the experts whose weights were copied for the current batch, see `StepWeights`.
     """
 
-    def __init__(self, model: SciMindForCausalLM) -> None:
+    def __init__(self, model: CausalModel) -> None:
         model.set_train(False)
         self.model = model
         self.max_length = model.config.seq_length
@@ -47,12 +50,12 @@ class CachedDecoder:
         self._parameters = list(model.get_parameters())
         self._addresses: list[int] = []
         self._at = self._place(1, 1)
-        self._copied: set[str] = set()
+        self.copied: set[str] = set()
 
     def prefill(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; empties the cache."""
         self._follow_parameters()
-        self._copied.clear()  # a training may have changed the weights
+        self.copied.clear()  # a training may have changed the weights
         b, s = ids.shape
         repeats = self._parts.num_heads // self._parts.num_kv_heads
         mask = np.tile(np.triu(np.full((s, s), HIDDEN, np.float32), 1).reshape(-1), repeats)
@@ -114,9 +117,9 @@ class CachedDecoder:
 
     def _copy_weights(self, experts: StepExperts | GroupExperts) -> None:
         """Makes the copies of weights that a step with these experts reads, once a batch."""
-        if experts.weights.are_copies and experts.name not in self._copied:
+        if experts.weights.are_copies and experts.name not in self.copied:
             experts.weights().asnumpy()  # waits
-            self._copied.add(experts.name)
+            self.copied.add(experts.name)
 
     def _follow_parameters(self) -> None:
         """Lets go of all graphs where a parameter has been given other data, which a graph with a loop does not see.

@@ -1,15 +1,37 @@
-"""What generation asks of a model.
+"""What generation asks of a decoder, and a decoder of a model.
 
 Shapes: b rows of the batch (padded to a bucket), s positions of the longest prompt (padded to a bucket), v vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class CausalModel(Protocol):
+    """A SciMindForCausalLM, as far as decoders use it.
+
+    The class itself is not named: its `generate` calls this package, and must not be imported by it.
+    """
+
+    config: Any
+    model: Any
+    lm_head: Any
+    use_past: bool
+    cached_decoder: Any
+
+    def set_train(self, mode: bool) -> Any:
+        """Switches between training and evaluation."""
+
+    def get_parameters(self) -> Iterable[Any]:
+        """Returns all parameters."""
+
+    def add_flags_custom(self, is_first_iteration: bool) -> Any:
+        """Says whether the next call reads whole prompts or one more token of each row."""
 
 
 class Decoder(Protocol):

@@ -15,8 +15,9 @@ from scimind.errors import ConfigError, DataError
 from scimind.evaluate.evaluation import EvaluateOptions, evaluate
 from scimind.evaluate.resampling import Resampling
 from scimind.generate.answer_rules import AnswerRules, read_rules
-from scimind.generate.predict import predict_file
-from scimind.generate.prompts import read_prompts
+from scimind.generate.choices import Choices
+from scimind.generate.predictor import Predictor
+from scimind.generate.prompt_files import read_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
@@ -54,14 +55,18 @@ def test_rna_and_dna_are_told_by_the_task(sequence: str) -> None:
 
 
 def test_choices_are_those_of_the_task_or_of_a_file(tmp_path: Path) -> None:
-    assert read_rules("promoter").choices == ("yes", "no")
-    assert read_rules("moa").choices == read_rules("smiles2text").choices == read_rules(None).choices == ()
+    assert read_rules(CODEC, "promoter").choices == Choices.encode(CODEC, ("yes", "no"))
+    for task in ("moa", "smiles2text", None):
+        assert read_rules(CODEC, task).choices is None
     path = tmp_path / "mechanisms.txt"
     path.write_text("Inhibits all\n\nOpens a channel\n")
-    assert read_rules("moa", path).choices == ("Inhibits all", "Opens a channel")
+    assert read_rules(CODEC, "moa", path).choices == Choices.encode(CODEC, ("Inhibits all", "Opens a channel"))
     path.write_text("a\nb\na\n")
     with pytest.raises(DataError, match=r"mechanisms.txt:3: choice 'a' is on line 1 already"):
-        read_rules("moa", path)
+        read_rules(CODEC, "moa", path)
+    path.write_text("yes\n")
+    with pytest.raises(ConfigError, match="at least two"):
+        read_rules(CODEC, "moa", path)
 
 
 def run(tmp_path: Path, rules: AnswerRules, output: str = "x.jsonl", **more) -> list[dict]:
@@ -72,12 +77,12 @@ def run(tmp_path: Path, rules: AnswerRules, output: str = "x.jsonl", **more) -> 
     notes = run_notes(settings, CODEC.fingerprint(), None, rules)
     prompts = read_prompts(source, "promoter")
     toy = CachedToy(CODEC.vocab_size, max_length=64)
-    predict_file(toy, CODEC, prompts, settings, source, tmp_path / output, notes, answers=rules, **more)
+    Predictor(toy, CODEC, settings, rules).predict_file(prompts, source, tmp_path / output, notes, **more)
     return [json.loads(line) for line in (tmp_path / output).read_text("utf-8").splitlines()]
 
 
 def test_a_row_has_the_best_choice_and_all_probabilities(tmp_path: Path) -> None:
-    rules = read_rules("promoter")
+    rules = read_rules(CODEC, "promoter")
     rows = run(tmp_path, rules)
     toy = CachedToy(CODEC.vocab_size, max_length=64)
     assert [row["reference"] for row in rows] == ["no", "yes"] * 5 + ["no"]
@@ -102,15 +107,14 @@ def test_a_row_has_the_best_choice_and_all_probabilities(tmp_path: Path) -> None
 
 
 def test_other_choices_are_another_run(tmp_path: Path) -> None:
-    rules = read_rules("promoter")
+    rules = read_rules(CODEC, "promoter")
     before = run(tmp_path, rules)
     assert run(tmp_path, rules) == before
-    for other in (AnswerRules(rules.task, ("yes", "maybe")), AnswerRules(rules.task), AnswerRules()):
+    others = AnswerRules(rules.task, Choices.encode(CODEC, ("yes", "maybe")))
+    for other in (others, AnswerRules(rules.task), AnswerRules()):
         with pytest.raises(DataError, match="was written by another run"):
             run(tmp_path, other)
-    assert run(tmp_path, AnswerRules(rules.task, ("yes", "maybe")), overwrite=True) != before
-    with pytest.raises(ConfigError, match="at least two"):
-        run(tmp_path, AnswerRules(rules.task, ("yes",)), "one.jsonl")
+    assert run(tmp_path, others, overwrite=True) != before
 
 
 def test_what_stands_around_a_molecule_is_kept(tmp_path: Path) -> None:
@@ -134,12 +138,12 @@ def test_what_stands_around_a_molecule_is_kept(tmp_path: Path) -> None:
     source = tmp_path / "texts.txt"
     source.write_text("an alcohol\n")
     settings = GenerationSettings(max_new_tokens=20)
-    for rules, output in ((read_rules("text2smiles"), "CCO"), (AnswerRules(), "It is CCO.")):
+    for rules, output in ((read_rules(CODEC, "text2smiles"), "CCO"), (AnswerRules(), "It is CCO.")):
         path = tmp_path / f"{len(output)}.jsonl"
         notes = run_notes(settings, CODEC.fingerprint(), None, rules)
         prompts = read_prompts(source, "text2smiles")
         decoder = Says(CODEC.vocab_size, max_length=96)
-        predict_file(decoder, CODEC, prompts, settings, source, path, notes, answers=rules)
+        Predictor(decoder, CODEC, settings, rules).predict_file(prompts, source, path, notes)
         row = json.loads(path.read_text())
         assert row["output"] == output
         assert row.get("text") == (None if rules.task is None else "It is CCO.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scimind.generate.decoders.full import CachedDecoder, FullDecoder
+from scimind.generate.decoders.cached import CachedDecoder
+from scimind.generate.decoders.full import FullDecoder
 from scimind.generate.loop import generate_batch
 from scimind.generate.settings import GenerationSettings
 from tests.support.models import build, some_ids, use_mode, weights_of

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from scimind.errors import CheckpointError, DataError
-from scimind.generate.predict import plan_batches, predict_file
-from scimind.generate.prompts import read_prompts
+from scimind.generate.predictor import Predictor, plan_batches
+from scimind.generate.prompt_files import read_prompts
 from scimind.generate.provenance import checkpoint_digest, run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
@@ -31,7 +31,8 @@ def run(tmp_path, output="x.jsonl", settings=SETTINGS, lines=LINES, decoder=None
     source.write_text("\n".join(lines) + "\n")
     path = tmp_path / output
     notes = run_notes(settings, CODEC.fingerprint(), None)
-    return predict_file(decoder or toy(), CODEC, read_prompts(source), settings, source, path, notes, **more)
+    predictor = Predictor(decoder or toy(), CODEC, settings)
+    return predictor.predict_file(read_prompts(source), source, path, notes, **more)
 
 
 def rows_of(path: Path):

@@ -8,7 +8,8 @@ import pytest
 
 from scimind.data.encode.rendering import encode_prompt, render_prompt
 from scimind.errors import DataError, SciMindError
-from scimind.generate.prompts import encode_prompts, expand_line, plain_reference, read_prompts
+from scimind.generate.prompt_files import read_prompts
+from scimind.generate.prompts import encode_prompts, expand_line, plain_reference
 from scimind.tokenizer import TokenCodec
 
 CODEC = TokenCodec()

@@ -9,7 +9,8 @@ import pytest
 
 from scimind.data import find_task, prepare
 from scimind.data.encode.rendering import render_prompt
-from scimind.generate.prompts import Prompt, encode_prompts, read_prompts
+from scimind.generate.prompt_files import read_prompts
+from scimind.generate.prompts import Prompt, encode_prompts
 from scimind.tokenizer import TokenCodec
 
 CODEC = TokenCodec()

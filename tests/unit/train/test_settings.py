@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
+from scimind.config import RunConfig
+from scimind.config.canonical import TRAINING_MODES
 from scimind.errors import ConfigError
 from scimind.train.callbacks.settings import checkpoint_bytes
-from scimind.train.settings import mindformers_tree, read_settings
+from scimind.train.settings import TrainSettings, read_settings, trainer_tree
 
 
 @pytest.fixture
@@ -21,30 +23,41 @@ def config(tmp_path: Path) -> dict[str, Any]:
         (tmp_path / name).write_bytes(b"")
         (tmp_path / f"{name}.db").write_bytes(b"")
     return {
+        "run_mode": "finetune",
         "train_dataset": {"data_loader": {"type": "MindDataset", "dataset_dir": str(tmp_path)}},
         "runner_config": {"epochs": 3, "batch_size": 4, "sink_mode": False},
+        "runner_wrapper": {"type": "MFTrainOneStepCell"},
         "optimizer": {"type": "AdamW"},
         "lr_schedule": {"type": "CosineWithWarmUpLR", "learning_rate": 1e-3, "total_steps": -1},
         "context": {"mode": 0, "device_target": "CPU"},
         "model": {
-            "arch": {"type": "LlamaForCausalLM"},
             "model_config": {
-                "type": "LlamaConfig",
                 "seq_length": 8,
                 "vocab_size": 20,
                 "hidden_size": 4,
+                "num_heads": 2,
                 "num_layers": 2,
+                "compute_dtype": "float32",
+                "param_init_type": "float32",
+                "fused_rms_norm": False,
+                "use_rope_slice": True,
             },
         },
     }
 
 
+def read(config: dict[str, Any]) -> TrainSettings:
+    """Reads a configuration as `scimind finetune` does."""
+    return read_settings(RunConfig.of(config, *TRAINING_MODES))
+
+
 def test_records_are_found_as_mindformers_finds_them(config: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
-    names = [file.name for file in read_settings(config).train_files]
+    names = [file.name for file in read(config).train_files]
     assert names == ["a.mindrecord", "b.mindrecord0", "b.mindrecord1"]
-    config["train_dataset"]["data_loader"] = {"dataset_files": [str(tmp_path / "a.mindrecord")]}
-    assert [file.name for file in read_settings(config).train_files] == ["a.mindrecord"]
+    files = [str(tmp_path / "a.mindrecord")]
+    config["train_dataset"]["data_loader"] = {"type": "MindDataset", "dataset_files": files}
+    assert [file.name for file in read(config).train_files] == ["a.mindrecord"]
 
 
 @pytest.mark.parametrize(
@@ -63,8 +76,9 @@ def test_steps_of_an_epoch(
     monkeypatch.setenv("RANK_SIZE", str(workers))
     config |= {"use_parallel": workers > 1, "parallel": {"parallel_mode": 0}}
     config["train_dataset"] |= {"drop_remainder": drop, "repeat": repeat}
-    config["train_dataset"]["data_loader"]["num_samples"] = limit
-    assert read_settings(config).steps_per_epoch(records=22) == expected
+    if limit is not None:
+        config["train_dataset"]["data_loader"]["num_samples"] = limit
+    assert read(config).steps_per_epoch(records=22) == expected
 
 
 def test_workers_that_do_not_know_of_each_other_are_refused(
@@ -72,7 +86,7 @@ def test_workers_that_do_not_know_of_each_other_are_refused(
 ) -> None:
     monkeypatch.setenv("RANK_SIZE", "2")
     with pytest.raises(ConfigError, match=r"use_parallel \(False\) lets 2 workers do the same work"):
-        read_settings(config)
+        read(config)
 
 
 def test_a_global_batch_is_kept(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,53 +94,54 @@ def test_a_global_batch_is_kept(config: dict[str, Any], monkeypatch: pytest.Monk
     config["runner_config"]["global_batch_size"] = 8
     for workers, share, parts in ((1, 8, 2), (2, 4, 1), (4, 2, 1)):
         monkeypatch.setenv("RANK_SIZE", str(workers))
-        settings = read_settings(config)
+        settings = read(config)
         assert (settings.batch_size, settings.accumulation_steps) == (share, parts)
         assert settings.steps_per_epoch(records=22) == 2
-        runner = mindformers_tree(settings, 2)["runner_config"]
+        runner = trainer_tree(settings, 2)["runner_config"]
         assert (runner["batch_size"], runner["gradient_accumulation_steps"]) == (share, 1)
-        assert mindformers_tree(settings, 2)["runner_wrapper"]["accumulation_steps"] == parts
+        assert trainer_tree(settings, 2)["runner_wrapper"]["accumulation_steps"] == parts
     monkeypatch.setenv("RANK_SIZE", "3")
     with pytest.raises(ConfigError, match="must be a multiple of the number of workers"):
-        read_settings(config)
+        read(config)
 
 
 def test_split_tensors_share_one_batch(config: dict[str, Any]) -> None:
     config |= {"use_parallel": True, "parallel": {"parallel_mode": 1}, "context": {"device_target": "Ascend"}}
     config["parallel_config"] = {"data_parallel": 2, "pipeline_stage": 4, "micro_batch_num": 8}
-    settings = read_settings(config)
+    config["model"]["model_config"]["num_layers"] = 4
+    settings = read(config)
     assert settings.splits_tensors
+    assert not settings.has_own_optimizer
     assert settings.steps_per_epoch(records=640) == 640 // (4 * 2 * 8)
-    assert settings.reporting_rank(8) == 6  # the first worker of the last of four stages
     assert (
         checkpoint_bytes(settings.callbacks, settings.model_config) == 0
     )  # MindFormers writes them, each worker its part
     config["do_eval"] = True
     with pytest.raises(ConfigError, match="does not work with a pipeline"):
-        read_settings(config)
+        read(config)
 
 
 def test_max_steps_sets_epochs_and_schedule(config: dict[str, Any]) -> None:
-    tree = mindformers_tree(read_settings(config), steps_per_epoch=5)
+    tree = trainer_tree(read(config), steps_per_epoch=5)
     # SciMind's batches of all passes are one epoch of MindFormers.
     assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (1, 15)
     config["runner_config"] |= {"max_steps": 12, "stop_step": 7}
-    settings = read_settings(config)
-    tree = mindformers_tree(settings, steps_per_epoch=5)
+    settings = read(config)
+    tree = trainer_tree(settings, steps_per_epoch=5)
     assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (1, 12)
     assert "max_steps" not in tree["runner_config"]
     assert settings.stop_step == 7
     config["train_dataset"]["eod_reset"] = True  # which MindFormers' data set does
-    tree = mindformers_tree(read_settings(config), steps_per_epoch=5)
+    tree = trainer_tree(read(config), steps_per_epoch=5)
     assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (3, 12)
     config["lr_schedule"]["total_steps"] = 100
-    assert mindformers_tree(read_settings(config), 5)["lr_schedule"]["total_steps"] == 100
+    assert trainer_tree(read(config), 5)["lr_schedule"]["total_steps"] == 100
 
 
 def test_mindformers_loads_and_evaluates_nothing_itself(config: dict[str, Any]) -> None:
-    config |= {"load_checkpoint": "", "auto_trans_ckpt": True, "runner_wrapper": {"type": "MFTrainOneStepCell"}}
+    config |= {"load_checkpoint": "", "auto_trans_ckpt": True}
     before = copy.deepcopy(config)
-    tree = mindformers_tree(read_settings(config), 5)
+    tree = trainer_tree(read(config), 5)
     assert config == before
     assert tree["load_checkpoint"] == ""
     assert not tree["auto_trans_ckpt"]
@@ -145,30 +160,30 @@ def test_callbacks_are_taken_over(config: dict[str, Any]) -> None:
         {"type": "ProfileMonitor"},
     ]
     config["eval_step_interval"] = 25
-    settings = read_settings(config)
+    settings = read(config)
     assert settings.callbacks == {
         "SciMindProgress": {"step_interval": 7},
         "SciMindEvaluation": {"step_interval": 25, "epoch_interval": -1},
         "SciMindLossCurve": {"plot_interval": 9},
         "SciMindCheckpoint": {"save_checkpoint_steps": 50, "keep_checkpoint_max": 3},
     }
-    assert [entry["type"] for entry in mindformers_tree(settings)["callbacks"]] == ["MFLossMonitor", "ProfileMonitor"]
+    assert [entry["type"] for entry in trainer_tree(settings)["callbacks"]] == ["MFLossMonitor", "ProfileMonitor"]
 
 
 def test_room_for_checkpoints_is_counted(config: dict[str, Any]) -> None:
     config["model"]["model_config"]["intermediate_size"] = 16
     config["callbacks"] = [{"type": "SciMindCheckpoint", "keep_checkpoint_max": 1, "save_optimizer": False}]
     weights = 2 * 20 * 4 + 2 * (4 * 4 * 4 + 3 * 4 * 16)
-    settings = read_settings(config)
+    settings = read(config)
     assert checkpoint_bytes(settings.callbacks, settings.model_config) == 2 * 4 * weights
 
 
 def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
     config["runner_config"] |= {"sink_mode": True, "epochs": 0, "global_batch_size": -2}
     config |= {"do_eval": True, "optimizer": None}
-    del config["model"]["model_config"]["vocab_size"]
+    config["model"]["model_config"]["vocab_size"] = 0
     with pytest.raises(ConfigError) as caught:
-        read_settings(config)
+        read(config)
     for part in (
         "sink_mode",
         "epochs",
@@ -186,12 +201,12 @@ def test_reading_loads_no_mindspore() -> None:
 
 
 def test_a_run_that_goes_on_skips_the_records_it_has_seen(config: dict[str, Any]) -> None:
-    assert "data_skip_steps" not in mindformers_tree(read_settings(config), 5)
+    assert "data_skip_steps" not in trainer_tree(read(config), 5)
     config |= {"resume_training": True, "data_skip_steps": 2}
-    settings = read_settings(config)
+    settings = read(config)
     assert settings.resume_training is True
-    tree = mindformers_tree(settings, 5, first_step=7)
+    tree = trainer_tree(settings, 5, first_step=7)
     assert (tree["data_skip_steps"], tree["resume_training"]) == (2, False)  # SciMind's batches begin at the step
     config["train_dataset"]["eod_reset"] = True  # what MindFormers alone does
-    assert mindformers_tree(read_settings(config), 5, first_step=7)["data_skip_steps"] == 9
+    assert trainer_tree(read(config), 5, first_step=7)["data_skip_steps"] == 9
     assert settings.records_per_step(workers=2) == 8

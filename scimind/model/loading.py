@@ -1,7 +1,11 @@
-"""A model built as a configuration says, through MindFormers, with weights that were checked."""
+"""A model built as a configuration says, through MindFormers, with weights that were checked.
+
+What is trained, answers prompts, is scored or is measured: every model is built here.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -21,23 +25,23 @@ from scimind.checkpoint.description import (
 )
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.checkpoint.weights import is_weight, load_weights
+from scimind.config import facts
+from scimind.config.mindformers import model_tree
 from scimind.errors import ConfigError
+from scimind.model import causal_lm  # noqa: F401  # registers the model with MindFormers
 from scimind.runtime.console import Console
 from scimind.runtime.graph_cache import graph_key
-from scimind.train.settings import mindformers_tree, read_settings
-
-# What a graph of prediction does not depend on: where prompts are and answers go, and how weights are drawn.
-_CHANGES_NO_GRAPH = ("input_data", "save_file", "seed")
+from scimind.runtime.run_folder import worker
 
 
 def configure(tree: dict[str, Any]) -> Any:
     """Returns MindFormers' configuration with its defaults filled in, as it does for a YAML file.
 
     Args:
-        tree: What `mindformers_tree` gives; the defaults are filled in in place.
+        tree: What `model_tree` or a training's `trainer_tree` gives; the defaults are filled in in place.
 
     Raises:
-        ConfigError: MindFormers knows a section's key not.
+        ConfigError: MindFormers does not know a key of a section.
     """
     try:
         ConfigTemplate.apply_template(tree)
@@ -54,7 +58,7 @@ def start(tree: dict[str, Any], seed: int) -> Any:
     MindFormers builds its context once in a process, so that a second run keeps the first one's device.
 
     Args:
-        tree: What `mindformers_tree` gives; gets `device_num` and `local_rank`.
+        tree: What `model_tree` or a training's `trainer_tree` gives; gets `device_num` and `local_rank`.
         seed: Seed of weights, data order and dropout.
     """
     config = configure(tree)
@@ -82,15 +86,12 @@ def build_model(
         load_checkpoint: What `find_checkpoint` takes; None leaves the weights random.
         description: What `describe_model` says of the model.
         console: Is told what was built.
-        is_training: Lets the routing differ from the checkpoint's, which a training can mend and nothing else can.
+        is_training: Lets the routing differ from the checkpoint's, which a training can adapt to and nothing else can.
         new_gates: Lets the checkpoint lack the gates of router `learned`, and gets the names of those that it lacks.
 
     Raises:
         CheckpointError: The weights are not this model's.
     """
-    kind = config.model.arch.type
-    if kind.startswith("SciMind"):
-        import scimind.model.causal_lm  # noqa: F401  # registers the model with MindFormers
     checkpoint = find_checkpoint(load_checkpoint) if load_checkpoint else None
     changes = [] if checkpoint is None else routing_differences(checkpoint, description)
     if checkpoint is not None:
@@ -106,7 +107,7 @@ def build_model(
         weights = f"weights of {checkpoint.weights}"
     if console is not None:
         size = sum(math.prod(item.shape) for item in network.get_parameters() if is_weight(item.name))
-        console.print(f"model: {kind}, {size:,} parameters, {weights}")
+        console.print(f"model: {config.model.arch.type}, {size:,} parameters, {weights}")
         for change in changes:
             console.print(f"note: the checkpoint's {change}")
     return network
@@ -118,25 +119,27 @@ def load_model(
     """Returns a configuration's model, ready to predict.
 
     Args:
-        config: A run's configuration; `load_checkpoint` names the weights.
+        config: A checked configuration; `load_checkpoint` names the weights.
         use_past: Whether keys and values are kept from step to step.
         batch_size: Rows of a batch.
         console: Is told what was built.
 
     Raises:
-        SciMindError: A mistake in the configuration, or weights that are not this model's.
+        SciMindError: The configuration does not fit the tokenizer or the number of workers, or the weights are not this
+            model's.
     """
-    settings = read_settings(config, is_training=False, needs_data=False)
-    fingerprint = complete_from_tokenizer(settings.tree)
-    tree = mindformers_tree(settings)
-    model_config = tree["model"]["model_config"]
-    # A place in PagedAttention's blocks for each row; blocks_of_a_row's rule, with MindFormers' default size.
-    blocks = batch_size * -(-int(model_config["seq_length"]) // int(model_config.get("block_size") or 16))
-    model_config.update(use_past=use_past, batch_size=batch_size, num_blocks=blocks)
-    # Before `start`, which adds objects to the tree.
-    key = graph_key({name: value for name, value in tree.items() if name not in _CHANGES_NO_GRAPH})
+    fault = facts.worker_fault(config, worker()[1])
+    if fault:
+        raise ConfigError(fault)
+    completed = copy.deepcopy(dict(config))
+    fingerprint = complete_from_tokenizer(completed)
+    tree = model_tree(completed, batch_size=batch_size, use_past=use_past)
+    key = graph_key(tree)  # before `start`, which adds objects to the tree
     network = build_model(
-        start(tree, settings.seed), settings.load_checkpoint, describe_model(settings.tree, fingerprint), console
+        start(tree, int(config["seed"])),
+        config.get("load_checkpoint") or None,
+        describe_model(completed, fingerprint),
+        console,
     )
     network.graph_key = key
     network.set_train(False)

@@ -1,0 +1,219 @@
+"""Prompts answered into a file of predictions, by a model that is in memory."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scimind.generate.answer_rules import AnswerRules, prediction_row
+from scimind.generate.batch import Generated
+from scimind.generate.choices import Ranked, rank_batch
+from scimind.generate.decoders.protocols import Decoder
+from scimind.generate.loop import batch_buckets, bucket_for, generate_batch, prompt_fault
+from scimind.generate.prediction_file import PredictionWriter
+from scimind.generate.prompts import EncodedPrompt, Prompt, encode_prompts
+from scimind.generate.settings import GenerationSettings
+from scimind.runtime.console import Console, duration
+from scimind.tokenizer import TokenCodec
+
+WINDOW_BATCHES = 8
+_FAILURES_SHOWN = 5
+
+
+@dataclass
+class PredictSummary:
+    """What a run did.
+
+    Attributes:
+        path: The file of predictions.
+        total: Prompts of the input.
+        continued: Predictions that an earlier run had written.
+        reasons: Number of this run's answers per finish reason.
+        failures: Id and message of this run's prompts without an answer.
+        output_tokens: Tokens that this run generated.
+        seconds: Time of this run's generation.
+    """
+
+    path: Path
+    total: int
+    continued: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    output_tokens: int = 0
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        """Returns one line for the console."""
+        names = {
+            "stop": "ended by themselves",
+            "length": "cut at the length limit",
+            "choice": "chosen",
+            "error": "failed",
+        }
+        parts = [f"{self.reasons[reason]} {name}" for reason, name in names.items() if self.reasons[reason]]
+        if self.continued:
+            parts.insert(0, f"{self.continued} were there already")
+        rate = f", {self.output_tokens / self.seconds:.0f} tokens/s" if self.output_tokens and self.seconds else ""
+        return f"{self.total} prompts: {', '.join(parts)}{rate}. Predictions: {self.path}"
+
+
+class Predictor:
+    """Answers prompts with a model.
+
+    Args:
+        decoder: The model.
+        codec: Its tokenizer.
+        settings: How to generate.
+        rules: How answers are found and read; by default they are generated and left as they are.
+        console: Shows the progress; standard error by default.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        codec: TokenCodec,
+        settings: GenerationSettings,
+        rules: AnswerRules | None = None,
+        console: Console | None = None,
+    ) -> None:
+        self.decoder, self.codec, self.settings = decoder, codec, settings
+        self.rules = rules or AnswerRules()
+        self.console = console or Console(sys.stderr)
+
+    def predict_file(
+        self,
+        prompts: Sequence[Prompt],
+        input_path: str | Path,
+        output_path: str | Path,
+        run: Mapping[str, Any],
+        *,
+        overwrite: bool = False,
+    ) -> PredictSummary:
+        """Answers prompts into a file, continuing what an earlier run left.
+
+        Args:
+            prompts: All prompts of the input file.
+            input_path: The input file, for error messages.
+            output_path: The file of predictions.
+            run: What the answers depend on, see `run_notes`.
+            overwrite: Start over instead of continuing.
+
+        Raises:
+            DataError: A prompt cannot be encoded, or the prediction file is at fault.
+        """
+        encoded = encode_prompts(self.codec, prompts, input_path)
+        with PredictionWriter(output_path, [prompt.as_row() for prompt in encoded], run, overwrite) as writer:
+            try:
+                summary = self.predict_prompts(encoded, writer)
+            except KeyboardInterrupt:
+                done = f"{writer.written} of {len(encoded)} predictions are in {writer.rows_path}"
+                self.console.print(f"Interrupted: {done}. Start the same command again to continue.")
+                raise
+            writer.finish()
+        for failure in summary.failures[:_FAILURES_SHOWN]:  # a text file has no room for them
+            self.console.print(failure)
+        if len(summary.failures) > _FAILURES_SHOWN:
+            self.console.print(f"… and {len(summary.failures) - _FAILURES_SHOWN} more")
+        return summary
+
+    def predict_prompts(self, prompts: Sequence[EncodedPrompt], writer: PredictionWriter) -> PredictSummary:
+        """Answers the prompts that a writer does not have yet, and hands them to it.
+
+        Args:
+            prompts: All prompts of the input.
+            writer: Where the predictions go; its first `written` prompts are passed over.
+        """
+        summary = PredictSummary(writer.path, len(prompts), continued=writer.written)
+        batch_size = self.settings.batch_size
+        # One batch size for the whole run, decided by all prompts: a decoder compiles once, and a run that continues
+        # computes with the same shapes as one that was never interrupted.
+        batch_rows = bucket_for(min(len(prompts), batch_size), batch_buckets(batch_size))
+        started = time.monotonic()
+
+        def speed() -> str:
+            return f"{summary.output_tokens / max(time.monotonic() - started, 1e-9):.0f} tokens/s"
+
+        def count(tokens: int) -> None:
+            summary.output_tokens += tokens
+            progress.show(speed())
+
+        batches = plan_batches([len(prompt.ids) for prompt in prompts], batch_size, self.decoder.max_length)
+        with self.console.progress(len(prompts), "predict", unit="prompt", every=1, initial=writer.written) as progress:
+            for batch in batches:
+                new = [index for index in batch if index >= summary.continued]
+                if not new:
+                    continue
+                answers = self._answer([prompts[index].ids for index in batch], batch, batch_rows, count)
+                for index, answer in zip(batch, answers, strict=True):
+                    if index >= summary.continued:
+                        row = prediction_row(prompts[index], answer, self.codec, self.rules)
+                        writer.add(index, row)
+                        summary.reasons[row["finish_reason"]] += 1
+                        if answer.message:
+                            summary.failures.append(f"prompt {prompts[index].id}: {answer.message}")
+                writer.flush()
+                rate = f"{speed()}, " if self.rules.choices is None else ""
+                progress.advance(len(new), f"{rate}{duration(progress.remaining())} left")
+        summary.seconds = time.monotonic() - started
+        return summary
+
+    def _answer(
+        self,
+        ids: Sequence[Sequence[int]],
+        numbers: Sequence[int],
+        rows: int,
+        on_step: Callable[[int], None],
+    ) -> Sequence[Generated | Ranked]:
+        """Returns the answers of one batch, generated or chosen.
+
+        Args:
+            ids: Tokens of each prompt.
+            numbers: Place of each prompt in the input, from 0.
+            rows: Rows to run the decoder with.
+            on_step: Called now and then with the number of tokens that were generated since.
+        """
+        if self.rules.choices is not None:
+            return rank_batch(self.decoder, ids, self.rules.choices, vocab_size=self.codec.vocab_size, rows=rows)
+        return generate_batch(
+            self.decoder,
+            ids,
+            self.settings,
+            eos_id=self.codec.eos_id,
+            vocab_size=self.codec.vocab_size,
+            pad_id=self.codec.pad_id,
+            streams=numbers,
+            rows=rows,
+            on_step=on_step,
+        )
+
+
+def plan_batches(
+    lengths: Sequence[int], batch_size: int, max_length: int, window_batches: int = WINDOW_BATCHES
+) -> list[list[int]]:
+    """Returns the batches of a run: prompts of similar length together, within windows of the input's order.
+
+    Windows let predictions be written in input order while the run goes on. The plan depends on all prompts and not on
+    what is done, so that a run that continues meets the same batches.
+
+    Args:
+        lengths: Tokens of each prompt.
+        batch_size: Prompts of a batch.
+        max_length: Positions of the model. A prompt that cannot be answered is a batch of its own and costs nothing.
+        window_batches: Batches of a window.
+
+    Returns:
+        Indices of prompts, every one once; within a window the batch that holds the earliest prompt comes first.
+    """
+    batches: list[list[int]] = []
+    for start in range(0, len(lengths), batch_size * window_batches):
+        window = range(start, min(start + batch_size * window_batches, len(lengths)))
+        unfit = [index for index in window if prompt_fault(lengths[index], max_length)]
+        fit = sorted(set(window).difference(unfit), key=lambda index: (lengths[index], index))
+        planned = [fit[place : place + batch_size] for place in range(0, len(fit), batch_size)]
+        batches += sorted(planned + [[index] for index in unfit], key=min)
+    return batches

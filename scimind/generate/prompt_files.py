@@ -1,0 +1,36 @@
+"""Prompts from files: text, conversation JSON or JSONL, and lists or tables of molecules or descriptions with a task.
+
+A text file has one prompt a line. Every line counts, also a blank one, so that line n of a text file is always line n
+of its predictions.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scimind.data.formats.text_files import read_text
+from scimind.data.tasks.task import Task
+from scimind.generate.prompts import Prompt, conversation_prompts, line_prompt
+from scimind.generate.task_prompts import read_task_prompts
+
+
+def read_prompts(path: str | Path, task: str | Path | Task | None = None) -> list[Prompt]:
+    """Reads the prompts of a file.
+
+    Args:
+        path: `.json` or `.jsonl` with conversations; any other file is text.
+        task: None for prompts or questions. With a task, see `find_task`, the file may also hold what the task asks
+            about: a molecule, sequence or description a line, or a file of any form that `scimind prepare` reads, whose
+            answers become the references.
+
+    Raises:
+        DataError: The file is missing, empty, not UTF-8 or broken, or does not fit the task.
+        SciMindError: There is no such task.
+    """
+    path = Path(path)
+    if task is not None:
+        return list(read_task_prompts(path, task))
+    if path.suffix.lower() in (".json", ".jsonl"):
+        return list(conversation_prompts(path))
+    lines = read_text(path).removesuffix("\n").split("\n")
+    return [line_prompt(line, number, path) for number, line in enumerate(lines, start=1)]
