@@ -48,7 +48,7 @@ def memory_of_process(config: RunConfig) -> Memory:
 
 
 def _dispatch(config: RunConfig, shape: ModelShape) -> str:
-    """Returns what `dispatch: auto` means on a CPU, see scimind.model.routing.plan.chosen_dispatch."""
+    """Returns what `dispatch: auto` means on a CPU, see scimind.model.routing.routers.chosen_dispatch."""
     given = config.model_config["dispatch"]
     return str(given) if given != "auto" else "grouped" if shape.router == "modality" else "masked"
 
