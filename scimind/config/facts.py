@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scimind.config.routing import GROUPED_BY_DEFAULT
 from scimind.errors import ConfigError
 
 # MindSpore's parallel modes that split tensors over devices: the number in a YAML, and MindSpore's name.
@@ -112,21 +113,20 @@ def chosen_kernels(model: Mapping[str, Any], *, on_cpu: bool) -> str:
     return "mindformers" if is_theirs else "cpu"
 
 
-def chosen_dispatch(dispatch: str, router: str, *, on_cpu: bool, splits: bool) -> str:
+def chosen_dispatch(dispatch: str, router: str, kernels: str, *, splits: bool) -> str:
     """Returns "masked" or "grouped": what `dispatch` means.
 
     Grouped dispatch has shapes that depend on the tokens. MindSpore's CPU runs them; Ascend, and tensors that are split
-    over devices, want static ones. With router `activation` it saves one product of three, which the gathers cost; with
-    router `learned`, which gathers for each expert, it pays for large hidden sizes only, where one asks for it.
+    over devices, want static ones.
 
     Args:
         dispatch: "auto", "masked" or "grouped".
-        router: "modality", "activation" or "learned".
-        on_cpu: Whether the device is a CPU.
+        router: One of `ROUTERS`.
+        kernels: "mindformers" or "cpu", see `chosen_kernels`.
         splits: Whether tensors are split over devices.
     """
     if splits:
         return "masked"
     if dispatch != "auto":
         return dispatch
-    return "grouped" if on_cpu and router == "modality" else "masked"
+    return "grouped" if kernels == "cpu" and router in GROUPED_BY_DEFAULT else "masked"

@@ -145,8 +145,7 @@ class RunConfig(dict[str, Any]):
     def dispatch(self) -> str:
         """How tokens reach their experts: "masked" or "grouped"."""
         model = self.model_config
-        on_cpu = self.device_target == "CPU"
-        return facts.chosen_dispatch(model["dispatch"], model["router"], on_cpu=on_cpu, splits=self.splits_tensors)
+        return facts.chosen_dispatch(model["dispatch"], model["router"], self.kernels, splits=self.splits_tensors)
 
     @property
     def pipeline_stages(self) -> int:

@@ -10,6 +10,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 
+from scimind.config.facts import chosen_dispatch
 from scimind.errors import ConfigError
 from scimind.model._mindformers import (
     LlamaForCausalLM,
@@ -17,13 +18,13 @@ from scimind.model._mindformers import (
     MindFormerRegister,
     built_from,
     runs_on_cpu,
+    splits_tensors,
 )
 from scimind.model.config import SciMindConfig
 from scimind.model.cpu.loss import AnswerLoss
 from scimind.model.decoder import SciMindDecodeLayer, SciMindModel
 from scimind.model.kernels import chosen_kernels
-from scimind.model.routing.plan import chosen_dispatch
-from scimind.model.shared_cells import CommonCells
+from scimind.model.shared_cells import common_cells
 
 
 @MindFormerRegister.register(MindFormerModuleType.MODELS)
@@ -52,9 +53,9 @@ class SciMindForCausalLM(LlamaForCausalLM):
             # MindFormers' cache is Ascend's; `scimind.model.cpu.decoding` has one of its own for any model.
             config = copy.copy(config)
             config.use_past = False
-        dispatch = chosen_dispatch(config.routing, ms.get_context("device_target"))
         kernels = chosen_kernels(config, ms.get_context("device_target"))
-        chosen: dict[str, Any] = {"dispatch": dispatch, "kernels": kernels, "cells": CommonCells()}
+        dispatch = chosen_dispatch(config.routing.dispatch, config.routing.router, kernels, splits=splits_tensors())
+        chosen: dict[str, Any] = {"dispatch": dispatch, "kernels": kernels, "cells": common_cells()}
         with built_from(
             model=partial(SciMindModel, **chosen),
             decode_layer=partial(SciMindDecodeLayer, routing=config.routing, **chosen),

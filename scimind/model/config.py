@@ -36,8 +36,8 @@ class SciMindConfig(LlamaConfig):
         expert_sets: Experts of each modality for router "modality".
         modality_ranges: Ranges of token ids of each modality, `TokenCodec.modality_ranges`.
         balance_weight: Weight of the load balance in the training loss of router "learned".
-        kernels: "auto", "mindformers" or "cpu": what attention, norms and loss are computed with. "auto" takes
-            `scimind.model.cpu` on a CPU in float32, and MindFormers' elsewhere.
+        kernels: "auto", "mindformers" or "cpu": what attention, norms, feed-forward and loss are computed with. "auto"
+            takes `scimind.model.cpu` on a CPU in float32, and MindFormers' elsewhere.
         packed: Whether a row may hold several records, each beginning with BOS, which attention keeps apart. Rows of
             one record give the same either way.
         **kwargs: LlamaConfig's arguments.

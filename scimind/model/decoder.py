@@ -15,8 +15,9 @@ from scimind.model.cpu.norm import RootMeanSquareNorm
 from scimind.model.cpu.rotary import RotaryTables
 from scimind.model.feed_forward import RoutedFeedForward
 from scimind.model.packing import SegmentMask
-from scimind.model.routing.plan import RoutingPlanner
-from scimind.model.shared_cells import CommonCells
+from scimind.model.routing.router import PlannerSettings
+from scimind.model.routing.routers import ROUTERS
+from scimind.model.shared_cells import CellFactory
 
 
 class SciMindDecodeLayer(LLamaDecodeLayer):
@@ -40,7 +41,7 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         routing: RoutingSettings,
         dispatch: str,
         kernels: str,
-        cells: CommonCells,
+        cells: CellFactory,
         **kwargs: Any,
     ) -> None:
         parallel = kwargs["parallel_config"]
@@ -49,6 +50,7 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         self.feed_forward = RoutedFeedForward(
             routing=routing,
             dispatch=dispatch,
+            kernels=kernels,
             cells=cells,
             parallel_config=parallel,
             dim=kwargs["dim"],
@@ -70,14 +72,14 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
                 data, model = parallel.data_parallel * parallel.context_parallel, parallel.model_parallel
                 self.feed_forward.w2.shard(((data, model), (1, model)), out_strategy_matmul=((data * model, 1),))
 
-    def construct(self, x: Tensor, freqs_cis: tuple, mask: Tensor, plan: tuple, cache_inputs: tuple) -> Any:
+    def construct(self, x: Tensor, freqs_cis: tuple, mask: Tensor, plan: Any, cache_inputs: tuple) -> Any:
         """Returns the layer's output [b, s, d]; with a load balance, that and the balance float32 [].
 
         Args:
             x: Input [b, s, d].
             freqs_cis: Rotary tables: MindFormers', or with the CPU's kernels what `RotaryTables` gives.
             mask: Attention mask, as MindFormers' attention expects it.
-            plan: The step's routing plan.
+            plan: The step's routing plan, which the layer's router reads.
             cache_inputs: batch_valid_length, block_tables, slot_mapping, q_seq_lens and actual_seq_len.
         """
         h = self.attend(x, freqs_cis, mask, cache_inputs)
@@ -141,7 +143,7 @@ class SciMindModel(LlamaModel):
         cells: What its layers have in common.
     """
 
-    def __init__(self, config: SciMindConfig, *, dispatch: str, kernels: str, cells: CommonCells) -> None:
+    def __init__(self, config: SciMindConfig, *, dispatch: str, kernels: str, cells: CellFactory) -> None:
         super().__init__(config)
         self.on_cpu = kernels == "cpu"
         if self.on_cpu:
@@ -149,13 +151,15 @@ class SciMindModel(LlamaModel):
             tables = (self.freqs_mgr.freqs_cos.asnumpy(), self.freqs_mgr.freqs_sin.asnumpy())
             self.rotary = RotaryTables(*tables, heads, config.n_kv_heads or heads)
             self.cpu_norm = cells(RootMeanSquareNorm, config.hidden_size, config.rms_norm_eps)
-        self.planner = RoutingPlanner(
-            config.routing,
-            config.vocab_size,
-            dispatch,
-            config.compute_dtype,
-            config.parallel_config.data_parallel,
-            config.pad_token_id,
+        self.planner = ROUTERS[config.routing.router].planner(
+            PlannerSettings(
+                routing=config.routing,
+                vocab_size=config.vocab_size,
+                dispatch=dispatch,
+                compute_dtype=config.compute_dtype,
+                data_parallel=config.parallel_config.data_parallel,
+                pad_token_id=config.pad_token_id,
+            )
         )
         self.has_balance = config.routing.has_balance
         self.zero = Tensor(0.0, ms.float32)

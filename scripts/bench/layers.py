@@ -15,7 +15,8 @@ from scimind.checkpoint.convert.sizes import ModelSizes
 from scimind.config.routing import RoutingSettings
 from scimind.modality import modality_table
 from scimind.model.feed_forward import RoutedFeedForward
-from scimind.model.routing.plan import RoutingPlanner, chosen_dispatch
+from scimind.model.routing.router import PlannerSettings
+from scimind.model.routing.routers import ROUTERS, chosen_dispatch
 
 
 def build_layer(kind: str, sizes: ModelSizes, routing: Mapping[str, Any], active: np.ndarray | None) -> nn.Cell:
@@ -56,13 +57,11 @@ class Gradient(nn.Cell):
         self.layer, self.parameters = layer, ms.ParameterTuple(parameters)
         self.gradient = ops.GradOperation(get_all=True, get_by_list=True, sens_param=True)
 
-    def plan(self, tokens: Tensor) -> tuple[Tensor, ...]:
+    def plan(self, tokens: Tensor) -> Any:
         """Returns the layer's plan."""
         return self.layer.plan(tokens)
 
-    def construct(
-        self, x: Tensor, plan: tuple[Tensor, ...], change: Tensor
-    ) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
+    def construct(self, x: Tensor, plan: Any, change: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
         """Returns y and the gradients of x [1, t, d] and of the parameters for that of y [1, t, d]."""
         y = self.layer(x, plan)
         of_inputs, of_parameters = self.gradient(self.layer, self.parameters)(x, plan, change)
@@ -115,17 +114,17 @@ class Routed(nn.Cell):
 
     def __init__(self, settings: RoutingSettings, vocab_size: int, given: Mapping[str, Any]) -> None:
         super().__init__()
-        dispatch = chosen_dispatch(settings, "CPU")
-        self.planner = RoutingPlanner(settings, vocab_size, dispatch, ms.float32)
+        dispatch = chosen_dispatch(settings, "cpu")
+        self.planner = ROUTERS[settings.router].planner(PlannerSettings(settings, vocab_size, dispatch, ms.float32))
         self.feed_forward = RoutedFeedForward(
-            routing=settings, dispatch=dispatch, parallel_config=TransformerOpParallelConfig(), **given
+            routing=settings, dispatch=dispatch, kernels="cpu", parallel_config=TransformerOpParallelConfig(), **given
         )
 
-    def plan(self, tokens: Tensor) -> tuple[Tensor, ...]:
+    def plan(self, tokens: Tensor) -> Any:
         """Returns the routing plan."""
         return self.planner(tokens)
 
-    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
+    def construct(self, x: Tensor, plan: Any) -> Tensor:
         """Returns y [1, t, d]."""
         return self.feed_forward(x, plan)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 from mindspore import Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.modality import MODALITY_NAMES, modality_table
+from scimind.model.routing.activation import ActivationSelector
 from scimind.model.routing.gate import LoadBalance
-from scimind.model.routing.selection import ActivationSelector
+from scimind.model.routing.lookup import RowLookup, member_rows
 
 
 class ActivationPass(nn.Cell):
@@ -24,7 +23,7 @@ class ActivationPass(nn.Cell):
         self.model, self.lm_head = network.model, network.lm_head
         self.num_layers = network.config.num_layers
         self.hidden_size = network.config.hidden_size
-        self.selector = ActivationSelector(network.config.routing)
+        self.selector = ActivationSelector(network.config.routing, network.kernels)
         self.either = P.LogicalOr()
         self.cast = P.Cast()
         self.reshape = P.Reshape()
@@ -42,7 +41,7 @@ class ActivationPass(nn.Cell):
         model = self.model
         b, s = ids.shape
         freqs_cis, mask, plan = model.positions(b, s), model.casual_mask(ids), model.planner(ids)
-        k, shared = plan[0], plan[1]
+        k, shared = plan["k"], plan["shared"]
         nothing = P.ZerosLike()(shared)
         h = model.embed(ids, None)  # [b, s, d]
         inputs: tuple = ()
@@ -86,14 +85,13 @@ class Membership(nn.Cell):
     def __init__(self, network: nn.Cell) -> None:
         super().__init__(auto_prefix=False)
         config = network.config
-        table = np.eye(len(MODALITY_NAMES), dtype=np.float32)[modality_table(config.vocab_size, config.modality_ranges)]
-        table[config.pad_token_id] = 0
-        self.table = Tensor(table)  # [v, modalities]
-        self.gather = P.Gather()
+        rows = member_rows(config.vocab_size, config.modality_ranges, config.pad_token_id)
+        self.member = RowLookup(Tensor(rows))
+        self.reshape = P.Reshape()
 
     def construct(self, ids: Tensor) -> Tensor:
         """Returns 1 where a token is of a modality [t, modalities] float32 for ids [b, s]."""
-        return self.gather(self.table, P.Reshape()(ids, (-1,)), 0)
+        return self.member(self.reshape(ids, (-1,)))  # [b, s] -> [t]
 
 
 class GateLoss(nn.Cell):
@@ -130,7 +128,7 @@ class GateLoss(nn.Cell):
             score = gate.score(inputs[i])
             total = total + self.cost(score, targets[i], member)
             if self.load_balance > 0:
-                active = gate.top(score, plan[0], plan[1])
+                active = gate.top(score, plan["k"], plan["shared"])
                 total = total + self.load_balance * self.balance(score, active, member)
         return total / self.run.num_layers
 
@@ -164,7 +162,7 @@ class GateAgreement(nn.Cell):
         run = self.loss.run
         _, inputs, targets, plan = run(ids)
         member = self.loss.membership(ids)
-        nothing = P.ZerosLike()(plan[1])
+        nothing = P.ZerosLike()(plan["shared"])
         both: tuple = ()
         wanted: tuple = ()
         total = Tensor(0.0, mstype.float32)
@@ -172,7 +170,7 @@ class GateAgreement(nn.Cell):
             gate = run.model.layers[i].feed_forward.gate
             score = gate.score(inputs[i])
             target = self.cast(targets[i], mstype.float32)
-            chosen = self.cast(gate.top(score, plan[0], nothing), mstype.float32)
+            chosen = self.cast(gate.top(score, plan["k"], nothing), mstype.float32)
             both += (P.ReduceSum()(self.by_modality(member, chosen * target), 1),)  # [modalities]
             wanted += (P.ReduceSum()(self.by_modality(member, target), 1),)
             total = total + self.loss.cost(score, targets[i], member)

@@ -1,15 +1,11 @@
-"""Llama's feed-forward in plain operators, for tokens that use some of its neurons."""
+"""Llama's feed-forward in plain operators, with gradients that keep little."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from mindspore import Tensor, nn
 from mindspore.ops import operations as P
 from mindspore.ops.auto_generate import SigmoidGrad
 
-from scimind.model.cpu.experts import AddUp, TakeTokens, TokensOfExperts, UnitWeight
-from scimind.model.cpu.grouping import Collect, Parts, Spread
 from scimind.model.cpu.linear import Product
 
 
@@ -95,104 +91,6 @@ class WholeFeedForward(nn.Cell):
         gate, slope = self.neurons.again(a, change)
         of_w2 = self.output.weight_gradient(gate * b, dout[0])
         return *self.neurons.gradients(x, w1, w3, change * b * slope, change * gate), of_w2
-
-
-class GroupedFeedForward(nn.Cell):
-    """The feed-forward of tokens in groups, each of which uses its own neurons.
-
-    Args:
-        groups: Each group's half-open runs of neurons; none at all is allowed.
-        inputs: d.
-        neurons: h.
-    """
-
-    def __init__(self, groups: Sequence[Sequence[tuple[int, int]]], inputs: int, neurons: int) -> None:
-        super().__init__()
-        sizes = [sum(last - first for first, last in runs) for runs in groups]
-        used = [runs for runs in groups if runs]
-        self.num_groups = len(groups)
-        self.part = tuple(used.index(runs) if runs else -1 for runs in groups)
-        self.rows, self.columns = Parts(used, neurons, 0), Parts(used, neurons, 1)
-        self.groups = nn.CellList([WholeFeedForward(inputs, size) for size in sizes])
-        self.collect, self.spread = Collect(), Spread()
-        self.zeros_like = P.ZerosLike()
-
-    def construct(self, x: Tensor, w1: Tensor, w3: Tensor, w2: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
-        """Returns y [t, d].
-
-        Args:
-            x: [t, d].
-            w1: [h, d].
-            w3: [h, d].
-            w2: [d, h].
-            plan: The groups' positions and the tokens' places (`scimind.model.routing.plan.TokenGroups`).
-        """
-        w1, w3, w2 = self.rows(w1), self.rows(w3), self.columns(w2)
-        groups = (x,) if self.num_groups == 1 else self.collect(x, plan[:-1], plan[-1])[0]
-        found: tuple[Tensor, ...] = ()
-        for i in range(self.num_groups):
-            part = self.part[i]
-            if part < 0:
-                found += (self.zeros_like(groups[i]),)
-            else:
-                found += (self.groups[i](groups[i], w1[part], w3[part], w2[part])[0],)
-        return found[0] if self.num_groups == 1 else self.spread(found, plan[:-1], plan[-1])[0]
-
-
-class ExpertFeedForward(nn.Cell):
-    """The feed-forward of tokens that use several experts each, expert by expert.
-
-    Args:
-        num_experts: e.
-        inputs: d.
-        neurons: h.
-    """
-
-    def __init__(self, num_experts: int, inputs: int, neurons: int) -> None:
-        super().__init__()
-        size = neurons // num_experts
-        experts = [[(e * size, (e + 1) * size)] for e in range(num_experts)]
-        self.num_experts, self.size = num_experts, size
-        self.rows, self.columns = Parts(experts, neurons, 0), Parts(experts, neurons, 1)
-        self.neurons = Neurons(inputs, size)
-        self.output = Product(wide=False)
-        self.tokens, self.take, self.add_up = TokensOfExperts(num_experts), TakeTokens(), AddUp()
-        self.weigh = UnitWeight()
-        self.gather = P.Gather()
-        self.minimum = P.Minimum()
-        self.zeros_like = P.ZerosLike()
-        self.zeros = P.Zeros()
-
-    def construct(self, x: Tensor, w1: Tensor, w3: Tensor, w2: Tensor, active: Tensor, through: Tensor) -> Tensor:
-        """Returns y [t, d].
-
-        Args:
-            x: [t, d].
-            w1: [h, d].
-            w3: [h, d].
-            w2: [d, h].
-            active: Active experts [t, e] bool.
-            through: Zero, with the gradient of an active expert's weight [t, e].
-        """
-        positions = self.tokens(active)
-        w1, w3, w2 = self.rows(w1), self.rows(w3), self.columns(w2)
-        groups = self.take(x, positions)[0]
-        found: tuple[Tensor, ...] = ()
-        for i in range(self.num_experts):
-            tokens = self.minimum(positions[i], x.shape[0] - 1)
-            u = self.neurons(groups[i], w1[i], w3[i])[0]
-            found += (self.output(self.weigh(u, self.gather(through[:, i], tokens, 0)), w2[i]),)
-        return self.add_up(found, positions, self.zeros_like(x))[0]
-
-    def last_product(self, u: Tensor, w2: Tensor, active: Tensor) -> Tensor:
-        """Returns y [t, d] from all neurons u [t, h]: each expert's part for the tokens that use it."""
-        positions = self.tokens(active)
-        w2 = self.columns(w2)
-        found: tuple[Tensor, ...] = ()
-        for i in range(self.num_experts):
-            own = self.take(u[:, i * self.size : (i + 1) * self.size], (positions[i],))[0][0]
-            found += (self.output(own, w2[i]),)
-        return self.add_up(found, positions, self.zeros((u.shape[0], w2[0].shape[0]), u.dtype))[0]
 
 
 def is_slow_left(columns: int, others: int) -> bool:

@@ -33,6 +33,7 @@ class Gate(nn.Cell):
         dim: d.
         init_method_std: Standard deviation of its random values.
         data_parallel: Ways in which tokens are split.
+        kernels: "mindformers" or "cpu".
 
     Source: straight-through estimator: Bengio, Léonard, Courville 2013, arXiv:1308.3432. Scores in float32 whatever
     the model's type: Fedus, Zoph, Shazeer 2022 (Switch Transformer), section 2.4.
@@ -44,22 +45,21 @@ class Gate(nn.Cell):
         dim: int,
         init_method_std: float = 0.01,
         data_parallel: int = 1,
+        *,
+        kernels: str,
     ) -> None:
         super().__init__()
         shape = (routing.num_experts, dim)
         self.weight = Parameter(initializer(Normal(init_method_std), shape, mstype.float32), name="weight")
-        self.top = expert_choice(routing.num_experts, data_parallel)
+        self.top = expert_choice(routing.num_experts, kernels, data_parallel)
         self.product = P.MatMul(transpose_b=True)
         self.cast = P.Cast()
         self.sigmoid = P.Sigmoid()
         self.stop_gradient = P.StopGradient()
         self.difference = P.Sub()
-        self.add = P.Add()
-        data = data_parallel
-        self.product.shard(((data, 1), (1, 1)))
-        self.sigmoid.shard(((data, 1),))
-        for operator in (self.difference, self.add):
-            operator.shard(((data, 1), (data, 1)))
+        self.product.shard(((data_parallel, 1), (1, 1)))
+        self.sigmoid.shard(((data_parallel, 1),))
+        self.difference.shard(((data_parallel, 1), (data_parallel, 1)))
 
     def construct(self, x: Tensor, k: Tensor, shared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the score [t, e] float32, the active experts [t, e] bool and the zero that carries the gradient.

@@ -1,4 +1,4 @@
-"""Which experts a token uses: each modality's k of the highest score, and the shared ones."""
+"""The choice of each token's k experts of the highest score."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from mindspore import Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.config.routing import RoutingSettings
-from scimind.model._mindformers import runs_on_cpu
 from scimind.model.cpu.selection import RankedExperts
 
 
@@ -61,51 +59,12 @@ class TopExperts(nn.Cell):
         return self.either(self.less(rank, self.cast(k, mstype.float32)), shared)
 
 
-def expert_choice(num_experts: int, data_parallel: int = 1) -> nn.Cell:
-    """Returns the cell that chooses experts here: `TopExperts`, or on the CPU `RankedExperts`, which is faster."""
-    return RankedExperts(num_experts) if runs_on_cpu() else TopExperts(num_experts, data_parallel)
-
-
-class ActivationSelector(nn.Cell):
-    """Chooses experts by how much their neurons are activated. Has no parameters and no gradient.
+def expert_choice(num_experts: int, kernels: str, data_parallel: int = 1) -> nn.Cell:
+    """Returns the cell that chooses experts: `TopExperts`, or with the CPU's kernels the faster `RankedExperts`.
 
     Args:
-        routing: The settings; `score` says how an expert's neurons make its score.
+        num_experts: e.
+        kernels: "mindformers" or "cpu".
         data_parallel: Ways in which tokens are split.
-        model_parallel: Ways in which neurons are split.
     """
-
-    def __init__(self, routing: RoutingSettings, data_parallel: int = 1, model_parallel: int = 1) -> None:
-        super().__init__()
-        self.kind = routing.score
-        self.num_experts = routing.num_experts
-        self.on_cpu = runs_on_cpu()
-        self.top = expert_choice(routing.num_experts, data_parallel)
-        self.reshape = P.Reshape()
-        self.cast = P.Cast()
-        self.stop_gradient = P.StopGradient()
-        self.absolute = P.Abs()
-        self.square = P.Square()
-        self.sum = P.ReduceSum()
-        for operator in (self.absolute, self.square, self.sum):
-            operator.shard(((data_parallel, model_parallel, 1),))
-
-    def construct(self, experts: Tensor, k: Tensor, shared: Tensor) -> Tensor:
-        """Returns the active experts [t, e] bool.
-
-        Args:
-            experts: u [t, e, f].
-            k: Experts per token [t, 1] int32.
-            shared: Experts that a token uses in any case [t, e] bool.
-        """
-        u = self.cast(self.stop_gradient(experts), mstype.float32)
-        if self.kind == "abs":
-            u = self.absolute(u)
-        elif self.kind == "square":
-            u = self.square(u)
-        if self.on_cpu:
-            # A sum over the last of two axes takes a quarter of one over the last of three.
-            score = self.reshape(self.sum(self.reshape(u, (-1, u.shape[-1])), -1), (-1, self.num_experts))
-        else:
-            score = self.sum(u, -1)  # [t, e, f] -> [t, e]
-        return self.top(score, k, shared)
+    return RankedExperts(num_experts) if kernels == "cpu" else TopExperts(num_experts, data_parallel)

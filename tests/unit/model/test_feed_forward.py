@@ -7,8 +7,9 @@ from mindformers.modules.transformer import TransformerOpParallelConfig
 
 from scimind.config.routing import RoutingSettings
 from scimind.model.feed_forward import RoutedFeedForward
-from scimind.model.routing.plan import RoutingPlanner
-from scimind.model.routing.selection import ActivationSelector
+from scimind.model.routing.activation import ActivationSelector
+from scimind.model.routing.router import PlannerSettings
+from scimind.model.routing.routers import ROUTERS
 from tests.support import tolerances
 from tests.support.models import RANGES, some_ids, use_mode
 from tests.support.numpy_feed_forward import feed_forward
@@ -34,7 +35,7 @@ SETTINGS = {
 }
 
 
-def layer_and_planner(name: str, dispatch: str):
+def layer_and_planner(name: str, dispatch: str, kernels: str = "cpu"):
     routing = RoutingSettings.create(
         num_experts=E, modality_ranges=RANGES, vocab_size=V, intermediate_size=H, **SETTINGS[name]
     )
@@ -42,6 +43,7 @@ def layer_and_planner(name: str, dispatch: str):
     layer = RoutedFeedForward(
         routing=routing,
         dispatch=dispatch,
+        kernels=kernels,
         parallel_config=TransformerOpParallelConfig(),
         dim=D,
         intermediate_size=H,
@@ -49,7 +51,8 @@ def layer_and_planner(name: str, dispatch: str):
         compute_dtype=ms.float32,
         init_method_std=0.3,
     )
-    return layer, RoutingPlanner(routing, V, dispatch, ms.float32), routing
+    planner = ROUTERS[routing.router].planner(PlannerSettings(routing, V, dispatch, ms.float32))
+    return layer, planner, routing
 
 
 class Whole(ms.nn.Cell):
@@ -70,8 +73,8 @@ class SumOfSquares(ms.nn.Cell):
         return (self.layer(x, self.planner(ids)) ** 2).sum()
 
 
-def run(name, dispatch, ids, x):
-    layer, planner, routing = layer_and_planner(name, dispatch)
+def run(name, dispatch, ids, x, kernels="cpu"):
+    layer, planner, routing = layer_and_planner(name, dispatch, kernels)
     return Whole(layer, planner)(ms.Tensor(x), ms.Tensor(ids)).asnumpy(), layer, routing
 
 
@@ -84,12 +87,13 @@ def twin(layer, routing, ids, x):
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
+@pytest.mark.parametrize("kernels", ["cpu", "mindformers"])
 @pytest.mark.parametrize("dispatch", ["masked", "grouped"])
 @pytest.mark.parametrize("name", SETTINGS)
-def test_equals_the_numpy_twin(name, dispatch, mode):
+def test_equals_the_numpy_twin(name, dispatch, kernels, mode):
     use_mode(mode)
     ids, x = some_ids((2, 16)), np.random.default_rng(0).standard_normal((2, 16, D)).astype(np.float32)
-    y, layer, routing = run(name, dispatch, ids, x)
+    y, layer, routing = run(name, dispatch, ids, x, kernels)
     expected, used = twin(layer, routing, ids, x)
     assert len({frozenset(u) for u in used}) > 1
     np.testing.assert_allclose(y, expected, atol=tolerances.SAME_MATH, rtol=0)
@@ -121,29 +125,34 @@ def test_a_modality_without_tokens_is_allowed(name, mode):
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
 @pytest.mark.parametrize("name", ["modality", "shared", "learned"])
-def test_gradients_of_both_forms_agree(name, mode):
+def test_gradients_of_all_forms_agree(name, mode):
     use_mode(mode)
     x = np.random.default_rng(2).standard_normal((2, 8, D)).astype(np.float32)
     gradients = {}
-    for dispatch in ("masked", "grouped"):
-        layer, planner, _ = layer_and_planner(name, dispatch)
+    forms = [(dispatch, kernels) for kernels in ("cpu", "mindformers") for dispatch in ("masked", "grouped")]
+    for form in forms:
+        layer, planner, _ = layer_and_planner(name, *form)
         weights = [layer.w1.weight, layer.w3.weight, layer.w2.weight]
         weights += [layer.gate.weight] if name == "learned" else []
         step = ms.grad(SumOfSquares(layer, planner), 0, weights)
-        gradients[dispatch] = []
+        gradients[form] = []
         for ids in (some_ids((2, 8)), np.full((2, 8), 10, np.int32)):  # all modalities, only text
             of_x, of_weights = step(ms.Tensor(x), ms.Tensor(ids))
-            gradients[dispatch] += [g.asnumpy() for g in (of_x, *of_weights)]
-    for masked, grouped in zip(gradients["masked"], gradients["grouped"], strict=True):
-        scale = np.abs(masked).max()
-        assert scale > 0
-        np.testing.assert_allclose(grouped / scale, masked / scale, atol=tolerances.SAME_MATH, rtol=0)
+            gradients[form] += [g.asnumpy() for g in (of_x, *of_weights)]
+    first = gradients.pop(("masked", "cpu"))
+    for others in gradients.values():
+        for masked, other in zip(first, others, strict=True):
+            scale = np.abs(masked).max()
+            assert scale > 0
+            np.testing.assert_allclose(other / scale, masked / scale, atol=tolerances.SAME_MATH, rtol=0)
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
-def test_ties_go_to_the_lower_expert(mode):
+@pytest.mark.parametrize("kernels", ["cpu", "mindformers"])
+def test_ties_go_to_the_lower_expert(kernels, mode):
     use_mode(mode)
     routing = RoutingSettings.create(num_experts=4, router="activation")
     u = np.array([[[1.0], [2.0], [1.0], [2.0]], [[0.0]] * 4, [[-1.0], [-1.0], [3.0], [-1.0]]], np.float32)
-    active = ActivationSelector(routing)(ms.Tensor(u), ms.Tensor([[3], [2], [2]]), ms.Tensor(np.zeros((3, 4), bool)))
+    selector = ActivationSelector(routing, kernels)
+    active = selector(ms.Tensor(u), ms.Tensor([[3], [2], [2]]), ms.Tensor(np.zeros((3, 4), bool)))
     assert active.asnumpy().tolist() == [[1, 1, 0, 1], [1, 1, 0, 0], [1, 0, 1, 0]]

@@ -13,11 +13,11 @@ from mindformers.tools.utils import PARALLEL_MODE
 
 from scimind.cli.check import report
 from scimind.config import RunConfig
+from scimind.config.facts import chosen_dispatch
 from scimind.errors import ConfigError
 from scimind.model import SciMindConfig
 from scimind.model._mindformers import runs_on_cpu, splits_tensors
 from scimind.model.kernels import chosen_kernels
-from scimind.model.routing.plan import chosen_dispatch
 from scimind.train.settings import read_settings
 from tests.support.models import CPU_TYPES, SMALL, build, use_mode
 
@@ -107,7 +107,10 @@ def test_configuration_and_model_split_and_dispatch_alike(device: str, mode: int
             config = RunConfig(tree_of(model, device, mode))
             assert config.splits_tensors == splits_tensors() == (mode in (1, 2))
             routing = SciMindConfig(**{**SMALL, **CPU_TYPES, **model}).routing
-            assert config.dispatch == chosen_dispatch(routing, device)
+            kernels = chosen_kernels(SciMindConfig(**{**SMALL, **CPU_TYPES, **model}), device)
+            assert config.dispatch == chosen_dispatch(
+                routing.dispatch, routing.router, kernels, splits=splits_tensors()
+            )
 
 
 @pytest.mark.parametrize("formats", FORMATS, ids=str)

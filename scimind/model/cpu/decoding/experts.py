@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from mindspore import Tensor, nn
@@ -10,115 +10,106 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.config.routing import RoutingSettings, runs
-from scimind.modality import MODALITY_NAMES, modality_table
 from scimind.model.cpu.decoding.products import RowsFeedForward, RowsProduct, are_columns
 from scimind.model.cpu.decoding.shared import DecodingParts
 from scimind.model.cpu.decoding.weights import StepWeights
-from scimind.model.routing.plan import expert_groups
+from scimind.model.routing.groups import expert_groups, group_table
 
 
-class StepPlanner(nn.Cell):
-    """Makes a step's routing plan from its tokens.
+class NeuronPlan(TypedDict):
+    """A step's plan with router `modality`.
 
-    Router `modality`: (`active`, 1 where a token uses a neuron, laid out as `RowsFeedForward.neurons`), or nothing
-    where every neuron that is computed is used. The other routers: the model's own plan.
+    active: 1 where a token uses a neuron, laid out as `RowsFeedForward.neurons`.
+    """
+
+    active: Tensor
+
+
+class NeuronPlanner(nn.Cell):
+    """Makes the plan of a step's tokens with router `modality`.
 
     Args:
         routing: The settings.
-        planner: The model's planner.
         vocab_size: v.
         neurons: h.
         dtype: Type of `active`.
     """
 
-    def __init__(
-        self,
-        *,
-        routing: RoutingSettings,
-        planner: nn.Cell,
-        vocab_size: int,
-        neurons: int,
-        dtype: mstype,
-    ) -> None:
+    def __init__(self, routing: RoutingSettings, vocab_size: int, neurons: int, dtype: mstype) -> None:
         super().__init__(auto_prefix=False)
-        self.planner = planner
-        self.by_modality = routing.router == "modality"
-        groups = [chosen for chosen, _ in expert_groups(routing)]
-        self.uses_all = all(len(chosen) == routing.num_experts for chosen in groups)
+        groups = [experts for experts, _ in expert_groups(routing)]
         active = np.zeros((len(groups), routing.num_experts))
-        for number, chosen in enumerate(groups):
-            active[number, list(chosen)] = 1
+        for row, experts in zip(active, groups, strict=True):
+            row[list(experts)] = 1
         active = np.repeat(active, neurons // routing.num_experts, 1)
         self.active_rows = Tensor(active, dtype)  # [groups, h]
         self.active_columns = Tensor(active.T.copy(), dtype)  # [h, groups]
         self.group_of = Tensor(group_table(routing, vocab_size), mstype.int32)  # [v]
         self.gather = P.Gather()
-        self.reshape = P.Reshape()
 
-    def construct(self, ids: Tensor) -> tuple[Tensor, ...]:
+    def construct(self, ids: Tensor) -> NeuronPlan:
         """Returns the plan of ids [b] int32."""
-        if not self.by_modality:
-            return self.planner(self.reshape(ids, (-1, 1)))
-        if self.uses_all:
-            return ()
         groups = self.gather(self.group_of, ids, 0)
         if are_columns(ids.shape[0]):
-            return (self.gather(self.active_columns, groups, 1),)
-        return (self.gather(self.active_rows, groups, 0),)
+            return {"active": self.gather(self.active_columns, groups, 1)}
+        return {"active": self.gather(self.active_rows, groups, 0)}
 
 
 class StepFeedForward(nn.Cell):
-    """The routed feed-forward.
+    """The feed-forward of tokens that use all experts.
 
     Args:
         feed_forward: The layer's; its parameters are shared.
-        routing: The settings.
     """
 
-    def __init__(self, feed_forward: Any, routing: RoutingSettings) -> None:
+    def __init__(self, feed_forward: Any) -> None:
         super().__init__(auto_prefix=False)
         self.feed_forward = feed_forward
-        self.router = routing.router
         self.dtype = feed_forward.dtype
-        neurons = feed_forward.hidden_dim
-        size = neurons // routing.num_experts
-        self.experts = (-1, routing.num_experts, size)
-        self.spread = Tensor(np.repeat(np.eye(routing.num_experts), size, 0), self.dtype)  # [h, e]
-        self.halves, self.product = RowsFeedForward(), RowsProduct()
-        self.transpose = P.Transpose()
-        self.reshape = P.Reshape()
+        self.halves = RowsFeedForward()
         self.cast = P.Cast()
 
-    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
+    def construct(self, x: Tensor, plan: Any) -> Tensor:
         """Returns y [b, d] of x [b, d] and the step's plan; reads its weights where they are."""
         x = self.cast(x, self.dtype)
         whole = self.feed_forward
         w1, w3, w2 = whole.w1.weight, whole.w3.weight, whole.w2.weight
         u = self.halves.neurons(x, self.cast(w1, self.dtype), self.cast(w3, self.dtype))
-        if self.router != "modality":
-            u = u * self._chosen(x, u, plan)
-        elif len(plan) == 1:
-            u = u * plan[0]
-        return self.halves.output(u, self.cast(w2, self.dtype), x.shape[0])
+        return self.halves.output(self.active(x, u, plan), self.cast(w2, self.dtype), x.shape[0])
 
-    def _chosen(self, x: Tensor, u: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
-        """Returns the active neurons of routers `activation` and `learned`, laid out as u."""
-        if self.router == "activation":
-            u = self.transpose(u, (1, 0)) if are_columns(x.shape[0]) else u
-            experts = self.reshape(u, self.experts)  # [b, h] -> [b, e, f]
-            active = self.feed_forward.selector(experts, plan[0], plan[1])
-        else:
-            gate = self.feed_forward.gate
-            active = gate.top(gate.score(x), plan[0], plan[1])
-        return self.product(self.cast(active, self.dtype), self.spread)  # [b, e] -> [b, h] or [h, b]
+    def active(self, x: Tensor, u: Tensor, plan: Any) -> Tensor:
+        """Returns u, laid out as `RowsFeedForward.neurons`, with 0 for neurons that a token does not use."""
+        return u
 
 
-class NoPlan(nn.Cell):
-    """The plan of tokens that all use the same experts."""
+class ModalityStep(StepFeedForward):
+    """The feed-forward of tokens whose plan tells their neurons."""
 
-    def construct(self, ids: Tensor) -> tuple[Tensor, ...]:
-        """Returns nothing."""
-        return ()
+    def active(self, x: Tensor, u: Tensor, plan: NeuronPlan) -> Tensor:
+        """Returns u of the active neurons, see `StepFeedForward`."""
+        return u * plan["active"]
+
+
+class ChosenStep(StepFeedForward):
+    """The feed-forward of tokens whose experts the layer's router chooses.
+
+    Args:
+        feed_forward: The layer's; its parameters are shared.
+    """
+
+    def __init__(self, feed_forward: Any) -> None:
+        super().__init__(feed_forward)
+        _, num_experts, size = self.experts = feed_forward.experts  # [b, e, f]
+        self.spread = Tensor(np.repeat(np.eye(num_experts), size, 0), self.dtype)  # [h, e]
+        self.product = RowsProduct()
+        self.transpose = P.Transpose()
+        self.reshape = P.Reshape()
+
+    def active(self, x: Tensor, u: Tensor, plan: Any) -> Tensor:
+        """Returns u of the active neurons, see `StepFeedForward`."""
+        rows = self.transpose(u, (1, 0)) if are_columns(x.shape[0]) else u  # [b, h]
+        chosen = self.feed_forward.gate.choose(x, self.reshape(rows, self.experts), plan)  # [b, e]
+        return u * self.product(self.cast(chosen, self.dtype), self.spread)  # [b, e] -> [b, h] or [h, b]
 
 
 class GroupFeedForward(nn.Cell):
@@ -135,7 +126,7 @@ class GroupFeedForward(nn.Cell):
         self.halves = RowsFeedForward()
         self.cast = P.Cast()
 
-    def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
+    def construct(self, x: Tensor, plan: Any) -> Tensor:
         """Returns y [b, d] of x [b, d], as `StepFeedForward` does."""
         w1, w3, w2 = self.weights.w1[self.layer], self.weights.w3[self.layer], self.weights.w2[self.layer]
         return self.halves.output(self.halves.neurons(self.cast(x, w1.dtype), w1, w3), w2, x.shape[0])
@@ -153,16 +144,19 @@ class StepExperts(nn.Cell):
 
     def __init__(self, parts: DecodingParts) -> None:
         super().__init__(auto_prefix=False)
+        routing = parts.routing
         self.weights = StepWeights(parts, (), self.name)
-        self.planner = StepPlanner(
-            routing=parts.routing,
-            planner=parts.planner,
-            vocab_size=parts.vocab_size,
-            neurons=parts.intermediate_size,
-            dtype=parts.dtype,
-        )
-        layers = [StepFeedForward(layer.layer.feed_forward, parts.routing) for layer in parts.layers]
-        self.layers = nn.CellList(layers, auto_prefix=False)
+        kind: type[StepFeedForward] = ChosenStep
+        self.planner = parts.planner
+        if routing.router == "modality":  # a neuron's own factor is looked up at once
+            self.planner = NeuronPlanner(routing, parts.vocab_size, parts.intermediate_size, parts.dtype)
+            uses_all = all(len(experts) == routing.num_experts for experts, _ in expert_groups(routing))
+            kind = StepFeedForward if uses_all else ModalityStep
+        self.layers = nn.CellList([kind(layer.layer.feed_forward) for layer in parts.layers], auto_prefix=False)
+
+    def plan(self, ids: Tensor) -> Any:
+        """Returns the plan of ids [b] int32 that the layers take."""
+        return self.planner(ids)
 
 
 class GroupExperts(nn.Cell):
@@ -181,9 +175,12 @@ class GroupExperts(nn.Cell):
         spans = tuple((first * size, last * size) for first, last in runs(chosen))
         self.name = f"neurons {spans}"
         self.weights = StepWeights(parts, spans, self.name)
-        self.planner = NoPlan()
         layers = [GroupFeedForward(self.weights, number) for number in range(len(parts.layers))]
         self.layers = nn.CellList(layers, auto_prefix=False)
+
+    def plan(self, ids: Tensor) -> Any:
+        """Returns nothing: all tokens use the same experts."""
+        return ()
 
 
 def small_groups(routing: RoutingSettings) -> tuple[int, ...]:
@@ -192,11 +189,3 @@ def small_groups(routing: RoutingSettings) -> tuple[int, ...]:
         return ()
     sizes = [len(chosen) for chosen, _ in expert_groups(routing)]
     return tuple(group for group, size in enumerate(sizes) if 0 < 2 * size <= routing.num_experts)
-
-
-def group_table(routing: RoutingSettings, vocab_size: int) -> np.ndarray:
-    """Returns the group of experts (see `expert_groups`) that each token uses with router `modality`, int32 [v]."""
-    of_modality = [routing.expert_sets[modality] for modality in MODALITY_NAMES]
-    groups = [chosen for chosen, _ in expert_groups(routing)]
-    numbers = np.array([groups.index(tuple(chosen)) for chosen in of_modality], np.int32)
-    return numbers[modality_table(vocab_size, routing.modality_ranges)]

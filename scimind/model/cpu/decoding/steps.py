@@ -8,9 +8,10 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.model.cpu.decoding.cache import KeyValueCache, WriteTokens
-from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, group_table
+from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts
 from scimind.model.cpu.decoding.rotary import StepRotary
 from scimind.model.cpu.decoding.shared import DecodingParts
+from scimind.model.routing.groups import group_table
 from scimind.runtime.graph_cache import KeptGraph
 
 HIDDEN = -1e9  # added to the scores of positions that a row may not look at
@@ -56,7 +57,7 @@ class Step(nn.Cell):
         parts, weights = self.parts, self.experts.weights
         x = parts.embed(ids)  # [b, d]
         turn = self.rotary(positions)
-        plan = self.experts.planner(ids)
+        plan = self.experts.plan(ids)
         places = self.write.at(self.gather(positions, self.row_of, 0))
         behind = self.cast(self.columns > self.reshape(positions, (-1, 1)), mstype.float32) * HIDDEN  # [b, l]
         hidden = self.gather(behind, self.row_of_head, 0)  # [b·n, l]

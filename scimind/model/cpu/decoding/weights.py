@@ -7,7 +7,7 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.model.cpu.decoding.shared import DecodingParts
-from scimind.model.cpu.grouping import Parts
+from scimind.model.dispatch.neuron_slices import NeuronSlices
 from scimind.runtime.graph_cache import KeptGraph
 
 MOST_JOINED = 64 << 20  # bytes of weights that are copied to join them
@@ -46,7 +46,7 @@ class StepWeights(KeptGraph, nn.Cell):
         self.w1 = self._zeros("w1", (neurons, d)) if self.cuts else ()
         self.w3 = self._zeros("w3", (neurons, d)) if self.cuts else ()
         self.w2 = self._zeros("w2", (d, neurons)) if self.cuts else ()
-        self.rows, self.columns = (Parts((spans,), parts.intermediate_size, axis) for axis in (0, 1))
+        self.rows, self.columns = (NeuronSlices((spans,), parts.intermediate_size, axis) for axis in (0, 1))
         self.below = P.Concat(0)
         self.assign = P.Assign()
         self.cast = P.Cast()

@@ -41,7 +41,7 @@ def test_loss_and_agreement_are_numpys():
     member = membership(ms.Tensor(ids)).asnumpy()
     assert (member.sum(1) == (ids.reshape(-1) != 0)).all()
     _, inputs, targets, plan = run(ms.Tensor(ids))
-    k = plan[0].asnumpy()
+    k = plan["k"].asnumpy()
     losses, both, wanted = [], [], []
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         z = target.asnumpy()

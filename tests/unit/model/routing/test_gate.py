@@ -12,10 +12,10 @@ from tests.support.models import use_mode
 T, D, E = 12, 8, 4
 
 
-def gate(mode: str) -> Gate:
+def gate(mode: str, kernels: str = "cpu") -> Gate:
     use_mode(mode)
     ms.set_seed(5)
-    return Gate(RoutingSettings.create(num_experts=E, router="learned"), D, 0.5)
+    return Gate(RoutingSettings.create(num_experts=E, router="learned"), D, 0.5, kernels=kernels)
 
 
 def inputs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -55,8 +55,9 @@ def test_weight_is_exactly_one_and_its_gradient_the_sigmoids(mode):
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
-def test_ties_go_to_the_lower_expert(mode):
-    cell = gate(mode)
+@pytest.mark.parametrize("kernels", ["cpu", "mindformers"])
+def test_ties_go_to_the_lower_expert(kernels, mode):
+    cell = gate(mode, kernels)
     cell.weight.set_data(ms.Tensor(np.zeros((E, D), np.float32)))
     x, _, shared = inputs()
     active = cell(ms.Tensor(x), ms.Tensor(np.full((T, 1), 2, np.int32)), ms.Tensor(shared))[1].asnumpy()

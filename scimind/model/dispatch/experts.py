@@ -1,4 +1,4 @@
-"""Tokens by expert, where a token uses several of them; see `scimind.model.cpu.grouping` for the form of `bprop`."""
+"""Tokens by expert, where a token uses several of them; see `scimind.model.dispatch.groups` for the form of `bprop`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 from mindspore.ops.composite import zeros_like
 
-from scimind.model.cpu.grouping import zeros_of
+from scimind.model.dispatch.groups import zeros_of
 
 
 class TokensOfExperts(nn.Cell):
