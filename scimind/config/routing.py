@@ -11,8 +11,8 @@ from scimind.errors import ConfigError
 from scimind.modality import MODALITY_NAMES, ModalityRanges, normalise_ranges
 
 ROUTERS = ("activation", "modality", "learned")
-# Those whose `dispatch: auto` is "grouped" where the CPU's kernels compute. `activation` would save one product of three,
-# which the gathers cost; `learned` gathers for each expert, which pays for large hidden sizes only.
+# Those whose `dispatch: auto` is "grouped" where the CPU's kernels compute. `activation` would save one product of
+# three, which the gathers cost; `learned` gathers for each expert, which pays for large hidden sizes only.
 GROUPED_BY_DEFAULT = ("modality",)
 DISPATCHES = ("auto", "masked", "grouped")
 KERNELS = ("auto", "mindformers", "cpu")

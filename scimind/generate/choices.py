@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scimind.errors import ConfigError, TokenError
+from scimind.generate.buckets import length_buckets
 from scimind.generate.decoders.protocols import Decoder
-from scimind.generate.loop import length_buckets, pad_prompts, prompt_fault
+from scimind.generate.loop import pad_prompts, prompt_fault
 from scimind.tokenizer import TokenCodec
 
 

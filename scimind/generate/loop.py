@@ -1,7 +1,6 @@
 """Answers to one batch of prompts, token by token, from anything that gives the next token's logits.
 
 Shapes: b rows of the batch (padded to a bucket), s positions of the longest prompt (padded to a bucket), v vocabulary.
-A decoder sees few different shapes, so that a graph that was compiled once is used again.
 """
 
 from __future__ import annotations
@@ -13,35 +12,10 @@ from numpy.typing import NDArray
 
 from scimind.errors import ConfigError
 from scimind.generate.batch import BatchRow, Generated, RunningBatch
+from scimind.generate.buckets import batch_buckets, bucket_for, length_buckets
 from scimind.generate.decoders.protocols import Decoder
 from scimind.generate.sampling import prompt_generator
 from scimind.generate.settings import GenerationSettings
-
-SMALLEST_LENGTH = 32
-
-
-def length_buckets(max_length: int, smallest: int = SMALLEST_LENGTH) -> tuple[int, ...]:
-    """Returns the prompt lengths that a decoder is run with: doubling from `smallest`, then `max_length` itself."""
-    sizes = []
-    while smallest < max_length:
-        sizes.append(smallest)
-        smallest *= 2
-    return (*sizes, max_length)
-
-
-def batch_buckets(batch_size: int) -> tuple[int, ...]:
-    """Returns the batch sizes that a decoder is run with: 1, 2, 4, … and `batch_size` itself."""
-    return length_buckets(batch_size, smallest=1)
-
-
-def bucket_for(size: int, buckets: Sequence[int]) -> int:
-    """Returns the smallest bucket that holds `size`.
-
-    Args:
-        size: Length or number of rows.
-        buckets: Rising sizes; the last must hold `size`.
-    """
-    return next(bucket for bucket in buckets if bucket >= size)
 
 
 def prompt_fault(length: int, max_length: int) -> str:

@@ -12,9 +12,10 @@ from typing import Any
 
 from scimind.generate.answer_rules import AnswerRules, prediction_row
 from scimind.generate.batch import Generated
+from scimind.generate.buckets import batch_buckets, bucket_for
 from scimind.generate.choices import Ranked, rank_batch
 from scimind.generate.decoders.protocols import Decoder
-from scimind.generate.loop import batch_buckets, bucket_for, generate_batch, prompt_fault
+from scimind.generate.loop import generate_batch, prompt_fault
 from scimind.generate.prediction_file import PredictionWriter
 from scimind.generate.prompts import EncodedPrompt, Prompt, encode_prompts
 from scimind.generate.settings import GenerationSettings

@@ -50,7 +50,7 @@ class SciMindForCausalLM(LlamaForCausalLM):
 
     def __init__(self, config: SciMindConfig) -> None:
         if config.use_past and runs_on_cpu():
-            # MindFormers' cache is Ascend's; `scimind.model.cpu.decoding` has one of its own for any model.
+            # MindFormers' cache is Ascend's; `scimind.model.decoding` has one of its own for any model.
             config = copy.copy(config)
             config.use_past = False
         kernels = chosen_kernels(config, ms.get_context("device_target"))

@@ -13,7 +13,7 @@ from scimind.config.canonical import TRAINING_MODES
 from scimind.runtime.console import quiet_console
 from scimind.runtime.measurements import EvaluationScore
 from scimind.runtime.run_folder import RunFolder, worker
-from scimind.train.callbacks.settings import checkpoint_bytes
+from scimind.train.callback_settings import checkpoint_bytes
 from scimind.train.result import FinetuneResult
 from scimind.train.settings import TrainSettings, read_settings
 

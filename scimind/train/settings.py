@@ -14,7 +14,7 @@ from scimind.config import RunConfig, facts
 from scimind.config.mindformers import model_tree
 from scimind.errors import ConfigError
 from scimind.runtime.run_folder import plain, worker
-from scimind.train.callbacks.settings import take_callbacks
+from scimind.train.callback_settings import take_callbacks
 from scimind.train.feed.batch_sizes import divide_batch
 from scimind.train.feed.dataset_checks import data_paths, find_records
 from scimind.train.feed.record_order import RecordOrder, can_order, order_of_data

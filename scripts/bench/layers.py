@@ -12,11 +12,12 @@ from mindformers.modules.transformer import TransformerOpParallelConfig
 from mindspore import Tensor, nn, ops
 
 from scimind.checkpoint.convert.sizes import ModelSizes
+from scimind.config.facts import chosen_dispatch
 from scimind.config.routing import RoutingSettings
 from scimind.modality import modality_table
 from scimind.model.feed_forward import RoutedFeedForward
 from scimind.model.routing.router import PlannerSettings
-from scimind.model.routing.routers import ROUTERS, chosen_dispatch
+from scimind.model.routing.routers import ROUTERS
 
 
 def build_layer(kind: str, sizes: ModelSizes, routing: Mapping[str, Any], active: np.ndarray | None) -> nn.Cell:
@@ -114,7 +115,7 @@ class Routed(nn.Cell):
 
     def __init__(self, settings: RoutingSettings, vocab_size: int, given: Mapping[str, Any]) -> None:
         super().__init__()
-        dispatch = chosen_dispatch(settings, "cpu")
+        dispatch = chosen_dispatch(settings.dispatch, settings.router, "cpu", splits=False)
         self.planner = ROUTERS[settings.router].planner(PlannerSettings(settings, vocab_size, dispatch, ms.float32))
         self.feed_forward = RoutedFeedForward(
             routing=settings, dispatch=dispatch, kernels="cpu", parallel_config=TransformerOpParallelConfig(), **given

@@ -9,12 +9,12 @@ from mindspore import Tensor
 from mindspore.common import dtype as mstype
 from numpy.typing import NDArray
 
+from scimind.generate.buckets import bucket_for, length_buckets
 from scimind.generate.decoders.protocols import CausalModel
-from scimind.generate.loop import bucket_for, length_buckets
-from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts, small_groups
-from scimind.model.cpu.decoding.prompt import PromptNetwork
-from scimind.model.cpu.decoding.shared import DecodingParts
-from scimind.model.cpu.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, Step
+from scimind.model.decoding.experts import GroupExperts, StepExperts, small_groups
+from scimind.model.decoding.prompt import PromptNetwork
+from scimind.model.decoding.shared import DecodingParts
+from scimind.model.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, Step
 from scimind.model.routing.groups import group_table
 
 SHORTEST_CACHE = 128

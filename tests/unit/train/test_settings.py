@@ -13,7 +13,7 @@ import pytest
 from scimind.config import RunConfig
 from scimind.config.canonical import TRAINING_MODES
 from scimind.errors import ConfigError
-from scimind.train.callbacks.settings import checkpoint_bytes
+from scimind.train.callback_settings import checkpoint_bytes
 from scimind.train.settings import TrainSettings, read_settings, trainer_tree
 
 

@@ -12,7 +12,7 @@ from scimind.generate.decoders.full import FullDecoder
 from scimind.generate.loop import generate_batch
 from scimind.generate.settings import GenerationSettings
 from scimind.model import SciMindForCausalLM
-from scimind.model.cpu.decoding import weights
+from scimind.model.decoding import weights
 from tests.support.models import build, load, some_ids, use_mode, weights_of
 
 GREEDY = GenerationSettings(max_new_tokens=140, batch_size=4, do_sample=False)

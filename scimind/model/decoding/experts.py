@@ -10,9 +10,9 @@ from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
 from scimind.config.routing import RoutingSettings, runs
-from scimind.model.cpu.decoding.products import RowsFeedForward, RowsProduct, are_columns
-from scimind.model.cpu.decoding.shared import DecodingParts
-from scimind.model.cpu.decoding.weights import StepWeights
+from scimind.model.decoding.products import RowsFeedForward, RowsProduct, are_columns
+from scimind.model.decoding.shared import DecodingParts
+from scimind.model.decoding.weights import StepWeights
 from scimind.model.routing.groups import expert_groups, group_table
 
 

@@ -6,7 +6,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.model.cpu.decoding.shared import DecodingParts
+from scimind.model.decoding.shared import DecodingParts
 from scimind.model.dispatch.neuron_slices import NeuronSlices
 from scimind.runtime.graph_cache import KeptGraph
 

@@ -7,10 +7,10 @@ from mindspore import Parameter, Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.model.cpu.decoding.cache import KeyValueCache, WriteTokens
-from scimind.model.cpu.decoding.experts import GroupExperts, StepExperts
-from scimind.model.cpu.decoding.rotary import StepRotary
-from scimind.model.cpu.decoding.shared import DecodingParts
+from scimind.model.decoding.cache import KeyValueCache, WriteTokens
+from scimind.model.decoding.experts import GroupExperts, StepExperts
+from scimind.model.decoding.rotary import StepRotary
+from scimind.model.decoding.shared import DecodingParts
 from scimind.model.routing.groups import group_table
 from scimind.runtime.graph_cache import KeptGraph
 

@@ -8,9 +8,9 @@ from mindspore import Tensor, nn
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.model.cpu.decoding.layer import DecodingLayer
-from scimind.model.cpu.decoding.products import RowsProduct
-from scimind.model.cpu.decoding.rotary import Rotary
+from scimind.model.decoding.layer import DecodingLayer
+from scimind.model.decoding.products import RowsProduct
+from scimind.model.decoding.rotary import Rotary
 
 
 class DecodingParts(nn.Cell):

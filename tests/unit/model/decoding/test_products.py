@@ -8,7 +8,7 @@ from mindformers.modules.layers import Linear
 from mindspore import Tensor
 from mindspore.common import dtype as mstype
 
-from scimind.model.cpu.decoding.products import RowsFeedForward, RowsProduct, are_columns
+from scimind.model.decoding.products import RowsFeedForward, RowsProduct, are_columns
 from tests.support.models import use_mode
 from tests.support.tolerances import NUMPY, SAME_MATH
 

@@ -7,8 +7,8 @@ import pytest
 from mindspore import Parameter, Tensor, nn
 from mindspore.common import dtype as mstype
 
-from scimind.model.cpu.decoding.cache import WriteTokens
-from scimind.model.cpu.decoding.rotary import Rotary, StepRotary
+from scimind.model.decoding.cache import WriteTokens
+from scimind.model.decoding.rotary import Rotary, StepRotary
 from tests.support.models import use_mode
 
 RNG = np.random.default_rng(2)

@@ -6,8 +6,8 @@ from mindspore import Tensor, nn, ops
 from mindspore.common import dtype as mstype
 from mindspore.ops import operations as P
 
-from scimind.model.cpu.decoding.shared import DecodingParts
 from scimind.model.cpu.heads import Heads
+from scimind.model.decoding.shared import DecodingParts
 from scimind.runtime.graph_cache import KeptGraph
 
 

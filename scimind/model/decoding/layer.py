@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn
 
-from scimind.model.cpu.decoding.products import RowsProduct
+from scimind.model.decoding.products import RowsProduct
 
 
 class DecodingLayer(nn.Cell):
