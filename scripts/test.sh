@@ -18,6 +18,7 @@ run() {
 run "style" ruff check .
 run "format" ruff format --check .
 run "types" mypy
+run "layers" lint-imports --no-cache # a cache would be one more folder in the tree
 # A process for each core, and a file of tests in one process, since files share what they prepare. They begin in the
 # order of tests/conftest.py: pytest-xdist's own puts files of few tests last, and the longest are among them.
 run "tests" python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=20 "$@"
