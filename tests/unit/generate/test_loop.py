@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from scimind.errors import ConfigError
-from scimind.generate.loop import batch_buckets, bucket_for, generate_batch, length_buckets, pad_prompts
+from scimind.generate.buckets import batch_buckets, bucket_for, length_buckets
+from scimind.generate.loop import generate_batch, pad_prompts
 from scimind.generate.settings import GenerationSettings
 from tests.support.toys import CachedToy, FullToy
 
