@@ -65,7 +65,7 @@ def picture() -> str:
     dark = "".join(f"  .{name} {{ fill: {colour}; }}\n" for name, (_, _, _, colour) in MODALITIES.items())
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="title">',
-        "<title id=\"title\">SciMind: a token's id gives its modality, the modality chooses its experts, "
+        '<title id="title">SciMind: a token\'s id gives its modality, the modality chooses its experts, '
         "attention is shared.</title>",
         f"<style>{_STYLE}{light}  @media (prefers-color-scheme: dark) {{{_DARK}{dark}  }}\n</style>",
         _box(1, 1, WIDTH - 2, HEIGHT - 2, "paper", 12),
@@ -159,9 +159,7 @@ def _box(x: float, y: float, width: float, height: float, kind: str, radius: flo
     return f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius:g}"/>'
 
 
-def _text(
-    x: float, y: float, text: str, size: int, kind: str = "", anchor: str = "start", weight: str = "400"
-) -> str:
+def _text(x: float, y: float, text: str, size: int, kind: str = "", anchor: str = "start", weight: str = "400") -> str:
     """Returns a line of text."""
     name = f' class="{kind}"' if kind else ""
     return (

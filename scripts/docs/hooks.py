@@ -8,12 +8,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import commands
-import settings
+import command_tables
+import setting_tables
 
 _GENERATED = {
-    "<!-- generated: settings -->": settings.markdown,
-    "<!-- generated: commands -->": commands.markdown,
+    "<!-- generated: settings -->": setting_tables.markdown,
+    "<!-- generated: commands -->": command_tables.markdown,
 }
 
 

@@ -2,8 +2,8 @@
 
 python scripts/docs/report_picture.py PREDICTIONS
 
-PREDICTIONS is what `scimind evaluate --task text2smiles` reads, with references. Needs playwright and Chromium. The picture in
-docs shows the first items of MolT5-small's published predictions for ChEBI-20.
+PREDICTIONS is what `scimind evaluate --task text2smiles` reads, with references. Needs playwright and Chromium. The
+picture in docs shows the first items of MolT5-small's published predictions for ChEBI-20.
 """
 
 from __future__ import annotations
@@ -60,8 +60,11 @@ def take_picture(page: Path, args: argparse.Namespace) -> None:
         left, top = min(box["x"] for box in boxes) - edge, min(box["y"] for box in boxes) - edge
         right = max(box["x"] + box["width"] for box in boxes) + edge
         bottom = max(box["y"] + box["height"] for box in boxes) + edge
-        clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
-        view.screenshot(path=str(args.output), clip=clip, full_page=True)
+        view.screenshot(
+            path=str(args.output),
+            clip={"x": left, "y": top, "width": right - left, "height": bottom - top},
+            full_page=True,
+        )
         browser.close()
 
 

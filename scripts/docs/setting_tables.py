@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from sources import schema_root, unset
+from described_code import schema_root, unset
 
 MEANINGS = Path(__file__).with_name("meanings.yaml")
 
@@ -83,20 +83,22 @@ def meaning_name(name: str) -> str:
 
 def markdown() -> str:
     """Returns the tables of all settings, a heading for each section of the top level."""
-    texts, groups = meanings(), {}
+    texts = meanings()
+    groups: dict[str, list[Setting]] = {}
     for setting in settings().values():
         top, _, rest = setting.name.partition(".")
         groups.setdefault(top if rest else "", []).append(setting)
     lines: list[str] = []
     for top, members in groups.items():
-        # A setting that is a section under other conditions, such as a list of callbacks, is in its own group.
-        lines += [f"## `{top}`" if top else "## Top level", "", "| Setting | Type | Default | Meaning |", "|---|---|---|---|"]
+        lines += [f"## `{top}`" if top else "## Top level", ""]
+        lines += ["| Setting | Type | Default | Meaning |", "|---|---|---|---|"]
         for setting in members:
             meaning = texts[meaning_name(setting.name)]
             if setting.types:
                 meaning += f" ({', '.join(f'`{kind}`' for kind in setting.types)})"
             default = f"`{setting.default}`" if setting.default else ""
-            cells = (f"`{setting.name}`", setting.kind, default, meaning)
+            name = setting.name.replace(".", ".<wbr>")  # long names break after a dot
+            cells = (f"<code>{name}</code>", setting.kind, default, meaning)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
     return "\n".join(lines)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 
-from sources import commands
+from described_code import commands
 
 
 def flags(parser: argparse.ArgumentParser) -> list[argparse.Action]:
@@ -20,7 +21,8 @@ def markdown() -> str:
     """Returns a table of flags for each command."""
     lines: list[str] = []
     for name, parser in commands().items():
-        lines += [f"## {name.removeprefix('python ')}", "", str(parser.description), "", "```text", usage(name, parser), "```", ""]
+        lines += [f"## {name.removeprefix('python ')}", "", str(parser.description), ""]
+        lines += ["```text", usage(name, parser), "```", ""]
         lines += ["| Flag | Value | Default | Meaning |", "|---|---|---|---|"]
         lines += [_row(parser, action) for action in flags(parser)]
         if parser.epilog:
@@ -43,14 +45,21 @@ def value(action: argparse.Action) -> str:
     return f"{name} …" if action.nargs in ("+", "*") else str(name)
 
 
+def _without_default(text: str) -> tuple[str, str]:
+    """Returns a help text without the default that it ends with, and that default."""
+    found = re.fullmatch(r"(.*?)\s*\(default: (.*)\)", text, re.DOTALL)
+    return (found[1], found[2]) if found else (text, "")
+
+
 def _row(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     """Returns the line of a flag."""
-    names = "<br>".join(f"`{name}`" for name in action.option_strings)
-    shown = value(action)
-    formatter = parser._get_formatter()
-    meaning = formatter._expand_help(action) if action.help else ""
-    default = action.default
-    is_plain = action.nargs != 0 and default not in (None, argparse.SUPPRESS, "", [], ())
-    text = "required" if action.required else f"`{default}`" if is_plain else ""
-    cells = (names, f"`{shown}`" if shown else "", text, meaning[:1].upper() + meaning[1:])
+    names = "<br>".join(f'<code class="flag">{name}</code>' for name in action.option_strings)
+    shown = ", ".join(f"`{choice}`" for choice in action.choices) if action.choices else f"`{value(action)}`"
+    help_text = parser._get_formatter()._expand_help(action) if action.help else ""
+    meaning, default = _without_default(help_text)
+    if action.required:
+        default = "required"
+    elif not default and action.nargs != 0 and action.default not in (None, argparse.SUPPRESS, "", [], ()):
+        default = f"`{action.default}`"
+    cells = (names, shown if action.nargs != 0 else "", default, meaning[:1].upper() + meaning[1:])
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
