@@ -56,3 +56,14 @@ say "Done. Look at:
    $OUT/finetuned/text2smiles.jsonl   molecules from descriptions
    $OUT/finetuned/molecules.json      their scores
    $OUT/report.html                   the same as a page, with the molecules drawn"
+say "Next, in this folder:
+   source $ENVIRONMENT/bin/activate
+
+   # describe a molecule of yours; one SMILES per line:
+   echo 'CC(=O)Oc1ccccc1C(=O)O' > molecules.txt
+   scimind predict --config $PREDICT --task smiles2text --input molecules.txt --output output/answers.txt
+
+   # train on your own CSV, here with the columns molecule and caption:
+   scimind prepare --task smiles2text --input my.csv --output output/my_data --seq_length 160 --eval_fraction 0.1
+   scimind finetune --config $FINETUNE --train_dataset output/my_data/my.mindrecord \\
+       --eval_dataset output/my_data/my_eval.mindrecord --output_dir output/my_model"

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from scimind import cli
-from scimind.cli import original
+from scimind.cli import run_scimind
 from scimind.cli.run_options import overrides_of
 from scimind.config import load_config
 from scimind.data.prepare.mixture import read_mixture
@@ -23,16 +23,23 @@ from scimind.launch.options import read_job
 from scimind.launch.rank_table import make_rank_table
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "README_CN.md")
-PAGES = {"docs/distributed.md": "docs/distributed_CN.md", "docs/tasks.md": "docs/tasks_CN.md"}  # and their translations
+# Each page and its translation.
+PAGES = {"README.md": "README_CN.md"} | {
+    str(page.relative_to(ROOT)): str(page.with_suffix(".zh.md").relative_to(ROOT))
+    for page in sorted((ROOT / "docs").rglob("*.md"))
+    if not page.name.endswith(".zh.md")
+}
+DOCUMENTS = [*PAGES, *PAGES.values(), "LPM-24-data/README.md"]
 YAMLS = sorted((ROOT / "configs").glob("**/*.yaml"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.sh"))
+README_LINES = 150
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A path inside the repository: it begins with one of its folders or is one of its files.
 _PATH = re.compile(
     r"(?<![\w./-])(?:(?:configs|docs|scripts|tests|scimind|LPM-24-data)(?:/[\w.-]*\w)*|\w+\.(?:py|md))(?![\w-])"
 )
+_LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)|(?:src|href)=\"([^\"#]+)\"")
 
 
 def blocks(document: str) -> list[tuple[str, str]]:
@@ -45,6 +52,10 @@ def commands(text: str) -> list[list[str]]:
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 
+def commands_of(document: str) -> list[list[str]]:
+    return [words for kind, text in blocks(document) if kind == "bash" for words in commands(text)]
+
+
 def our_arguments(words: list[str]) -> tuple[str, list[str]] | None:
     """Returns which of our commands the words call, and its arguments; None for other commands."""
     for script in ("run_scimind.py", "scripts/run_distribute.sh", "scripts/make_rank_table.py"):
@@ -53,28 +64,42 @@ def our_arguments(words: list[str]) -> tuple[str, list[str]] | None:
     return ("scimind", words[1:]) if words[0] == "scimind" else None
 
 
+def what_quickstart_recommends() -> list[list[str]]:
+    """Returns the commands that the quick start prints at its end."""
+    text = (ROOT / "scripts" / "quickstart.sh").read_text(encoding="utf-8")
+    variables = dict(re.findall(r"^([A-Z]+)=(\S+)$", text, re.MULTILINE))
+    printed = text.partition('say "Next')[2].rstrip('"\n').replace("\\\\\n", " ")
+    for name, value in variables.items():
+        printed = printed.replace(f"${name}", value)
+    return [words for words in commands(printed.partition("\n")[2]) if our_arguments(words)]
+
+
 def documented() -> list[list[str]]:
-    """Returns our commands in the documents and at the head of each YAML."""
-    found = [
-        words
-        for document in ("README.md", "LPM-24-data/README.md", *PAGES)
-        for kind, text in blocks(document)
-        if kind == "bash"
-        for words in commands(text)
-    ]
+    """Returns our commands in the documents, at the head of each YAML and at the end of the quick start."""
+    found = [words for document in ("LPM-24-data/README.md", *PAGES) for words in commands_of(document)]
     for path in YAMLS:
         head = [
             line.removeprefix("#   ") for line in path.read_text(encoding="utf-8").splitlines() if line[:4] == "#   "
         ]
         found += [words for line in head for words in commands(line)]
-    return [words for words in found if our_arguments(words)]
+    found += what_quickstart_recommends()
+    return [list(words) for words in dict.fromkeys(tuple(words) for words in found if our_arguments(words))]
 
 
-def test_both_languages_have_the_same_blocks() -> None:
-    assert blocks("README.md") == blocks("README_CN.md")
+def test_readme_is_short() -> None:
+    for document in ("README.md", "README_CN.md"):
+        assert len((ROOT / document).read_text(encoding="utf-8").splitlines()) <= README_LINES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_both_languages_have_the_same_blocks(page: str) -> None:
+    assert (ROOT / PAGES[page]).exists()
+    assert blocks(page) == blocks(PAGES[page])
+
+
+def test_pages_have_blocks() -> None:
     assert len(blocks("README.md")) >= 6
-    for page, translation in PAGES.items():
-        assert blocks(page) == blocks(translation) != []
+    assert len([page for page in PAGES if blocks(page)]) >= 14
 
 
 @pytest.mark.parametrize("words", documented(), ids=" ".join)
@@ -99,30 +124,71 @@ def test_command_parses_and_its_settings_load(
         table.write("rank_table.json")
         assert read_job(arguments).workers > 1
         return
-    args = original.parse(arguments) if program == "run_scimind.py" else cli.parse(arguments)
+    args = run_scimind.parse(arguments) if program == "run_scimind.py" else cli.parse(arguments)
     if getattr(args, "config", None):
         load_config(ROOT / args.config, overrides_of(args))
 
 
 def test_commands_are_found_at_all() -> None:
-    """The README and the head of every YAML name commands; a change of form must not hide them from the test above."""
-    assert len(documented()) >= 6 + len(YAMLS)
+    """The pages and the head of every YAML name commands; a change of form must not hide them from the test above."""
+    assert len(documented()) >= 40 + len(YAMLS)
+    assert {words[1] for words in what_quickstart_recommends()} == {"predict", "prepare", "finetune"}
 
 
-@pytest.mark.parametrize("document", [*PAGES, *PAGES.values()])
-def test_every_path_that_a_page_names_exists(document: str) -> None:
-    named = set(_PATH.findall((ROOT / document).read_text(encoding="utf-8"))) - {Path(page).name for page in PAGES}
-    named -= {Path(page).name for page in PAGES.values()}
-    assert named & {"scripts/run_distribute.sh", "configs/tasks/multi.yaml"}
-    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+def scored_otherwise(all_words: list[list[str]]) -> list[str]:
+    """Returns the files that a list of commands predicts for one task and scores for another."""
+    tasks: dict[str, str] = {}
+    wrong = []
+    for words in all_words:
+        program, arguments = our_arguments(words) or ("", [])
+        if program == "run_scimind.py" and "predict" in arguments:
+            args = run_scimind.parse(arguments)
+        elif program == "scimind" and arguments[0] in ("predict", "evaluate", "report"):
+            args = cli.parse(arguments)
+        else:
+            continue
+        if hasattr(args, "save_file"):
+            # The sample's folders have the names of their tasks.
+            task = args.task or load_config(ROOT / args.config).get("task") or Path(args.predict_data).parent.name
+            tasks[str(args.save_file)] = str(task)
+        elif args.task and str(args.task) != tasks.get(str(args.predictions), str(args.task)):
+            wrong.append(str(args.predictions))
+    return wrong
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_predictions_are_scored_for_the_task_that_they_answer(page: str) -> None:
+    assert scored_otherwise(commands_of(page)) == []
+
+
+def test_a_wrong_task_is_noticed() -> None:
+    wrong = (
+        "scimind predict --config configs/scimind_nano_predict.yaml --input LPM-24-data/smiles2text/test_prompts.txt "
+        "--output output/x.jsonl\nscimind evaluate --task text2smiles --predictions output/x.jsonl\n"
+    )
+    assert scored_otherwise(commands(wrong)) == ["output/x.jsonl"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_path_named_exists(document: str) -> None:
-    text = (ROOT / document).read_text(encoding="utf-8")
-    named = set(_PATH.findall(text))
+    path = ROOT / document
+    named = set(_PATH.findall(path.read_text(encoding="utf-8")))
+    assert [name for name in sorted(named) if not (ROOT / name).exists() and not (path.parent / name).exists()] == []
+
+
+def test_paths_are_found_at_all() -> None:
+    named = set(_PATH.findall((ROOT / "README.md").read_text(encoding="utf-8")))
     assert {"configs/scimind_nano_finetune.yaml", "scripts/test.sh", "LPM-24-data", "CHANGELOG.md"} <= named
-    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_inside_the_repository_resolve(document: str) -> None:
+    text = _BLOCK.sub("", (ROOT / document).read_text(encoding="utf-8"))
+    links = {first or second for first, second in _LINK.findall(text)}
+    inside = {link for link in links if not re.match(r"[a-z]+:", link) and not link.endswith(".html")}
+    assert [link for link in sorted(inside) if not (ROOT / document).parent.joinpath(link).exists()] == []
+    if document in ("README.md", "README_CN.md"):
+        assert {"docs/images/architecture.svg", "docs/images/report.png", "LICENSE"} <= inside
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
@@ -133,32 +199,38 @@ def test_script_is_valid_and_names_what_exists(script: Path) -> None:
 
 
 def test_settings_shown_are_valid(tmp_path: Path) -> None:
-    texts = [text for kind, text in blocks("README.md") if kind == "yaml"]
-    kinds = set()
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    texts = [text for page in PAGES for kind, text in blocks(page) if kind == "yaml"]
+    kinds = []
     for text in texts:
         section, path = yaml.safe_load(text), tmp_path / "shown.yaml"
         path.write_text(text, encoding="utf-8")
         if "fields" in section:
-            kinds.add("task")
+            kinds.append("task")
             assert load_task(path).name == section["name"]
-            continue
-        if "tasks" in section:
-            kinds.add("mixture")
+        elif "tasks" in section:
+            kinds.append("mixture")
             assert [source.name for source in read_mixture(path).sources] == list(section["tasks"])
-            continue
-        kinds.add("model")
-        overrides = [f"model.model_config.{name}={json.dumps(value)}" for name, value in section.items()]
-        load_config(ROOT / "configs" / "scimind_nano_finetune.yaml", overrides)
-    assert kinds == {"task", "mixture", "model"}
+        elif "base" in section:
+            kinds.append("run")
+            assert load_config(path)["output_dir"] == section["output_dir"]
+        else:
+            kinds.append("model")
+            overrides = [f"model.model_config.{name}={json.dumps(value)}" for name, value in section.items()]
+            if section["router"] != "modality":
+                overrides.append("model.model_config.expert_sets={}")
+            load_config(ROOT / "configs" / "scimind_nano_finetune.yaml", overrides)
+    assert set(kinds) == {"task", "mixture", "run", "model"}
+    assert len(kinds) >= 7
 
 
 def test_conversations_shown_are_json() -> None:
-    shown = [json.loads(text) for kind, text in blocks("README.md") if kind == "json"]
+    shown = [json.loads(text) for page in PAGES for kind, text in blocks(page) if kind == "json"]
     assert shown[0][0]["conversation"][1]["from"] == "gpt"
 
 
 def test_python_example_runs(tmp_path: Path) -> None:
-    examples = [text for kind, text in blocks("README.md") if kind == "python"]
+    examples = [text for page in PAGES for kind, text in blocks(page) if kind == "python"]
     assert examples
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LOG_MF_PATH": str(tmp_path)}
     for example in examples:
