@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["tests.support.tiers"]
+
 # MindFormers otherwise creates ./output/log wherever the tests are started.
 os.environ.setdefault("LOG_MF_PATH", tempfile.mkdtemp(prefix="scimind_test_log_"))
 os.environ.setdefault("GLOG_v", "3")
