@@ -132,7 +132,7 @@ def test_the_markers_shown_are_those_that_tests_get(pytestconfig: pytest.Config)
 
 
 def test_markers_follow_from_the_place() -> None:
-    assert set(tiers.markers_of(Path(__file__))) == {"docs", *(["slow"] if "docs" in tiers.SLOW else [])}
+    assert set(tiers.markers_of(Path(__file__))) >= {"docs"}
     assert set(tiers.markers_of(tiers.TESTS / "integration" / "test_any.py")) == {"integration", "slow"}
     assert set(tiers.markers_of(tiers.TESTS / tiers.BROWSER[0])) >= {"unit", "browser"}
     assert tiers.markers_of(tiers.TESTS / "unit" / "data" / "test_any.py") == ("unit",)

@@ -17,10 +17,23 @@ KINDS = ("unit", "integration", "parity", "parallel", "docs")  # a folder of tes
 # What needs Chromium.
 BROWSER = ("unit/evaluate/report/test_browser.py",)
 
-# Folders and files that compile networks, train, start commands or take more than about five seconds otherwise.
+# Folders and files that compile networks, train, start many processes, or take more than about ten seconds otherwise.
 SLOW = (
+    "docs",
     "integration",
     "parallel",
+    "parity/test_conversion.py",
+    "parity/test_gradients.py",
+    "parity/test_original_outputs.py",
+    "unit/bench",
+    "unit/data/prepare/test_prepare_workers.py",
+    "unit/evaluate/report/test_browser.py",
+    "unit/experts",
+    "unit/generate",
+    "unit/model",
+    "unit/runtime/test_graph_cache.py",
+    "unit/train/test_optimizer.py",
+    "unit/train/test_step.py",
 )
 
 
