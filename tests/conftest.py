@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.support.tiers"]
+
 # MindFormers otherwise creates ./output/log wherever the tests are started.
 os.environ.setdefault("LOG_MF_PATH", tempfile.mkdtemp(prefix="scimind_test_log_"))
 os.environ.setdefault("GLOG_v", "3")

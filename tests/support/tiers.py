@@ -1,0 +1,64 @@
+"""Tiers of tests, as markers that follow from where a test is: its kind, and whether it is slow.
+
+`-m "unit and not slow"` selects by marker. `--fast` leaves slow files out before they are imported, since importing
+MindSpore and MindFormers alone takes seconds.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+
+KINDS = ("unit", "integration", "parity", "parallel", "docs")  # a folder of tests, and the marker of what is in it
+
+# What needs Chromium.
+BROWSER = ("unit/evaluate/report/test_browser.py",)
+
+# Folders and files that compile networks, train, start many processes, or take more than about ten seconds otherwise.
+SLOW = (
+    "docs",
+    "integration",
+    "parallel",
+    "parity/test_conversion.py",
+    "parity/test_gradients.py",
+    "parity/test_original_outputs.py",
+    "unit/bench",
+    "unit/data/prepare/test_prepare_workers.py",
+    "unit/evaluate/report/test_browser.py",
+    "unit/experts",
+    "unit/generate",
+    "unit/model",
+    "unit/runtime/test_graph_cache.py",
+    "unit/train/test_optimizer.py",
+    "unit/train/test_step.py",
+)
+
+
+def markers_of(path: Path) -> tuple[str, ...]:
+    """Returns the markers of the tests in a file, in no particular order.
+
+    Args:
+        path: The file, or a folder of tests.
+    """
+    if not path.is_relative_to(TESTS):
+        return ()
+    place = path.relative_to(TESTS)
+    kind = place.parts[:1] if place.parts and place.parts[0] in KINDS else ()
+    others = {"browser": BROWSER, "slow": SLOW}
+    return (*kind, *(name for name, places in others.items() if any(place.is_relative_to(p) for p in places)))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="leave out slow tests, see tests/support/tiers.py")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("fast") and "slow" in markers_of(collection_path) else None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    for name in markers_of(item.path):
+        item.add_marker(name)
