@@ -85,8 +85,12 @@ def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console
     position = _describe_run(settings, records, workers)
     if origin.point is not None:
         check_resume_point(origin.point, position, console.print)
+    trainer_config = trainer_tree(settings, int(position["steps_per_epoch"]), origin.step)
+    if origin.pieces is not None:
+        trainer_config["load_ckpt_format"] = origin.pieces.file_format
     start_weights = origin.weights(settings.load_checkpoint)
     network = build_model(mf_config, start_weights, description, console, is_training=True)
+    network.graph_key = graph_key(trainer_config)
     if start_weights:  # training does not move neurons
         description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
     team = _build_team(settings, workers, position | {"step": origin.step}, network)
@@ -99,10 +103,6 @@ def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console
         if origin.pieces is None:
             _clear(run, origin.point)
         folder.write_description({**config, "model": settings.tree["model"]})
-    trainer_config = trainer_tree(settings, run.steps_per_epoch, origin.step)
-    if origin.pieces is not None:
-        trainer_config["load_ckpt_format"] = origin.pieces.file_format
-    network.graph_key = graph_key(trainer_config)
     evaluator = _evaluator(network, settings, team) if settings.eval_files else None
     callbacks = build_callbacks(run, settings, evaluator, description, position)
     if origin.point is not None:
