@@ -28,6 +28,7 @@ SLOW = (
     "parity/test_original_outputs.py",
     "unit/bench",
     "unit/data/prepare/test_prepare_workers.py",
+    "unit/evaluate/metrics/test_golden.py",
     "unit/evaluate/report/test_browser.py",
     "unit/experts",
     "unit/generate",
