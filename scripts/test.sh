@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh
 
 tests=yes
-coverage=(--cov=scimind --cov-report=)
+coverage=(--cov=scimind --cov-report= --cov-skips-slow)
 case "${1:-}" in
     --checks)
         tests=no
@@ -32,15 +32,13 @@ run "format" ruff format --check .
 run "types" mypy
 run "layers" lint-imports --no-cache # a cache would be one more folder in the tree
 if [ $tests = yes ]; then
-    # Python 3.12 and later can count lines almost for free; before, pure Python under coverage takes about half as long again.
-    python -c 'import sys; sys.exit(sys.version_info < (3, 12))' && export COVERAGE_CORE=sysmon
     # A process for each core, and a file of tests in one process, since files share what they prepare. They begin in the
     # order of tests/conftest.py: pytest-xdist's own puts files of few tests last, and the longest are among them.
     run "tests" python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=20 \
         "${coverage[@]}" "$@"
     if [ ${#coverage[@]} -gt 0 ]; then
-        # Lines that only other processes run, such as those of the commands that tests start, do not count.
-        say "Coverage: $(python -m coverage report --format=total) % of the lines of scimind"
+        # Without the slow tests, which would take longer, and without the processes that tests start.
+        say "Coverage: $(python -m coverage report --format=total) % of the lines of scimind, by the tests that are not slow"
     fi
 fi
 

@@ -1,7 +1,8 @@
 """Tiers of tests, as markers that follow from where a test is: its kind, and whether it is slow.
 
 `-m "unit and not slow"` selects by marker. `--fast` leaves slow files out before they are imported, since importing
-MindSpore and MindFormers alone takes seconds.
+MindSpore and MindFormers alone takes seconds. `--cov-skips-slow` keeps coverage from slowing down what is slow already:
+before Python 3.12, counting lines slows all of Python down, MindSpore's compiler included.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ SLOW = (
     "parity/test_original_outputs.py",
     "unit/bench",
     "unit/data/prepare/test_prepare_workers.py",
+    "unit/evaluate/metrics/test_golden.py",
     "unit/evaluate/report/test_browser.py",
     "unit/experts",
     "unit/generate",
@@ -53,6 +55,7 @@ def markers_of(path: Path) -> tuple[str, ...]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fast", action="store_true", help="leave out slow tests, see tests/support/tiers.py")
+    parser.addoption("--cov-skips-slow", action="store_true", help="count no lines while slow tests run")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -60,5 +63,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    for name in markers_of(item.path):
+    markers = markers_of(item.path)
+    for name in markers:
         item.add_marker(name)
+    if "slow" in markers and item.config.getoption("cov_skips_slow"):
+        item.add_marker("no_cover")  # a marker of pytest-cov
