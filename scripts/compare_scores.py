@@ -2,7 +2,8 @@
 
     python scripts/compare_scores.py output/quickstart/untrained output/quickstart/finetuned
 
-Each folder holds `evaluation.json`, of `--run_mode eval`, and `molecules.json`, of `scimind evaluate`.
+Each folder must have `evaluation.json`, written by `--run_mode eval`, and `molecules.json`, written by `scimind
+evaluate`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 ROWS = (
-    ("loss of the answers' tokens", "evaluation.json", "loss"),
-    ("token accuracy of the answers", "evaluation.json", "token_accuracy"),
-    ("generated SMILES that RDKit parses", "molecules.json", "metrics.validity.value"),
-    ("generated SMILES that are the molecule", "molecules.json", "metrics.exact.value"),
+    ("loss on answer tokens", "evaluation.json", "loss"),
+    ("accuracy on answer tokens", "evaluation.json", "token_accuracy"),
+    ("generated SMILES that RDKit can parse", "molecules.json", "metrics.validity.value"),
+    ("generated SMILES that match exactly", "molecules.json", "metrics.exact.value"),
 )
 
 
@@ -33,7 +34,7 @@ def main(folders: list[str]) -> int:
 
 
 def _value(content: Any, key: str) -> float:
-    """Returns a number of nested objects; a dot in its key goes one deeper."""
+    """Returns a number in nested objects; each dot in the key leads one level deeper."""
     for part in key.split("."):
         content = content[part]
     return float(content)
