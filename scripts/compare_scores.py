@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 ROWS = (
-    ("loss on answer tokens", "evaluation.json", "loss"),
-    ("accuracy on answer tokens", "evaluation.json", "token_accuracy"),
-    ("generated SMILES that RDKit can parse", "molecules.json", "metrics.validity.value"),
-    ("generated SMILES that match exactly", "molecules.json", "metrics.exact.value"),
+    ("loss of the answers' tokens", "evaluation.json", "loss"),
+    ("token accuracy of the answers", "evaluation.json", "token_accuracy"),
+    ("generated SMILES that RDKit parses", "molecules.json", "metrics.validity.value"),
+    ("generated SMILES that are the molecule", "molecules.json", "metrics.exact.value"),
 )
 
 

@@ -39,7 +39,7 @@ def faults(smiles: str, text: str) -> list[str]:
     mol = Chem.MolFromSmiles(smiles)
     parsed = _TEXT.fullmatch(text)
     if parsed is None or _KINDS_END.search(parsed["kind"]):
-        return [f"this check cannot read the sentence: {text}"]
+        return [f"not a sentence that this check can parse: {text}"]
     wrong = []
     if (parsed["charge"] or "").strip() != _charge(mol):
         wrong.append(f"charge is {_charge(mol) or 'none'}")
