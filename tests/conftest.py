@@ -64,7 +64,7 @@ class TestTimes:
     """The durations of tests: read from pytest's cache, passed to pytest-xdist's workers, kept for the next run.
 
     Args:
-        cache: Where times are kept; None keeps none.
+        cache: The cache that keeps the times; None keeps none.
     """
 
     __test__ = False  # not a class of tests

@@ -131,7 +131,7 @@ def _training(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
     mode = tree.get("run_mode")
     model = tree.get("model", {}).get("model_config") or {}
     if mode in TRAINING_MODES and model.get("use_past"):
-        yield f"{_MODEL}.use_past (True) breaks training; set it to False where run_mode is {mode}"
+        yield f"{_MODEL}.use_past (True) breaks training; set it to False for run_mode {mode}"
     needed = {"finetune": ["train_dataset"], "train": ["train_dataset"], "eval": ["eval_dataset"]}.get(mode or "", [])
     if mode in TRAINING_MODES and tree.get("do_eval"):
         needed.append("eval_dataset")

@@ -22,7 +22,7 @@ _FEWEST_TASKS = 5
 
 @dataclass(frozen=True)
 class BatchEncoding:
-    """Padded token ids: input_ids and attention_mask (1 where there is a token) int32 [b, s], lengths int32 [b]."""
+    """Padded token ids: input_ids and attention_mask (1 for tokens, 0 for padding) int32 [b, s], lengths int32 [b]."""
 
     input_ids: NDArray[np.int32]
     attention_mask: NDArray[np.int32]

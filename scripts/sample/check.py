@@ -1,4 +1,4 @@
-"""Checks whether a description is true of its molecule, in a different way from how the description was made.
+"""Checks whether a description is true of its molecule, independently of how the description was made.
 
 The text is parsed into statements, and each is derived anew from the structure: groups by walking from atom to
 neighbour instead of SMARTS, ring systems by cutting them out and comparing canonical SMILES, counts by counting.

@@ -1,11 +1,11 @@
-"""Compiles configurations' training steps for single devices, as the frontend sees them on Ascend.
+"""Compiles the training steps of configurations for single devices, as the frontend sees them on Ascend.
 
     python -m tests.support.compiled_step CASES.json
 
 CASES.json is a list of cases: `config`, a path, or `network` "products", with `overrides`, `rank`, `bad`, a fault to
-put in, and `strategy_file`, where the strategies are written. Each gives one line of JSON: its number, `error` ("" for
-none), `layouts` and `collectives`. What MindFormers' Trainer puts around the model (pipeline, virtual data set,
-optimizer, step) is put there by the Trainer's own methods.
+insert, and `strategy_file`, the file for the strategies. Each case gives one line of JSON: its number, `error` ("" for
+none), `layouts` and `collectives`. Everything that MindFormers' Trainer puts around the model (pipeline, virtual data
+set, optimizer, step) is added by the Trainer's own methods.
 """
 
 from __future__ import annotations

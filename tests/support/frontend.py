@@ -1,10 +1,10 @@
 """MindSpore's automatic-parallel frontend on a CPU, to check whether it accepts the shard strategies of a network.
 
-A CPU-only MindSpore has the whole frontend, whose passes refuse the device target "CPU". Here the name of another one
-is registered without a device behind it, MindSpore's own test seam answers for the collectives, and compilation ends
-before kernels are chosen. It proves that strategies are accepted, not that kernels exist, memory suffices or numbers
-agree. Written for MindSpore 2.9 on x86-64, with private names and one C++ symbol of it; a process that uses it can do
-nothing else.
+A CPU-only MindSpore has the whole frontend, but its passes reject the device target "CPU". Here the name of another
+target is registered without an actual device, MindSpore's own test interface answers for the collectives, and
+compilation ends before kernels are chosen. This proves that strategies are accepted, not that kernels exist, memory
+suffices or numbers agree. It is written for MindSpore 2.9 on x86-64 and uses private names and one C++ symbol; a
+process that uses it cannot do anything else.
 """
 
 from __future__ import annotations
@@ -62,14 +62,14 @@ def be_device(rank: int, device_num: int) -> None:
 
 
 def compile_frontend(network: ms.nn.Cell, *inputs: ms.Tensor) -> dict[str, Any]:
-    """Compiles up to the kernels.
+    """Compiles a network up to the choice of kernels.
 
     Returns:
-        `layouts`: each split parameter's slice and whole shape; `collectives`: how often each operator occurs.
+        `layouts`: the slice and the full shape of each split parameter; `collectives`: the number of each operator.
 
     Raises:
-        RuntimeError: A strategy is refused; also the other errors of MindSpore's frontend. The reason may be in the log
-            on standard error only.
+        RuntimeError: A strategy is rejected, or the frontend raises another error. The reason may only be in the log on
+            standard error.
     """
     phase = "train" if network.training else "predict"  # compiler passes depend on the name
     with _called("Ascend"):

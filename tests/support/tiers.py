@@ -1,7 +1,7 @@
 """Tiers of tests, as markers that follow from the path of a test: its kind, and whether it is slow.
 
-`-m "unit and not slow"` selects by marker. `--fast` leaves slow files out before they are imported, since importing
-MindSpore and MindFormers alone takes seconds.
+`-m "unit and not slow"` selects by marker. `--fast` skips slow files before they are imported, since just importing
+MindSpore and MindFormers takes seconds.
 """
 
 from __future__ import annotations

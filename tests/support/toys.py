@@ -28,7 +28,7 @@ class ByteCodec:
 class ToyAttention:
     """One layer of causal attention with random weights and positions: logits depend on all previous tokens.
 
-    `vocab_size` real tokens and three rows of padding that would win if they were not masked.
+    It has `vocab_size` real tokens and three padding rows, which would win if they were not masked.
     """
 
     def __init__(self, vocab_size: int = 259, max_length: int = 96, size: int = 16, seed: int = 0) -> None:

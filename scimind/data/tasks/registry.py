@@ -103,7 +103,7 @@ def find_task(name: str | Path | Task) -> Task:
 @cache
 def _built_in(name: str) -> Task:
     if name == "conversation":
-        return ConversationTask(name, description="Use conversation JSON as it is.")
+        return ConversationTask(name, description="Train on conversation JSON directly.")
     if name == "pretrain":
         return PretrainTask.standard()
     return load_task(FOLDER / f"{name}.yaml")

@@ -125,7 +125,7 @@ def test_device_addresses_are_read_from_the_drivers_configuration(tmp_path: Path
     )
     assert read_device_addresses(tmp_path / "hccn.conf") == SERVERS[0][1]
     (tmp_path / "empty.conf").write_text("netmask_0=255.255.255.0\n")
-    with pytest.raises(DataError, match="names no address"):
+    with pytest.raises(DataError, match="has no line address"):
         read_device_addresses(tmp_path / "empty.conf")
 
 

@@ -143,7 +143,7 @@ GOOD = json.dumps({"id": "a", "conversation": turns("q", "a")})
             1,
             "is not JSON; give conversation JSON, or for a table another task",
         ),
-        ("conversation", '["text"]', 1, "needs a list under the key conversation; this one is 'text'"),
+        ("conversation", '["text"]', 1, "needs a list under the key \"conversation\"; this one is 'text'"),
         ("conversation", '[{"id": 1, "turns": []}]', 1, "this one has the keys id, turns"),
         ("conversation", '[{"conversation": []}]', 1, "the conversation is empty"),
         (
@@ -154,8 +154,8 @@ GOOD = json.dumps({"id": "a", "conversation": turns("q", "a")})
         ),
         ("conversation", json.dumps([{"conversation": turns("q", " ")}]), 1, "turn 2 is empty"),
         ("conversation", json.dumps([{"conversation": turns("q", "a")[::-1]}]), 1, "turn 1 is from gpt, not human"),
-        ("conversation", '[{"conversation": [{"from": "me", "value": "x"}]}]', 1, "turn 1 is from 'me'; write human"),
-        ("conversation", '[{"conversation": [{"from": "human"}]}]', 1, "turn 1 needs the keys from and value"),
+        ("conversation", '[{"conversation": [{"from": "me", "value": "x"}]}]', 1, "turn 1 is from 'me'; use human"),
+        ("conversation", '[{"conversation": [{"from": "human"}]}]', 1, 'turn 1 needs the keys "from" and "value"'),
         (
             "smiles2text",
             "CID\tSMILES\n1\tC\n",

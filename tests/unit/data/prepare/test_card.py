@@ -84,7 +84,7 @@ def test_the_card_names_its_inputs(folder: Path) -> None:
     card = (folder / "set.card.md").read_text()
     checksum = hashlib.sha256((folder / "molecules.txt").read_bytes()).hexdigest()
     assert tables(card)["input"] == {f"`{folder / 'molecules.txt'}`": f"`{checksum}`"}
-    assert "Split by random, seed 3;" in card
+    assert "Split: random, seed 3;" in card
     longest = max(int((row["input_ids"] != 0).sum()) for rows in written(folder).values() for row in rows)
     assert f"max {longest}; the maximum is {ROOM}." in card
     assert "![Records by length](set.lengths.png)" in card

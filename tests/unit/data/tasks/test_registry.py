@@ -89,7 +89,7 @@ def test_all_faults_of_a_file_come_at_once(write):
     ("text", "fault"),
     [
         ("", "is empty; start from one of the files in"),
-        ("- 1\n", "holds [1] where settings such as `name: my_task` are expected"),
+        ("- 1\n", "contains [1] where settings such as `name: my_task` are expected"),
         ("name: [\n", "own.yaml:2: not valid YAML"),
         ("name: a\nname: b\n", "own.yaml:2: not valid YAML: 'name' is given twice; keep one of them"),
         ("a: &a [*a]\n", "nested deeper than"),
