@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output", type=Path, metavar="FILE", help="JSON file for the metrics, which are also printed")
     add("--items", type=Path, metavar="FILE", help=".jsonl or .tsv file for the scores of each item")
-    add("--submission", type=Path, metavar="ZIP", help="also write the outputs as a submission to L+M-24")
+    add("--submission", type=Path, metavar="ZIP", help="write the outputs as a submission to L+M-24")
     add(
         "--inputs",
         type=Path,

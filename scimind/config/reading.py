@@ -113,7 +113,9 @@ def read_file(path: Path, example: str, samples: str = "") -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ConfigError(f"contains {show(tree)} where settings such as `{example}` are expected", path)
     if _depth(tree) > _DEEPEST:
-        raise ConfigError(f"has sections nested deeper than {_DEEPEST}; no setting is that deep", path)
+        raise ConfigError(
+            f"has sections nested deeper than {_DEEPEST}; remove them, since no setting is that deep", path
+        )
     return tree
 
 

@@ -50,7 +50,7 @@ def _sizes(model: Mapping[str, Any]) -> Iterator[str]:
         if hidden % heads:
             yield f"{_MODEL}.hidden_size ({hidden}) must be a multiple of num_heads ({heads}); change one of them"
         elif (hidden // heads) % 2:
-            yield f"{_MODEL}.hidden_size ({hidden}) / num_heads ({heads}) must be even for rotary positions; change one"
+            yield f"{_MODEL}.hidden_size ({hidden}) / num_heads ({heads}) must be even for rotary embedding; change one"
     if heads and groups and heads % groups:
         yield f"{_MODEL}.num_heads ({heads}) must be a multiple of n_kv_heads ({groups}); change one of them"
     vocabulary = model.get("vocab_size")

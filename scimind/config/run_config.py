@@ -116,7 +116,7 @@ class RunConfig(dict[str, Any]):
 
     @property
     def devices(self) -> int:
-        """Number of devices that the run is spread over."""
+        """Number of devices over which the run is distributed."""
         if not self["use_parallel"]:
             return 1
         spread = self["parallel_config"]

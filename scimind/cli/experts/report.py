@@ -46,5 +46,6 @@ def run(args: argparse.Namespace) -> int:
                 args.output.parent.mkdir(parents=True, exist_ok=True)
                 replace_text(args.output, report_text(report))
             except OSError as error:
-                raise SciMindError(f"{args.output}: cannot be written ({error.strerror})") from error
+                reason = f"{args.output}: cannot be written ({error.strerror}); choose another file"
+                raise SciMindError(reason) from error
     return 0

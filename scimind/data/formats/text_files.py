@@ -75,7 +75,7 @@ def open_text(path: Path, notes: FileNotes | None = None) -> tuple[str, Iterator
         read.append(block)
         if start := block.lstrip()[:1]:
             return start, chain(read, blocks)
-    raise DataError("the file is empty; give one with records", path)
+    raise DataError("the file is empty; give a file with records", path)
 
 
 def lines_of(blocks: Iterable[str], longest: int | None = None) -> Iterator[str]:
@@ -148,7 +148,7 @@ def _text_blocks(path: Path, notes: FileNotes | None) -> Iterator[str]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"is a truncated or corrupt gzip file ({error}); download it again", path) from error
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}); give a file", path) from error
+        raise DataError(f"cannot be read ({error.strerror}); give a readable file", path) from error
     except UnicodeDecodeError as error:
         # The rest of the previous block, at most part of a character, contains no line end.
         line += error.object.count(b"\n", 0, error.start)

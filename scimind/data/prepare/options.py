@@ -15,7 +15,7 @@ DUPLICATES = ("drop", "keep")
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """Settings of one preparation.
+    """The settings of a preparation.
 
     Args:
         seq_length: Sequence length s of the model, at least 1.

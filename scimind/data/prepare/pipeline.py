@@ -187,7 +187,7 @@ def _nothing_written(written: Written, inputs: Sequence[str], seq_length: int) -
             f"no record fits seq_length ({seq_length}); the shortest needs {min(lengths) - 1}, the longest "
             f"{max(lengths) - 1}; raise seq_length"
         )
-    return SciMindError(f"no usable record in {', '.join(inputs)}; see its format in the README")
+    return SciMindError(f"no usable record in {', '.join(inputs)}; check its format, see docs/data.md")
 
 
 def _write_summary(folder: Path, files: Sequence[str], summary: PrepareSummary) -> PrepareSummary:

@@ -12,7 +12,7 @@ from tests.unit.config.support import MODEL, ROOT, faults_of
     [
         ([MODEL + "num_experts=10"], "intermediate_size (512) must be a multiple of num_experts (10)"),
         ([MODEL + "hidden_size=130"], "hidden_size (130) must be a multiple of num_heads (4)"),
-        ([MODEL + "hidden_size=132"], "must be even for rotary positions"),
+        ([MODEL + "hidden_size=132"], "must be even for rotary embedding"),
         ([MODEL + "n_kv_heads=3"], "num_heads (4) must be a multiple of n_kv_heads (3)"),
         ([MODEL + "eos_token_id=2112"], "eos_token_id (2112) must be below vocab_size (2112)"),
         (
