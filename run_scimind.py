@@ -1,4 +1,4 @@
-"""Finetunes SciMind, evaluates it, or predicts with it, from a MindFormers YAML; `--help` tells the options."""
+"""Finetunes or evaluates SciMind, or predicts with it, from a MindFormers YAML; `--help` shows the options."""
 
 import sys
 

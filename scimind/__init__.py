@@ -1,6 +1,6 @@
 """SciMind: a Llama with modality-routed experts for text, molecules, proteins and nucleic acids.
 
-Names are loaded when they are first used, so that `import scimind` does not load MindSpore.
+Names are loaded on first use, so that `import scimind` does not load MindSpore.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name from its module at its first use."""
+    """Loads a public name from its module on first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'scimind' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

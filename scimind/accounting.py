@@ -1,7 +1,7 @@
-"""Parameters and work of a model, computed from its settings alone; `scimind.memory` has its memory.
+"""Parameters and FLOPs of a model, computed from its settings alone; `scimind.memory` estimates its memory.
 
-Symbols are those of scimind.model: d hidden, h neurons of the feed-forward, E experts, v vocabulary. FLOPs count a
-multiply and an add as two.
+Symbols are those of scimind.model: d hidden, h neurons of the feed-forward layer, E experts, v vocabulary. A
+multiplication and an addition count as two FLOPs.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from scimind.modality import MODALITY_NAMES
 
 @dataclass(frozen=True)
 class ModelShape:
-    """Sizes of a model.
+    """The sizes of a model.
 
     Args:
-        layers: Decoder layers.
+        layers: Number of decoder layers.
         hidden: d.
-        heads: Attention heads.
-        groups: Heads of keys and values.
+        heads: Number of attention heads.
+        groups: Number of key and value heads.
         neurons: h.
         experts: E.
-        vocabulary: v, padding rows included.
+        vocabulary: v, including padding rows.
         length: Longest sequence in tokens.
-        tied: Whether the output layer uses the embedding's weights.
+        tied: Whether the output layer shares the weights of the embedding.
         qkv_bias: Whether queries, keys and values have a bias.
-        output_bias: Whether attention's output has a bias.
+        output_bias: Whether the output of attention has a bias.
         router: activation, modality or learned.
-        active: Experts that a token of each modality uses; where shared and chosen experts may coincide, the most.
+        active: Number of experts that a token of each modality uses; the maximum if shared and chosen ones may overlap.
     """
 
     layers: int
@@ -51,7 +51,7 @@ class ModelShape:
 
     @classmethod
     def of(cls, model: Mapping[str, Any]) -> ModelShape:
-        """Returns the sizes that a checked section model.model_config means."""
+        """Returns the sizes of a model from its checked section `model.model_config`."""
         routing = RoutingSettings.create(**{name: model[name] for name in ROUTING_FIELDS if name in model})
         return cls(
             layers=model["num_layers"],
@@ -71,16 +71,16 @@ class ModelShape:
 
     @property
     def key_size(self) -> int:
-        """Numbers of one token's keys in one layer; its values have as many."""
+        """Number of elements of one token's keys in one layer; its values have as many."""
         return self.hidden // self.heads * self.groups
 
     def active_neurons(self, modality: str) -> int:
-        """Returns the feed-forward neurons of one layer that a token of the modality uses."""
+        """Returns the number of feed-forward neurons that a token of the modality uses in one layer."""
         return self.neurons // self.experts * self.active[modality]
 
 
 def parameters(shape: ModelShape) -> dict[str, int]:
-    """Returns the number of parameters of each part of the whole model."""
+    """Returns the number of parameters of each part of the model."""
     d, keys = shape.hidden, shape.key_size
     attention = 2 * d * d + 2 * d * keys
     attention += d + 2 * keys if shape.qkv_bias else 0
@@ -96,7 +96,7 @@ def parameters(shape: ModelShape) -> dict[str, int]:
 
 
 def active_parameters(shape: ModelShape, modality: str) -> int:
-    """Returns the parameters that a token of the modality uses; of the embedding, its own row."""
+    """Returns the number of parameters that a token of the modality uses; of the embedding only its row."""
     parts = parameters(shape)
     used = shape.layers * 3 * shape.hidden * shape.active_neurons(modality)
     output = shape.vocabulary * shape.hidden
@@ -104,13 +104,13 @@ def active_parameters(shape: ModelShape, modality: str) -> int:
 
 
 def feed_forward_flops(shape: ModelShape, modality: str | None = None) -> int:
-    """Returns the FLOPs of one token's feed-forward layers, computing only what is used.
+    """Returns the FLOPs of the feed-forward layers for one token, computing active experts only.
 
-    The router `activation` scores experts by their neurons' outputs, so it saves the last of three products only.
+    Router `activation` scores experts by the outputs of their neurons, so it only saves the last of three products.
 
     Args:
         shape: The model.
-        modality: The token's; None for the dense layer, which is also what `dispatch: masked` computes.
+        modality: Modality of the token; None means the dense layer, which `dispatch: masked` computes too.
     """
     used = shape.neurons if modality is None else shape.active_neurons(modality)
     first = shape.neurons if shape.router == "activation" else used
@@ -121,7 +121,7 @@ def feed_forward_flops(shape: ModelShape, modality: str | None = None) -> int:
 
 
 def token_flops(shape: ModelShape, modality: str | None = None) -> int:
-    """Returns the FLOPs of one token forward, as the last of a full sequence; `modality` as in feed_forward_flops."""
+    """Returns the forward FLOPs of the last token of a full sequence; `modality` as in `feed_forward_flops`."""
     d = shape.hidden
     projections = 2 * (2 * d * d + 2 * d * shape.key_size)
     scores = 4 * shape.length * d

@@ -1,7 +1,7 @@
-"""Files and folders that are replaced whole: a reader sees the old one or the new one, never a part.
+"""Replaces files and folders atomically: a reader sees the old one or the new one, never a part.
 
-Everything is written under a temporary name in the same folder and renamed at the end. After an exception, an
-interruption included, what was there is unchanged and the temporary name is gone.
+Everything is written under a temporary name in the same folder and renamed at the end. After an exception, including
+an interruption, the old content is unchanged and the temporary name is gone.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from pathlib import Path
 
 @contextmanager
 def new_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Yields the temporary name under which a file is to be written; it replaces `path` when the context ends.
+    """Yields a temporary path to write a file to; it replaces `path` when the context ends.
 
     Args:
         path: The file; its folder must exist.
-        durable: Whether the disk must have the bytes before the file is renamed.
+        durable: Whether the bytes must be on disk before the file is renamed.
 
     Raises:
-        OSError: It cannot be written; the error names `path`.
+        OSError: The file cannot be written; the error names `path`.
     """
     temporary = _temporary(path)
     try:
@@ -40,16 +40,16 @@ def new_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def replace_text(path: Path, text: str, *, errors: str = "strict", durable: bool = False) -> None:
-    """Writes a text file in UTF-8, line breaks as they are.
+    """Writes a text file in UTF-8, with line breaks unchanged.
 
     Args:
         path: The file; its folder must exist.
         text: Its content.
-        errors: What happens to a lone surrogate, see `str.encode`.
-        durable: Whether the disk must have the bytes before the file is renamed.
+        errors: How a lone surrogate is handled, see `str.encode`.
+        durable: Whether the bytes must be on disk before the file is renamed.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The file cannot be written.
     """
     with new_file(path, durable=durable) as temporary:
         temporary.write_bytes(text.encode("utf-8", errors))
@@ -60,14 +60,14 @@ def new_folder(path: Path, *, durable: bool = False, shared: bool = False) -> It
     """Yields an empty temporary folder, which replaces `path` when the context ends.
 
     Args:
-        path: The folder; its parents are made.
-        durable: Whether the disk must have the folder's files, which hold no subfolder, before it is renamed, and the
-            new name before this returns.
-        shared: Whether several processes may make the folder at the same time. Each writes its own, and the first to
-            finish wins; a folder that exists is then not replaced.
+        path: The folder; its parents are created.
+        durable: Whether the files of the folder, which must not have subfolders, must be on disk before it is renamed,
+            and its new name before this returns.
+        shared: Whether several processes may create the folder at the same time. Each writes its own, and the first to
+            finish wins; an existing folder is then not replaced.
 
     Raises:
-        OSError: It cannot be written, or is shared and another process has made it.
+        OSError: The folder cannot be written, or is shared and another process has created it.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}") if shared else _temporary(path)
     shutil.rmtree(temporary, ignore_errors=True)
@@ -88,15 +88,15 @@ def new_folder(path: Path, *, durable: bool = False, shared: bool = False) -> It
 
 @contextmanager
 def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    """Yields a temporary folder inside `folder`; files written there move to `folder` when the context ends.
+    """Yields a temporary folder inside `folder`; files written to it are moved to `folder` when the context ends.
 
-    Each file has its final name from the start, for formats that store it. An exception before the end changes nothing
-    in `folder`.
+    Each file has its final name from the start, for formats that store their name. An exception before the end leaves
+    `folder` unchanged.
 
     Args:
-        folder: Where the files go; made with its parents.
-        names: All files that may be written, in the order in which they are moved. One that exists in `folder` and is
-            not written again is removed.
+        folder: Folder of the files; created with its parents.
+        names: All files that may be written, in the order in which they are moved. An existing file in `folder` that
+            is not written again is removed.
 
     Raises:
         OSError: A file cannot be written.
@@ -115,7 +115,7 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Deletes a folder; one that cannot be deleted stays, whole or under its temporary name."""
+    """Deletes a folder; if that fails, it stays complete, or under its temporary name."""
     temporary = _temporary(path)
     with suppress(OSError):
         shutil.rmtree(temporary, ignore_errors=True)
@@ -124,18 +124,18 @@ def remove_folder(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path, pattern: str) -> None:
-    """Deletes the folders that a killed process had begun to write or to delete.
+    """Deletes folders that a killed process had begun to write or to delete.
 
     Args:
-        folder: Where they are.
-        pattern: Their final names, such as "step_*".
+        folder: Folder that contains them.
+        pattern: Pattern of their final names, such as "step_*".
     """
     for path in folder.glob(_temporary(Path(pattern)).name):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def sync(path: Path) -> None:
-    """Returns when the disk has a file's bytes, or a folder's names."""
+    """Returns once the bytes of a file, or the names in a folder, are on disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Errors that a user can mend.
+"""Errors that a user can fix.
 
-A command that ends in a `SciMindError` prints its one line and exits with status 2. Any other exception is a fault of
-the program and keeps its traceback.
+A command that raises a `SciMindError` prints its message on one line and exits with status 2. Any other exception is a
+fault of the program and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ _LONGEST_EXCERPT = 80
 
 
 class SciMindError(ValueError):
-    """A mistake in what the user gave; its text says what is wrong and what to do."""
+    """A mistake in the user's input; the message says what is wrong and what to do."""
 
 
 class ConfigError(SciMindError):
-    """One or several faults of a configuration, collected and raised once.
+    """One or several faults in a configuration, collected and raised together.
 
     Args:
         faults: One sentence per fault, at least one.
-        source: The file or object that holds the configuration.
+        source: The file or object that contains the configuration.
     """
 
     def __init__(self, faults: str | Sequence[str], source: str | Path | None = None) -> None:
@@ -36,7 +36,7 @@ class DataError(SciMindError):
     Args:
         reason: What is wrong and what to do.
         path: The file.
-        line: Line number, from 1; None where a line has no meaning.
+        line: Line number, from 1; None if lines have no meaning.
         text: The offending text; only its beginning is shown.
     """
 
@@ -47,7 +47,7 @@ class DataError(SciMindError):
 
 
 class TokenError(SciMindError):
-    """A character that has no token, with its position in the text.
+    """A character without a token, with its position in the text.
 
     Args:
         reason: What is wrong and what to do.
@@ -61,9 +61,9 @@ class TokenError(SciMindError):
 
 
 class CheckpointError(SciMindError):
-    """Weights that do not fit the model they are loaded into."""
+    """Weights that do not fit the model into which they are loaded."""
 
 
 def excerpt(text: str) -> str:
-    """Returns `text` cut to 80 characters, with an ellipsis where something was cut."""
+    """Returns `text` cut to 80 characters, with an ellipsis if something was cut."""
     return text if len(text) <= _LONGEST_EXCERPT else text[: _LONGEST_EXCERPT - 1] + "…"

@@ -1,7 +1,7 @@
-"""Work spread over processes, with its results in order.
+"""Distributes work over processes and returns the results in order.
 
-The workers are processes of their own, not copies of this one: they load what the work needs and nothing else, they do
-not run the caller's script again as `multiprocessing` may, and they end by themselves when the caller is gone.
+The workers are separate processes, not copies of this one: they load only what the work needs, they do not run the
+caller's script again as `multiprocessing` may, and they end by themselves when the caller is gone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scimind.errors import SciMindError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Tasks that wait in a worker's queue: enough to keep it busy, few enough to hold the memory down.
+# Tasks that wait in a worker's queue: enough to keep it busy, few enough to limit memory.
 _QUEUED = 3
 _START = "import sys; sys.path[:] = sys.argv[1:]; from scimind.parallel import serve; serve()"
 
@@ -36,7 +36,7 @@ def available_cores() -> int:
 
 
 def check_workers(workers: int) -> int:
-    """Returns a number of workers that was given, if it is one.
+    """Returns the given number of workers after a check.
 
     Raises:
         SciMindError: It is less than 1.
@@ -49,20 +49,20 @@ def check_workers(workers: int) -> int:
 def ordered_map(
     function: Callable[[Task], Result], tasks: Iterable[Task], workers: int, *, fewest: int = 1
 ) -> Generator[Result, None, None]:
-    """Yields `function(task)` of each task, in the tasks' order.
+    """Yields `function(task)` for each task, in the order of the tasks.
 
-    Tasks are read as they are needed, so that memory does not grow with their number. Close the iterator where it is
-    not read to its end (`contextlib.closing`): that ends the workers.
+    Tasks are read as needed, so memory does not grow with their number. If the iterator is not read to its end, close
+    it (`contextlib.closing`), which ends the workers.
 
     Args:
-        function: Something that can be pickled, such as a method of a small object; each worker gets it once.
-        tasks: The tasks; about equally large, since each worker gets every n-th.
-        workers: Processes; with one, this process does the work itself.
-        fewest: Tasks for which starting processes pays; up to so many are done here.
+        function: A picklable function, such as a method of a small object; each worker receives it once.
+        tasks: The tasks, about equally large, since each worker gets every n-th task.
+        workers: Number of processes; with one, this process does the work itself.
+        fewest: Up to this many tasks are done in this process, as starting others would not pay off.
 
     Raises:
-        SciMindError: What `function` raised, or a worker ended before its work did.
-        RuntimeError: `function` raised something else, whose traceback is the text.
+        SciMindError: `function` raised it, or a worker ended before its work was done.
+        RuntimeError: `function` raised another exception, whose traceback is the message.
     """
     tasks = iter(tasks)
     first = list(islice(tasks, fewest + 1)) if workers > 1 else []
@@ -86,10 +86,10 @@ def ordered_map(
 
 
 class _Worker:
-    """A process that answers tasks one after the other."""
+    """A process that works on tasks one after the other."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
-        # In a session of its own, so that Ctrl-C in a terminal reaches this process alone, which then ends the worker.
+        # In a separate session, so that Ctrl-C in a terminal only reaches this process, which then ends the worker.
         self._process = subprocess.Popen(
             [sys.executable, "-c", _START, *sys.path],
             stdin=subprocess.PIPE,
@@ -97,24 +97,24 @@ class _Worker:
             start_new_session=True,
         )
         self._messages: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        # A thread writes, since a worker that is writing its result does not read.
+        # A thread does the writing, since a worker that is writing its result does not read.
         self._sender = threading.Thread(target=self._send_messages, daemon=True)
         self._sender.start()
         self.send(function)
 
     def send(self, message: Any) -> None:
-        """Puts a task into the worker's queue."""
+        """Adds a task to the worker's queue."""
         self._messages.put(pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL))
 
     def receive(self) -> Any:
-        """Waits for the result of the oldest task that was sent, and returns it or raises its error."""
+        """Waits for the result of the oldest task, and returns it or raises its error."""
         assert self._process.stdout is not None
         try:
             is_good, result = pickle.load(self._process.stdout)
         except (EOFError, pickle.UnpicklingError) as error:
             raise SciMindError(
-                f"a worker process ended before its work did ({_ending(self._process.wait())}); give fewer workers if "
-                "memory ran out"
+                f"a worker process ended before its work was done ({_ending(self._process.wait())}); use fewer workers "
+                "if memory ran out"
             ) from error
         if is_good:
             return result
@@ -133,18 +133,18 @@ class _Worker:
 
     def _send_messages(self) -> None:
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):  # the worker has ended, which `receive` tells
+        with suppress(BrokenPipeError):  # the worker has ended, which `receive` reports
             while (message := self._messages.get()) is not None:
                 self._process.stdin.write(message)
                 self._process.stdin.flush()
 
 
 def serve() -> None:
-    """Answers the tasks of a caller that holds the other ends of standard input and output, until it is gone."""
+    """Works on the tasks of the caller at the other ends of standard input and output, until the caller is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     tasks = sys.stdin.buffer
     results = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what the work prints must not get among the results
+    os.dup2(2, 1)  # whatever the work prints must not mix with the results
     with suppress(EOFError, pickle.UnpicklingError, BrokenPipeError):
         function = pickle.load(tasks)
         while True:
@@ -152,7 +152,7 @@ def serve() -> None:
 
 
 def _answer(function: Callable[[Any], Any], task: Any, results: BinaryIO) -> None:
-    """Writes whether a task went well, and its result or its error."""
+    """Writes whether a task succeeded, and its result or its error."""
     try:
         answer = (True, function(task))
     except SciMindError as error:
@@ -164,5 +164,5 @@ def _answer(function: Callable[[Any], Any], task: Any, results: BinaryIO) -> Non
 
 
 def _ending(status: int) -> str:
-    """Returns how a process ended, in words."""
+    """Returns in words how a process ended."""
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"

@@ -1,4 +1,4 @@
-"""Protocol buffers read field by field, without their schema: MindSpore's checkpoints and SentencePiece's models."""
+"""Reads protocol buffers field by field, without a schema: MindSpore's checkpoints and SentencePiece's models."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import BinaryIO
 
 
 def fields(stream: BinaryIO, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Yields number, start and stop of each field of a message; a plain number has its value as start and no stop.
+    """Yields number, start and stop of each field of a message; for a plain number, start is its value and stop -1.
 
     Args:
-        stream: A file; it is read at the fields' heads only.
-        start: Where the message begins.
-        stop: Where it ends.
+        stream: A file, which is only read at the heads of the fields.
+        start: Position at which the message begins.
+        stop: Position at which it ends.
 
     Raises:
-        ValueError: The message is cut, or has a field of fixed width.
+        ValueError: The message is truncated, or has a field of fixed width.
     """
     position = start
     while position < stop:
@@ -37,16 +37,16 @@ def fields(stream: BinaryIO, start: int, stop: int) -> Iterator[tuple[int, int, 
 
 
 def varint(stream: BinaryIO) -> int:
-    """Returns the number at a file's position, and leaves the position behind it.
+    """Returns the number at the position of a file, and moves the position past it.
 
     Raises:
-        ValueError: The file ends within it, or it has more than 64 bits.
+        ValueError: The file ends within the number, or it has more than 64 bits.
     """
     value = 0
     for shift in range(0, 70, 7):
         byte = stream.read(1)
         if not byte:
-            raise ValueError("it ends within a number")
+            raise ValueError("the file ends within a number")
         value |= (byte[0] & 0x7F) << shift
         if not byte[0] & 0x80:
             return value

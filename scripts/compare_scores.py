@@ -2,7 +2,8 @@
 
     python scripts/compare_scores.py output/quickstart/untrained output/quickstart/finetuned
 
-Each folder holds `evaluation.json`, of `--run_mode eval`, and `molecules.json`, of `scimind evaluate`.
+Each folder must have `evaluation.json`, written by `--run_mode eval`, and `molecules.json`, written by `scimind
+evaluate`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def main(folders: list[str]) -> int:
 
 
 def _value(content: Any, key: str) -> float:
-    """Returns a number of nested objects; a dot in its key goes one deeper."""
+    """Returns a number in nested objects; each dot in the key leads one level deeper."""
     for part in key.split("."):
         content = content[part]
     return float(content)

@@ -13,8 +13,8 @@ say() {
     printf '\n== %s\n' "$*"
 }
 
-# Whether a command is a Python that SciMind runs on and that can make environments. It is run, because a name on the
-# PATH may be a shim for a Python that is not there.
+# Whether a command is a Python that supports SciMind and can create environments. It is run, because a name on the PATH
+# may be a shim for a Python that is not installed.
 _fits() {
     "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' >/dev/null 2>&1
 }
@@ -32,7 +32,7 @@ find_python() {
     return 1
 }
 
-# What an environment must have been made from to be right: the dependencies, the Python, the place of the sources.
+# What an environment depends on: the dependencies, the Python version, the location of the sources.
 _expected_stamp() {
     "$1" - "$REPOSITORY" "$EXTRAS" <<'PYTHON'
 import hashlib, pathlib, sys
@@ -45,13 +45,13 @@ PYTHON
 use_environment() {
     local python stamp
     if [ -z "${SCIMIND_PYTHON:-}" ] && [ -f "$STAMP" ] && _fits "$ENVIRONMENT/bin/python"; then
-        python="$ENVIRONMENT/bin/python" # made before, by a Python that may not be on the PATH any more
+        python="$ENVIRONMENT/bin/python" # an existing one, made by a Python that may no longer be on the PATH
     else
         python="$(find_python)" || return 1
     fi
     stamp="$(_expected_stamp "$python")"
     if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$stamp" ] && _fits "$ENVIRONMENT/bin/python"; then
-        say "Environment: $ENVIRONMENT is right, reused"
+        say "Environment: reusing $ENVIRONMENT, which is up to date"
     else
         _install "$python" || return 1
         printf '%s\n' "$stamp" >"$STAMP"
@@ -63,7 +63,7 @@ use_environment() {
 _install() {
     local python="$1"
     if [ -e "$ENVIRONMENT" ] && [ ! -f "$ENVIRONMENT/pyvenv.cfg" ] && [ -n "$(ls -A "$ENVIRONMENT")" ]; then
-        echo "$ENVIRONMENT is no virtual environment and not empty; set SCIMIND_VENV to another folder." >&2
+        echo "$ENVIRONMENT is neither empty nor a virtual environment; set SCIMIND_VENV to another folder." >&2
         return 1
     fi
     rm -f "$STAMP"
@@ -72,7 +72,7 @@ _install() {
         "$python" -m venv --clear "$ENVIRONMENT" || return 1
     fi
     "$ENVIRONMENT/bin/python" -m pip install -qq --disable-pip-version-check --editable "$REPOSITORY[$EXTRAS]" || {
-        echo "pip could not install SciMind; its message is above." >&2
+        echo "pip could not install SciMind; see its message above." >&2
         return 1
     }
 }

@@ -1,4 +1,4 @@
-"""Writes HCCL's rank table of one server or several, or checks one; `--help` tells the options."""
+"""Writes the HCCL rank table of one server or several, or checks one; `--help` shows the options."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command."""
     parser = argparse.ArgumentParser(
         prog="make_rank_table.py",
-        description="Writes HCCL's rank table of this server, or one of several servers' tables, or checks one.",
+        description="Write the HCCL rank table of this server, merge the tables of several servers, or check a table.",
         allow_abbrev=False,
     )
     parser.add_argument("--server", metavar="ADDRESS", help="address of this server")
-    parser.add_argument("--devices", default="0-7", metavar="LIST", help="its devices (default: 0-7)")
+    parser.add_argument("--devices", default="0-7", metavar="LIST", help="numbers of its devices (default: 0-7)")
     parser.add_argument(
-        "--device-ips", metavar="LIST", help=f"their addresses in this order (default: {HCCN_CONFIGURATION}'s)"
+        "--device-ips",
+        metavar="LIST",
+        help=f"addresses of the devices, in the same order (default: those in {HCCN_CONFIGURATION})",
     )
-    parser.add_argument("--merge", nargs="+", metavar="FILE", help="the servers' tables, in the order of their ranks")
-    parser.add_argument("--check", metavar="FILE", help="a table to check; nothing is written")
-    parser.add_argument("--output", metavar="FILE", help="the table to write")
+    parser.add_argument("--merge", nargs="+", metavar="FILE", help="tables of the servers, in order of their ranks")
+    parser.add_argument("--check", metavar="FILE", help="table to check; nothing is written")
+    parser.add_argument("--output", metavar="FILE", help="table to write")
     return parser
 
 
@@ -43,12 +45,12 @@ def run(args: argparse.Namespace) -> int:
     """
     ways = [way for way in (args.server, args.merge, args.check) if way]
     if len(ways) != 1:
-        raise SciMindError("give one of --server ADDRESS, --merge FILE… and --check FILE")
+        raise SciMindError("give exactly one of --server ADDRESS, --merge FILE… and --check FILE")
     if args.check:
         print(f"{args.check}: {_count(read_rank_table(args.check))}")
         return 0
     if not args.output:
-        raise SciMindError("no place for the table; give --output FILE")
+        raise SciMindError("no output file; give --output FILE")
     if args.merge:
         table = merge_rank_tables([read_rank_table(path) for path in args.merge])
     else:
@@ -63,18 +65,21 @@ def _table_of_server(address: str, devices: str, given: str | None) -> RankTable
     if given is not None:
         addresses = given.split(",")
         if len(addresses) != len(numbers):
-            raise SciMindError(f"--device-ips has {len(addresses)} addresses, --devices has {len(numbers)} devices")
+            raise SciMindError(
+                f"--device-ips has {len(addresses)} addresses, but --devices has {len(numbers)} devices; "
+                "give one address per device"
+            )
         known = dict(zip(numbers, addresses, strict=True))
     else:
         known = read_device_addresses()
     lacking = [str(number) for number in numbers if number not in known]
     if lacking:
-        raise SciMindError(f"{HCCN_CONFIGURATION} has no address of device {', '.join(lacking)}; give --device-ips")
+        raise SciMindError(f"{HCCN_CONFIGURATION} has no address for device {', '.join(lacking)}; give --device-ips")
     return make_rank_table([(address, {number: known[number] for number in numbers})])
 
 
 def _read_numbers(text: str) -> list[int]:
-    """Returns the numbers that a list such as `0-3,6` means."""
+    """Returns the numbers in a list such as `0-3,6`."""
     numbers: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")

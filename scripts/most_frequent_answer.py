@@ -1,10 +1,10 @@
-"""Answers every question with the most frequent answer of the training data: what a model has to beat.
+"""Answers every question with the most frequent answer in the training data: the baseline that a model has to beat.
 
     python scripts/most_frequent_answer.py train.json test.json frequent.jsonl
 
-The first file is what a model learns from, the second what it is tested on, both conversations of `scimind prepare`;
-the third gets predictions for `scimind evaluate`. Of answers that are equally frequent, the one is taken that shares
-the most words with a hundred others (the mean F1 of words), so that there is a best one where all answers differ.
+The first file is the training data, the second the test data, both conversations written by `scimind prepare`; the
+predictions for `scimind evaluate` are written to the third. Among equally frequent answers, the one that shares most
+words with a hundred others (mean F1 of words) is used, so that there is a best one even if all answers differ.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COMPARED = 100
 
 
 def most_frequent(answers: Sequence[str]) -> str:
-    """Returns the most frequent of at least one answer; see the module for a tie."""
+    """Returns the most frequent answer; see the module for ties. There must be at least one answer."""
     counts = Counter(answers)
     most = max(counts.values())
     tied = sorted(answer for answer, count in counts.items() if count == most)
@@ -34,7 +34,7 @@ def most_frequent(answers: Sequence[str]) -> str:
 
 
 def _shared(one: Counter[str], other: Counter[str]) -> float:
-    """Returns the F1 of two texts' words, 0 … 1."""
+    """Returns the F1 of the words of two texts, 0 … 1."""
     return 2 * (one & other).total() / max(1, one.total() + other.total())
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to predictions on molecules that the model has not seen, with scores, on a CPU.
+# From an empty machine to predictions on held-out molecules, with scores, on a CPU.
 #
 #   bash scripts/quickstart.sh
 set -euo pipefail
@@ -12,7 +12,7 @@ FINETUNE=configs/scimind_nano_finetune.yaml
 PREDICT=configs/scimind_nano_predict.yaml
 
 prepare() {
-    say "Prepare: the sample's conversations to token ids, in output/sample"
+    say "Prepare: encoding the conversations of the sample, in output/sample"
     local split
     for split in train test; do
         scimind prepare --task conversation --name "$split" --seq_length 160 --overwrite \
@@ -21,13 +21,13 @@ prepare() {
 }
 
 finetune() {
-    say "Finetune: the nano model, in output/nano"
+    say "Finetune: training the nano model, in output/nano"
     python run_scimind.py --config "$FINETUNE" --run_mode finetune
 }
 
-# score NAME CHECKPOINT: token accuracy of the answers and valid molecules, on records that were held out.
+# score NAME CHECKPOINT: loss, token accuracy and scores of generated molecules, on held-out records.
 score() {
-    say "Score: the $1 model on molecules that were held out, in $OUT/$1"
+    say "Score: the $1 model on held-out molecules, in $OUT/$1"
     python run_scimind.py --config "$FINETUNE" --run_mode eval --load_checkpoint "$2" --output_dir "$OUT/$1"
     predict text2smiles "$@"
     scimind evaluate --task text2smiles --predictions "$OUT/$1/text2smiles.jsonl" --output "$OUT/$1/molecules.json" \
@@ -50,7 +50,7 @@ scimind report --predictions "$OUT/finetuned/text2smiles.jsonl" --metrics "$OUT/
     --losses output/nano --title "Quickstart: molecules from descriptions" --output "$OUT/report.html"
 python scripts/compare_scores.py "$OUT/untrained" "$OUT/finetuned"
 say "Done. Look at:
-   output/nano/loss.png                          the loss while training
+   output/nano/loss.png                          the loss during training
    output/nano/checkpoint                        the weights
    $OUT/finetuned/smiles2text.jsonl   descriptions of molecules
    $OUT/finetuned/text2smiles.jsonl   molecules from descriptions
@@ -59,11 +59,11 @@ say "Done. Look at:
 say "Next, in this folder:
    source $ENVIRONMENT/bin/activate
 
-   # describe a molecule of yours; one SMILES per line:
+   # describe your own molecules, one SMILES per line:
    echo 'CC(=O)Oc1ccccc1C(=O)O' > molecules.txt
    scimind predict --config $PREDICT --task smiles2text --input molecules.txt --output output/answers.txt
 
-   # train on your own CSV, here with the columns molecule and caption:
+   # train on your own CSV with the columns molecule and caption:
    scimind prepare --task smiles2text --input my.csv --output output/my_data --seq_length 160 --eval_fraction 0.1
    scimind finetune --config $FINETUNE --train_dataset output/my_data/my.mindrecord \\
        --eval_dataset output/my_data/my_eval.mindrecord --output_dir output/my_model"

@@ -4,8 +4,8 @@
 #   bash scripts/run_distribute.sh RANK_TABLE|msrun CONFIG [0,8] finetune [option of run_scimind.py …]
 #   bash scripts/run_distribute.sh --config CONFIG --workers 8 [--run_mode finetune] [option of run_scimind.py …]
 #
-# --help tells the options. Its exit status is that of the job. The Python is $SCIMIND_PYTHON, that of the environment
-# which scripts/quickstart.sh makes, or python3 of the PATH.
+# --help shows the options. The exit status is that of the job. The Python is $SCIMIND_PYTHON, that of the environment
+# made by scripts/quickstart.sh, or python3 on the PATH.
 set -euo pipefail
 repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 

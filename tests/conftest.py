@@ -1,4 +1,4 @@
-"""Settings for all tests, made before MindSpore or MindFormers is imported, and the order in which they run."""
+"""Settings for all tests, applied before MindSpore or MindFormers is imported, and the order in which tests run."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import pytest
 
 pytest_plugins = ["tests.support.tiers"]
 
-# MindFormers otherwise creates ./output/log wherever the tests are started.
+# Otherwise MindFormers creates ./output/log wherever the tests are started.
 os.environ.setdefault("LOG_MF_PATH", tempfile.mkdtemp(prefix="scimind_test_log_"))
 os.environ.setdefault("GLOG_v", "3")
-# Tests run side by side, and threads that wait busily take the others' cores.
+# Tests run in parallel, and busy-waiting threads would take cores from other tests.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# The user's cache of compiled graphs is left alone.
+# Do not touch the user's cache of compiled graphs.
 os.environ.setdefault("SCIMIND_CACHE_DIR", tempfile.mkdtemp(prefix="scimind_test_cache_"))
 
-# Folders with long files, which begin first where no earlier run has measured them.
+# Folders with long files, which start first unless an earlier run has measured them.
 LONG_FOLDERS = ("integration", "parallel", "parity", "unit/generate", "unit/model")
-SECONDS = "scimind/seconds"  # in pytest's cache: how long each test took when it last ran, its fixtures included
+SECONDS = "scimind/seconds"  # in pytest's cache: how long each test took when it last ran, including its fixtures
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):  # pytest-xdist's workers do not keep times, and get those of earlier runs
+    if not hasattr(config, "workerinput"):  # pytest-xdist's workers keep no times, but get those of earlier runs
         cache = getattr(config, "cache", None)
         config.pluginmanager.register(TestTimes(cache), "scimind-test-times")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Puts the longest file first, begun while the other cores have something left to do: a file is one process's."""
+    """Puts the longest files first, since each runs in one process, so that the other cores stay busy meanwhile."""
     if hasattr(config, "workerinput"):
         seconds = config.workerinput["seconds"]
     else:
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> list[pytest.Item]:
-    """Returns tests by file, first those of files without a time, by folder, then the others, from the longest on."""
+    """Returns tests by file: first those of files without a time, by folder, then the others, longest first."""
     total: dict[Path, float] = {}
     for item in items:
         total[item.path] = total.get(item.path, 0.0) + seconds.get(item.nodeid, 0.0)
@@ -61,10 +61,10 @@ def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> lis
 
 
 class TestTimes:
-    """How long tests take: read from pytest's cache, given to the workers of pytest-xdist, and kept for the next run.
+    """The durations of tests: read from pytest's cache, passed to pytest-xdist's workers, kept for the next run.
 
     Args:
-        cache: Where times are kept; None keeps none.
+        cache: The cache that keeps the times; None keeps none.
     """
 
     __test__ = False  # not a class of tests

@@ -1,4 +1,4 @@
-"""The `scimind` command: one verb per task, each in a module that is loaded when it is used."""
+"""The `scimind` command: one verb per task, each in a module that is loaded only when the verb is used."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from scimind._version import __version__
 from scimind.cli.exit_status import guarded
 
-# A verb's module has `add_arguments(parser)` and `run(args) -> int`. A module that has `OVERRIDES = True` also takes
-# `--section.name=value` and finds these in `args.overrides`.
+# A verb's module has `add_arguments(parser)` and `run(args) -> int`. A module with `OVERRIDES = True` also accepts
+# `--section.name=value`, which it finds in `args.overrides`.
 VERBS = {
-    "prepare": "turn records into conversations and MindRecord files",
-    "convert": "turn a checkpoint of another form into one of SciMind, or back",
-    "experts": "divide neurons into experts, choose them for modalities, tune routers, measure",
+    "prepare": "turn raw records into conversations and MindRecord files",
+    "convert": "convert a checkpoint from another format to SciMind's, or back",
+    "experts": "divide neurons into experts, assign experts to modalities, tune routers, measure partitions",
     "finetune": "train a model on prepared records",
     "predict": "answer prompts with a model",
     "evaluate": "score a file of predictions",
-    "report": "show an evaluation as one HTML page",
-    "check": "show a configuration, its parameters, work and memory, without loading a model",
+    "report": "write an evaluation as a single HTML page",
+    "check": "show a configuration with its parameters, FLOPs and memory, without loading a model",
 }
 
 
@@ -28,24 +28,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status: 0, or 2 for a user's mistake.
 
     Args:
-        argv: Arguments without the program's name; None for those of the process.
+        argv: Arguments without the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     return guarded("scimind", lambda: _run(arguments))
 
 
 def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
-    """Returns the parser of the command, with the arguments of one verb only, so that no other module is loaded."""
+    """Returns the parser of the command, with the arguments of `verb` only, so that no other module is loaded."""
     parser = argparse.ArgumentParser(
         prog="scimind",
         description="A Llama with modality-routed experts for text, molecules, proteins and nucleic acids.",
-        epilog="`scimind VERB --help` tells the arguments of a verb.",
+        epilog="`scimind VERB --help` shows the arguments of a verb.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"scimind {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for name, summary in VERBS.items():
-        child = verbs.add_parser(name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False)
+        child = verbs.add_parser(
+            name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False
+        )
         if name == verb:
             module = importlib.import_module(f"scimind.cli.{name}")
             module.add_arguments(child)
@@ -54,7 +56,7 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Returns the parsed arguments of a command; argparse ends the process with status 2 where they are wrong."""
+    """Returns the parsed arguments of a command; argparse ends the process with status 2 if they are wrong."""
     verb = next((argument for argument in arguments if not argument.startswith("-")), None)
     args, rest = build_parser(verb).parse_known_args(arguments)
     if getattr(args.module, "OVERRIDES", False):
@@ -67,6 +69,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    """Runs the verb that the arguments name."""
+    """Runs the verb named in the arguments."""
     args = parse(arguments)
     return int(args.module.run(args))

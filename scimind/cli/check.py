@@ -1,4 +1,4 @@
-"""`scimind check`: what a configuration means, without loading MindSpore or weights."""
+"""`scimind check`: shows what a configuration means, without loading MindSpore or weights."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ OVERRIDES = True
 
 _GIBI = 2**30
 _CARD_BASIS = (
-    "counted from MindFormers' operators and MindSpore's parallel modes, not measured on a card; weights include those "
-    "that are gathered from other cards"
+    "derived from MindFormers' operators and MindSpore's parallel modes, not measured on a card; weights include those "
+    "gathered from other cards"
 )
 _PROCESS_BASIS = (
-    "on top of what MindSpore takes when it is loaded, with SciMind's own operators; within 20 % of measured training "
+    "in addition to the memory of MindSpore itself, with SciMind's own operators; within 20 % of measured training "
     "steps (scripts/bench/memory.py)"
 )
-_SLOW_KERNELS = "MindFormers' operators, which this configuration uses, take more than twice as much on a CPU"
-# Gigabytes of a card, and how many of them MindSpore's context.max_device_memory leaves to the model.
+_SLOW_KERNELS = "this configuration uses MindFormers' operators, which take more than twice as much memory on a CPU"
+# Memory of a card in GB, and how much of it MindSpore's context.max_device_memory leaves to the model.
 _CARDS = ((32, 31), (64, 58))
 
 
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints what the configuration means; returns the exit status."""
+    """Prints the resolved configuration and the report on it; returns the exit status."""
     config = load_config(args.config, overrides_of(args))
     print(f"# Resolved configuration of {args.config}")
     print(config.to_yaml())
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def report(config: RunConfig) -> list[str]:
-    """Returns the lines on parameters, work, memory and devices."""
+    """Returns the lines on parameters, FLOPs, memory and devices."""
     shape = accounting.ModelShape.of(config.model_config)
     parts = accounting.parameters(shape)
     lines = ["# Parameters", *(f"{name:14}{number:>18,}" for name, number in parts.items() if number)]
@@ -53,10 +53,10 @@ def report(config: RunConfig) -> list[str]:
 
 
 def _work(config: RunConfig, shape: accounting.ModelShape) -> list[str]:
-    """Returns the lines on what a token of each modality uses."""
+    """Returns the lines on the experts, parameters and FLOPs that a token of each modality uses."""
     dense = accounting.feed_forward_flops(shape)
     lines = [
-        f"# Per token, forward, at {shape.length} tokens of context (training: three times, with recompute four times)",
+        f"# Per token, forward pass at {shape.length} tokens of context (training: 3 times that, 4 with recompute)",
         f"{'modality':14}{'experts':>10}{'active parameters':>20}{'FLOPs':>20}{'feed-forward':>16}",
     ]
     for name in MODALITY_NAMES:
@@ -68,7 +68,9 @@ def _work(config: RunConfig, shape: accounting.ModelShape) -> list[str]:
     lines.append(
         f"{'dense, masked':14}{shape.experts:>7}/{shape.experts:<2}{'':20}{accounting.token_flops(shape):>20,}"
     )
-    lines.append(f"dispatch {config.model_config['dispatch']}: grouped computes what is active, masked the dense layer")
+    lines.append(
+        f"dispatch {config.model_config['dispatch']}: grouped computes active neurons only, masked the dense layer"
+    )
     return [*lines, ""]
 
 
@@ -88,15 +90,15 @@ def _memory(config: RunConfig) -> list[str]:
 
 
 def _process_verdict(total: int) -> str:
-    """Returns whether a process fits this machine."""
+    """Returns a line that says whether the process fits the memory of this machine."""
     here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return f"{_fits(total, here)} the {_size(here)} of this machine"
 
 
 def _card_verdicts(total: int, limit: str | None) -> list[str]:
-    """Returns whether a model fits cards of either size, and the limit that the configuration sets."""
+    """Returns lines that say whether the model fits cards of either size and the limit set in the configuration."""
     lines = [
-        f"{_fits(total, usable * _GIBI)} a card of {card} GB, of which {usable} are for the model"
+        f"{_fits(total, usable * _GIBI)} a {card} GB card, of which {usable} GB are available to the model"
         for card, usable in _CARDS
     ]
     set_here = re.fullmatch(r"(\d+(?:\.\d+)?)\s*GB", limit or "")
@@ -106,12 +108,12 @@ def _card_verdicts(total: int, limit: str | None) -> list[str]:
 
 
 def _fits(total: int, available: int) -> str:
-    """Returns "fits" or "does not fit", with the share of the memory that is needed."""
+    """Returns "fits" or "does not fit", with the share of the available memory that is needed."""
     return f"{'fits' if total <= available else 'does not fit'} ({total / available:.0%})"
 
 
 def _devices(config: RunConfig) -> list[str]:
-    """Returns the lines on devices and on the size of a step."""
+    """Returns the lines on devices and on the batch of a step."""
     spread = config["parallel_config"]
     lines = ["# Devices", f"{config.devices} x {config.device_target}"]
     if config["use_parallel"]:
@@ -119,11 +121,11 @@ def _devices(config: RunConfig) -> list[str]:
         lines.append(", ".join(f"{name} {spread[name]}" for name in names))
     if config.run_mode in ("finetune", "train"):
         records = config.global_batch_size
-        lines.append(f"global batch {records} records, up to {records * config.seq_length:,} tokens a step")
+        lines.append(f"global batch {records} records, up to {records * config.seq_length:,} tokens per step")
     return lines
 
 
 def _size(count: int) -> str:
-    """Returns bytes in MiB or GiB."""
+    """Returns a number of bytes as text in MiB or GiB."""
     mebi = count / 2**20
     return f"{mebi / 1024:,.1f} GiB" if mebi >= 1024 else f"{mebi:,.1f} MiB"

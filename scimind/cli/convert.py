@@ -1,4 +1,4 @@
-"""`scimind convert`: checkpoints of Hugging Face, MindFormers and the original SciMind to ours, and back."""
+"""`scimind convert`: converts Hugging Face, MindFormers and original SciMind checkpoints to ours, and back."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from scimind.config.routing import ROUTERS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the verb's flags."""
+    """Adds the arguments of the verb."""
     add = parser.add_argument
-    add("--input", required=True, type=Path, metavar="PATH", help="folder or file of weights")
-    add("--output", required=True, type=Path, metavar="DIR", help="the new folder")
+    add("--input", required=True, type=Path, metavar="PATH", help="folder or file of the weights to convert")
+    add("--output", required=True, type=Path, metavar="DIR", help="folder for the converted checkpoint")
     add(
         "--from",
         dest="kind",
         choices=("hf", "mindformers", "scimind-v0", "scimind"),
-        help="what the weights are: Hugging Face's, MindFormers', the original SciMind's, ours (default: guessed)",
+        help="format of the input: Hugging Face, MindFormers, the original SciMind, or this SciMind "
+        "(default: detected)",
     )
-    add("--to", choices=("scimind", "hf"), default="scimind", help="what they become (default: scimind)")
-    add("--partition", type=Path, metavar="DIR", help="experts of the neurons, of `scimind experts` or the original")
+    add("--to", choices=("scimind", "hf"), default="scimind", help="format of the output (default: scimind)")
+    add(
+        "--partition",
+        type=Path,
+        metavar="DIR",
+        help="partition of the neurons into experts, made by `scimind experts` or the original SciMind",
+    )
     add("--tokenizer", type=Path, metavar="PATH", help="tokenizer folder or SentencePiece model (default: the input's)")
     add(
         "--extension",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="tokens for the SMILES characters that the published tokenizer lacks (default: not for scimind-v0)",
+        help="whether to add tokens for the SMILES characters missing from the published tokenizer "
+        "(default: as in the input's tokenizer, else yes unless the input is scimind-v0)",
     )
     add(
         "--vocab-multiple",
@@ -35,47 +42,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=64,
         metavar="N",
-        help="pad the vocabulary to a multiple of N (default: 64)",
+        help="pad the vocabulary to a multiple of N rows (default: 64)",
     )
     add(
         "--new-rows",
         "--new_rows",
         choices=("pieces", "mean"),
         default="pieces",
-        help="a new token's row: the mean of the pieces that spell it, or of all rows (default: pieces)",
+        help="initial embedding of an added token: the mean of the pieces that spell it, or of all rows "
+        "(default: pieces)",
     )
     add(
         "--config",
         metavar="CONFIG",
-        help="run configuration, or the name of a shipped one, whose model_config has the routing, and missing sizes",
+        help="YAML file or name of a shipped configuration; its model_config supplies the routing and any sizes "
+        "that the input does not specify",
     )
-    add("--num-heads", "--num_heads", type=int, metavar="N", help="attention heads, where the input does not say")
-    add("--num-experts", "--num_experts", type=int, metavar="E", help="number of experts")
-    add("--router", choices=ROUTERS, help="what chooses the experts")
+    add("--num-heads", "--num_heads", type=int, metavar="N", help="attention heads, if the input does not specify them")
+    add("--num-experts", "--num_experts", type=int, metavar="N", help="number of experts")
+    add("--router", choices=ROUTERS, help="how experts are chosen")
     for name, what in (
-        ("experts-per-token", "activation: experts that a token uses, such as text=14,smiles=2"),
-        ("shared-experts", "activation: experts that are always used, such as text=10,smiles=0..13"),
-        ("expert-sets", "modality: experts of each modality, such as text=0..7,smiles=8..15"),
+        ("experts-per-token", "number of experts that a token uses, such as text=14,smiles=2; not for router modality"),
+        ("shared-experts", "experts that are always used, such as text=10,smiles=0..13; not for router modality"),
+        ("expert-sets", "experts of each modality, such as text=0..7,smiles=8..15; for router modality only"),
     ):
         add(f"--{name}", f"--{name.replace('-', '_')}", metavar="SPEC", help=what)
     add(
         "--released-routing",
         "--released_routing",
         action="store_true",
-        help="the shared experts that the original's released code adds by mistake",
+        help="add the shared experts that the original's released code adds by mistake",
     )
-    add("--allow-loss", "--allow_loss", action="store_true", help="export to hf although the routing is lost")
+    add("--allow-loss", "--allow_loss", action="store_true", help="export to hf even though the routing is lost")
     add(
         "--original-vocabulary",
         "--original_vocabulary",
         action="store_true",
-        help="export to hf only the rows that were there before a conversion added some",
+        help="export to hf without the vocabulary rows that an earlier conversion added",
     )
     add(
         "--changed-weights",
         "--changed_weights",
         action="store_true",
-        help="do not compare the weights with the checksums in scimind.json",
+        help="do not check the weights against the checksums in scimind.json",
     )
     add(
         "--shard-size",
@@ -83,25 +92,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=5.0,
         metavar="GIB",
-        help="largest file of an export to hf (default: 5)",
+        help="largest size of a file exported to hf, in GiB (default: 5)",
     )
-    for side, what in (("from", "the input has a folder rank_N for each card"), ("to", "the output gets one")):
+    for side, what in (("from", "input"), ("to", "output")):
         add(
             f"--{side}-strategy",
             f"--{side}_strategy",
             type=Path,
             metavar="PATH",
-            help=f"MindSpore's strategy file, or a folder with one of each stage: {what}; changes nothing else",
+            help=f"MindSpore strategy file of a sharded {what} with one folder rank_N per card, or a folder with one "
+            "such file per pipeline stage; converts nothing else",
         )
-    add("--dry-run", "--dry_run", action="store_true", help="print what would be done, and write nothing")
-    add("--overwrite", action="store_true", help="replace a checkpoint that exists")
+    add("--dry-run", "--dry_run", action="store_true", help="print what would be done without writing anything")
+    add("--overwrite", action="store_true", help="replace an existing checkpoint")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Converts and prints what was done; returns the exit status.
+    """Converts a checkpoint and prints what was done; returns the exit status.
 
     Raises:
-        SciMindError: A mistake in the weights or the flags.
+        SciMindError: The weights or the flags are wrong.
     """
     import sys
     import time
@@ -155,7 +165,7 @@ def run(args: argparse.Namespace) -> int:
         print(note)
     print(f"{conversion.source.kind} -> {args.to}: {len(target.tensors)} tensors, {target.nbytes / 2**30:.2f} GiB")
     if args.dry_run:
-        print("dry run: nothing is written")
+        print("dry run: nothing was written")
         return 0
     start = time.monotonic()
     mebibytes = max(1, target.nbytes >> 20)
@@ -175,15 +185,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _change_layout(args: argparse.Namespace) -> int:
-    """Cuts a checkpoint for cards, or puts it together from them; returns the exit status."""
+    """Splits a checkpoint over cards, or merges one; returns the exit status."""
     from scimind.checkpoint.formats.layouts import change_layout
     from scimind.errors import SciMindError
 
     given = [flag for flag in ("kind", "partition", "tokenizer", "config", "dry_run") if getattr(args, flag)]
     if given or args.to != "scimind":
         raise SciMindError(
-            "--from-strategy and --to-strategy change how a checkpoint is cut and nothing else; convert in a second "
-            "command, before it is cut or after it is put together"
+            "--from-strategy and --to-strategy only change how a checkpoint is sharded; convert it in a separate "
+            "command, before sharding or after merging"
         )
     files = change_layout(args.input, args.output, args.from_strategy, args.to_strategy)
     print(f"wrote {args.output}: {len(files)} checkpoint{'s' if len(files) > 1 else ''}")
@@ -191,15 +201,15 @@ def _change_layout(args: argparse.Namespace) -> int:
 
 
 def by_modality(flag: str, text: str | None, *, counts: bool = False) -> dict[str, Any] | None:
-    """Returns what a flag gives each modality.
+    """Returns the value of a flag for each modality.
 
     Args:
-        flag: Its name, for errors.
-        text: Such as "text=0..7+9,smiles=8..15"; None where the flag is not given.
+        flag: The flag's name, for errors.
+        text: The flag's value, such as "text=0..7+9,smiles=8..15"; None if the flag was not given.
         counts: Whether the values are numbers instead of lists of experts.
 
     Raises:
-        SciMindError: The text is not of that form.
+        SciMindError: The text does not have that form.
     """
     from scimind.errors import SciMindError
 
@@ -209,10 +219,11 @@ def by_modality(flag: str, text: str | None, *, counts: bool = False) -> dict[st
     for part in text.split(","):
         name, sign, value = part.partition("=")
         if not sign:
-            raise SciMindError(f"{flag} ({text}) must be such as text={'14' if counts else '0..7'},smiles=2")
+            raise SciMindError(f"{flag} ({text}) must have a form such as text={'14' if counts else '0..7'},smiles=2")
         try:
             items = [item if ".." in item else int(item) for item in value.split("+") if item]
             found[name.strip()] = int(value) if counts else items
         except ValueError as error:
-            raise SciMindError(f"{flag} ({part}) must be a number{'' if counts else ', or a span as 0..7'}") from error
+            what = "number" if counts else "number, or a span such as 0..7"
+            raise SciMindError(f"{flag} ({part}) must be a {what}") from error
     return found

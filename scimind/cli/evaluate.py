@@ -1,4 +1,4 @@
-"""`scimind evaluate`: scores of a file of predictions, submissions to L+M-24 and their ranking. Loads no MindSpore."""
+"""`scimind evaluate`: scores predictions, writes and ranks submissions to L+M-24. Does not load MindSpore."""
 
 from __future__ import annotations
 
@@ -19,27 +19,33 @@ _PROTOCOLS = ("lpm24", "molt5")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the verb's arguments."""
+    """Adds the arguments of the verb."""
     add_scoring_arguments(parser, needs_task=True)
     add = parser.add_argument
-    add("--output", type=Path, metavar="FILE", help="where the metrics go as JSON; they are printed in any case")
-    add("--items", type=Path, metavar="FILE", help="where each item's scores go: .jsonl or .tsv")
+    add("--output", type=Path, metavar="FILE", help="JSON file for the metrics, which are also printed")
+    add("--items", type=Path, metavar="FILE", help=".jsonl or .tsv file for the scores of each item")
     add("--submission", type=Path, metavar="ZIP", help="write the outputs as a submission to L+M-24")
-    add("--inputs", type=Path, metavar="FILE", help="what the submission answers, one a line, such as eval-text.txt")
+    add(
+        "--inputs",
+        type=Path,
+        metavar="FILE",
+        help="inputs that the submission answers, one per line, such as eval-text.txt",
+    )
     add(
         "--rank",
         nargs="+",
         type=Path,
         metavar="METRICS",
-        help="instead of scoring: rank the --output of several submissions over that of the first, as L+M-24 does",
+        help="instead of scoring, rank several submissions by their gain over the first, as L+M-24 does; give the "
+        "--output files of their evaluations",
     )
 
 
 def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: bool) -> None:
-    """Adds the arguments that say what is scored, and how.
+    """Adds the arguments that say what is scored and how.
 
     Args:
-        parser: A parser or a group of its arguments.
+        parser: A parser or an argument group.
         needs_task: Whether --task must be given.
     """
     add = parser.add_argument
@@ -47,65 +53,76 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         "--task",
         required=needs_task,
         metavar="TASK",
-        help=f"what was asked: one of {', '.join(TASKS)}; a .yaml or .py; or a group of metrics: {', '.join(GROUPS)}",
+        help=f"task of the predictions: one of {', '.join(TASKS)}; a .yaml or .py file that defines one; or a group of "
+        f"metrics: {', '.join(GROUPS)}",
     )
     add(
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="one output a line; .jsonl of predict; or MolT5's and L+M-24's TSV. For pretrain: losses, with the "
-        "columns modality, loss (nats) and perhaps tokens, id",
+        help="outputs to score: one per line, the .jsonl of `scimind predict`, or the TSV of MolT5 and L+M-24; for "
+        "task pretrain a table with the columns modality, loss (nats) and optionally tokens, id",
     )
     add(
         "--references",
         type=lambda text: Path(data_file(text)),
         metavar="FILE",
-        help="one a line, .jsonl or a table (default: with the predictions)",
+        help="references: one per line, .jsonl or a table (default: those in the predictions file)",
     )
     add(
         "--protocol",
         choices=_PROTOCOLS,
         default="lpm24",
-        help="similarities of invalid molecules: lpm24 counts 0, molt5 leaves them out (default: lpm24)",
+        help="similarity of invalid molecules: lpm24 counts them as 0, molt5 leaves them out (default: lpm24)",
     )
     add(
         "--wordpiece_vocab",
         "--wordpiece-vocab",
         type=Path,
         metavar="FILE",
-        help="SciBERT's vocab.txt, for BLEU, METEOR and properties as published (default: words)",
+        help="SciBERT's vocab.txt, to compute BLEU, METEOR and property scores as published (default: use words)",
     )
-    add("--wordnet", type=Path, metavar="FOLDER", help="WordNet 3.0, for METEOR (default: looked for)")
-    add("--properties", type=Path, metavar="FILE", help="L+M-24's nested_props.json, for property scores")
-    add("--withheld", type=Path, metavar="FILE", help="L+M-24's withheld_combos.txt, for withheld combinations")
+    add("--wordnet", type=Path, metavar="DIR", help="folder of WordNet 3.0, for METEOR (default: searched for)")
+    add("--properties", type=Path, metavar="FILE", help="nested_props.json of L+M-24, for property scores")
+    add("--withheld", type=Path, metavar="FILE", help="withheld_combos.txt of L+M-24, for withheld combinations")
     add("--training", type=Path, metavar="FILE", help="molecules of the training data, for novelty")
     add("--fcd", action="store_true", help="compute the Fréchet ChemNet distance; needs scimind[fcd]")
     add(
         "--positive_label",
         "--positive-label",
         metavar="LABEL",
-        help="of two labels (default: yes, true, 1 or positive)",
+        help="which of two labels is positive (default: yes, true, 1 or positive)",
     )
     add(
-        "--bootstrap", type=int, default=1000, metavar="N", help="samples for the intervals; 0 for none (default: 1000)"
+        "--bootstrap",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="bootstrap samples for confidence intervals; 0 turns these off (default: 1000)",
     )
-    add("--confidence", type=float, default=0.95, metavar="SHARE", help="of the intervals (default: 0.95)")
-    add("--seed", type=int, default=0, metavar="N", help="of the samples (default: 0)")
-    add("--workers", type=int, metavar="N", help="processes (default: one a core)")
+    add(
+        "--confidence",
+        type=float,
+        default=0.95,
+        metavar="SHARE",
+        help="confidence level of the intervals, between 0 and 1 (default: 0.95)",
+    )
+    add("--seed", type=int, default=0, metavar="INT", help="seed of the bootstrap samples (default: 0)")
+    add("--workers", type=int, metavar="N", help="number of processes (default: one per core)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scores the predictions, prints the scores and writes them; returns the exit status.
+    """Scores the predictions, prints and writes the scores; returns the exit status.
 
     Raises:
-        SciMindError: A mistake in the files or the flags.
+        SciMindError: The files or the flags are wrong.
     """
     if args.rank:
         return _rank(args.rank)
     if args.predictions is None:
         raise SciMindError("no predictions; give --predictions FILE")
     if args.inputs is not None and args.submission is None:
-        raise SciMindError("--inputs is for a submission; give --submission ZIP too")
+        raise SciMindError("--inputs only works with a submission; give --submission ZIP too")
     if args.submission is not None and not _submit(args):
         return 0
     import sys
@@ -131,10 +148,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
-    """Returns what the arguments of `add_scoring_arguments` say.
+    """Returns the options that the arguments of `add_scoring_arguments` describe.
 
     Raises:
-        SciMindError: A number is out of its range.
+        SciMindError: A number is out of range.
     """
     from scimind.evaluate.evaluation import EvaluateOptions
     from scimind.evaluate.resampling import Resampling
@@ -162,7 +179,7 @@ def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
 
 
 def _lines(evaluation: Evaluation) -> list[str]:
-    """Returns what is printed: the scores, the counts that are not 0, and what was not computed."""
+    """Returns the lines to print: the scores, the counts that are not 0, and what was not computed."""
     metrics: dict[str, Any] = evaluation.metrics
     width = max((len(name) for name in metrics["metrics"]), default=0)
     lines = [
@@ -174,8 +191,8 @@ def _lines(evaluation: Evaluation) -> list[str]:
             continue
         interval = "" if score["low"] is None else f"  [{score['low']:.4f}, {score['high']:.4f}]"
         theirs = metrics["protocol_values"].get(name)
-        beside = "" if theirs is None else f"  ({theirs:.4f} as the published script counts)"
-        lines.append(f"  {name:<{width}}  {score['value']:.4f}{interval}{beside}")
+        published = "" if theirs is None else f"  ({theirs:.4f} as computed by the published script)"
+        lines.append(f"  {name:<{width}}  {score['value']:.4f}{interval}{published}")
     counts = [
         f"{count} {name.replace('_', ' ')}" for name, count in metrics["counts"].items() if count and name != "items"
     ]
@@ -189,12 +206,12 @@ def _lines(evaluation: Evaluation) -> list[str]:
 
 
 def _submit(args: argparse.Namespace) -> bool:
-    """Writes the submission; returns whether there are references, with which the outputs can be scored as well."""
+    """Writes the submission; returns whether there are references, so that the outputs can be scored as well."""
     from scimind.evaluate.lpm24.submission import write_submission
     from scimind.evaluate.predictions import read_items
 
     if group_of(args.task) not in ("captions", "molecules"):
-        raise SciMindError(f"--submission is of captions or molecules, not of {args.task}")
+        raise SciMindError(f"--submission works with captions or molecules, not with {args.task}; leave it out")
     items = read_items(args.predictions, unescape=group_of(args.task) == "captions")
     counts = write_submission(args.submission, items, args.inputs)
     notes = [f"{counts[name]} {name}" for name in ("empty", "joined") if counts[name]]
@@ -206,7 +223,7 @@ def _rank(paths: list[Path]) -> int:
     from scimind.evaluate.lpm24.ranking import rank, read_metrics
 
     if len(paths) < 2:
-        raise SciMindError("--rank needs the baseline's metrics and at least one more")
+        raise SciMindError("--rank needs the metrics of the baseline and of at least one submission; give both")
     contents = [read_metrics(path) for path in paths]
     gains = rank(contents[0], contents[1:])
     print(f"mean gain over {paths[0]}, as L+M-24 ranks")

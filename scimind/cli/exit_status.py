@@ -1,4 +1,4 @@
-"""How a command ends: a user's mistake in one line, a fault of ours with its traceback."""
+"""How a command ends: a user's mistake with a one-line message, a fault of the program with its traceback."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _PIPE_CLOSED = 141
 
 
 def guarded(program: str, body: Callable[[], int]) -> int:
-    """Runs `body`; returns its exit status, 2 after a SciMindError, or 130 where the user stopped it.
+    """Runs `body`; returns its exit status, 2 after a SciMindError, or 130 if the user stopped it.
 
     Args:
-        program: Name in front of the message.
-        body: The command; anything but a SciMindError or an interruption passes through.
+        program: Name that the message begins with.
+        body: The command; any exception other than a SciMindError or an interruption passes through.
     """
     try:
         return body()
@@ -29,6 +29,6 @@ def guarded(program: str, body: Callable[[], int]) -> int:
         print(f"{program}: stopped", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output, such as `head`, has gone; Python would complain once more when it flushes.
+        # The reader of our output, such as `head`, is gone; Python would raise once more when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED

@@ -1,4 +1,4 @@
-"""`scimind finetune`: train a model on prepared records."""
+"""`scimind finetune`: trains a model on prepared records."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Finetunes; returns the exit status."""
+    """Finetunes the model; returns the exit status."""
     return execute(args, "finetune")

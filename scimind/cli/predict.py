@@ -1,4 +1,4 @@
-"""`scimind predict`: answer prompts with a model."""
+"""`scimind predict`: answers prompts with a model."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Predicts; returns the exit status."""
+    """Answers the prompts; returns the exit status."""
     return execute(args, "predict")

@@ -1,4 +1,4 @@
-"""`scimind prepare`: data files to conversation JSON and MindRecord."""
+"""`scimind prepare`: turns data files into conversation JSON and MindRecord."""
 
 from __future__ import annotations
 
@@ -21,12 +21,19 @@ _DEFAULTS = PrepareOptions()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the verb's flags."""
+    """Adds the arguments of the verb."""
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "--task", metavar="TASK", help=f"one of {', '.join(TASKS)}; or a file that describes one, .yaml or .py"
+        "--task",
+        metavar="TASK",
+        help=f"task of the records: one of {', '.join(TASKS)}; or a .yaml or .py file that defines one",
     )
-    what.add_argument("--mixture", type=Path, metavar="YAML", help="several tasks with their files and weights")
+    what.add_argument(
+        "--mixture",
+        type=Path,
+        metavar="YAML",
+        help="file that lists several tasks with their input files and weights, instead of --task and --input",
+    )
     add = parser.add_argument
     add(
         "--input",
@@ -34,41 +41,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=data_file,
         default=[],
         metavar="FILE",
-        help="one or several files; LABEL=FILE labels all records of a file, such as yes=promoters.fa",
+        help="input files; LABEL=FILE gives all records of a file that label, such as yes=promoters.fa",
     )
     add("--output", required=True, type=Path, metavar="DIR", help="folder for the results")
-    add("--name", help="first part of the results' names (default: the input's)")
-    add("--overwrite", action="store_true", help="replace results that exist")
+    add("--name", metavar="NAME", help="prefix of the result files (default: the name of the input or the task)")
+    add("--overwrite", action="store_true", help="replace existing results")
     add(
         "--workers",
         type=int,
         metavar="N",
-        help="processes that encode (default: the cores); the files do not depend on it",
+        help="number of encoding processes, which does not change the results (default: one per core)",
     )
-    _add_model_flags(parser.add_argument_group("the model"))
+    _add_model_flags(parser.add_argument_group("model"))
     _add_split_flags(parser.add_argument_group("splits"))
     _add_record_flags(parser.add_argument_group("records"))
 
 
 def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    length = "the model's seq_length (default: %(default)s)"
+    length = "sequence length of the model in tokens, its seq_length (default: %(default)s)"
     add("--seq-length", "--seq_length", type=int, default=_DEFAULTS.seq_length, metavar="N", help=length)
     add(
-        "--tokenizer", type=Path, metavar="PATH", help="tokenizer folder or SentencePiece model (default: the built-in)"
+        "--tokenizer",
+        type=Path,
+        metavar="PATH",
+        help="tokenizer folder or SentencePiece model (default: the built-in tokenizer)",
     )
     add(
         "--no-extension",
         "--no_extension",
         action="store_true",
-        help="only the published tokenizer's 98 tokens, for its checkpoints",
+        help="add only the published tokenizer's 98 tokens, as checkpoints that use it require",
     )
-    add("--loss-on-prompt", "--loss_on_prompt", action="store_true", help="learn the prompts too")
+    add(
+        "--loss-on-prompt",
+        "--loss_on_prompt",
+        action="store_true",
+        help="train on prompts as well as answers (default: on answers only)",
+    )
     add(
         "--pack",
         dest="packed",
         action="store_true",
-        help="put several short records into a row; train with model.model_config.packed True",
+        help="put several short records into one row; train with model.model_config.packed True",
     )
 
 
@@ -76,18 +91,19 @@ def _add_split_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     for name in ("eval", "test"):
         default = getattr(_DEFAULTS, f"{name}_fraction")
-        text = f"share of the records to set aside as NAME_{name} (default: {default:g})"
-        add(f"--{name}-fraction", f"--{name}_fraction", type=float, default=default, metavar="F", help=text)
+        text = f"share of the records to set aside as NAME_{name}, 0 to 1 (default: {default:g})"
+        add(f"--{name}-fraction", f"--{name}_fraction", type=float, default=default, metavar="SHARE", help=text)
     add(
         "--split",
         choices=SPLITS,
         default=_DEFAULTS.split,
-        help="what stays together: a molecule or sequence, a scaffold, a cluster of sequences (default: %(default)s)",
+        help="which records stay in the same split: those with the same molecule or sequence, with the same molecular "
+        "scaffold, or in the same cluster of sequences (default: %(default)s)",
     )
-    identity = "least identity in a cluster (default: %(default)s)"
-    add("--identity", type=float, default=_DEFAULTS.identity, metavar="F", help=identity)
-    seed = "decides splits, random SMILES, negatives, mixtures (default: %(default)s)"
-    add("--seed", type=int, default=_DEFAULTS.seed, help=seed)
+    identity = "minimum sequence identity within a cluster, above 0, at most 1 (default: %(default)s)"
+    add("--identity", type=float, default=_DEFAULTS.identity, metavar="SHARE", help=identity)
+    seed = "seed of splits, random SMILES, generated negatives and mixtures (default: %(default)s)"
+    add("--seed", type=int, default=_DEFAULTS.seed, metavar="INT", help=seed)
 
 
 def _add_record_flags(group: argparse._ArgumentGroup) -> None:
@@ -96,7 +112,7 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
         "--policy",
         choices=POLICIES,
         default=_DEFAULTS.policy,
-        help="a record that is too long is dropped, or its question's text is cut (default: %(default)s)",
+        help="for a record that is too long: drop it, or cut the text of its question (default: %(default)s)",
     )
     bad = group.add_mutually_exclusive_group()
     bad.add_argument(
@@ -104,41 +120,45 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
         "--on_bad",
         choices=ON_BAD,
         default=_DEFAULTS.on_bad,
-        help="at a faulty record: stop, or skip and list it (default: %(default)s)",
+        help="for a faulty record: stop, or skip it and list it in NAME.rejects.jsonl (default: %(default)s)",
     )
-    bad.add_argument("--strict", dest="on_bad", action="store_const", const="stop", help="the same as --on-bad stop")
-    duplicates = "records of equal question and answer (default: drop all but the first)"
+    bad.add_argument("--strict", dest="on_bad", action="store_const", const="stop", help="same as --on-bad stop")
+    duplicates = "records with the same question and answer: drop all but the first, or keep (default: %(default)s)"
     add("--duplicates", choices=DUPLICATES, default=_DEFAULTS.duplicates, help=duplicates)
     add(
         "--molecules",
         choices=MOLECULES,
         default=_DEFAULTS.molecules,
-        help="SMILES are checked by RDKit, made canonical, or taken as they are (default: %(default)s)",
+        help="SMILES: take as is, check with RDKit, or check and make canonical (default: %(default)s)",
     )
     add(
         "--randomised",
         type=int,
         default=_DEFAULTS.randomised,
         metavar="N",
-        help="learn from N further spellings of each molecule (default: %(default)s)",
+        help="add N records with random spellings of each molecule to train on (default: %(default)s)",
     )
-    add("--detect", action="store_true", help="look for sequences without marks in text, and list them")
-    add("--no-card", "--no_card", dest="card", action="store_false", help="write no data card and no histogram")
+    add("--detect", action="store_true", help="tag untagged sequences in text, and list them in NAME.detected.jsonl")
+    add("--no-card", "--no_card", dest="card", action="store_false", help="do not write a data card and a histogram")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prepares the files and prints what was done; returns the exit status.
+    """Prepares the files and prints a summary; returns the exit status.
 
     Raises:
-        SciMindError: A mistake in the files or the flags.
+        SciMindError: The files or the flags are wrong.
     """
     from scimind.data.prepare.mixture import prepare_mixture
     from scimind.data.prepare.task_files import prepare
     from scimind.errors import SciMindError
 
     if bool(args.input) == bool(args.mixture):
-        raise SciMindError("a mixture names its files; leave --input out" if args.mixture else "give --input FILE")
-    # Each flag has the name of its setting.
+        raise SciMindError(
+            "--mixture already names the input files; leave --input out"
+            if args.mixture
+            else "no input; give --input FILE"
+        )
+    # Each flag is named after its setting.
     names = [field.name for field in fields(PrepareOptions)]
     options = PrepareOptions(**{name: value for name, value in vars(args).items() if name in names})
     codec = _load_codec(args.tokenizer, extension=not args.no_extension)
@@ -152,7 +172,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _load_codec(path: Path | None, *, extension: bool) -> TokenCodec:
-    """Returns the tokenizer of a folder or a model file, or the built-in one."""
+    """Returns the tokenizer in a folder or a model file, or the built-in one."""
     from scimind.errors import SciMindError
     from scimind.tokenizer import TokenCodec
 
@@ -160,5 +180,7 @@ def _load_codec(path: Path | None, *, extension: bool) -> TokenCodec:
         return TokenCodec(path, extension=extension)
     codec = TokenCodec.load(path)
     if codec.extension and not extension:
-        raise SciMindError(f"{path} has the extension; leave --no-extension out, or give its tokenizer.model")
+        raise SciMindError(
+            f"{path} is a tokenizer with the extension; leave --no-extension out, or give its tokenizer.model"
+        )
     return codec

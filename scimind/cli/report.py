@@ -1,4 +1,4 @@
-"""`scimind report`: an evaluation as one HTML page that needs no network. Loads no MindSpore."""
+"""`scimind report`: writes an evaluation as one HTML page that needs no network. Does not load MindSpore."""
 
 from __future__ import annotations
 
@@ -17,20 +17,35 @@ _DRAWINGS = 200
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the verb's arguments."""
+    """Adds the arguments of the verb."""
     add = parser.add_argument
-    add("--output", required=True, type=Path, metavar="FILE", help="where the page goes, .html")
-    add("--metrics", type=Path, metavar="FILE", help="the --output of evaluate (default: the predictions are scored)")
-    add("--items", type=Path, metavar="FILE", help="the --items of evaluate, .jsonl (default: the one that it wrote)")
-    add("--experts", type=Path, metavar="FILE", help="the --output of experts report, for the use of experts")
-    add("--losses", type=Path, metavar="FILE", help="a training's loss.csv, or its folder, for the training curve")
-    add("--title", metavar="TEXT", help="heading of the page (default: task and file)")
+    add("--output", required=True, type=Path, metavar="FILE", help="the HTML page to write, .html")
+    add(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="--output file of `scimind evaluate` (default: score the predictions here)",
+    )
+    add(
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="--items file of `scimind evaluate`, .jsonl (default: the one named in --metrics)",
+    )
+    add(
+        "--experts",
+        type=Path,
+        metavar="FILE",
+        help="--output file of `scimind experts report`, to show how experts are used",
+    )
+    add("--losses", type=Path, metavar="PATH", help="loss.csv of a training run, or its folder, to plot the loss")
+    add("--title", metavar="TEXT", help="heading of the page (default: task and predictions file)")
     add(
         "--drawings",
         type=int,
         default=_DRAWINGS,
         metavar="N",
-        help=f"items whose molecules are drawn, about 10 KB each (default: {_DRAWINGS})",
+        help=f"number of items whose molecules are drawn, about 10 KB each (default: {_DRAWINGS})",
     )
     add_scoring_arguments(parser.add_argument_group("scoring, without --metrics"), needs_task=False)
 
@@ -39,14 +54,14 @@ def run(args: argparse.Namespace) -> int:
     """Writes a report; returns the exit status.
 
     Raises:
-        SciMindError: A mistake in the files or the flags.
+        SciMindError: The files or the flags are wrong.
     """
     if args.predictions is None:
         raise SciMindError("no predictions; give --predictions FILE")
     if args.metrics is None and args.task is None:
         raise SciMindError("no task; give --task TASK, or --metrics FILE of `scimind evaluate`")
     if args.items is not None and args.metrics is None:
-        raise SciMindError("--items goes with --metrics FILE of the same evaluation")
+        raise SciMindError("--items needs --metrics FILE of the same evaluation; give both")
     if args.drawings < 0:
         raise SciMindError(f"--drawings ({args.drawings}) must be 0 or more")
     if args.output.suffix not in (".html", ".htm"):
@@ -72,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _evaluation_of(args: argparse.Namespace, console: Console) -> Evaluation:
-    """Returns an evaluation that was made, its items from their table or, where there is none, scored again."""
+    """Returns an existing evaluation; its items are read from their file or, without one, scored again."""
     from dataclasses import replace
 
     from scimind.evaluate.evaluation import Evaluation, evaluate

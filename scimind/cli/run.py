@@ -1,4 +1,4 @@
-"""One run of a model: what `run_scimind.py` and the verbs `finetune` and `predict` have in common."""
+"""A run of a model: what `run_scimind.py` and the verbs `finetune` and `predict` have in common."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from scimind.runtime.run_folder import worker
 
 
 def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
-    """Runs a model as a configuration and options say.
+    """Runs a model as specified by a configuration and options.
 
     Args:
-        args: Parsed options of add_run_options, and `overrides`.
-        run_mode: finetune, train, predict or eval; None for what the configuration says.
+        args: Parsed options of `add_run_options`, and `overrides`.
+        run_mode: finetune, train, predict or eval; None takes the configuration's.
 
     Returns:
-        Exit status.
+        The exit status.
 
     Raises:
-        SciMindError: A mistake in the configuration or in what it names.
+        SciMindError: The configuration, or a file that it names, is wrong.
     """
     if worker()[0] < 0:
         serve_as_scheduler()
@@ -47,9 +47,9 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
 
 
 def serve_as_scheduler() -> None:
-    """Does what msrun's scheduler has to do: it brings the workers together and waits for their end.
+    """Serves as msrun's scheduler, which brings the workers together and waits for them to end.
 
-    A worker that is alone meets nobody; the scheduler has then nothing to do.
+    With a single worker there is nobody to bring together, so it returns at once.
     """
     if worker()[1] == 1:
         return
@@ -61,14 +61,14 @@ def serve_as_scheduler() -> None:
 
 
 def _predict(config: RunConfig, args: argparse.Namespace) -> None:
-    """Answers the prompts of a file; checks first that there are files to read and to write."""
+    """Answers the prompts of a file, after a check that input and output files were given."""
     source, target = config.get("input_data"), config.get("save_file")
     if not source:
         raise SciMindError(
-            "no prompts; give --predict_data FILE, a text file with a prompt a line or conversation JSON"
+            "no prompts; give --predict_data FILE, a text file with one prompt per line or conversation JSON"
         )
     if not target:
-        raise SciMindError("no place for the answers; give --save_file FILE, such as predictions.jsonl or answers.txt")
+        raise SciMindError("no output file; give --save_file FILE, such as predictions.jsonl or answers.txt")
     from scimind.generate.predict import predict
 
     predict(

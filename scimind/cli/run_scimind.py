@@ -1,6 +1,6 @@
-"""The original's command, `python run_scimind.py --config CONFIG --run_mode MODE …`.
+"""The command of the original SciMind, `python run_scimind.py --config CONFIG --run_mode MODE …`.
 
-`python -m scimind.cli.run_scimind` is the same, wherever the package is installed.
+`python -m scimind.cli.run_scimind` does the same wherever the package is installed.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from scimind.runtime.lifeline import end_with_launcher
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command."""
     parser = argparse.ArgumentParser(
-        prog="run_scimind.py", description="Finetune SciMind, evaluate it, or predict with it.", allow_abbrev=False
+        prog="run_scimind.py", description="Finetune or evaluate SciMind, or predict with it.", allow_abbrev=False
     )
-    parser.add_argument("--run_mode", choices=RUN_MODES, help="what to do; without it, what the YAML says")
+    parser.add_argument("--run_mode", choices=RUN_MODES, help="what to do (default: the configuration's run_mode)")
     add_run_options(parser, "training", "prediction")
     return parser
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Returns the parsed arguments; argparse ends the process with status 2 where they are wrong."""
+    """Returns the parsed arguments; argparse ends the process with status 2 if they are wrong."""
     parser = build_parser()
     args, rest = parser.parse_known_args(arguments)
     args.overrides = overrides_among(rest, parser)
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status.
 
     Args:
-        argv: Arguments without the program's name; None for those of the process.
+        argv: Arguments without the program's name; None takes those of the process.
     """
     end_with_launcher()
     arguments = list(sys.argv[1:] if argv is None else argv)

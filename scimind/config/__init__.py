@@ -1,6 +1,6 @@
 """The configuration of a run: MindFormers' YAML schema with SciMind's routing settings, checked as a whole.
 
-`load_config` reads a file and overrides and returns a `RunConfig`. The schema is static data, so that checking a
+`load_config` reads a file and overrides, and returns a `RunConfig`. The schema is static data, so checking a
 configuration loads neither MindSpore nor MindFormers.
 """
 

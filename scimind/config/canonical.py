@@ -1,10 +1,10 @@
-"""One place for each quantity: settings that MindFormers keeps in two places, moved to the one that we read."""
+"""One place for each quantity: moves settings that MindFormers accepts in two places to the one that we read."""
 
 from __future__ import annotations
 
 from typing import Any
 
-# Settings of `generation`, and where MindFormers keeps them.
+# Settings of `generation`, and their places in MindFormers.
 _GENERATION = {
     "do_sample": ("model", "model_config", "do_sample"),
     "top_k": ("model", "model_config", "top_k"),
@@ -18,14 +18,14 @@ TASKS = (("train_dataset_task", "train_dataset"), ("eval_dataset_task", "eval_da
 
 
 def move_to_one_place(tree: dict[str, Any], second_wins: bool = False) -> list[str]:
-    """Moves generation settings to `generation`, and drops data sets that repeat another section.
+    """Moves generation settings to `generation`, and removes data sets that repeat another section.
 
     Args:
-        tree: Settings as read, not checked; changed in place.
-        second_wins: Whether a setting in MindFormers' place replaces one in ours, as a later override does.
+        tree: Settings as read, unchecked; changed in place.
+        second_wins: Whether a setting in MindFormers' place replaces the one in ours, as a later override does.
 
     Returns:
-        A fault for each setting that the two places give differently.
+        A fault for each setting with different values in the two places.
     """
     faults = _move_generation(tree, second_wins)
     for task, section in TASKS:
@@ -36,10 +36,10 @@ def move_to_one_place(tree: dict[str, Any], second_wins: bool = False) -> list[s
 
 
 def keep_answers_cache(tree: dict[str, Any]) -> None:
-    """Turns `use_past` on in settings of a training that are used to predict: a training cannot say so itself.
+    """Turns on `use_past` in training settings that are used for prediction, since training settings cannot have it on.
 
     Args:
-        tree: Settings as read, not checked; changed in place.
+        tree: Settings as read, unchecked; changed in place.
     """
     model = tree.get("model")
     section = model.get("model_config") if isinstance(model, dict) else None
@@ -48,11 +48,11 @@ def keep_answers_cache(tree: dict[str, Any]) -> None:
 
 
 def _move_generation(tree: dict[str, Any], second_wins: bool) -> list[str]:
-    """Moves the generation settings; see move_to_one_place."""
+    """Moves the generation settings; see `move_to_one_place`."""
     faults: list[str] = []
     section = tree.get("generation")
     if section is not None and not isinstance(section, dict):
-        return []  # the schema says what is wrong with it
+        return []  # the schema reports what is wrong with it
     own: dict[str, Any] = section or {}
     for name, path in _GENERATION.items():
         parent: Any = tree

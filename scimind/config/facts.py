@@ -1,7 +1,7 @@
-"""Facts of a run that several parts ask for, each decided in this one place.
+"""Facts about a run that several parts need, each decided in this one place.
 
 The functions take plain values, so that a configuration (`RunConfig`) and a model (`SciMindConfig`, which holds
-MindSpore's types) are judged by the same rule. Nothing here loads MindSpore.
+MindSpore's types) follow the same rule. Nothing here loads MindSpore.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 from scimind.config.routing import GROUPED_BY_DEFAULT
 from scimind.errors import ConfigError
 
-# MindSpore's parallel modes that split tensors over devices: the number in a YAML, and MindSpore's name.
+# MindSpore's parallel modes that split tensors over devices: the number in the YAML, and MindSpore's name.
 _SEMI_AUTOMATIC = {1: "semi_auto_parallel", 2: "auto_parallel"}
 
 _CPU_TYPES = ("compute_dtype", "layernorm_compute_type", "softmax_compute_type", "rotary_dtype", "residual_dtype")
 _BIASES = ("qkv_has_bias", "attn_proj_has_bias")
-# Settings of a model that decide which kernels it computes with.
+# The model settings that determine which kernels are used.
 KERNEL_SETTINGS = ("kernels", "use_past", *_CPU_TYPES, *_BIASES)
 
 
 def is_semi_automatic(parallel_mode: int | str) -> bool:
-    """Returns whether a parallel mode, a YAML's number or MindSpore's name, splits tensors over devices."""
+    """Returns whether a parallel mode, given by number or by MindSpore's name, splits tensors over devices."""
     return parallel_mode in _SEMI_AUTOMATIC or parallel_mode in _SEMI_AUTOMATIC.values()
 
 
@@ -30,8 +30,8 @@ def parallel_mode(tree: Mapping[str, Any]) -> int:
     """Returns the number of the parallel mode of a run that uses several devices.
 
     Args:
-        tree: A checked configuration, which may lack sections. Without a mode it has MindFormers' own, 1, except on a
-            CPU, which cannot split tensors: 0.
+        tree: A checked configuration, which may lack sections. Without a mode, MindFormers' default is used, 1, except
+            on a CPU, which cannot split tensors: 0.
     """
     mode = tree.get("parallel", {}).get("parallel_mode")
     if mode is not None:
@@ -49,39 +49,39 @@ def splits_tensors(tree: Mapping[str, Any]) -> bool:
 
 
 def reporting_rank(workers: int, stages: int) -> int:
-    """Returns the number of the worker that reports: the first of a pipeline's last stage, which knows the loss.
+    """Returns the rank of the worker that reports: the first of the last pipeline stage, which knows the loss.
 
     Args:
-        workers: Processes that run together.
-        stages: Stages of the pipeline, 1 without one.
+        workers: Number of processes of the run.
+        stages: Number of pipeline stages, 1 without a pipeline.
     """
     return workers // stages * (stages - 1)
 
 
 def worker_fault(tree: Mapping[str, Any], workers: int) -> str:
-    """Returns what is wrong with the number of processes of a run, "" where nothing is.
+    """Returns what is wrong with the number of processes of a run, "" if nothing is.
 
     Args:
         tree: A checked configuration.
-        workers: Processes that run together.
+        workers: Number of processes of the run.
     """
     if workers == 1 or tree.get("use_parallel"):
         return ""
-    return f"use_parallel (False) lets {workers} workers do the same work; set it to True"
+    return f"use_parallel (False) would make {workers} workers all do the same work; set it to True"
 
 
 def blocks_of_a_row(seq_length: int, block_size: int) -> int:
-    """Returns how many blocks of PagedAttention hold one sequence."""
+    """Returns the number of PagedAttention blocks that hold one sequence."""
     return -(-seq_length // block_size)
 
 
 def kernel_obstacles(model: Mapping[str, Any], *, on_cpu: bool) -> list[str]:
-    """Returns what keeps a model from `scimind.model.cpu`, nothing where these kernels can compute it.
+    """Returns the settings that prevent the use of `scimind.model.cpu`, empty if these kernels can compute the model.
 
     Args:
-        model: `KERNEL_SETTINGS` of the model, number formats by name ("float32"); those that are missing or None are
-            no obstacle.
-        on_cpu: Whether operators run on a CPU, with whole tensors. The cache of `use_past` is then not MindFormers'.
+        model: `KERNEL_SETTINGS` of the model, with number formats by name ("float32"); missing ones and None are not
+            obstacles.
+        on_cpu: Whether operators run on a CPU with whole tensors, where the cache of `use_past` is not MindFormers'.
     """
     obstacles = []
     if not on_cpu:
@@ -93,7 +93,7 @@ def kernel_obstacles(model: Mapping[str, Any], *, on_cpu: bool) -> list[str]:
 
 
 def kernel_fault(model: Mapping[str, Any], *, on_cpu: bool) -> str:
-    """Returns what is wrong with `kernels: cpu`, "" where nothing is; arguments as in `kernel_obstacles`."""
+    """Returns what is wrong with `kernels: cpu`, "" if nothing is; arguments as for `kernel_obstacles`."""
     obstacles = kernel_obstacles(model, on_cpu=on_cpu)
     if model.get("kernels") != "cpu" or not obstacles:
         return ""
@@ -101,10 +101,10 @@ def kernel_fault(model: Mapping[str, Any], *, on_cpu: bool) -> str:
 
 
 def chosen_kernels(model: Mapping[str, Any], *, on_cpu: bool) -> str:
-    """Returns "mindformers" or "cpu" (`scimind.model.cpu`): what `kernels` means; arguments as in `kernel_obstacles`.
+    """Returns the kernels that the setting selects, "mindformers" or "cpu"; arguments as for `kernel_obstacles`.
 
     Raises:
-        ConfigError: `kernels: cpu` where they cannot compute the model.
+        ConfigError: `kernels: cpu`, but these kernels cannot compute the model.
     """
     fault = kernel_fault(model, on_cpu=on_cpu)
     if fault:
@@ -114,10 +114,10 @@ def chosen_kernels(model: Mapping[str, Any], *, on_cpu: bool) -> str:
 
 
 def chosen_dispatch(dispatch: str, router: str, kernels: str, *, splits: bool) -> str:
-    """Returns "masked" or "grouped": what `dispatch` means.
+    """Returns the dispatch that the setting selects, "masked" or "grouped".
 
-    Grouped dispatch has shapes that depend on the tokens. MindSpore's CPU runs them; Ascend, and tensors that are split
-    over devices, want static ones.
+    The shapes of grouped dispatch depend on the tokens. MindSpore supports this on a CPU; Ascend, and tensors that are
+    split over devices, need static shapes.
 
     Args:
         dispatch: "auto", "masked" or "grouped".

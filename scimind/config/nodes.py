@@ -1,4 +1,4 @@
-"""The nodes that schemas are built from; see `scimind.config.schema` for what a node does."""
+"""The nodes from which schemas are built; see `scimind.config.schema` for what a node does."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Value:
 
     Args:
         kind: bool, int, float, str, list or dict (free form), or object (anything).
-        default: Filled in where the setting is missing; UNSET leaves it missing.
-        low: Smallest number allowed.
+        default: Value of a missing setting; UNSET leaves it missing.
+        low: Smallest allowed number.
         above: The number must be greater than this.
-        high: Largest number allowed.
-        choices: The values allowed; empty for any.
+        high: Largest allowed number.
+        choices: The allowed values; empty for any.
         nullable: Whether null is allowed.
-        also: A second kind that is allowed, such as bool or str for `resume_training`.
+        also: A second allowed kind, such as bool or str for `resume_training`.
         filled: Whether an empty text is a fault.
     """
 
@@ -37,7 +37,7 @@ class Value:
     filled: bool = False
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
-        """Returns the value as its kind; see scimind.config.schema."""
+        """Returns the value converted to its kind; see `scimind.config.schema`."""
         if value is None:
             if self.nullable or self.default is None or self.kind is object:
                 return None
@@ -57,12 +57,12 @@ class Value:
         return result
 
     def _empty(self, name: str, faults: Faults) -> Any:
-        """Returns INVALID after a fault that says what to give."""
+        """Returns INVALID, after appending a fault that says what to give."""
         faults.append(f"{name} is empty; give {_KIND_NAMES[self.kind]} or leave the line out")
         return INVALID
 
     def _broken_rule(self, value: Any) -> str:
-        """Returns the rule that a converted value breaks, empty if none."""
+        """Returns the rule that a converted value breaks, empty if it breaks none."""
         if self.choices and value not in self.choices:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -90,7 +90,7 @@ _KIND_NAMES = {
 def _convert(value: Any, kind: type) -> Any:
     """Returns `value` as `kind`, or INVALID.
 
-    YAML 1.1 reads `5e-5` and `1e6` as text because they have no point; a number is meant.
+    YAML 1.1 reads `5e-5` and `1e6` as text because they lack a decimal point, but they are meant as numbers.
     """
     if kind is object:
         return value
@@ -109,14 +109,14 @@ def _convert(value: Any, kind: type) -> Any:
 
 @dataclass(frozen=True)
 class Items:
-    """A list whose items are all of one node.
+    """A list whose items all have the same node.
 
     Args:
         item: The node of each item.
         length: The number of items; None for any.
         nullable: Whether null is allowed.
         single: Whether a single item may be given without a list.
-        default: Filled in where the list is missing; UNSET leaves it missing.
+        default: Value of a missing list; UNSET leaves it missing.
         filled: Whether an empty list is a fault.
     """
 
@@ -128,7 +128,7 @@ class Items:
     filled: bool = False
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
-        """Returns a list; see scimind.config.schema."""
+        """Returns the list with its items checked; see `scimind.config.schema`."""
         if value is None and self.nullable:
             return None
         if self.single and not isinstance(value, list | tuple):
@@ -146,12 +146,12 @@ class Items:
 
 @dataclass(frozen=True)
 class Named:
-    """Items under names that the user chooses, at least one.
+    """One or several items under names chosen by the user.
 
     Args:
         item: The node of each item.
         single: Whether a single item may be given without a name.
-        default: Filled in where the names are missing; UNSET leaves them missing.
+        default: Value if there are no names; UNSET leaves it missing.
     """
 
     item: Node
@@ -159,14 +159,14 @@ class Named:
     default: Any = UNSET
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
-        """Returns a dict of the items, or the item without a name; see scimind.config.schema."""
+        """Returns a dict of the items, or the item without a name; see `scimind.config.schema`."""
         if self.single and not isinstance(value, Mapping):
             return self.item.check(value, name, faults)
         if not isinstance(value, Mapping) or not value:
             faults.append(f"{name} ({show(value)}) must be names with values")
             return INVALID
         if not all(isinstance(key, str) and key for key in value):
-            faults.append(f"{name} ({show(value)}) must be names with values; a name is text, in quotes if need be")
+            faults.append(f"{name} ({show(value)}) must be names with values; put names that are not text in quotes")
             return INVALID
         items = {key: self.item.check(item, join(name, key), faults) for key, item in value.items()}
         return INVALID if any(item is INVALID for item in items.values()) else items
@@ -174,12 +174,12 @@ class Named:
 
 @dataclass(frozen=True)
 class Section:
-    """Named settings.
+    """A section of named settings.
 
     Args:
-        fields: Node of each name.
-        required: Names that must be there.
-        always: Whether the section is made, from defaults, where it is missing.
+        fields: The node of each name.
+        required: Names that must be present.
+        always: Whether a missing section is created from defaults.
         open: Whether other names are allowed; they are left out of the result.
     """
 
@@ -189,7 +189,7 @@ class Section:
     open: bool = False
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
-        """Returns a dict with the defaults filled in; settings with faults are left out of it."""
+        """Returns a dict with defaults filled in and faulty settings left out; see `scimind.config.schema`."""
         if value is None:
             value = {}
         if not isinstance(value, Mapping):
@@ -215,7 +215,7 @@ class Section:
 
     @staticmethod
     def _fill(result: dict[str, Any], key: str, node: Node, name: str, faults: Faults) -> None:
-        """Puts the default of a missing setting into `result`, if it has one."""
+        """Adds the default of a missing setting to `result`, if it has one."""
         default = getattr(node, "default", UNSET)
         if default is not UNSET:
             result[key] = list(default) if isinstance(default, tuple) else default
@@ -225,20 +225,20 @@ class Section:
 
 @dataclass(frozen=True)
 class Typed:
-    """A section whose settings depend on its `type`, as everything that MindFormers builds by name."""
+    """A section whose settings depend on its `type`, as for everything that MindFormers builds by name."""
 
     variants: Mapping[str, Section]
     others: Mapping[str, Node] = field(default_factory=dict)
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
-        """Returns the section of the named type, checked; `others` are settings of every type."""
+        """Returns the checked section of the named type; `others` are settings of every type."""
         if not isinstance(value, Mapping):
             faults.append(f"{name} ({show(value)}) must be a section with a type")
             return INVALID
         kind = str(value.get("type"))
         if kind not in self.variants:
             guess = nearest(kind, self.variants)
-            what = "is missing" if value.get("type") is None else f"({kind}) is not known here"
+            what = "is missing" if value.get("type") is None else f"({kind}) is not supported here"
             faults.append(f"{name}.type {what}; the nearest valid type is {guess}")
             return INVALID
         chosen = self.variants[kind]

@@ -1,4 +1,4 @@
-"""YAML files, and for a run `--a.b=value` overrides on top, to one tree of plain values."""
+"""Reads YAML files, and for a run also `--a.b=value` overrides, into one tree of plain values."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _DEEPEST = 12
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice, where YAML would keep the last in silence."""
+    """A safe loader that rejects a duplicate key, of which YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Returns the mapping; raises where a key comes twice."""
+        """Returns the mapping; raises an error if a key is given twice."""
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _parse(text: str, source: str) -> Any:
-    """Returns the value of a YAML text; a fault in it is a ConfigError that names source and line."""
+    """Returns the value of a YAML text; a fault raises a ConfigError that names source and line."""
     try:
         return yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
@@ -47,15 +47,15 @@ def _parse(text: str, source: str) -> Any:
 
 
 def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """Returns the settings in a YAML file, put on top of those of its `base`.
+    """Returns the settings in a YAML file, merged over those of its `base`.
 
-    A base is a path seen from the file's folder, or the name of a shipped configuration.
+    A base is a path relative to the file's folder, or the name of a shipped configuration.
 
     Sections are merged name by name; a list or a single setting replaces that of the base.
 
     Args:
         path: The file.
-        above: The files that have it as their base.
+        above: The files of which it is the base, directly or not.
 
     Raises:
         ConfigError: The file or its base cannot be read, is not YAML, or holds no settings.
@@ -65,12 +65,12 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         return tree
     base = tree.pop("base")
     if not isinstance(base, str) or not base:
-        raise ConfigError(f"base ({show(base)}) must be the path of a YAML file, seen from this one", path)
+        raise ConfigError(f"base ({show(base)}) must be the path of a YAML file, relative to this one", path)
     target = configuration_file(base, path.parent)
     if any(target.resolve() == file.resolve() for file in (*above, path)):
-        raise ConfigError(f"base ({base}) leads back to a file that it is the base of; remove it", path)
+        raise ConfigError(f"base ({base}) leads back to a file whose base it is; remove it", path)
     below = read_yaml(target, (*above, path))
-    # A data set that its task repeats would stay as it is in the base.
+    # Otherwise a data set that is repeated under its task would keep the base's value there.
     faults = move_to_one_place(below)
     if faults:
         raise ConfigError(faults, target)
@@ -78,7 +78,7 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Returns two trees as one; what both give is that of `above`, sections apart."""
+    """Returns two trees merged; where both have a setting, `above` wins, and sections are merged."""
     both = {**below, **above}
     for key in below.keys() & above.keys():
         if isinstance(below[key], dict) and isinstance(above[key], dict):
@@ -87,15 +87,15 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_file(path: Path, example: str, samples: str = "") -> dict[str, Any]:
-    """Returns the names and values in one YAML file; a `base` in it is a name like any other.
+    """Returns the names and values in a single YAML file; `base` has no special meaning here.
 
     Args:
         path: The file.
-        example: A line that such a file may have, for messages.
-        samples: Where files of that sort are, for messages; empty where there are none.
+        example: An example line of such a file, for messages.
+        samples: A folder with examples of such files, for messages; empty if there is none.
 
     Raises:
-        ConfigError: The file cannot be read, is not YAML, gives a name twice, or holds no names and values.
+        ConfigError: The file cannot be read, is not YAML, gives a name twice, or does not hold names and values.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -103,22 +103,24 @@ def read_file(path: Path, example: str, samples: str = "") -> dict[str, Any]:
         remedy = f"give the path of a YAML file such as those in {samples}" if samples else "check the path"
         raise ConfigError(f"no such file; {remedy}", path) from error
     except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", path) from error
+        raise ConfigError(f"cannot be read: {error.strerror}; give a readable YAML file", path) from error
     except UnicodeDecodeError as error:
-        raise ConfigError("is not text in UTF-8; give a YAML file", path) from error
+        raise ConfigError("is not UTF-8 text; give a YAML file", path) from error
     tree = _parse(text, str(path))
     if tree is None:
         remedy = f"start from one of the files in {samples}" if samples else f"give settings such as `{example}`"
         raise ConfigError(f"is empty; {remedy}", path)
     if not isinstance(tree, dict):
-        raise ConfigError(f"holds {show(tree)} where settings such as `{example}` are expected", path)
+        raise ConfigError(f"contains {show(tree)} where settings such as `{example}` are expected", path)
     if _depth(tree) > _DEEPEST:
-        raise ConfigError(f"has sections nested deeper than {_DEEPEST}; no setting is that deep", path)
+        raise ConfigError(
+            f"has sections nested deeper than {_DEEPEST}; remove them, since no setting is that deep", path
+        )
     return tree
 
 
 def _depth(value: Any, level: int = 1) -> int:
-    """Returns how deep a tree is; stops just beyond the deepest allowed, for an alias may name its own parent."""
+    """Returns the depth of a tree; stops just beyond the maximum, since an alias may name its own parent."""
     if level > _DEEPEST:
         return level
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -126,21 +128,22 @@ def _depth(value: Any, level: int = 1) -> int:
 
 
 def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Puts overrides into `tree`, in order; an item of a list is named by its place, from 0.
+    """Applies overrides to `tree`, in order; an item of a list is named by its index, from 0.
 
     Args:
         tree: Settings as read; changed in place.
-        overrides: `--a.b=value` or `a.b=value`, the value in YAML.
+        overrides: `--a.b=value` or `a.b=value`, with the value in YAML.
 
     Raises:
-        ConfigError: All overrides that are not of that form, or that go through a setting that is no section.
+        ConfigError: With all overrides that do not have that form, or whose path leads through a setting that is not a
+            section.
     """
     faults: list[str] = []
     for override in overrides:
         name, equals, text = override.removeprefix("--").partition("=")
         keys = name.split(".")
         if not equals or not all(keys):
-            faults.append(f"{override!r} is no override; write --section.name=value")
+            faults.append(f"{override!r} is not an override; write --section.name=value")
             continue
         value = _parse(text, f"--{name}") if text else ""
         fault = _put(tree, keys, value)
@@ -151,14 +154,14 @@ def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> None:
 
 
 def _put(tree: dict[str, Any], keys: list[str], value: Any) -> str:
-    """Sets the value at a dotted name; returns what is in the way, empty if nothing."""
+    """Sets the value at a dotted name; returns the reason if that is impossible, else an empty text."""
     place: Any = tree
     for depth, key in enumerate(keys):
         last = depth == len(keys) - 1
         index: Any = key
         if isinstance(place, list):
             if not key.isdecimal() or int(key) >= len(place):
-                return f"{'.'.join(keys[:depth])} is a list of {len(place)}; name an item by its place, from 0"
+                return f"{'.'.join(keys[:depth])} is a list of {len(place)}; give the number of an item, from 0"
             index = int(key)
         elif not isinstance(place, dict):
             return f"{'.'.join(keys[:depth])} ({show(place)}) is a setting, not a section"

@@ -1,6 +1,6 @@
-"""Rules between settings: what each setting allows by itself, but not together with another.
+"""Rules between settings: combinations that are not allowed although each setting alone is.
 
-Each rule reads a checked tree in which a setting with a fault of its own is missing, and yields sentences.
+Each rule reads a checked tree, in which settings that are faulty in themselves are missing, and yields sentences.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scimind.modality import MODALITY_NAMES
 
 _MODEL = "model.model_config"
 
-# What runs on Ascend only: setting, the value that has no kernel on the CPU, the value to give instead.
+# What runs on Ascend only: setting, value without a CPU kernel, value to use instead.
 _NOT_ON_CPU: tuple[tuple[str, Any, Any], ...] = (
     ("use_flash_attention", True, False),
     ("fused_rms_norm", True, False),
@@ -27,11 +27,11 @@ _NOT_ON_CPU: tuple[tuple[str, Any, Any], ...] = (
 
 
 def broken_rules(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
-    """Yields one sentence for each rule that a configuration breaks.
+    """Yields a sentence for each rule that a configuration breaks.
 
     Args:
         tree: The checked settings.
-        given: Names of all sections that the user gave, those with faults included.
+        given: Names of all sections that the user gave, including faulty ones.
     """
     model = tree.get("model", {}).get("model_config")
     if isinstance(model, Mapping):
@@ -44,13 +44,13 @@ def broken_rules(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[st
 
 
 def _sizes(model: Mapping[str, Any]) -> Iterator[str]:
-    """Yields faults of the sizes of the model."""
+    """Yields faults in the sizes of the model."""
     hidden, heads, groups = model.get("hidden_size"), model.get("num_heads"), model.get("n_kv_heads")
     if hidden and heads:
         if hidden % heads:
             yield f"{_MODEL}.hidden_size ({hidden}) must be a multiple of num_heads ({heads}); change one of them"
         elif (hidden // heads) % 2:
-            yield f"{_MODEL}.hidden_size ({hidden}) / num_heads ({heads}) must be even for rotary positions; change one"
+            yield f"{_MODEL}.hidden_size ({hidden}) / num_heads ({heads}) must be even for rotary embedding; change one"
     if heads and groups and heads % groups:
         yield f"{_MODEL}.num_heads ({heads}) must be a multiple of n_kv_heads ({groups}); change one of them"
     vocabulary = model.get("vocab_size")
@@ -65,7 +65,7 @@ def _sizes(model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _routing(model: Mapping[str, Any]) -> Iterator[str]:
-    """Yields faults of the experts, of which of them each modality uses, and of the ranges of token ids."""
+    """Yields faults in the experts, their assignment to modalities, and the ranges of token ids."""
     sized = all(name in model for name in ("hidden_size", "multiple_of", "intermediate_size"))
     try:
         routing = RoutingSettings.create(
@@ -83,7 +83,7 @@ def _routing(model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _device(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
-    """Yields settings that the device has no kernels for."""
+    """Yields settings for which the device has no kernels."""
     on_cpu = tree.get("context", {}).get("device_target") == "CPU" and not facts.splits_tensors(tree)
     fault = facts.kernel_fault(model, on_cpu=on_cpu)
     if fault:
@@ -96,13 +96,13 @@ def _device(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _parallel(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
-    """Yields faults of how the model is spread over devices."""
+    """Yields faults in the distribution of the model over devices."""
     if not tree.get("use_parallel"):
         return
     spread, mode, splits = tree.get("parallel_config", {}), facts.parallel_mode(tree), facts.splits_tensors(tree)
     if splits and model.get("dispatch") == "grouped":
         yield (
-            f"{_MODEL}.dispatch (grouped) has dynamic shapes, which parallel.parallel_mode {mode} lacks; "
+            f"{_MODEL}.dispatch (grouped) has dynamic shapes, which parallel.parallel_mode {mode} does not support; "
             "use masked or auto"
         )
     if splits and tree.get("context", {}).get("device_target") == "CPU":
@@ -120,29 +120,29 @@ def _parallel(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str
 
 
 def _generation(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
-    """Yields faults of how answers are generated."""
+    """Yields faults in the generation of answers."""
     new, longest = tree.get("generation", {}).get("max_new_tokens"), model.get("seq_length")
     if tree.get("run_mode") == "predict" and new and longest and new >= longest:
         yield f"generation.max_new_tokens ({new}) must be below {_MODEL}.seq_length ({longest}); lower it"
 
 
 def _training(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
-    """Yields what a training or evaluating run lacks."""
+    """Yields settings that a training or evaluation run lacks, and ones that do not fit it."""
     mode = tree.get("run_mode")
     model = tree.get("model", {}).get("model_config") or {}
     if mode in TRAINING_MODES and model.get("use_past"):
-        yield f"{_MODEL}.use_past (True) breaks training; set it to False where run_mode is {mode}"
+        yield f"{_MODEL}.use_past (True) breaks training; set it to False for run_mode {mode}"
     needed = {"finetune": ["train_dataset"], "train": ["train_dataset"], "eval": ["eval_dataset"]}.get(mode or "", [])
     if mode in TRAINING_MODES and tree.get("do_eval"):
         needed.append("eval_dataset")
     for section in needed:
         if section in given and section not in tree:
-            continue  # a fault of its own
+            continue  # faulty in itself
         loader = tree.get(section, {}).get("data_loader", {})
         if not loader.get("dataset_dir") and not loader.get("dataset_files"):
             yield (
                 f"{section}.data_loader.dataset_dir is missing; "
-                f"give it, or --{section} PATH, a MindRecord file or folder"
+                f"set it or give --{section} PATH, a MindRecord file or folder"
             )
     if mode in TRAINING_MODES:
         stages = tree.get("parallel_config", {}).get("pipeline_stage", 1)
@@ -152,8 +152,8 @@ def _training(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[str]:
             yield "do_eval (True) does not work with a pipeline; set it to False"
         for section in ("optimizer", "lr_schedule", "runner_wrapper"):
             if section not in given:
-                yield f"{section} is missing; run_mode {mode} needs it"
+                yield f"{section} is missing; add it, since run_mode {mode} needs it"
     for task, section in (("train_dataset_task", "train_dataset"), ("eval_dataset_task", "eval_dataset")):
         repeated = tree.get(task, {}).get("dataset_config")
         if repeated is not None and repeated != tree.get(section):
-            yield f"{task}.dataset_config differs from {section}; leave it out, it is filled in"
+            yield f"{task}.dataset_config differs from {section}; leave it out, since it is filled in automatically"

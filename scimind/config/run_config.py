@@ -20,11 +20,11 @@ from scimind.errors import ConfigError, SciMindError
 
 
 class RunConfig(dict[str, Any]):
-    """Checked settings as nested dicts, with the ones that many parts need as attributes.
+    """Checked settings as nested dicts, with frequently needed ones as attributes.
 
     Args:
-        tree: Settings as read from a YAML file, not yet checked; left as it is.
-        source: The file they come from, for messages.
+        tree: Settings as read from a YAML file, unchecked; not changed.
+        source: The file that they come from, for messages.
 
     Raises:
         ConfigError: With all faults of all settings.
@@ -44,7 +44,7 @@ class RunConfig(dict[str, Any]):
         self._fill()
 
     def _fill(self) -> None:
-        """Gives each data set's task its data set, as MindFormers wants it."""
+        """Adds its data set to each data set task, as MindFormers requires."""
         for task, section in TASKS:
             if section in self:
                 self.setdefault(task, {"type": "CausalLanguageModelDataset"})
@@ -52,12 +52,12 @@ class RunConfig(dict[str, Any]):
 
     @classmethod
     def of(cls, config: Mapping[str, Any], *run_modes: str) -> RunConfig:
-        """Returns settings that are checked for what is about to be done.
+        """Returns settings, checked for one of several run modes.
 
         Args:
-            config: Settings, checked or not; left as they are.
-            *run_modes: The run modes that fit, all where none is named. Settings of another mode, or of none, are
-                checked as the first one's.
+            config: Settings, checked or not; not changed.
+            *run_modes: The acceptable run modes, by default all. Settings with another mode, or without one, are
+                checked for the first of these.
 
         Raises:
             ConfigError: With all faults of all settings.
@@ -69,7 +69,7 @@ class RunConfig(dict[str, Any]):
         return cls(config if fits else {**config, "run_mode": run_modes[0]}, source)
 
     def at(self, name: str, default: Any = None) -> Any:
-        """Returns the setting of a dotted name, `default` where it or a section on the way is missing."""
+        """Returns the setting with a dotted name, or `default` if it or a section on the way is missing."""
         value: Any = self
         for key in name.split("."):
             if not isinstance(value, Mapping) or key not in value:
@@ -91,7 +91,7 @@ class RunConfig(dict[str, Any]):
 
     @property
     def run_mode(self) -> str | None:
-        """finetune, train, predict or eval; None where it is not given."""
+        """finetune, train, predict or eval; None if it is not given."""
         return self.get("run_mode")
 
     @property
@@ -111,12 +111,12 @@ class RunConfig(dict[str, Any]):
 
     @property
     def output_dir(self) -> Path:
-        """Folder of everything that a run writes."""
+        """Folder for everything that a run writes."""
         return Path(self["output_dir"])
 
     @property
     def devices(self) -> int:
-        """Number of devices that the run is spread over."""
+        """Number of devices over which the run is distributed."""
         if not self["use_parallel"]:
             return 1
         spread = self["parallel_config"]
@@ -138,7 +138,7 @@ class RunConfig(dict[str, Any]):
 
     @property
     def kernels(self) -> str:
-        """The kernels that the model computes with: "mindformers", or "cpu" for `scimind.model.cpu`."""
+        """The kernels that the model uses: "mindformers", or "cpu" for `scimind.model.cpu`."""
         return facts.chosen_kernels(self.model_config, on_cpu=self.runs_on_cpu)
 
     @property
@@ -149,20 +149,20 @@ class RunConfig(dict[str, Any]):
 
     @property
     def pipeline_stages(self) -> int:
-        """Stages of the pipeline, 1 without one."""
+        """Number of pipeline stages, 1 without a pipeline."""
         return int(self["parallel_config"]["pipeline_stage"]) if self.splits_tensors else 1
 
     def reporting_rank(self, workers: int) -> int:
-        """Returns the number of the worker that reports, see `facts.reporting_rank`.
+        """Returns the rank of the worker that reports, see `facts.reporting_rank`.
 
         Args:
-            workers: Processes that run together.
+            workers: Number of processes of the run.
         """
         return facts.reporting_rank(workers, self.pipeline_stages)
 
     @property
     def global_batch_size(self) -> int:
-        """Records of one optimizer step over all devices."""
+        """Number of records per optimizer step over all devices."""
         runner, spread = self["runner_config"], self["parallel_config"]
         if runner.get("global_batch_size"):
             return int(runner["global_batch_size"])
@@ -182,7 +182,7 @@ class RunConfig(dict[str, Any]):
         return yaml.dump(self.to_dict(), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
     def save(self, path: str | Path) -> None:
-        """Writes the resolved settings to a YAML file that `load_config` reads back to the same.
+        """Writes the resolved settings to a YAML file, from which `load_config` reads equal settings.
 
         Raises:
             SciMindError: The file cannot be written.
@@ -196,10 +196,10 @@ class RunConfig(dict[str, Any]):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes every section in full, without YAML's references between them."""
+    """Writes every section in full, without YAML references between them."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Returns True: nothing is shared."""
+        """Returns True, so that nothing is shared."""
         return True
 
 
@@ -207,12 +207,12 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Returns the checked configuration in a YAML file.
 
     Args:
-        path: The YAML file, or the name of a shipped one, such as `scimind_nano_finetune`. Paths inside it, other than
-            that of its `base`, are relative to the current folder, as in MindFormers.
-        overrides: `--a.b=value` or `a.b=value`, the value in YAML, put on top of the file in order.
+        path: The YAML file, or the name of a shipped one, such as `scimind_nano_finetune`. Paths in it, except that of
+            its `base`, are relative to the current folder, as in MindFormers.
+        overrides: `--a.b=value` or `a.b=value`, with the value in YAML, applied to the file in order.
 
     Raises:
-        ConfigError: The file cannot be read, or settings are unknown, wrong or do not fit each other; all in one.
+        ConfigError: The file cannot be read, or settings are unknown, wrong or contradictory; all faults are listed.
     """
     path = configuration_file(path)
     tree = read_yaml(path)

@@ -1,8 +1,8 @@
-"""What a schema is made of: nodes that check a part of a tree of settings, and the faults that they find.
+"""The parts of a schema: nodes that check a part of a tree of settings, and the faults that they find.
 
-A node has `check(value, name, faults)`: it returns the value in its final form (numbers written as text become numbers,
-defaults are filled in), or `INVALID` after it appended a sentence to `faults`. Nothing here knows a particular schema:
-run configurations, tasks, mixtures and rank tables are all checked by the nodes of `scimind.config.nodes`.
+A node has `check(value, name, faults)`, which returns the value in its final form (numbers written as text become
+numbers, defaults are filled in), or `INVALID` after appending a sentence to `faults`. Nothing here knows a particular
+schema: run configurations, tasks, mixtures and rank tables are all checked by the nodes of `scimind.config.nodes`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scimind.errors import excerpt
 
 
 class _Marker:
-    """A value that no YAML can hold."""
+    """A value that cannot occur in YAML."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -29,7 +29,7 @@ UNSET: Any = _Marker("UNSET")
 
 
 class Node(Protocol):
-    """A place in the schema."""
+    """A node of a schema."""
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns the checked value, or INVALID with a fault appended."""
@@ -37,10 +37,10 @@ class Node(Protocol):
 
 
 class Faults(list[str]):
-    """One sentence for each fault of a tree of settings.
+    """A list with a sentence for each fault in a tree of settings.
 
     Args:
-        root: The schema of the whole tree, in which an unknown key may have another place.
+        root: The schema of the whole tree, in which an unknown key may belong somewhere else.
     """
 
     def __init__(self, root: Node) -> None:
@@ -48,12 +48,12 @@ class Faults(list[str]):
         self.root = root
 
     def add_unknown(self, key: object, section: str, siblings: Iterable[str]) -> None:
-        """Appends that a key is unknown, with the place where that very name belongs, or else the nearest sibling.
+        """Appends a fault for an unknown key that suggests the place where this name belongs, else the nearest sibling.
 
         Args:
             key: The key.
-            section: Dotted name of the section that has it, empty for the whole tree.
-            siblings: The names that the section may hold.
+            section: Dotted name of the section that contains it, empty for the whole tree.
+            siblings: The names allowed in the section.
         """
         homes = homes_of(str(key), self.root)
         valid = homes[0] if homes else join(section, nearest(str(key), siblings))
@@ -61,12 +61,12 @@ class Faults(list[str]):
 
 
 def show(value: Any) -> str:
-    """Returns a value as it stands in a message, cut to 80 characters."""
+    """Returns a value in the form used in messages, cut to 80 characters."""
     return excerpt(repr(value))
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """Returns the candidate that is most like `word`; None if there is none."""
+    """Returns the candidate most similar to `word`; None if there are no candidates."""
     return max(sorted(candidates), key=lambda other: difflib.SequenceMatcher(None, word, other).ratio(), default=None)
 
 

@@ -1,4 +1,4 @@
-"""What comes with the package and has a name: configurations, and the sample's files.
+"""Named files that come with the package: configurations and the files of the sample.
 
 `scimind/configs` and `scimind/sample` are links to `configs` and `LPM-24-data` in a checkout, and folders of their
 files in an installed package.
@@ -24,14 +24,14 @@ def configuration_names() -> list[str]:
 
 
 def configuration_file(name: str | Path, folder: Path = Path()) -> Path:
-    """Returns the YAML file that a path or the name of a shipped configuration means.
+    """Returns the YAML file given by a path or by the name of a shipped configuration.
 
     Args:
-        name: The path or the name. A file of the user's comes before a shipped one.
-        folder: What a path is relative to.
+        name: The path or the name. An existing file takes precedence over a shipped configuration.
+        folder: The folder that a path is relative to.
 
     Raises:
-        ConfigError: It is neither; a path that ends in .yaml or .yml is returned in any case.
+        ConfigError: It is neither; a path that ends in .yaml or .yml is returned even if there is no such file.
     """
     path = folder / name
     if path.is_file():
@@ -45,5 +45,5 @@ def configuration_file(name: str | Path, folder: Path = Path()) -> Path:
 
 
 def data_file(path: str) -> str:
-    """Returns the path of a data file: `sample:text2smiles/test.json` is one of the shipped sample's, others stay."""
+    """Returns the path of a data file; `sample:text2smiles/test.json` means a file of the shipped sample."""
     return str(_SAMPLE / path.removeprefix(_SAMPLE_PREFIX)) if path.startswith(_SAMPLE_PREFIX) else path

@@ -1,4 +1,4 @@
-"""Records to conversations, to token ids, to MindRecord."""
+"""From raw records to conversations, token ids and MindRecord files."""
 
 from scimind.data.conversation import Conversation, Round, parse_conversation
 from scimind.data.encode.rendering import encode_conversation, encode_prompt, render_prompt

@@ -1,4 +1,4 @@
-"""A conversation: rounds of a question and its answer, as the files for finetuning hold them."""
+"""Conversations: rounds of a question and its answer, as in the files for finetuning."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scimind.errors import DataError
 
 
 class Round(NamedTuple):
-    """A question and its answer; None where the answer is still to be found."""
+    """A question and its answer, which is None if it is still open."""
 
     question: str
     answer: str | None
@@ -19,15 +19,15 @@ class Round(NamedTuple):
 
 @dataclass(frozen=True)
 class Conversation:
-    """One record.
+    """A conversation, or a text without questions.
 
     Args:
-        id: Its name in the file, or one made from the file's name and the record's number.
-        rounds: At least one; only the last answer may be None. None where `text` is all.
-        path: The file that it comes from, None for none.
+        id: Its name in the file, or one made from the name of the file and the number of the record.
+        rounds: At least one round, of which only the last answer may be None; empty if there is only a `text`.
+        path: The file that it comes from; None if it does not come from a file.
         line: The line where it begins, from 1.
         repairs: Number of doubled backslashes in molecules that were made single.
-        text: What is learnt as it is, without questions.
+        text: Text that is trained on without questions.
     """
 
     id: str
@@ -38,7 +38,7 @@ class Conversation:
     text: str | None = None
 
     def to_json(self) -> dict[str, object]:
-        """Returns the record as conversation JSON has it; an answer that is None is left out, a text has no turns."""
+        """Returns the record as conversation JSON, without answers that are None; a text has no turns."""
         if self.text is not None:
             return {"id": self.id, "text": self.text}
         turns: list[dict[str, str]] = []
@@ -50,21 +50,21 @@ class Conversation:
 
 
 def parse_conversation(value: object, *, name: str, path: Path, line: int, answered: bool = True) -> Conversation:
-    """Returns the conversation that a JSON value holds.
+    """Returns the conversation in a JSON value.
 
     Args:
-        value: `{"id": …, "conversation": [{"from": "human" | "gpt", "value": …}, …]}`; the id may be missing.
-        name: The id of a record that has none.
+        value: `{"id": …, "conversation": [{"from": "human" | "gpt", "value": …}, …]}`; the id is optional.
+        name: The id of a record without one.
         path: The file, for errors and for the result.
-        line: Where the record begins.
-        answered: Whether the last question must have an answer too, as it must for finetuning.
+        line: The line where the record begins.
+        answered: Whether the last question must have an answer too, as for finetuning.
 
     Raises:
-        DataError: It is something else; the message says what.
+        DataError: The value does not have that form; the message says why.
     """
     if not isinstance(value, Mapping) or not isinstance(value.get("conversation"), Sequence):
         has = f"has the keys {', '.join(map(str, value))}" if isinstance(value, Mapping) else f"is {value!r:.60}"
-        raise DataError(f"a record needs a list under the key conversation; this one {has}", path, line)
+        raise DataError(f'a record needs a list under the key "conversation"; this one {has}', path, line)
     turns = [_parse_turn(turn, number, path, line) for number, turn in enumerate(value["conversation"], start=1)]
     if not turns:
         raise DataError("the conversation is empty; give a question and an answer", path, line)
@@ -72,11 +72,11 @@ def parse_conversation(value: object, *, name: str, path: Path, line: int, answe
         expected = "human" if number % 2 else "gpt"
         if speaker != expected:
             raise DataError(
-                f"turn {number} is from {speaker}, not {expected}; a question and its answer alternate", path, line
+                f"turn {number} is from {speaker}, not {expected}; questions and answers must alternate", path, line
             )
     if len(turns) % 2 and answered:
         raise DataError(
-            "the conversation has no answer to its last question; add a turn from gpt", path, line, turns[-1][1]
+            "the last question of the conversation has no answer; add a turn from gpt", path, line, turns[-1][1]
         )
     texts: list[str | None] = [text for _, text in turns]
     texts += [None] * (len(texts) % 2)
@@ -85,12 +85,12 @@ def parse_conversation(value: object, *, name: str, path: Path, line: int, answe
 
 
 def _parse_turn(turn: object, number: int, path: Path, line: int) -> tuple[str, str]:
-    """Returns who speaks and what."""
+    """Returns the speaker and the text of a turn."""
     if not isinstance(turn, Mapping) or not isinstance(turn.get("value"), str) or "from" not in turn:
-        raise DataError(f"turn {number} needs the keys from and value, both text", path, line, repr(turn))
+        raise DataError(f'turn {number} needs the keys "from" and "value", both text', path, line, repr(turn))
     if turn["from"] not in ("human", "gpt"):
         raise DataError(
-            f"turn {number} is from {turn['from']!r}; write human for a question, gpt for an answer", path, line
+            f"turn {number} is from {turn['from']!r}; use human for a question, gpt for an answer", path, line
         )
     if not turn["value"].strip():
         raise DataError(f"turn {number} is empty; write its text or remove the record", path, line)

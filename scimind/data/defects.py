@@ -1,4 +1,4 @@
-"""What can be wrong with a record, by name."""
+"""The names of the defects that a record can have."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ DEFECTS = (MALFORMED, ENCODING, LONG_LINE, EMPTY, UNPARSABLE, LETTER, LABEL, TOO
 
 
 class RecordError(DataError):
-    """A fault of one record; its place is added by who knows it.
+    """A fault of one record; path and line are added where they are known.
 
     Args:
         defect: One of `DEFECTS`.
         reason: What is wrong and what to do.
-        path: The file, where it is known.
+        path: The file, if it is known.
         line: Line number, from 1.
         text: The offending text; only its beginning is shown.
     """

@@ -1,4 +1,4 @@
-"""Several workers under msrun: what `scripts/run_distribute.sh` starts, and the rank table of HCCL.
+"""Runs several workers under msrun, as `scripts/run_distribute.sh` does, and handles HCCL rank tables.
 
 Nothing here loads MindSpore.
 """

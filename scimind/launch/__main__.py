@@ -1,4 +1,4 @@
-"""`python -m scimind.launch`, the program behind `scripts/run_distribute.sh`."""
+"""`python -m scimind.launch`, the program that `scripts/run_distribute.sh` starts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the job that the arguments describe; returns its exit status.
 
     Args:
-        argv: Arguments without the program's name; None for those of the process.
+        argv: Arguments without the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     return guarded("run_distribute.sh", lambda: run_job(read_job(arguments)))

@@ -1,4 +1,4 @@
-"""The end of a file that grows."""
+"""Follows a growing file, and reads the last lines of a file."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import re
 from pathlib import Path
 from typing import TextIO
 
-# What MindSpore's own threads write into a worker's log, which no one needs to see as long as all is well.
+# Messages of MindSpore's own threads in a worker's log, which nobody needs to see while all is well.
 _CHATTER = re.compile(r"^\[(?:DEBUG|INFO|WARNING)\] [A-Z_]+\(\d+,.*\n", re.MULTILINE)
 
 
 class Follower:
-    """Reads what was appended to a file since the last look.
+    """Reads what was appended to a file since the last read.
 
     Args:
-        path: The file; it need not be there yet.
-        target: Where whatever is read is also written, without MindSpore's messages below errors.
+        path: The file, which need not exist yet.
+        target: A stream to which everything read is also written, without MindSpore's messages below error level.
     """
 
     def __init__(self, path: Path, target: TextIO | None = None) -> None:
         self._path, self._target, self._position = path, target, 0
 
     def read(self) -> str:
-        """Returns the whole lines that are new; a last one without its end comes with the next read."""
+        """Returns new complete lines; an incomplete last line is left for the next read."""
         try:
             with open(self._path, "rb") as file:
                 file.seek(self._position)
@@ -39,7 +39,7 @@ class Follower:
 
 
 def last_lines(path: Path, count: int) -> str:
-    """Returns the last lines of a file that are not empty; a note where it cannot be read."""
+    """Returns the last non-empty lines of a file, or a note if it cannot be read."""
     try:
         size = path.stat().st_size
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""A job under msrun: started, watched, and ended with all its processes, however it ends."""
+"""Starts and watches a job under msrun, and ends all its processes however it ends."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from scimind.launch.options import Job
 from scimind.launch.ports import choose_port
 from scimind.runtime.lifeline import adopt_orphans, end_with_parent, marked_environment
 
-# msrun looks at its workers once a second, kills the others when one has failed, and then waits for the scheduler,
-# which may take long to notice. So long it gets to tell which one it was.
+# msrun checks its workers once a second, kills the others when one has failed, and then waits for the scheduler, which
+# may take long to notice. This is the time that it gets to report which worker failed.
 _SECONDS_AFTER_FAILURE = 3.0
-# So long a job gets to write a checkpoint when it is asked to stop.
+# The time that a job gets to write a checkpoint when it is asked to stop.
 _SECONDS_TO_STOP = 20.0
 _POLL = 0.2
 _LINES_SHOWN = 20
@@ -35,7 +35,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def run_job(job: Job) -> int:
     """Runs a job to its end and returns its exit status.
 
-    That is 0, the first failing worker's status (128 + n for one that signal n ended), or 128 + n where signal n was
+    That is 0, the status of the first worker that failed (128 + n if signal n ended it), or 128 + n if signal n was
     sent to this process. When this returns, no process of the job is left.
 
     Raises:
@@ -45,14 +45,14 @@ def run_job(job: Job) -> int:
     _prepare_logs(job)
     servers = job.workers // job.local_workers
     where = f" on {servers} servers, {job.local_workers} on this one" if servers > 1 else ""
-    _say(f"{job.workers} worker{'s' * (job.workers > 1)}{where}; they meet at {job.master}:{port}; logs: {job.log_dir}")
+    _say(f"{job.workers} worker{'s' * (job.workers > 1)}{where}; scheduler at {job.master}:{port}; logs: {job.log_dir}")
     adopt_orphans()
     with _Interruption() as interruption, _started(job, port) as msrun:
         return _Watch(job, msrun, interruption).run()
 
 
 class _Interruption:
-    """Counts the signals that ask this process to end, while the context lasts."""
+    """Counts the signals that ask this process to end, for the duration of the context."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -73,13 +73,13 @@ class _Interruption:
 
 @contextmanager
 def _started(job: Job, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Starts msrun; when the context ends, every process that came from it is killed."""
+    """Starts msrun; when the context ends, msrun and all its descendants are killed."""
     binaries = Path(sys.executable).parent
     python = next((name for name in ("python", "python3") if (binaries / name).exists()), None)
     if python is None:
-        raise SciMindError(f"{binaries} holds neither python nor python3, one of which msrun starts")
+        raise SciMindError(f"{binaries} has neither python nor python3, which msrun needs; add a link to one of them")
     command = [
-        *(sys.executable, "-m", "mindspore.parallel.cluster.run"),  # what the command msrun calls
+        *(sys.executable, "-m", "mindspore.parallel.cluster.run"),  # the module of the msrun command
         f"--worker_num={job.workers}",
         f"--local_worker_num={job.local_workers}",
         f"--node_rank={job.node_rank}",
@@ -87,7 +87,7 @@ def _started(job: Job, port: int) -> Iterator[subprocess.Popen[bytes]]:
         f"--master_port={port}",
         f"--log_dir={job.log_dir}",
         "--join=True",
-        f"--tail_worker_log={job.workers}",  # no worker's: the reporter's is shown here
+        f"--tail_worker_log={job.workers}",  # no such worker: the reporter's log is shown by this process
         *([f"--rank_table_file={job.rank_table}"] if job.rank_table else []),
         *(python, "-m", "scimind.cli.run_scimind", *job.arguments),
     ]
@@ -98,7 +98,7 @@ def _started(job: Job, port: int) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C in a terminal reaches this process alone, which decides
+            start_new_session=True,  # Ctrl-C in a terminal only reaches this process, which decides what to do
             preexec_fn=end_with_parent,
         )
     try:
@@ -109,25 +109,25 @@ def _started(job: Job, port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 class _Watch:
-    """What happens between the start and the end of a job.
+    """Watches a job from its start to its end.
 
     Args:
         job: The job.
         msrun: Its process.
-        interruption: The signals that arrive.
+        interruption: Counts the signals that arrive.
     """
 
     def __init__(self, job: Job, msrun: subprocess.Popen[bytes], interruption: _Interruption) -> None:
         self._job, self._msrun, self._interruption = job, msrun, interruption
-        self._ranks: dict[int, int] = {}  # of each worker's process
+        self._ranks: dict[int, int] = {}  # rank by process id of the worker
         shown = job.reporter if job.reporter in job.ranks else job.first_rank
         self._follower = Follower(_log_of(job, shown), sys.stdout)
         self._messages = Follower(job.log_dir / "msrun.log")
-        self._failure: tuple[int, int] | None = None  # process, exit code
-        self._end: float | None = None  # when the job is killed
+        self._failure: tuple[int, int] | None = None  # process id, exit code
+        self._end: float | None = None  # time at which the job is killed
 
     def run(self) -> int:
-        """Waits for the end; returns the exit status."""
+        """Waits for the end of the job; returns the exit status."""
         signals_seen = 0
         while self._msrun.poll() is None and (self._end is None or time.monotonic() < self._end):
             self._note_workers()
@@ -140,7 +140,7 @@ class _Watch:
         return self._conclude()
 
     def _note_workers(self) -> None:
-        """Learns the ranks of msrun's children, as long as they are there."""
+        """Records the ranks of msrun's children while they exist."""
         with suppress(psutil.Error):
             for child in psutil.Process(self._msrun.pid).children():
                 if child.pid in self._ranks:
@@ -151,7 +151,7 @@ class _Watch:
                         self._ranks[child.pid] = int(environment["MS_NODE_ID"])
 
     def _read(self) -> None:
-        """Shows what the reporter has written, and looks for a failure among msrun's messages."""
+        """Shows what the reporter has written, and searches msrun's messages for a failure."""
         self._follower.read()
         found = _FAILED.search(self._messages.read())
         if found and self._failure is None:
@@ -159,25 +159,25 @@ class _Watch:
             self._end = time.monotonic() + _SECONDS_AFTER_FAILURE
 
     def _stop(self, *, at_once: bool) -> None:
-        """Asks the workers to stop after their step, or leaves no time for it."""
+        """Asks the workers to stop after their current step, or ends them at once."""
         if at_once or self._failure is not None:
             self._end = time.monotonic()
             return
-        _say("stopping the workers after their step, with a checkpoint; once more stops at once")
+        _say("stopping the workers after their current step, with a checkpoint; interrupt again to stop at once")
         self._end = time.monotonic() + _SECONDS_TO_STOP
         for pid in self._ranks:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
     def _conclude(self) -> int:
-        """Says how the job ended; returns its exit status."""
+        """Reports how the job ended; returns its exit status."""
         if self._interruption.signal is not None:
             name = signal.Signals(self._interruption.signal).name
             _say(f"stopped by {name}; logs: {self._job.log_dir}")
             return 128 + self._interruption.signal
         if self._failure is not None:
             pid, code = self._failure
-            return self._tell_failure(pid, code)
+            return self._report_failure(pid, code)
         if self._msrun.returncode:
             log = self._job.log_dir / "msrun.log"
             _say(f"msrun ended with status {self._msrun.returncode}; the last lines of {log}:")
@@ -185,14 +185,14 @@ class _Watch:
             return _status(self._msrun.returncode)
         return 0
 
-    def _tell_failure(self, pid: int, code: int) -> int:
+    def _report_failure(self, pid: int, code: int) -> int:
         rank = self._ranks.get(pid)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
         if rank is None:
             _say(f"a worker ended with {how} before its rank was known; logs: {self._job.log_dir}")
             return _status(code)
         log = _log_of(self._job, rank)
-        _say(f"rank {rank} ended with {how}, the others were stopped; the last lines of {log}:")
+        _say(f"rank {rank} ended with {how}, and the others were stopped; the last lines of {log}:")
         print(last_lines(log, _LINES_SHOWN), file=sys.stderr)
         return _status(code)
 
@@ -202,17 +202,18 @@ def _log_of(job: Job, rank: int) -> Path:
 
 
 def _prepare_logs(job: Job) -> None:
-    """Makes the folder of the logs, and removes from it those of an earlier job."""
+    """Creates the folder of the logs, and removes the logs of an earlier job from it."""
     try:
         job.log_dir.mkdir(parents=True, exist_ok=True)
         for log in (*job.log_dir.glob("worker_*.log"), job.log_dir / "scheduler.log"):
             log.unlink(missing_ok=True)
     except OSError as error:
-        raise SciMindError(f"log_dir ({job.log_dir}) cannot be written ({error.strerror}); choose another") from error
+        reason = f"log_dir ({job.log_dir}) cannot be written ({error.strerror}); choose another folder"
+        raise SciMindError(reason) from error
 
 
 def _kill_all() -> None:
-    """Kills every process that this one has started, directly or not, and waits until they are gone."""
+    """Kills every process that this one started, directly or indirectly, and waits until they are gone."""
     while children := psutil.Process().children(recursive=True):
         for child in children:
             with suppress(psutil.Error):
@@ -221,7 +222,7 @@ def _kill_all() -> None:
 
 
 def _status(code: int) -> int:
-    """Returns a process's exit code as a shell tells it."""
+    """Returns the exit code of a process in the form that a shell reports."""
     return 128 - code if code < 0 else code
 
 

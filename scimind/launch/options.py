@@ -1,4 +1,4 @@
-"""The command line of a job, in the original's form and with names, and what it asks for."""
+"""The command line of a job, in the original positional form and with named options, and the job that it describes."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from scimind.launch.rank_table import RankTable, read_rank_table
 
 DEFAULT_PORT = 8118
 _RANGE = re.compile(r"\[\s*(\d+)\s*,\s*(\d+)\s*[\])]")
-_NO_TABLE = "msrun"  # given in the rank table's place, as in MindFormers' scripts
+_NO_TABLE = "msrun"  # given in place of the rank table, as in MindFormers' scripts
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is started on this server.
+    """A job, as started on this server.
 
     Args:
         arguments: The arguments of `run_scimind.py`, checked.
-        workers: Workers of all servers together.
-        local_workers: Workers of this server.
+        workers: Number of workers on all servers together.
+        local_workers: Number of workers on this server.
         node_rank: Number of this server, from 0.
         master: Address of server 0.
-        port: Where the workers meet; None takes any that is free.
+        port: Port of the scheduler, at which the workers meet; None takes any free port.
         log_dir: Folder of the workers' logs.
-        rank_table: The rank table's file; None where there is none.
-        reporter: Rank of the worker that talks to a person, if it is on this server.
+        rank_table: File of the rank table; None if there is none.
+        reporter: Rank of the worker whose output is shown, if it is on this server.
     """
 
     arguments: list[str]
@@ -60,7 +60,7 @@ class Job:
 
 @dataclass(frozen=True)
 class _Request:
-    """What a command line says, in either form."""
+    """The contents of a command line, in either form."""
 
     config: str
     run_mode: str | None
@@ -78,13 +78,13 @@ class _Request:
 def read_job(arguments: Sequence[str]) -> Job:
     """Returns the job that a command line describes.
 
-    `RANK_TABLE CONFIG [first,last] MODE [RANK_SIZE]` is the original's form: ranks `first` to `last` - 1 run on this
-    server, of RANK_SIZE together (`last`, if it is not given). The other form has names, see `--help`. All
-    further options are those of `run_scimind.py`. Its configuration is read here, so that a mistake is told once and
-    before anything starts.
+    `RANK_TABLE CONFIG [first,last] MODE [RANK_SIZE]` is the original form: ranks `first` to `last` - 1 run on this
+    server, out of RANK_SIZE in total (default: `last`). The other form has named options, see `--help`. All further
+    options are those of `run_scimind.py`. The configuration is read here, so that a mistake is reported once, before
+    anything starts.
 
     Raises:
-        SciMindError: Something in it is wrong.
+        SciMindError: The command line, the configuration or the rank table is wrong.
     """
     is_original = bool(arguments) and not arguments[0].startswith("-")
     request = _read_original_form(arguments) if is_original else _read_named_form(arguments)
@@ -113,26 +113,38 @@ def read_job(arguments: Sequence[str]) -> Job:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Returns the parser of the form with names."""
+    """Returns the parser of the form with named options."""
     parser = argparse.ArgumentParser(
         prog="run_distribute.sh",
         usage="run_distribute.sh --config YAML [--workers N] [option …] [option of run_scimind.py …]\n"
         "       run_distribute.sh RANK_TABLE|msrun YAML [FIRST,LAST] MODE [RANK_SIZE] [option of run_scimind.py …]",
-        description="Trains or evaluates with several workers, on one server or several, through MindSpore's msrun.",
-        epilog="Any setting of the YAML can be given too: --section.name=value.",
+        description="Train or evaluate with several workers, on one server or several, using MindSpore's msrun.",
+        epilog="Any setting of the configuration can be overridden as --section.name=value.",
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("--config", required=True, metavar="YAML", help="configuration of the run, or the name of a shipped one")
-    add("--run_mode", "--run-mode", choices=RUN_MODES, help="what to do; without it, what the YAML says")
-    add("--workers", type=int, default=1, metavar="N", help="workers on each server (default: 1)")
-    add("--nodes", type=int, default=1, metavar="N", help="servers (default: 1)")
-    add("--node-rank", "--node_rank", type=int, default=0, metavar="I", help="number of this server, from 0")
-    add("--master", metavar="ADDRESS", help="address of server 0, where the workers meet")
-    add("--port", type=int, metavar="P", help=f"its port; with one server any free one, else {DEFAULT_PORT}")
-    add("--device", choices=DEVICES, help="device to run on; without it, what the YAML says")
-    add("--rank-table", "--rank_table", metavar="FILE", help="HCCL rank table, made by make_rank_table.py")
-    add("--log_dir", "--log-dir", metavar="DIR", help="folder of the workers' logs (default: OUTPUT_DIR/log/msrun)")
+    add("--run_mode", "--run-mode", choices=RUN_MODES, help="what to do (default: the configuration's run_mode)")
+    add("--workers", type=int, default=1, metavar="N", help="number of workers on each server (default: 1)")
+    add("--nodes", type=int, default=1, metavar="N", help="number of servers (default: 1)")
+    add(
+        "--node-rank",
+        "--node_rank",
+        type=int,
+        default=0,
+        metavar="INT",
+        help="number of this server, from 0 (default: 0)",
+    )
+    add("--master", metavar="ADDRESS", help="address of server 0, where the workers meet (default: the rank table's)")
+    add(
+        "--port",
+        type=int,
+        metavar="PORT",
+        help=f"port on server 0, 1024 to 65535 (default: any free one with one server, else {DEFAULT_PORT})",
+    )
+    add("--device", choices=DEVICES, help="type of device to run on (default: the configuration's)")
+    add("--rank-table", "--rank_table", metavar="FILE", help="HCCL rank table, written by make_rank_table.py")
+    add("--log_dir", "--log-dir", metavar="DIR", help="folder for the workers' logs (default: OUTPUT_DIR/log/msrun)")
     return parser
 
 
@@ -158,8 +170,8 @@ def _read_original_form(arguments: Sequence[str]) -> _Request:
     given, rest = list(arguments[:place]), list(arguments[place:])
     if len(given) not in (4, 5):
         raise SciMindError(
-            f"{len(given)} arguments where RANK_TABLE CONFIG [FIRST,LAST] MODE [RANK_SIZE] are meant; "
-            "bash scripts/run_distribute.sh --help tells the form with names"
+            f"{len(given)} arguments where RANK_TABLE CONFIG [FIRST,LAST] MODE [RANK_SIZE] are expected; "
+            "bash scripts/run_distribute.sh --help shows the form with named options"
         )
     table, config, span, mode = given[:4]
     found = _RANGE.fullmatch(span)
@@ -174,7 +186,7 @@ def _read_original_form(arguments: Sequence[str]) -> _Request:
     local = last - first
     if first % local:
         raise SciMindError(f"device range ({span}) must begin at a multiple of its length ({local})")
-    # The names of the other form that have no place in this one.
+    # Named options of the other form without a position in this one.
     args, rest = build_parser().parse_known_args(["--config", config, *rest])
     return _Request(
         config=config,
@@ -197,7 +209,8 @@ def _check_counts(request: _Request) -> None:
         raise SciMindError(f"workers ({request.local_workers}) and nodes must be at least 1")
     if request.workers % request.local_workers:
         raise SciMindError(
-            f"{request.workers} workers do not divide into servers of {request.local_workers}; give each server as many"
+            f"{request.workers} workers cannot be divided into servers of {request.local_workers}; "
+            "give each server the same number"
         )
     nodes = request.workers // request.local_workers
     if not 0 <= request.node_rank < nodes:
@@ -209,21 +222,24 @@ def _check_counts(request: _Request) -> None:
 
 
 def _read_table(request: _Request) -> RankTable | None:
-    """Returns the rank table, None where none was given.
+    """Returns the rank table, None if none was given.
 
     Raises:
-        SciMindError: It is wrong, or has fewer devices than there are workers.
+        SciMindError: The table is wrong, or has fewer devices than there are workers.
     """
     if not request.rank_table:
         return None
     table = read_rank_table(request.rank_table)
     if len(table.devices) < request.workers:
         raise SciMindError(
-            f"{request.rank_table} has {len(table.devices)} devices, {request.workers} workers need as many"
+            f"{request.rank_table} has {len(table.devices)} devices, but {request.workers} workers need as many; "
+            "start fewer workers or add devices"
         )
     nodes = request.workers // request.local_workers
     if nodes > 1 and nodes != len(table.servers):
-        raise SciMindError(f"{request.rank_table} has {len(table.servers)} servers, the job has {nodes}")
+        raise SciMindError(
+            f"{request.rank_table} has {len(table.servers)} servers, but the job has {nodes}; make them equal"
+        )
     return table
 
 
@@ -233,10 +249,10 @@ def _load(options: Sequence[str]) -> RunConfig:
 
 
 def _parallel_options(config: RunConfig, request: _Request) -> list[str]:
-    """Returns the options that several workers need and the configuration does not have, or what one does not need."""
+    """Returns the options that several workers need but the configuration lacks, or that a single worker must undo."""
     is_divided = config.splits_tensors and config.devices > 1
     if request.workers == 1 and not is_divided:
-        # Communication has no place, and MindFormers stumbles over a group of one.
+        # There is nothing to communicate, and MindFormers fails with a group of one.
         return ["--use_parallel", "False"] if config["use_parallel"] else []
     options = []
     if not config["use_parallel"]:
@@ -247,16 +263,16 @@ def _parallel_options(config: RunConfig, request: _Request) -> list[str]:
 
 
 def _check_config(config: RunConfig, request: _Request) -> None:
-    """Checks what a configuration says of several workers."""
+    """Checks the settings of a configuration that concern several workers."""
     mode = config.run_mode
     if mode is None:
         raise SciMindError(f"{request.config}: run_mode is missing; give --run_mode finetune, train or eval")
     if mode == "predict" and request.workers > 1:
         raise SciMindError(
-            f"predict runs with one worker, not {request.workers}; give one, and a part of the prompts to each server"
+            f"predict runs with one worker, not {request.workers}; use one, and give each server a part of the prompts"
         )
     if config.splits_tensors and config.devices != request.workers:
         raise SciMindError(
             f"parallel_config asks for {config.devices} devices (data_parallel x model_parallel x context_parallel x "
-            f"pipeline_stage), the job has {request.workers} workers; make them equal"
+            f"pipeline_stage), but the job has {request.workers} workers; make them equal"
         )

@@ -1,4 +1,4 @@
-"""The port where the workers of a job meet."""
+"""The port at which the workers of a job meet."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from scimind.launch.options import DEFAULT_PORT, Job
 
 
 def choose_port(job: Job) -> int:
-    """Returns the port of a job: the one that was asked for, or any free one where all workers are on this server.
+    """Returns the port of a job: the requested one, or any free one if all workers are on this server.
 
     Raises:
-        SciMindError: The port is in use, or the job's address is not this server's, which is server 0.
+        SciMindError: The port is in use, or this is server 0 and the job's address is not its own.
     """
-    if job.node_rank > 0:  # server 0 has it
+    if job.node_rank > 0:  # the port is on server 0
         return job.port or DEFAULT_PORT
-    if job.port is None:  # not one that is always the same, which another job may be about to take
+    if job.port is None:  # not always the same port, which another job may be about to use
         return _any_port(job.master)
     if not is_free(job.master, job.port):
-        raise SciMindError(f"port ({job.port}) of {job.master} is in use; give another with --port, or none")
+        raise SciMindError(f"port ({job.port}) of {job.master} is in use; give another --port, or none")
     return job.port
 
 
@@ -29,12 +29,14 @@ def is_free(address: str, port: int) -> bool:
     """Returns whether a program on this server can listen at a port.
 
     Raises:
-        SciMindError: The address is not one of this server's.
+        SciMindError: The address does not belong to this server.
     """
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
-        raise SciMindError(f"master ({address}) is no address that this server knows ({error.strerror})") from error
+        raise SciMindError(
+            f"master ({address}) is not an address that this server knows ({error.strerror}); correct --master"
+        ) from error
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -44,7 +46,7 @@ def is_free(address: str, port: int) -> bool:
                 return False
             raise SciMindError(
                 f"master ({address}) is not an address of this server ({error.strerror}), which is server 0; "
-                "give its own, or another --node-rank"
+                "give an address of this server, or another --node-rank"
             ) from error
     return True
 

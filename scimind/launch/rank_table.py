@@ -1,7 +1,7 @@
-"""HCCL's rank table, version 1.0: which device has which rank, and at which address.
+"""HCCL's rank table, version 1.0: the rank and address of each device.
 
-A table is JSON: `version`, `server_count`, `status` and `server_list`; a server has `server_id` (its address) and
-`device`, each with `device_id`, `device_ip` and `rank_id`. All values are text.
+A table is JSON with `version`, `server_count`, `status` and `server_list`; a server has `server_id` (its address) and
+`device`, a list of devices with `device_id`, `device_ip` and `rank_id`. All values are text.
 
 Source: the description of the rank table file in the documentation of CANN's collective communication library.
 """
@@ -29,18 +29,18 @@ _ADDRESS_LINE = re.compile(r"address_(\d+)\s*=\s*(\S+)")
 
 @dataclass(frozen=True)
 class _Number:
-    """A number from 0, which HCCL writes as text."""
+    """A number, at least 0, which HCCL writes as text."""
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
-        """Returns an int; see scimind.config.schema."""
+        """Returns an int; see `scimind.config.schema`."""
         text = str(value)
         if not text.isdecimal():
-            faults.append(f"{name} ({show(value)}) must be a number from 0")
+            faults.append(f"{name} ({show(value)}) must be a whole number, at least 0")
             return INVALID
         return int(text)
 
 
-# Tables that other programs write hold more than HCCL needs.
+# Tables written by other programs contain more than HCCL needs.
 _DEVICE = Section(
     {"device_id": _Number(), "device_ip": Value(str, None), "rank_id": _Number()},
     required=("device_id", "rank_id"),
@@ -63,11 +63,11 @@ _TABLE = Section(
 
 @dataclass(frozen=True)
 class Device:
-    """One device.
+    """A device.
 
     Args:
-        number: Its number in its server, from 0.
-        address: Its address in the network of devices; None where it has none, which one server alone can do without.
+        number: Its number within the server, from 0.
+        address: Its address in the network of devices; None if it has none, which is only possible with one server.
         rank: The rank of its worker.
     """
 
@@ -78,11 +78,11 @@ class Device:
 
 @dataclass(frozen=True)
 class Server:
-    """One server.
+    """A server.
 
     Args:
         address: Its address.
-        devices: Its devices by rank.
+        devices: Its devices in order of rank.
     """
 
     address: str
@@ -94,18 +94,18 @@ class RankTable:
     """The devices of a job.
 
     Args:
-        servers: The servers by the ranks of their devices.
+        servers: The servers in order of the ranks of their devices.
     """
 
     servers: tuple[Server, ...]
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """All devices by rank."""
+        """All devices in order of rank."""
         return tuple(device for server in self.servers for device in server.devices)
 
     def to_json(self) -> str:
-        """Returns the table as HCCL reads it."""
+        """Returns the table in the form that HCCL reads."""
         servers = [
             {
                 "server_id": server.address,
@@ -123,10 +123,10 @@ class RankTable:
         return json.dumps(tree, indent=2) + "\n"
 
     def write(self, path: str | Path) -> None:
-        """Writes the file; a reader sees the old one or the new one, never a part.
+        """Writes the file atomically.
 
         Raises:
-            SciMindError: It cannot be written.
+            SciMindError: The file cannot be written.
         """
         target = Path(path)
         try:
@@ -137,13 +137,13 @@ class RankTable:
 
 
 def make_rank_table(servers: Sequence[tuple[str, Mapping[int, str | None]]]) -> RankTable:
-    """Returns a table in which ranks follow the order of servers and, in a server, of device numbers.
+    """Returns a table in which ranks follow the order of servers and, within a server, of device numbers.
 
     Args:
-        servers: Each server's address, and of each of its devices the number and the address.
+        servers: The address of each server, and the addresses of its devices by number.
 
     Raises:
-        DataError: The table would not be right.
+        DataError: The table breaks a rule.
     """
     made, rank = [], 0
     for address, devices in servers:
@@ -157,7 +157,7 @@ def make_rank_table(servers: Sequence[tuple[str, Mapping[int, str | None]]]) -> 
 
 
 def merge_rank_tables(tables: Sequence[RankTable]) -> RankTable:
-    """Returns one table of the servers of several, in this order, with new ranks."""
+    """Returns one table with the servers of several tables, in this order, with new ranks."""
     return make_rank_table(
         [
             (server.address, {device.number: device.address for device in server.devices})
@@ -171,14 +171,14 @@ def read_rank_table(path: str | Path) -> RankTable:
     """Reads and checks a table.
 
     Raises:
-        DataError: It is not there, not JSON, or not a table that HCCL takes; all faults at once.
+        DataError: The file is missing, not JSON, or not a table that HCCL accepts; all faults are listed.
     """
     try:
         tree = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}); make_rank_table.py makes a rank table", path) from error
+        raise DataError(f"cannot be read ({error.strerror}); write one with make_rank_table.py", path) from error
     except ValueError as error:
-        raise DataError(f"is not JSON ({error})", path) from error
+        raise DataError(f"is not JSON ({error}); write a new one with make_rank_table.py", path) from error
     if not isinstance(tree, dict):
         raise DataError("is not an object with version, server_count, server_list and status", path)
     faults = Faults(_TABLE)
@@ -193,21 +193,21 @@ def read_rank_table(path: str | Path) -> RankTable:
 
 
 def read_device_addresses(path: str | Path = HCCN_CONFIGURATION) -> dict[int, str]:
-    """Returns the address of each device of this server, as its driver's configuration has them.
+    """Returns the address of each device of this server, from the configuration of its driver.
 
     Raises:
-        DataError: The file is not there or names none.
+        DataError: The file is missing or contains no address.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise DataError(
-            f"cannot be read ({error.strerror}); it is on servers with Ascend devices, elsewhere give --device-ips",
+            f"cannot be read ({error.strerror}); only servers with Ascend devices have it, elsewhere give --device-ips",
             path,
         ) from error
     found = {int(number): address for number, address in _ADDRESS_LINE.findall(text)}
     if not found:
-        raise DataError("names no address_N=…; give --device-ips", path)
+        raise DataError("has no line address_N=…; give --device-ips", path)
     return found
 
 
@@ -219,30 +219,30 @@ def _device_entry(device: Device) -> dict[str, str]:
 
 
 def _server(entry: Mapping[str, Any]) -> Server:
-    """Returns what a checked entry of server_list says."""
+    """Returns the server in a checked entry of `server_list`."""
     devices = [Device(device["device_id"], device["device_ip"], device["rank_id"]) for device in entry["device"]]
     return Server(entry["server_id"], tuple(devices))
 
 
 def _faults(table: RankTable) -> list[str]:
-    """Returns one sentence for each rule that a table breaks."""
+    """Returns a sentence for each rule that a table breaks."""
     faults = []
     addresses = [device.address for device in table.devices if device.address is not None]
     for name, given in (("server_id", [server.address for server in table.servers]), ("device_ip", addresses)):
         for address in given:
             if not _is_address(address):
                 faults.append(f"{name} ({address}) must be an IP address")
-        faults += [f"{name} ({address}) stands there twice" for address in _repeated(given)]
+        faults += [f"{name} ({address}) appears more than once" for address in _repeated(given)]
     for server in table.servers:
         for number in _repeated([device.number for device in server.devices]):
-            faults.append(f"server {server.address}: device_id ({number}) stands there twice")
+            faults.append(f"server {server.address}: device_id ({number}) appears more than once")
     ranks = [device.rank for device in table.devices]
     if ranks != list(range(len(ranks))):
         faults.append(f"rank_id must count from 0 to {len(ranks) - 1} in the order of servers and devices, not {ranks}")
     if len(table.servers) > 1:
         counts = [len(server.devices) for server in table.servers]
         if len(set(counts)) > 1:
-            faults.append(f"all servers must have as many devices, not {counts}")
+            faults.append(f"all servers must have the same number of devices, not {counts}")
         if len(addresses) < len(ranks):
             faults.append("with several servers each device must have a device_ip")
     return faults

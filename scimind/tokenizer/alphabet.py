@@ -1,7 +1,7 @@
-r"""The added tokens: one for every character of a molecule, a nucleic acid and a protein, in id order.
+r"""The added tokens, one for every character of molecules, nucleic acids and proteins, in order of their ids.
 
-An added token is written with its character between the brackets of its modality, `{|C|}`, `*|G|*` or `<|L|>`, so that
-the same letter can be three tokens. Their order is that of the published model, whose checkpoints depend on it.
+An added token is written as its character between the brackets of its modality, `{|C|}`, `*|G|*` or `<|L|>`, so that
+the same letter can be three tokens. The order is that of the published model, on which its checkpoints depend.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ SMILES_CHARACTERS = (
 NUCLEOTIDE_CHARACTERS = "GACTU"
 PROTEIN_CHARACTERS = "LAGVSERTIDPKQNFYMHWCXBUZO.-"
 
-# What SMILES allows and the 66 lack. By OpenSMILES: the aromatic and the quadruple bond (: $) and the wildcard atom
-# (*); the element symbols need two more letters, the k of Bk and the v of Lv; all digits, aromatic symbols and
-# chirality classes are there. By common dialects: any bond (~), and the > of reactions and dative bonds. New ones may
-# only be appended.
+# Characters that SMILES allows but the 66 above lack. In OpenSMILES: the aromatic and the quadruple bond (: $), the
+# wildcard atom (*), and two letters of element symbols, the k of Bk and the v of Lv; all digits, aromatic symbols and
+# chirality classes are above. In common dialects: any bond (~), and the > of reactions and dative bonds. New characters
+# may only be appended.
 EXTENSION_CHARACTERS = ":*$~>kv"
 
 BASE_MODALITIES = {
@@ -27,8 +27,8 @@ BASE_MODALITIES = {
 
 BRACKETS = {"smiles": ("{|", "|}"), "nucleotide": ("*|", "|*"), "protein": ("<|", "|>")}
 
-# The tags that people write, with the modality of their tokens and the characters that each accepts. DNA and RNA share
-# the nucleotide tokens, and a T in RNA (or a U in DNA) is more likely a mistake than a wish.
+# The tags for sequences, with the modality of their tokens and the characters that each accepts. DNA and RNA share the
+# nucleotide tokens, and a T in RNA (or a U in DNA) is more likely a mistake than intended.
 TAG_MODALITIES = {"smiles": "smiles", "protein": "protein", "dna": "nucleotide", "rna": "nucleotide"}
 TAG_CHARACTERS = {
     "smiles": SMILES_CHARACTERS + EXTENSION_CHARACTERS,
@@ -45,10 +45,10 @@ def token_form(modality: str, character: str) -> str:
 
 
 def added_tokens(extension: bool) -> list[tuple[str, str]]:
-    """Returns (modality, character) of every added token in id order.
+    """Returns (modality, character) for every added token, in order of their ids.
 
     Args:
-        extension: Whether the characters that the published tokenizer lacks follow behind its 98.
+        extension: Whether the characters missing from the published tokenizer follow after its 98.
     """
     tokens = [(modality, character) for modality, characters in BASE_MODALITIES.items() for character in characters]
     return tokens + [("smiles", character) for character in EXTENSION_CHARACTERS if extension]
@@ -58,7 +58,7 @@ def modality_ranges(base_size: int, extension: bool) -> dict[str, list[list[int]
     """Returns the half-open id ranges of the three modalities.
 
     Args:
-        base_size: Number of tokens of the SentencePiece vocabulary, the first added token's id.
+        base_size: Number of tokens of the SentencePiece vocabulary, which is the id of the first added token.
         extension: As for `added_tokens`; it gives SMILES a second range.
     """
     ranges: dict[str, list[list[int]]] = {}

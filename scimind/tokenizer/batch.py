@@ -1,4 +1,4 @@
-"""Token ids of several texts as one padded array."""
+"""Encodes several texts into one padded array of token ids."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from scimind.errors import SciMindError
 from scimind.parallel import check_workers, ordered_map
 
-# Texts of a task; processes take a quarter of a second to start, in which thousands of texts are encoded.
+# Texts per task. Starting a process takes a quarter of a second, enough to encode thousands of texts.
 _TEXTS_AT_ONCE = 2000
 _FEWEST_TASKS = 5
 
 
 @dataclass(frozen=True)
 class BatchEncoding:
-    """Padded token ids: input_ids and attention_mask (1 where there is a token) int32 [b, s], lengths int32 [b]."""
+    """Padded token ids: input_ids and attention_mask (1 for tokens, 0 for padding) int32 [b, s], lengths int32 [b]."""
 
     input_ids: NDArray[np.int32]
     attention_mask: NDArray[np.int32]
@@ -31,28 +31,28 @@ class BatchEncoding:
 
 @dataclass(frozen=True)
 class RaggedRows:
-    """Rows of unequal length, one behind the other: ids int32 [sum of lengths], lengths int32 [b]."""
+    """Rows of unequal length, concatenated: ids int32 [sum of lengths], lengths int32 [b]."""
 
     ids: NDArray[np.int32]
     lengths: NDArray[np.int32]
 
     @classmethod
     def of(cls, rows: Sequence[Sequence[int]]) -> RaggedRows:
-        """Returns rows put together."""
+        """Returns the concatenated rows."""
         lengths = np.fromiter(map(len, rows), np.int32, len(rows))
         return cls(np.fromiter(chain.from_iterable(rows), np.int32, int(lengths.sum())), lengths)
 
 
 def encode_rows(encode: Callable[[str], list[int]], texts: Sequence[str], workers: int) -> RaggedRows:
-    """Returns the ids of several texts, in their order.
+    """Returns the ids of several texts, in order.
 
     Args:
-        encode: Returns a text's ids; with several workers it must be one that can be pickled.
+        encode: Returns the ids of a text; must be picklable if there are several workers.
         texts: The texts.
-        workers: Processes that encode; few texts are encoded here all the same.
+        workers: Number of encoding processes; a small number of texts is encoded in this process anyway.
 
     Raises:
-        SciMindError: What `encode` raises, or `workers` is less than 1.
+        SciMindError: `encode` raised it, or `workers` is less than 1.
     """
     tasks = (texts[start : start + _TEXTS_AT_ONCE] for start in range(0, len(texts), _TEXTS_AT_ONCE))
     encode_task = partial(_encode_task, encode)
@@ -66,23 +66,25 @@ def _encode_task(encode: Callable[[str], list[int]], texts: Sequence[str]) -> Ra
 
 
 def pad_rows(rows: RaggedRows, *, pad_id: int, pad_to: int | None, side: Literal["right", "left"]) -> BatchEncoding:
-    """Returns rows of unequal length as arrays.
+    """Returns rows of unequal length as padded arrays.
 
     Args:
-        rows: The ids of each text; no row, or an empty one, is allowed.
-        pad_id: What fills the rest.
-        pad_to: Columns s of the arrays, at least 1; None takes the longest row's length.
-        side: Where the padding stands.
+        rows: The ids of each text; rows may be empty, and there may be none.
+        pad_id: The padding id.
+        pad_to: Number of columns s of the arrays, at least 1; None takes the length of the longest row.
+        side: The side on which rows are padded.
 
     Raises:
-        SciMindError: `pad_to` is less than 1 or than a row's length, or the side is unknown.
+        SciMindError: `pad_to` is less than 1 or less than the length of a row, or the side is unknown.
     """
     if side not in ("right", "left"):
         raise SciMindError(f"side ({side!r}) must be 'right' or 'left'")
     longest = int(rows.lengths.max(initial=0))
     if pad_to is not None and pad_to < max(longest, 1):
-        reason = "raise it, or set max_length" if longest > 1 else "give a positive length"
-        raise SciMindError(f"pad_to ({pad_to}) must be at least the longest text's number of ids ({longest}); {reason}")
+        remedy = "raise it, or set max_length" if longest > 1 else "give a positive length"
+        raise SciMindError(
+            f"pad_to ({pad_to}) must be at least the number of ids of the longest text ({longest}); {remedy}"
+        )
     columns = np.arange(longest if pad_to is None else pad_to, dtype=np.int32)
     lengths = rows.lengths[:, None]
     is_token = columns < lengths if side == "right" else columns >= len(columns) - lengths  # [b, s]

@@ -1,4 +1,4 @@
-"""Text with molecules, proteins and nucleic acids to token ids, and back."""
+"""Converts text with molecules, proteins and nucleic acids to token ids and back."""
 
 from __future__ import annotations
 
@@ -31,23 +31,25 @@ BUILT_IN_MODEL = Path(__file__).with_name("scimind_small.model")
 
 @dataclass(frozen=True)
 class Encoding:
-    """Token ids and the (start, stop) of each in characters of the text; (p, p) where the text does not show it."""
+    """Token ids and the (start, stop) of each in characters of the text; (p, p) for a token that is not in the text."""
 
     ids: list[int]
     offsets: list[tuple[int, int]]
 
 
 class TokenCodec:
-    r"""Turns text into ids and ids into text.
+    r"""Converts text to ids and ids to text.
 
-    Molecules, proteins and nucleic acids stand in tags: `<smiles>CCO</smiles>`, `<protein>MKV</protein>`,
+    Molecules, proteins and nucleic acids are written in tags: `<smiles>CCO</smiles>`, `<protein>MKV</protein>`,
     `<dna>ACGT</dna>`, `<rna>ACGU</rna>`; the published model's own form, `{|C|}{|C|}{|O|}`, gives the same ids. White
-    space beside either is dropped. A backslash right before a tag or a form makes it plain text (`escape` writes them;
-    see `segmentation`). `<s>` and `</s>` in a text are plain text too: only `bos` and `eos` make those tokens.
+    space next to either is dropped. A backslash right before a tag or a form makes it plain text (`escape` adds these
+    backslashes; see `segmentation`). `<s>` and `</s>` in a text are plain text too: only `bos` and `eos` give those
+    tokens.
 
     Args:
-        model_file: A SentencePiece model with Llama's conventions; None is the small one that comes with the package.
-        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens. False for its
+        model_file: A SentencePiece model with Llama's conventions; None takes the small one that comes with the
+            package.
+        extension: Whether the SMILES characters missing from the published tokenizer get tokens; False for its
             checkpoints.
 
     Raises:
@@ -76,16 +78,16 @@ class TokenCodec:
 
     @property
     def base_size(self) -> int:
-        """Number of SentencePiece tokens V0; the added tokens begin at this id."""
+        """Number of SentencePiece tokens V0, which is the id of the first added token."""
         return self.pieces.size
 
     @property
     def vocab_size(self) -> int:
-        """Number of tokens, the added ones included, without padding rows."""
+        """Number of tokens, including the added ones, without padding rows."""
         return self.pieces.size + len(self._tokens)
 
     def padded_vocab_size(self, multiple: int = 64) -> int:
-        """Returns the number of rows of an embedding that can be sharded: `vocab_size` rounded up to a multiple."""
+        """Returns `vocab_size` rounded up to a multiple, the number of rows of an embedding that can be sharded."""
         if multiple < 1:
             raise SciMindError(f"multiple ({multiple}) must be at least 1")
         return -(-self.vocab_size // multiple) * multiple
@@ -96,7 +98,7 @@ class TokenCodec:
         return modality_ranges(self.pieces.size, self.extension)
 
     def fingerprint(self) -> str:
-        """Returns 12 hexadecimal digits that are equal for two codecs of equal ids."""
+        """Returns 12 hexadecimal digits that are equal for two codecs with the same ids."""
         tokens = "".join(self._forms)
         return hashlib.sha256(self.pieces.model + tokens.encode()).hexdigest()[:12]
 
@@ -104,8 +106,8 @@ class TokenCodec:
         """Returns the ids of `text`.
 
         Raises:
-            TokenError: A character inside a tag that has no token, a tag that is empty, not closed, not opened or holds
-                another one, or half a surrogate pair; with the character and its position in `text`.
+            TokenError: A character in a tag has no token, a tag is empty, not closed, not opened or contains another
+                tag, or there is half a surrogate pair; the error has the character and its position in `text`.
         """
         ids = [BOS_ID] if bos else []
         for part in segmentation.segment(text, self._forms):
@@ -116,11 +118,11 @@ class TokenCodec:
         return [*ids, EOS_ID] if eos else ids
 
     def encode_with_offsets(self, text: str, *, bos: bool = True, eos: bool = False) -> Encoding:
-        """Returns the ids of `text` and the (start, stop) in `text` that each stands for.
+        """Returns the ids of `text` and the (start, stop) in `text` that each of them represents.
 
-        BOS spans (0, 0), EOS (n, n); the `▁` that SentencePiece puts before a piece is empty; all bytes of a character
-        that the vocabulary lacks span that character; a form such as `{|C|}` spans its five characters. Errors as for
-        `encode`.
+        BOS spans (0, 0), EOS (n, n); the `▁` that SentencePiece puts before a piece is empty; each byte of a character
+        that is missing from the vocabulary spans that character; a form such as `{|C|}` spans its five characters.
+        Errors as for `encode`.
         """
         ids, offsets = ([BOS_ID], [(0, 0)]) if bos else ([], [])
         for part in segmentation.segment(text, self._forms):
@@ -155,14 +157,14 @@ class TokenCodec:
             texts: Any number of texts.
             bos: Whether each begins with BOS.
             eos: Whether each ends in EOS.
-            max_length: Ids that are kept of each text, from its beginning; None keeps all.
-            pad_to: Columns s of the arrays; None takes the longest text's length.
-            side: Where the padding (id 0) stands.
-            workers: Processes that encode; more than one pays for many thousands of texts.
+            max_length: Maximum number of ids of a text, which is cut at its end; None keeps all.
+            pad_to: Number of columns s of the arrays; None takes the length of the longest text.
+            side: The side on which rows are padded (with id 0).
+            workers: Number of encoding processes; more than one only pays off for many thousands of texts.
 
         Raises:
             TokenError: As for `encode`.
-            SciMindError: A length or `workers` below 1, a text longer than `pad_to`, an unknown side.
+            SciMindError: A length or `workers` is less than 1, a text is longer than `pad_to`, or the side is unknown.
         """
         if max_length is not None and max_length < 1:
             raise SciMindError(f"max_length ({max_length}) must be at least 1")
@@ -170,21 +172,21 @@ class TokenCodec:
         return pad_rows(rows, pad_id=self.pad_id, pad_to=pad_to, side=side)
 
     def decode(self, ids: Sequence[int], *, tags: bool = False, skip_special: bool = True) -> str:
-        r"""Returns the text of `ids`, with a space where a sequence meets text, but none before closing punctuation.
+        r"""Returns the text of `ids`, with a space between sequences and text, except before closing punctuation.
 
-        With `tags`, the text encodes to the same ids where they came from `encode`: marks in plain text are escaped,
-        nucleotides are RNA if they hold a U and no T, else DNA (both letters in one run: the published form,
-        `*|T|**|U|*`). Not kept are: a literal `▁` (U+2581), which SentencePiece holds to be a space, and which is lost
-        as such beside a sequence; BOS, EOS and padding, which `encode` is asked for. Ids that a model made up may also
-        spell bytes that are no UTF-8, or text in other pieces than `encode` would choose.
+        With `tags`, the text encodes to the same ids if they came from `encode`: marks in plain text are escaped, and
+        nucleotides are RNA if they have a U and no T, else DNA (with both letters in one run, the published form is
+        used, `*|T|**|U|*`). Not preserved are a literal `▁` (U+2581), which SentencePiece treats as a space and which
+        is therefore lost next to a sequence; and BOS, EOS and padding, which are options of `encode`. Ids generated by
+        a model may also spell bytes that are not UTF-8, or text in other pieces than `encode` would choose.
 
         Args:
             ids: Token ids, each in [0, vocab_size).
-            tags: Whether sequences stand in tags; without them they are plain text.
-            skip_special: Whether BOS, EOS and padding are left out; else they show as `<s>`, `</s>`, `<unk>`.
+            tags: Whether sequences are written in tags; otherwise they are plain text.
+            skip_special: Whether BOS, EOS and padding are left out; otherwise they appear as `<s>`, `</s>`, `<unk>`.
 
         Raises:
-            TokenError: An id outside the vocabulary, padding rows and the label -100 included.
+            TokenError: An id is outside the vocabulary, such as one of a padding row or the label -100.
         """
         parts: list[str | TokenText] = []
         text_ids: list[int] = []
@@ -217,7 +219,7 @@ class TokenCodec:
         return token_form(token.modality, token.character) if token else self.pieces.piece(index)
 
     def token_id(self, token: str) -> int:
-        """Returns the id of a piece or a form, `unk_id` where there is none."""
+        """Returns the id of a piece or a form, `unk_id` if there is none."""
         return self._forms.get(token) or self.pieces.find(token)
 
     @staticmethod
@@ -225,11 +227,11 @@ class TokenCodec:
         """Returns a sequence in its tag, such as `<smiles>CCO</smiles>`.
 
         Args:
-            text: The sequence; it is checked when it is encoded.
+            text: The sequence, which is not checked until it is encoded.
             modality: "smiles", "protein", "dna" or "rna".
 
         Raises:
-            SciMindError: Another modality.
+            SciMindError: The modality is unknown.
         """
         if modality not in TAG_MODALITIES:
             raise SciMindError(f"modality ({modality!r}) must be one of {', '.join(TAG_MODALITIES)}")
@@ -237,11 +239,11 @@ class TokenCodec:
 
     @staticmethod
     def escape(text: str) -> str:
-        """Returns `text` with its look-alike tags and forms escaped, so that all of it encodes as plain text."""
+        """Returns `text` with everything that looks like a tag or form escaped, so that it encodes as plain text."""
         return segmentation.escape(text)
 
     def save(self, folder: str | Path) -> None:
-        """Writes `tokenizer.model` and `scimind_tokenizer.json` into `folder`, which is made if need be.
+        """Writes `tokenizer.model` and `scimind_tokenizer.json` into `folder`, which is created if necessary.
 
         Raises:
             SciMindError: The folder cannot be written.
@@ -253,14 +255,14 @@ class TokenCodec:
         """Returns the codec that `save` wrote into `folder`.
 
         Raises:
-            SciMindError: A file is missing or is not what `save` writes.
+            SciMindError: A file is missing or was not written by `save`.
             CheckpointError: The model file is not the one that was saved.
         """
         model_file, extension = read_folder(Path(folder))
         return cls(model_file, extension=extension)
 
     def _encode_start(self, max_length: int | None, bos: bool, eos: bool, text: str) -> list[int]:
-        """Returns the first ids of a text."""
+        """Returns the first `max_length` ids of a text."""
         return self.encode(text, bos=bos, eos=eos)[:max_length]
 
     def _encode_run(self, run: segmentation.TokenRun) -> list[int]:
@@ -279,11 +281,11 @@ class TokenCodec:
 
 
 def _advice(tag: str, character: str) -> str:
-    """Returns what to do about a character that has no token."""
+    """Returns what to do about a character without a token."""
     if character.isspace():
         return "remove the white space"
     if tag == "smiles" and character in EXTENSION_CHARACTERS:
-        return "use a tokenizer with the extension, or write the molecule without it"
+        return "use a tokenizer with the extension, or write the molecule without this character"
     if tag in ("dna", "rna"):
-        return f"<{tag}> holds {', '.join(TAG_CHARACTERS[tag])} only"
+        return f"<{tag}> may only contain {', '.join(TAG_CHARACTERS[tag])}"
     return "correct the sequence, or write it as text outside the tag"

@@ -1,4 +1,4 @@
-"""The SentencePiece part of the vocabulary: plain text to ids, with the place of each, and back."""
+"""The SentencePiece part of the vocabulary: converts plain text to ids, with the position of each, and back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class TextPieces:
         model_file: The `.model` file.
 
     Raises:
-        SciMindError: The file is missing, is no SentencePiece model, or breaks those conventions.
+        SciMindError: The file is missing, is not a SentencePiece model, or breaks those conventions.
     """
 
     def __init__(self, model_file: Path) -> None:
@@ -36,7 +36,8 @@ class TextPieces:
             specials = (self._processor.unk_id(), self._processor.bos_id(), self._processor.eos_id())
             size = self._processor.get_piece_size()
         except RuntimeError as error:
-            raise SciMindError(f"tokenizer model {model_file} is no SentencePiece model; give a .model file") from error
+            reason = f"tokenizer model {model_file} is not a SentencePiece model; give a .model file"
+            raise SciMindError(reason) from error
         if size == 0 or specials != (UNK_ID, BOS_ID, EOS_ID):
             raise SciMindError(f"tokenizer model {model_file} must have unk, bos, eos at 0, 1, 2, not {specials}")
         if self._processor.piece_to_id("<0x00>") == UNK_ID:
@@ -45,14 +46,14 @@ class TextPieces:
         self._words = WordCache(self._processor) if allows_words(self._processor, self.model) else None
 
     def encode(self, text: str, starts: Sequence[int] | None = None) -> list[int]:
-        """Returns the ids of plain text, which gets its own leading `▁`; of an empty text, none.
+        """Returns the ids of plain text, to which SentencePiece adds a leading `▁`; an empty text has no ids.
 
         Args:
-            text: Any characters that UTF-8 can hold.
-            starts: Where each character stands in what the user gave, for errors; None where that is `text` itself.
+            text: Any characters that can be encoded in UTF-8.
+            starts: Position of each character in the user's text, for errors; None if that is `text` itself.
 
         Raises:
-            TokenError: A lone surrogate, which UTF-8 cannot hold.
+            TokenError: There is a lone surrogate, which cannot be encoded in UTF-8.
         """
         try:
             found_ids = None if self._words is None else self._words.encode(text)
@@ -69,13 +70,14 @@ class TextPieces:
     def spans(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Returns the (start, stop) of each id of `encode(text)`, in characters of `text`.
 
-        A lone leading `▁` spans (0, 0). The bytes of a character that the vocabulary lacks all span that character.
+        A separate leading `▁` spans (0, 0). Each byte of a character that is missing from the vocabulary spans that
+        character.
 
         Raises:
-            SciMindError: The model normalises its text, so that its pieces do not spell it.
+            SciMindError: The model normalises its text, so that its pieces do not spell the text.
         """
         spans: list[tuple[int, int]] = []
-        position, bytes_left = -1, 0  # The ▁ that SentencePiece puts in front stands at -1.
+        position, bytes_left = -1, 0  # The ▁ that SentencePiece puts in front is at -1.
         for index in ids:
             if self._processor.is_byte(index) and position < len(text):
                 position = max(position, 0)
@@ -91,7 +93,7 @@ class TextPieces:
         return spans
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Returns the text of ids below `size`, without the leading `▁`; bytes that are no UTF-8 become U+FFFD."""
+        """Returns the text of ids below `size`, without the leading `▁`; bytes that are not UTF-8 become U+FFFD."""
         text: str = self._processor.decode(list(ids)) if ids else ""
         return text
 
@@ -101,6 +103,6 @@ class TextPieces:
         return name
 
     def find(self, piece: str) -> int:
-        """Returns the id of a piece, `UNK_ID` where there is none."""
+        """Returns the id of a piece, `UNK_ID` if there is none."""
         index: int = self._processor.piece_to_id(piece)
         return index

@@ -1,11 +1,11 @@
-r"""A text cut into plain pieces, which SentencePiece encodes, and runs of single-character tokens.
+r"""Splits a text into plain pieces, which SentencePiece encodes, and runs of single-character tokens.
 
-What cuts a text are its marks: an added token's form (`{|C|}`), an opening tag (`<smiles>`) and a closing tag
-(`</smiles>`). White space beside a mark is dropped, as the published tokenizer does.
+A text is split at marks: the form of an added token (`{|C|}`), an opening tag (`<smiles>`) and a closing tag
+(`</smiles>`). White space next to a mark is dropped, as in the published tokenizer.
 
-Escapes: a backslash right before a mark makes the mark plain text, and a backslash that is meant there itself is
-doubled. So of n backslashes right before a mark ⌊n / 2⌋ stay as text, and an odd n escapes the mark. A backslash
-anywhere else means itself, also between two tags, where it is a character of SMILES.
+Escapes: a backslash right before a mark makes the mark plain text, and a literal backslash in that position is doubled.
+So of n backslashes right before a mark ⌊n / 2⌋ remain as text, and an odd n escapes the mark. A backslash anywhere else
+is literal, also inside a tag, where it is a character of SMILES.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from scimind.tokenizer.tags import FORM_LENGTH, TAG_PATTERN, closing_tag
 _EXTENSION_FORM = token_form("smiles", EXTENSION_CHARACTERS[0])
 _FORM_PATTERN = "|".join(re.escape(token_form(*token)) for token in added_tokens(extension=True))
 _TAG = re.compile(TAG_PATTERN)
-# The look-behind lets a run of backslashes be tried at its first one only, which keeps the search linear.
+# The lookbehind makes a run of backslashes match only from its first one, which keeps the search linear.
 _ESCAPABLE = re.compile(rf"(?<!\\)(\\*)({_FORM_PATTERN}|{TAG_PATTERN})")
 
 
 def _mark_pattern(extension: bool) -> re.Pattern[str]:
-    """Returns what finds a tag, or a run of forms of one modality; backslashes are looked at afterwards.
+    """Returns the pattern of a tag, or of a run of forms of one modality; backslashes are handled afterwards.
 
-    Every alternative begins with a plain character, which lets the search skip text several times as fast.
+    Every alternative begins with a literal character, which makes the search skip text several times faster.
     """
     alternatives = []
     for modality, characters in BASE_MODALITIES.items():
@@ -43,7 +43,7 @@ def _mark_pattern(extension: bool) -> re.Pattern[str]:
         opening, closing = map(re.escape, BRACKETS[modality])
         form = f"{opening}[{re.escape(wider)}]{closing}"
         alternatives.append(f"{form}(?:{form})*")
-    # A form that the vocabulary lacks is a mark too, which can be escaped.
+    # A form that is not in the vocabulary is a mark too, which can be escaped.
     alternatives += [re.escape(token_form("smiles", character)) for character in EXTENSION_CHARACTERS]
     return re.compile("|".join([*alternatives, *(f"{mark}(?:{'|'.join(TAG_MODALITIES)})>" for mark in ("<", "</"))]))
 
@@ -56,8 +56,8 @@ class TextPiece(NamedTuple):
 
     Args:
         text: The characters, never empty.
-        bounds: One more than there are characters: character i stands at [bounds[i], bounds[i + 1]) of the given text,
-            where an escaping backslash belongs to the character behind it.
+        bounds: One more than there are characters: character i is at [bounds[i], bounds[i + 1]) in the given text,
+            where an escaping backslash belongs to the character after it.
     """
 
     text: str
@@ -65,12 +65,12 @@ class TextPiece(NamedTuple):
 
 
 class TokenRun(NamedTuple):
-    """Characters that are tokens of their own.
+    """Characters that are each a token.
 
     Args:
-        tag: The tag that holds them, or None for added tokens' forms.
-        characters: The characters of a tag, or the forms of one modality that follow each other.
-        start: Where the first one stands in the given text.
+        tag: The tag that contains them, or None for forms of added tokens.
+        characters: The characters in a tag, or consecutive forms of one modality.
+        start: Position of the first one in the given text.
     """
 
     tag: str | None
@@ -79,9 +79,9 @@ class TokenRun(NamedTuple):
 
 
 def escape(text: str) -> str:
-    r"""Returns `text` with a backslash before each mark, so that it encodes as the plain text that it is.
+    r"""Returns `text` with a backslash before each mark, so that it encodes as plain text.
 
-    The forms of the extension count as marks for every tokenizer. Backslashes that stand before a mark are doubled.
+    The forms of the extension count as marks for every tokenizer. Backslashes right before a mark are doubled.
     """
     if _MARKS[True].search(text) is None:
         return text
@@ -89,15 +89,14 @@ def escape(text: str) -> str:
 
 
 def segment(text: str, forms: Container[str]) -> Iterator[TextPiece | TokenRun]:
-    """Yields the pieces and runs of `text` in order; pieces are stripped beside a run, and empty ones left out.
+    """Yields the pieces and runs of `text` in order; pieces are stripped next to a run, and empty ones are left out.
 
     Args:
         text: Any text.
-        forms: The added tokens that the vocabulary has, with or without those of the extension; a form that it lacks
-            is plain text.
+        forms: The added tokens of the vocabulary, with or without those of the extension; other forms are plain text.
 
     Raises:
-        TokenError: A tag that is empty, not closed, not opened, or that holds another tag.
+        TokenError: A tag is empty, not closed, not opened, or contains another tag.
     """
     find = _MARKS[_EXTENSION_FORM in forms].search
     piece = _PieceBuilder()
@@ -125,7 +124,7 @@ def segment(text: str, forms: Container[str]) -> Iterator[TextPiece | TokenRun]:
 
 
 class _PieceBuilder:
-    """Collects plain text and where its characters stand."""
+    """Collects plain text and the positions of its characters."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -138,7 +137,7 @@ class _PieceBuilder:
             self._starts.append(starts)
 
     def take(self, stop: int, *, left: bool, right: bool) -> TextPiece | None:
-        """Returns what was collected, stripped on the named sides, and starts anew; None where nothing remains."""
+        """Returns the collected text, stripped on the given sides, and starts anew; None if nothing remains."""
         text = "".join(self._texts)
         # A piece without escapes is one range, which costs nothing to index.
         bounds: Sequence[int]
@@ -153,20 +152,20 @@ class _PieceBuilder:
 
 
 def _read_tag(text: str, opening: str, start: int) -> tuple[TokenRun, int]:
-    """Returns the stripped content of the tag that opens at `start`, and where the text goes on behind it."""
+    """Returns the stripped content of the tag that opens at `start`, and the position after the closing tag."""
     if opening.startswith("</"):
         remedy = rf"write {opening.replace('/', '')} before the sequence, or escape it as \{opening}"
-        raise TokenError(f"{opening} at position {start} closes no open tag; {remedy}", opening[0], start)
+        raise TokenError(f"{opening} at position {start} has no opening tag; {remedy}", opening[0], start)
     tag, inside = opening[1:-1], start + len(opening)
     closing = _TAG.search(text, inside)
     if closing is None:
-        remedy = rf"write </{tag}> behind the sequence, or escape it as \{opening}"
+        remedy = rf"write </{tag}> after the sequence, or escape it as \{opening}"
         raise TokenError(f"{opening} at position {start} is not closed; {remedy}", opening[0], start)
     if closing[0] != closing_tag(tag):
-        reason = f"{closing[0]} at position {closing.start()} stands inside {opening}; write </{tag}> before it"
+        reason = f"{closing[0]} at position {closing.start()} is inside {opening}; write </{tag}> before it"
         raise TokenError(reason, closing[0][0], closing.start())
     content = text[inside : closing.start()]
     if not content.strip():
-        reason = f"{opening} at position {start} is empty; write a sequence into it, or leave the tag out"
+        reason = f"{opening} at position {start} is empty; put a sequence into it, or leave the tag out"
         raise TokenError(reason, opening[0], start)
     return TokenRun(tag, content.strip(), inside + len(content) - len(content.lstrip())), closing.end()

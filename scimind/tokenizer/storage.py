@@ -1,4 +1,4 @@
-"""A tokenizer's folder: the SentencePiece model and a JSON file that says how it is used."""
+"""The folder of a tokenizer: the SentencePiece model and a JSON file with its settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _VERSION = 1
 
 
 def write_folder(folder: Path, model: bytes, *, extension: bool, base_size: int) -> None:
-    """Writes the two files; the folder is made if need be.
+    """Writes the two files; the folder is created if necessary.
 
     Raises:
         SciMindError: The folder cannot be written.
@@ -50,17 +50,17 @@ def read_folder(folder: Path) -> tuple[Path, bool]:
         where, reason = error.filename or folder, error.strerror or error
         raise SciMindError(f"tokenizer {where}: {reason}; give a folder that TokenCodec.save wrote") from error
     except ValueError as error:
-        raise SciMindError(f"tokenizer {source} is no valid JSON ({error}); save the tokenizer again") from error
+        raise SciMindError(f"tokenizer {source} is not valid JSON ({error}); save the tokenizer again") from error
     if not isinstance(settings, dict) or settings.get("version") != _VERSION:
         version = settings.get("version") if isinstance(settings, dict) else None
-        raise SciMindError(f"tokenizer {source} has version ({version}), not {_VERSION}; use the release that wrote it")
+        raise SciMindError(f"tokenizer {source} has version {version}, not {_VERSION}; use the release that wrote it")
     extension, digest = settings.get("extension"), settings.get("sha256")
     if not isinstance(extension, bool) or not isinstance(digest, str):
         raise SciMindError(
-            f"tokenizer {source} must hold extension (true or false) and sha256; save the tokenizer again"
+            f"tokenizer {source} must have extension (true or false) and sha256; save the tokenizer again"
         )
     if hashlib.sha256(model).hexdigest() != digest:
         raise CheckpointError(
-            f"{folder / MODEL_NAME} is not the model that {SETTINGS_NAME} names; copy both files together"
+            f"{folder / MODEL_NAME} is not the model that {SETTINGS_NAME} was written for; copy both files together"
         )
     return folder / MODEL_NAME, extension

@@ -1,4 +1,4 @@
-"""The tokenizer as MindFormers knows tokenizers. Importing this module loads MindFormers."""
+"""The tokenizer as a MindFormers tokenizer. Importing this module loads MindFormers."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _SAVED_ARGUMENTS = ("add_bos_token", "add_eos_token", "padding_side", "truncatio
 
 @MindFormerRegister.register(MindFormerModuleType.TOKENIZER)
 class SciMindTokenizer(LlamaTokenizer):
-    """A MindFormers tokenizer whose ids and texts are a `TokenCodec`'s.
+    """A MindFormers tokenizer whose ids and texts are those of a `TokenCodec`.
 
-    Everything that MindFormers offers goes on top: truncation, padding, tensors, batches. Where Llama's own tokenizer
-    matches `<s>` inside a text, this one does not: special tokens come from `add_bos_token` and `add_eos_token` only.
+    MindFormers adds everything else: truncation, padding, tensors, batches. Unlike Llama's own tokenizer, this one does
+    not recognise `<s>` inside a text: special tokens come from `add_bos_token` and `add_eos_token` only.
 
     Args:
-        vocab_file: A SentencePiece model; None is the small one that comes with the package.
-        extension: Whether the characters of SMILES that the published tokenizer lacks get tokens; None takes what the
-            settings beside `vocab_file` say, or True where there are none.
+        vocab_file: A SentencePiece model; None takes the small one that comes with the package.
+        extension: Whether the SMILES characters missing from the published tokenizer get tokens; None takes the value
+            in the settings next to `vocab_file`, or True without such settings.
         add_bos_token: Whether ids begin with BOS.
         add_eos_token: Whether ids end in EOS.
-        **kwargs: What MindFormers' tokenizers take: padding_side, truncation_side, model_max_length, chat_template and
-            so on.
+        **kwargs: Arguments of MindFormers' tokenizers: padding_side, truncation_side, model_max_length, chat_template
+            and so on.
 
     Raises:
         SciMindError: The model file cannot be used, or a special token is not Llama's.
@@ -55,27 +55,27 @@ class SciMindTokenizer(LlamaTokenizer):
 
     @property
     def vocab_size(self) -> int:
-        """Number of tokens, the added ones included, without padding rows."""
+        """Number of tokens, including the added ones, without padding rows."""
         return self.codec.vocab_size
 
     def __len__(self) -> int:
-        """Returns `vocab_size`: unlike in other tokenizers of MindFormers, no token stands outside it."""
+        """Returns `vocab_size`: unlike in other tokenizers of MindFormers, it includes every token."""
         return self.codec.vocab_size
 
     def tokenize(
         self, text: str, pair: str | None = None, add_special_tokens: bool = False, **kwargs: Any
     ) -> list[str]:
-        """Returns the pieces and forms of `text`, as `TokenCodec.encode` does; the other arguments change nothing."""
+        """Returns the pieces and forms of `text`, as by `TokenCodec.encode`; the other arguments have no effect."""
         return [self.codec.token(index) for index in self.codec.encode(text, bos=False)]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
-        """Returns the text of pieces and forms, special tokens included."""
+        """Returns the text of pieces and forms, including special tokens."""
         return self.codec.decode([self.codec.token_id(token) for token in tokens], skip_special=False)
 
     def save_vocabulary(self, save_directory: str | Path, filename_prefix: str | None = None) -> tuple[str, str]:
-        """Writes what `TokenCodec.save` writes and returns the two paths; their names take no prefix."""
+        """Writes the files of `TokenCodec.save` and returns their two paths; a name prefix is not supported."""
         if filename_prefix:
-            raise SciMindError(f"filename_prefix ({filename_prefix!r}) is not supported; save into a folder of its own")
+            raise SciMindError(f"filename_prefix ({filename_prefix!r}) is not supported; save into a separate folder")
         self.codec.save(save_directory)
         return str(Path(save_directory, MODEL_NAME)), str(Path(save_directory, SETTINGS_NAME))
 
@@ -83,9 +83,9 @@ class SciMindTokenizer(LlamaTokenizer):
         """Writes the codec's files and MindFormers' `tokenizer_config.json`, and returns the paths.
 
         Args:
-            save_directory: A folder, made if need be.
-            *args: Taken for MindFormers' callers, which name a file and a format; the format here is always JSON.
-            **kwargs: Likewise.
+            save_directory: A folder, created if necessary.
+            *args: Accepted for MindFormers' callers, which name a file and a format; the format here is always JSON.
+            **kwargs: Accepted likewise, without effect.
 
         Raises:
             SciMindError: The folder cannot be written.
@@ -102,11 +102,11 @@ class SciMindTokenizer(LlamaTokenizer):
 
         Args:
             name_or_path: The folder.
-            *args: Taken for MindFormers' callers, without effect.
-            **kwargs: Arguments of the constructor, which override what was saved.
+            *args: Accepted for MindFormers' callers, without effect.
+            **kwargs: Arguments of the constructor, which override the saved ones.
 
         Raises:
-            SciMindError: No such folder, or files that were not saved by this class.
+            SciMindError: The folder does not exist, or has files that were not saved by this class.
             CheckpointError: The model file is not the one that was saved.
         """
         folder = Path(kwargs.pop("pretrained_model_name_or_path", None) or name_or_path)
@@ -118,16 +118,16 @@ class SciMindTokenizer(LlamaTokenizer):
                 config = json.loads(source.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise SciMindError(
-                    f"tokenizer {source} is no valid JSON ({error}); save the tokenizer again"
+                    f"tokenizer {source} is not valid JSON ({error}); save the tokenizer again"
                 ) from error
         arguments = {name: config[name] for name in _SAVED_ARGUMENTS if name in config}
         return cls(**{"vocab_file": codec.model_file, "extension": codec.extension, **arguments, **kwargs})
 
     def _add_tokens(self, new_tokens: Sequence[Any] | None, special_tokens: bool = False) -> int:
-        """Marks tokens as special; one that the vocabulary lacks has no place in it."""
+        """Marks tokens as special; all of them must be in the vocabulary."""
         for token in map(str, new_tokens or ()):
             if self.codec.token_id(token) == self.codec.unk_id and token != self.codec.token(self.codec.unk_id):
-                raise SciMindError(f"token {token!r} is not in the vocabulary, which is fixed; use one that it has")
+                raise SciMindError(f"token {token!r} is not in the vocabulary, which is fixed; use an existing token")
         added: int = super()._add_tokens(new_tokens, special_tokens=special_tokens)
         return added
 
@@ -144,13 +144,13 @@ class SciMindTokenizer(LlamaTokenizer):
         clean_up_tokenization_spaces: bool | None = None,
         **kwargs: Any,
     ) -> str | list[str]:
-        """Returns the text of one id, of a sequence of ids, or the texts of several; arrays and tensors are taken too.
+        """Returns the text of an id or of a sequence of ids, or the texts of several; also takes arrays and tensors.
 
         Args:
             token_ids: The ids, each in [0, vocab_size).
             skip_special_tokens: Whether `<s>`, `</s>` and padding are left out.
-            clean_up_tokenization_spaces: Without effect: to clean up spaces would change molecules.
-            **kwargs: `tags=True` keeps sequences in their tags, as in `TokenCodec.decode`, which also names the errors.
+            clean_up_tokenization_spaces: Has no effect, since cleaning up spaces would change molecules.
+            **kwargs: `tags=True` keeps sequences in their tags, as in `TokenCodec.decode`, which also lists the errors.
         """
         ids = [token_ids] if isinstance(token_ids, int) else token_ids
         text: str | list[str] = super().decode(ids, skip_special_tokens, clean_up_tokenization_spaces, **kwargs)
@@ -169,7 +169,7 @@ class SciMindTokenizer(LlamaTokenizer):
 
 
 def _build_codec(vocab_file: str | Path | None, extension: bool | None) -> TokenCodec:
-    """Returns the codec; without `extension`, the settings saved beside the model decide, and are checked."""
+    """Returns the codec; without `extension`, the settings saved next to the model are checked and used."""
     if extension is None and vocab_file is not None and Path(vocab_file).with_name(SETTINGS_NAME).is_file():
         folder = Path(vocab_file).parent
         if Path(vocab_file).name == MODEL_NAME:

@@ -1,8 +1,8 @@
-"""Ids of words that were seen before: SentencePiece is asked once for each word instead of once for each text.
+"""Caches the ids of words, so that SentencePiece encodes each word once instead of each text.
 
-A text may be encoded word by word where nothing reaches over the space between two words: no piece of the vocabulary
-does, the text is not normalised, and scores are whole numbers, so that sums of them are exact however they are grouped.
-Llama's vocabularies are like that, since byte-pair merges are ranked 0, -1, -2 and so on.
+A text can be encoded word by word if nothing crosses the space between two words: no piece of the vocabulary does, the
+text is not normalised, and scores are whole numbers, so that their sums are exact in any grouping. This is true of
+Llama's vocabularies, since byte-pair merges are ranked 0, -1, -2 and so on.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _CROSSING = re.compile(f"[^{_SPACE}]{_SPACE}")
 _MOST_WORDS = 1 << 16
 _LONGEST_WORD = 48
 
-# Numbers of the fields of SentencePiece's ModelProto and of its NormalizerSpec.
+# Field numbers of SentencePiece's ModelProto and of its NormalizerSpec.
 _NORMALIZER_SPEC = 3
 _CHARACTER_MAP, _ADD_DUMMY_PREFIX, _REMOVE_EXTRA_WHITESPACES, _ESCAPE_WHITESPACES = 2, 3, 4, 5
 
 
 class WordCache:
-    """Encodes plain text word by word with a bounded memory of words.
+    """Encodes plain text word by word with a bounded cache of words.
 
     Args:
         processor: The SentencePiece vocabulary, for which `allows_words` is true.
@@ -36,24 +36,24 @@ class WordCache:
         self._ids = _WordIds(processor)
 
     def encode(self, text: str) -> list[int] | None:
-        """Returns the ids of a text, None where it is not made of words with one space between them.
+        """Returns the ids of a text, None if it does not consist of words separated by single spaces.
 
         Raises:
-            RuntimeError: A word has a character that UTF-8 cannot hold.
+            RuntimeError: A word has a character that cannot be encoded in UTF-8.
         """
         if not text:
             return []
         if "  " in text or _SPACE in text:
             return None
         words = text.split(" ")
-        if text[0] == " ":  # SentencePiece puts a space before the first word, beside the one that is there
+        if text[0] == " ":  # SentencePiece puts a space before the first word, in addition to this one
             del words[0]
             words[0] = " " + words[0]
         return list(chain.from_iterable(map(self._ids.__getitem__, words)))
 
 
 class _WordIds(dict[str, Sequence[int]]):
-    """Word to ids; a word that is not there is encoded. The first word of a text keeps its space, the others have none.
+    """Maps words to ids; a missing word is encoded. The first word of a text keeps its space, the others have none.
 
     A copy in another process starts empty.
     """
@@ -95,7 +95,7 @@ def allows_words(processor: Any, model: bytes) -> bool:
 
 def _keeps_text(model: bytes) -> bool:
     """Returns whether the model adds a space in front of a text and changes nothing else."""
-    # Where a switch is not given, SentencePiece takes it to be on.
+    # SentencePiece treats a switch that is not given as on.
     switches = {_ADD_DUMMY_PREFIX: True, _REMOVE_EXTRA_WHITESPACES: True, _ESCAPE_WHITESPACES: True}
     character_map = False
     stream = io.BytesIO(model)

@@ -1,6 +1,6 @@
-"""Whether a description is true of its molecule, found out in another way than the description was made.
+"""Checks whether a description is true of its molecule, independently of how the description was made.
 
-The text is parsed into statements, and each is derived again from the structure: groups by walking from atom to
+The text is parsed into statements, and each is derived anew from the structure: groups by walking from atom to
 neighbour instead of SMARTS, ring systems by cutting them out and comparing canonical SMILES, counts by counting.
 Nothing is shared with `describe.py` or `vocabulary.py`.
 """
@@ -30,7 +30,7 @@ _KINDS_END = re.compile(r" (?:that|with|built|substituted|carries|bears|and)\b")
 
 
 def faults(smiles: str, text: str) -> list[str]:
-    """Returns what is wrong with the description of a molecule; an empty list where all of it is true.
+    """Returns what is wrong with the description of a molecule; an empty list if all of it is true.
 
     Args:
         smiles: The molecule.
@@ -39,12 +39,12 @@ def faults(smiles: str, text: str) -> list[str]:
     mol = Chem.MolFromSmiles(smiles)
     parsed = _TEXT.fullmatch(text)
     if parsed is None or _KINDS_END.search(parsed["kind"]):
-        return [f"not a sentence that this check can read: {text}"]
+        return [f"not a sentence that this check can parse: {text}"]
     wrong = []
     if (parsed["charge"] or "").strip() != _charge(mol):
         wrong.append(f"charge is {_charge(mol) or 'none'}")
     if not is_kind(mol, parsed["kind"]):
-        wrong.append(f"is no {parsed['kind']}")
+        wrong.append(f"does not belong to the class {parsed['kind']}")
     rings = Counter({name.removesuffix("s").removesuffix(" ring"): n for n, name in _items(parsed["rings"])})
     if rings != ring_names(mol):
         wrong.append(f"rings are {dict(ring_names(mol))}")

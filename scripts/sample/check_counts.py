@@ -1,4 +1,4 @@
-"""The numbers that a description states, for the check: counted atom by atom."""
+"""The numbers in a description, for the check: counted atom by atom."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _acceptors(mol: Chem.Mol) -> int:
 
 
 def _accepts(atom: Chem.Atom) -> bool:
-    """Whether an atom accepts a hydrogen bond, after Gobbi and Poppinger's rules as RDKit states them."""
+    """Returns whether an atom accepts a hydrogen bond, by the rules of Gobbi and Poppinger as RDKit states them."""
     symbol, charge, hydrogens = atom.GetSymbol(), atom.GetFormalCharge(), atom.GetTotalNumHs()
     if symbol not in ("N", "O", "S") or charge > 0:
         return False
@@ -30,7 +30,7 @@ def _accepts(atom: Chem.Atom) -> bool:
         return True
     if atom.GetTotalValence() != 2:
         return False
-    # The hydroxy of an acid gives its hydrogen rather than taking one.
+    # The hydroxy group of an acid donates its hydrogen rather than accepting one.
     return hydrogens == 0 or not any(_has_double_to_hetero(other, atom, rings=True) for other in atom.GetNeighbors())
 
 

@@ -9,7 +9,7 @@ from rdkit import Chem
 
 
 def near(atom: Chem.Atom, symbol: str, order: float | None = None, **wanted: int) -> list[Chem.Atom]:
-    """Returns the neighbours of an element, optionally by bond order, charge, number of hydrogens, degree."""
+    """Returns the neighbours of an element, optionally with a bond order, charge, number of hydrogens, or degree."""
     found = []
     for bond in atom.GetBonds():
         other = bond.GetOtherAtom(atom)
@@ -67,9 +67,9 @@ def _is_amine(hydrogens: int) -> Callable[[Chem.Atom], bool]:
 def _is_arylamine(atom: Chem.Atom) -> bool:
     if atom.GetSymbol() != "N" or atom.GetIsAromatic() or atom.GetFormalCharge() or _total(atom) != 3:
         return False
-    beside = list(atom.GetNeighbors())
-    acyl = any(o.GetSymbol() in "CS" and any(near(o, x, 2) for x in "ONS") for o in beside)
-    return not acyl and any(o.GetIsAromatic() and o.GetSymbol() == "C" for o in beside)
+    neighbours = list(atom.GetNeighbors())
+    acyl = any(o.GetSymbol() in "CS" and any(near(o, x, 2) for x in "ONS") for o in neighbours)
+    return not acyl and any(o.GetIsAromatic() and o.GetSymbol() == "C" for o in neighbours)
 
 
 def _is_trifluoromethyl(atom: Chem.Atom) -> bool:
@@ -81,7 +81,7 @@ def _is_methyl(atom: Chem.Atom) -> bool:
 
 
 def _ether_kind(atom: Chem.Atom) -> str:
-    """Returns which ether an oxygen makes; empty for none."""
+    """Returns the kind of ether that an oxygen forms; empty if it forms none."""
     carbons = near(atom, "C")
     if atom.GetSymbol() != "O" or atom.GetIsAromatic() or len(carbons) != 2:
         return ""
@@ -105,9 +105,10 @@ def _halogen(symbol: str) -> Callable[[Chem.Atom], bool]:
 
 def _branched(methyls: int) -> Callable[[Chem.Atom], bool]:
     def test(atom: Chem.Atom) -> bool:
-        beside = list(atom.GetNeighbors())
-        rest = [other for other in beside if not _is_methyl(other)]
-        shape = _is_saturated(atom) and len(beside) - len(rest) == methyls and atom.GetTotalNumHs() == 3 - methyls
+        neighbours = list(atom.GetNeighbors())
+        rest = [other for other in neighbours if not _is_methyl(other)]
+        count = len(neighbours) - len(rest)
+        shape = _is_saturated(atom) and count == methyls and atom.GetTotalNumHs() == 3 - methyls
         return shape and len(rest) == 1 and rest[0].GetSymbol() in "CNO"
 
     return test
@@ -161,7 +162,7 @@ def _carbon_bonds(mol: Chem.Mol, order: float) -> int:
 
 
 def number_of(mol: Chem.Mol, name: str) -> int:
-    """Returns how many parts of this name, such as `fluoro group`, a molecule has."""
+    """Returns the number of parts with this name, such as `fluoro group`, in a molecule."""
     if name.startswith("carbon-carbon"):
         return _carbon_bonds(mol, 2 if "double" in name else 3)
     test = _GROUPS[re.sub(" (group|linkage)$", "", name)]
@@ -192,7 +193,7 @@ _KIND_TO_GROUPS = {
 
 
 def is_kind(mol: Chem.Mol, kind: str) -> bool:
-    """Whether a molecule belongs to a class of compounds, such as `arylamine`."""
+    """Returns whether a molecule belongs to a class of compounds, such as `arylamine`."""
     if kind == "hydrocarbon":
         return all(atom.GetSymbol() == "C" for atom in mol.GetAtoms())
     if kind == "heteroaromatic compound":

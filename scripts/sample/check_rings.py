@@ -1,4 +1,4 @@
-"""The ring systems of a molecule by name, for the check: cut out and compared with the plain ring."""
+"""The names of the ring systems of a molecule, for the check: each is cut out and compared with plain rings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sample.parents import PARENTS
 
 
 def ring_names(mol: Chem.Mol) -> Counter[str]:
-    """Returns the names of the ring systems with their number; `unknown` for one without a name here."""
+    """Returns the names of the ring systems with their number; `unknown` for those without a name here."""
     names: Counter[str] = Counter()
     for system in _systems(mol):
         name = PARENTS.get(_cut_out(mol, system), "unknown")
@@ -24,7 +24,7 @@ def ring_names(mol: Chem.Mol) -> Counter[str]:
 
 
 def _systems(mol: Chem.Mol) -> list[frozenset[int]]:
-    """Returns ring systems as the connected components that are left when all bonds outside rings are cut."""
+    """Returns ring systems as the connected components that remain when all bonds outside rings are cut."""
     systems, seen = [], set()
     for atom in mol.GetAtoms():
         if not atom.IsInRing() or atom.GetIdx() in seen:
@@ -41,7 +41,7 @@ def _systems(mol: Chem.Mol) -> list[frozenset[int]]:
 
 
 def _cut_out(mol: Chem.Mol, system: frozenset[int]) -> str:
-    """Returns the SMILES of the ring system alone, hydrogens where things were attached, uncharged, no stereo."""
+    """Returns the SMILES of the ring system alone, with hydrogens for substituents, uncharged, without stereo."""
     keep = set(system)
     for index in system:
         for bond in mol.GetAtomWithIdx(index).GetBonds():

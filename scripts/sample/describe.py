@@ -1,6 +1,6 @@
-"""A description of a molecule in the manner of L+M-24 and ChEBI, every word of it computed from the structure.
+"""Describes molecules in the style of L+M-24 and ChEBI, with every word computed from the structure.
 
-Rings and groups are named in the order in which the SMILES shows them, which ties the text to the structure.
+Rings and groups are named in the order in which they appear in the SMILES, which ties the text to the structure.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sample.vocabulary import GROUP_PATTERNS, NUMBERS, RING_PATTERNS, SYMMETRIC
 
 FEWEST_WORDS, MOST_WORDS = 20, 45
 
-# Opening, rings, groups where no ring is named, groups after rings, end; what has nothing to name is left out.
+# Opening, rings, groups if no ring is named, groups after rings, end; parts with nothing to name are left out.
 _FRAMES = (
     (
         "The molecule is {kind}",
@@ -35,7 +35,7 @@ _FRAMES = (
 
 
 def describe(smiles: str, rng: random.Random) -> str | None:
-    """Returns the description, or None where a ring has no name here or the text would be too long or too short.
+    """Returns the description, or None if a ring has no name here, or the text would be too long or too short.
 
     Args:
         smiles: A canonical SMILES.
@@ -54,11 +54,11 @@ def describe(smiles: str, rng: random.Random) -> str | None:
     named = [
         (part, len(matches))
         for part, matches in sorted(groups.items(), key=lambda item: (item[1][0], item[0]))
-        if not (len(matches) == 1 and _is_told_by_kind(part, kind))
+        if not (len(matches) == 1 and _is_implied_by_kind(part, kind))
     ]
     frame = rng.choice(_FRAMES)
     counts = _counts(mol)
-    # The last counts are the first to go where a molecule has much else to tell.
+    # If a molecule has much else to describe, the last counts are dropped first.
     for kept in range(len(counts), 1, -1):
         text = _fill(frame, _article(_charge(mol) + kind), rings, named, counts[:kept])
         if len(text.split()) <= MOST_WORDS:
@@ -79,7 +79,7 @@ def _fill(frame: tuple[str, ...], kind: str, rings: list[str], groups: list[tupl
 
 
 def _charge(mol: Chem.Mol) -> str:
-    """Returns the adjective of the charge, with its space; empty for none (a nitro group counts as none)."""
+    """Returns the adjective of the charge with a space, empty without a charge (a nitro group does not count)."""
     charge = Chem.GetFormalCharge(mol)
     if charge:
         return "cationic " if charge > 0 else "anionic "
@@ -88,7 +88,7 @@ def _charge(mol: Chem.Mol) -> str:
 
 
 def _groups(mol: Chem.Mol) -> dict[str, list[int]]:
-    """Returns each group's name with the atom indices where it is, in ascending order."""
+    """Returns the name of each group with the indices of its atoms, in ascending order."""
     found: dict[str, list[int]] = {}
     for group, pattern in GROUP_PATTERNS:
         matches = mol.GetSubstructMatches(pattern, uniquify=False, maxMatches=10_000)
@@ -101,8 +101,8 @@ def _groups(mol: Chem.Mol) -> dict[str, list[int]]:
     return found
 
 
-def _is_told_by_kind(part: str, kind: str) -> bool:
-    """Whether the class of the compound says already that it has one of this part."""
+def _is_implied_by_kind(part: str, kind: str) -> bool:
+    """Returns whether the class of the compound already implies that it has this part."""
     parts = [group.part for group, _ in GROUP_PATTERNS if group.compound == kind]
     return parts == [part]
 
@@ -145,7 +145,7 @@ def ring_systems(mol: Chem.Mol) -> list[set[int]]:
 
 
 def _substitution(mol: Chem.Mol, ring: set[int]) -> str:
-    """Returns how a benzene ring is substituted, with its hyphen or space."""
+    """Returns how a benzene ring is substituted, with the hyphen or space that follows."""
     order = next(list(found) for found in mol.GetRingInfo().AtomRings() if set(found) == ring)
     places = [place for place, index in enumerate(order) if mol.GetAtomWithIdx(index).GetDegree() == 3]
     if len(places) == 2:
@@ -163,7 +163,7 @@ def _substitution(mol: Chem.Mol, ring: set[int]) -> str:
 
 
 def _is_settled(mol: Chem.Mol) -> bool:
-    """Whether both of RDKit's ways to rank neighbours call every stereo centre alike; else nothing is said of it."""
+    """Returns whether both of RDKit's ways to rank neighbours agree on every stereo centre."""
     old = Chem.FindMolChiralCenters(mol, useLegacyImplementation=True)
     return old == Chem.FindMolChiralCenters(mol, useLegacyImplementation=False)
 
@@ -173,7 +173,7 @@ def _has_aromatic_heteroatom(mol: Chem.Mol) -> bool:
 
 
 def _counts(mol: Chem.Mol) -> list[str]:
-    """Returns "12 heavy atoms", "one hydrogen-bond donor", … in a fixed order; the last ones are the least needed."""
+    """Returns "12 heavy atoms", "one hydrogen-bond donor", … in a fixed order, the least important ones last."""
     counts = [f"{mol.GetNumHeavyAtoms()} heavy atoms"]
     centres = [code for _, code in Chem.FindMolChiralCenters(mol, useLegacyImplementation=False)]
     for code in ("R", "S"):

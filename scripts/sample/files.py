@@ -1,4 +1,4 @@
-"""The sample's files: conversation JSON, prediction input and references, for both directions."""
+"""The files of the sample: conversation JSON, prediction input and references, for both directions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from scimind.data import find_task
 
 SEED = 24
 NUMBER_OF_MOLECULES = 2000
-TEST_EVERY = 10  # one record of this many is for testing
+TEST_EVERY = 10  # one in this many records is for testing
 
 TASKS = ("smiles2text", "text2smiles")
 
 
 def pairs(seed: int = SEED) -> Iterator[tuple[str, str]]:
-    """Yields canonical SMILES and description without end; a seed always gives the same sequence."""
+    """Yields pairs of canonical SMILES and description without end; a seed always gives the same sequence."""
     rng = random.Random(seed + 1)
     for smiles in molecules(seed):
         text = describe(smiles, rng)
@@ -29,12 +29,12 @@ def pairs(seed: int = SEED) -> Iterator[tuple[str, str]]:
 
 
 def spelled(smiles: str) -> str:
-    """Returns a SMILES in the original's form, every character as its token: `{|C|}{|O|}`."""
+    """Returns a SMILES in the original form, with every character as its token: `{|C|}{|O|}`."""
     return "".join(f"{{|{character}|}}" for character in smiles)
 
 
 def question(task: str, smiles: str, text: str) -> str:
-    """Returns the question of a task about a molecule, in the original's form; arguments as for `record`."""
+    """Returns the question of a task about a molecule, in the original form; arguments as for `record`."""
     return find_task(task).question.format(molecule=spelled(smiles), description=text)
 
 
@@ -43,7 +43,7 @@ def record(task: str, number: int, smiles: str, text: str) -> dict[str, object]:
 
     Args:
         task: `smiles2text` or `text2smiles`.
-        number: The molecule's number, from 1.
+        number: The number of the molecule, from 1.
         smiles: The molecule.
         text: Its description.
     """
@@ -53,7 +53,7 @@ def record(task: str, number: int, smiles: str, text: str) -> dict[str, object]:
 
 
 def prompt_line(question: str) -> str:
-    r"""Returns a question as a line of a prediction input file: rendered, a line break as a literal `\n`."""
+    r"""Returns a question as a line of a prediction input file: rendered, with line breaks as a literal `\n`."""
     return f" [INST]: {question} [/INST]:".replace("\n", "\\n")
 
 
@@ -61,9 +61,9 @@ def write(folder: Path, number: int = NUMBER_OF_MOLECULES, seed: int = SEED) -> 
     """Writes all files of the sample and returns the number of records of each split.
 
     Args:
-        folder: The folder that gets `smiles2text/` and `text2smiles/`; files of the same names are replaced.
-        number: How many molecules, train and test together.
-        seed: Decides which molecules and phrasings.
+        folder: The folder for `smiles2text/` and `text2smiles/`; existing files are replaced.
+        number: Number of molecules, for training and testing together.
+        seed: Seed of the molecules and phrasings.
     """
     numbered = [(place, *pair) for place, pair in enumerate(islice(pairs(seed), number), start=1)]
     test = [item for item in numbered if item[0] % TEST_EVERY == 0]
@@ -80,7 +80,7 @@ def write(folder: Path, number: int = NUMBER_OF_MOLECULES, seed: int = SEED) -> 
 
 
 def _write_json(path: Path, records: list[dict[str, object]]) -> None:
-    """Writes a JSON list, one record a line, so that a change shows as changed lines."""
+    """Writes a JSON list with one record per line, so that a change shows as changed lines."""
     lines = ",\n".join(json.dumps(item, ensure_ascii=False) for item in records)
     path.write_text(f"[\n{lines}\n]\n", encoding="utf-8", newline="\n")
 

@@ -1,7 +1,7 @@
-r"""The pieces that sample molecules are put together from, each written by hand.
+r"""The pieces from which sample molecules are assembled, each written by hand.
 
-A slot `{c}` stands for a place where something can be attached; its letter says to what kind of atom, so that only
-stable bonds are made: `c` aromatic carbon, `C` saturated carbon, `N` saturated nitrogen, `n` aromatic nitrogen. A piece
+A slot `{c}` marks a place where something can be attached; its letter is the kind of atom there, so that only stable
+bonds are made: `c` aromatic carbon, `C` saturated carbon, `N` saturated nitrogen, `n` aromatic nitrogen. A piece
 that is attached begins with the atom that makes the bond. Ring digits 1 and 2 are used in every ring and renumbered on
 assembly.
 """
@@ -90,7 +90,7 @@ SATURATED_RINGS = (
 
 
 class Linker(NamedTuple):
-    """A bridge between two rings: kinds of atom to start from, SMILES with `~` for the second ring, kinds to end at."""
+    """A bridge between two rings: atom kinds to start from, SMILES with `~` for the second ring, kinds to end at."""
 
     starts: str
     smiles: str
@@ -145,7 +145,7 @@ LINKERS = (
     Linker("c", "C[NH2+]C~", "cC"),
 )
 
-# A kind of atom to what may end there. Written twice: twice as likely.
+# The possible ends at each kind of atom. One that is written twice is twice as likely.
 ENDS: dict[str, tuple[str, ...]] = {
     "c": (
         *("F", "F", "F", "Cl", "Cl", "Cl", "Br", "I", "C", "C", "C", "OC", "OC", "OC", "O", "O", "C#N", "C#N"),

@@ -1,4 +1,4 @@
-"""The ring systems that a description may name: SMILES of the plain ring to its name, for the check."""
+"""The ring systems that a description may name, by the SMILES of the plain ring, for the check."""
 
 from __future__ import annotations
 

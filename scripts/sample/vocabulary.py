@@ -1,4 +1,4 @@
-"""What a description can name: functional groups and ring systems, each with the SMARTS that finds it."""
+"""The functional groups and ring systems that a description can name, each with the SMARTS that finds it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rdkit import Chem
 
 
 class Group(NamedTuple):
-    """A functional group: its name as a class of compound (empty: never one), as a part, and how it is found.
+    """A functional group: its name as a class of compounds (empty if it never is one) and as a part, and its SMARTS.
 
-    The first atom of the SMARTS is the one that counts: two matches with the same first atom are one group.
+    Only the first atom of the SMARTS counts: two matches with the same first atom are one group.
     """
 
     compound: str
@@ -18,7 +18,7 @@ class Group(NamedTuple):
     smarts: str
 
 
-# Order is rank: the first one that a molecule has names its class.
+# In order of rank: the first group that a molecule has names its class.
 GROUPS = (
     Group("carboxylate", "carboxylate group", "[CX3](=O)[O-]"),
     Group("carboxylic acid", "carboxy group", "[CX3](=O)[OX2H1]"),
@@ -57,10 +57,10 @@ GROUPS = (
     Group("", "aryl methyl group", "[CH3]c"),
 )
 
-# Groups whose two halves would be counted twice, once from each end.
+# Symmetric groups, which would be counted twice, once from each end.
 SYMMETRIC = frozenset({"carbon-carbon triple bond", "carbon-carbon double bond"})
 
-# Ring systems: all fused ring atoms, with the oxygen of a ring ketone. A saturated atom is X4, or N, O, S as written.
+# Ring systems: all fused ring atoms, with the oxygen of a ring ketone. Saturated carbon is X4; N, O, S are as written.
 RINGS = {
     "benzene": "c1ccccc1",
     "pyridine": "c1ccncc1",

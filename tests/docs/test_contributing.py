@@ -1,4 +1,4 @@
-"""Contributors read what is so: commands, paths, markers and forms exist, and machines can read what is for them."""
+"""The pages for contributors are true: commands, paths, markers and forms exist, and machine-readable files parse."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def blocks(name: str, kind: str) -> list[str]:
 
 
 def commands(name: str) -> list[list[str]]:
-    """Returns the commands in a page's shell blocks, and those within its sentences and tables, as words."""
+    """Returns the commands in the shell blocks, sentences and tables of a page, as words."""
     in_blocks = [line for text in blocks(name, "bash") for line in text.replace("\\\n", " ").splitlines()]
     inline = _INLINE.findall(_BLOCK.sub("", text_of(name)))
     return [words for line in (*in_blocks, *inline) if (words := shlex.split(line, comments=True))]
@@ -56,7 +56,7 @@ def pytest_accepts(arguments: list[str], config: pytest.Config) -> bool:
     paths = [word for word in arguments if word.startswith("tests/")]
     flags = {word for word in arguments if word.startswith("--")}
     assert all((ROOT / path).exists() for path in paths)
-    config.getoption("fast")  # raises if nothing defines it
+    config.getoption("fast")  # raises an error if the option is not defined
     return names <= registered_markers(config) and flags <= {"--fast"}
 
 
@@ -115,7 +115,7 @@ def test_every_path_and_link_exists(page: str) -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
-def test_the_task_shown_is_one(tmp_path: Path) -> None:
+def test_the_example_task_is_valid(tmp_path: Path) -> None:
     from scimind.data import find_task
 
     [shown] = blocks("CONTRIBUTING.md", "yaml")
@@ -131,7 +131,7 @@ def test_the_markers_shown_are_those_that_tests_get(pytestconfig: pytest.Config)
     assert shown <= registered_markers(pytestconfig)
 
 
-def test_markers_follow_from_the_place() -> None:
+def test_markers_follow_from_the_folder() -> None:
     assert set(tiers.markers_of(Path(__file__))) >= {"docs"}
     assert set(tiers.markers_of(tiers.TESTS / "integration" / "test_any.py")) == {"integration", "slow"}
     assert set(tiers.markers_of(tiers.TESTS / tiers.BROWSER[0])) >= {"unit", "browser"}
@@ -185,7 +185,7 @@ def test_issue_form_has_what_github_asks_for(form: str) -> None:
 
 
 def test_changelog_keeps_its_form() -> None:
-    """As https://keepachangelog.com/en/1.1.0/ asks: versions from the newest, with a date, in groups of known names."""
+    """As required by https://keepachangelog.com/en/1.1.0/: newest version first, with dates, in known groups."""
     titles = re.findall(r"^## (.*)$", text_of("CHANGELOG.md"), re.MULTILINE)
     versions = [title for title in titles if title != "Unreleased"]
     assert titles.index(versions[0]) <= 1
@@ -198,7 +198,7 @@ def test_changelog_keeps_its_form() -> None:
 
 
 def test_citation_has_what_its_format_asks_for() -> None:
-    """The required keys of the Citation File Format 1.2.0, for the software and for the paper."""
+    """Software and paper have the required keys of the Citation File Format 1.2.0."""
     citation = yaml.safe_load(text_of("CITATION.cff"))
     assert citation["cff-version"] == "1.2.0" and citation["message"]
     paper = citation["preferred-citation"]

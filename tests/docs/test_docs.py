@@ -1,4 +1,4 @@
-"""What the documents say is so: commands parse, paths exist, settings load, examples run, both languages agree."""
+"""The documentation is true: commands parse, paths exist, settings load, examples run, both languages agree."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.sh"))
 README_LINES = 150
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# A path inside the repository: it begins with one of its folders or is one of its files.
+# A path in the repository: it starts with one of its folders or is one of its files.
 _PATH = re.compile(
     r"(?<![\w./-])(?:(?:configs|docs|scripts|tests|scimind|LPM-24-data)(?:/[\w.-]*\w)*|\w+\.(?:py|md))(?![\w-])"
 )
@@ -47,7 +47,7 @@ def blocks(document: str) -> list[tuple[str, str]]:
 
 
 def commands(text: str) -> list[list[str]]:
-    """Returns each command of a shell text as words, lines that end in a backslash joined."""
+    """Returns each command of a shell text as words, with lines joined that end in a backslash."""
     lines = text.replace("\\\n", " ").splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
@@ -57,7 +57,7 @@ def commands_of(document: str) -> list[list[str]]:
 
 
 def our_arguments(words: list[str]) -> tuple[str, list[str]] | None:
-    """Returns which of our commands the words call, and its arguments; None for other commands."""
+    """Returns which of our commands the words call, and its arguments; None for any other command."""
     for script in ("run_scimind.py", "scripts/run_distribute.sh", "scripts/make_rank_table.py"):
         if script in words:
             return script, words[words.index(script) + 1 :]
@@ -130,13 +130,13 @@ def test_command_parses_and_its_settings_load(
 
 
 def test_commands_are_found_at_all() -> None:
-    """The pages and the head of every YAML name commands; a change of form must not hide them from the test above."""
+    """All pages and YAML headers name commands; a change of format must not hide them from the test above."""
     assert len(documented()) >= 40 + len(YAMLS)
     assert {words[1] for words in what_quickstart_recommends()} == {"predict", "prepare", "finetune"}
 
 
 def scored_otherwise(all_words: list[list[str]]) -> list[str]:
-    """Returns the files that a list of commands predicts for one task and scores for another."""
+    """Returns the files that a list of commands predicts for one task but scores for another."""
     tasks: dict[str, str] = {}
     wrong = []
     for words in all_words:
@@ -148,7 +148,7 @@ def scored_otherwise(all_words: list[list[str]]) -> list[str]:
         else:
             continue
         if hasattr(args, "save_file"):
-            # The sample's folders have the names of their tasks.
+            # The folders of the sample are named after their tasks.
             task = args.task or load_config(ROOT / args.config).get("task") or Path(args.predict_data).parent.name
             tasks[str(args.save_file)] = str(task)
         elif args.task and str(args.task) != tasks.get(str(args.predictions), str(args.task)):

@@ -1,4 +1,4 @@
-"""The site builds without warnings and offline, and its reference has every setting and every flag."""
+"""The site builds offline and without warnings, and its reference has every setting and every flag."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if missing:
         pytest.skip(f"{', '.join(missing)} not installed; pip install --editable '.[docs]'")
     folder = tmp_path_factory.mktemp("site")
-    # No proxy answers: whatever asks the network fails.
+    # The proxy does not exist, so that any access to the network fails.
     closed = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
     environment = {**os.environ, **closed, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
     done = subprocess.run(
@@ -43,7 +43,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names_of(node: object, prefix: str = "") -> set[str]:
-    """Returns the dotted names of all settings below a node, without the walk that makes the page."""
+    """Returns the dotted names of all settings below a node, independently of the code that makes the page."""
     fields = dict(getattr(node, "fields", {})) | dict(getattr(node, "others", {}))
     for variant in getattr(node, "variants", {}).values():
         fields.update(variant.fields, type=None)
@@ -93,5 +93,5 @@ def test_pages_load_nothing_from_the_network(site: Path) -> None:
         assert [address for address in loaded if re.match(r"(?:https?:)?//", address)] == [], page
 
 
-def test_picture_is_that_of_the_script() -> None:
+def test_picture_is_the_output_of_the_script() -> None:
     assert architecture.TARGET.read_text(encoding="utf-8") == architecture.picture()

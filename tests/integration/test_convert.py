@@ -54,7 +54,7 @@ def test_mistakes_end_in_one_line(folder: Path, tmp_path: Path, capsys: pytest.C
     for arguments, message in (
         (["--input", str(tmp_path / "absent"), *new], "does not exist"),
         (["--input", str(folder), *new, "--from", "scimind"], "has the names of hf, not of scimind"),
-        (["--input", str(folder), *new, "--expert-sets", "text"], "--expert-sets (text) must be such as"),
+        (["--input", str(folder), *new, "--expert-sets", "text"], "--expert-sets (text) must have a form such as"),
         (["--input", str(folder), *new, "--expert-sets", "text=x"], "must be a number, or a span"),
         (["--input", str(folder), *new, "--num-experts", "7"], "must be a multiple of num_experts (7)"),
         (["--input", str(folder), *new, "--vocab-multiple", "0"], "multiple (0) must be at least 1"),

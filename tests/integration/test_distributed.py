@@ -259,7 +259,7 @@ def test_an_interrupted_job_stops_at_one_step_with_a_checkpoint(records: Path, t
         script.send_signal(signal.SIGINT)
         status, told = end_of(script)
         assert status == 128 + signal.SIGINT, told
-        assert "stopping the workers after their step" in told
+        assert "stopping the workers after their current step" in told
         assert "stopped by SIGINT" in told
     last = sorted((tmp_path / "out" / "checkpoint").iterdir())[-1]
     assert len(losses(tmp_path / "out")) == int(last.name.split("_")[1])

@@ -1,11 +1,11 @@
-"""Compiles configurations' training steps for single devices, as the frontend sees them on Ascend.
+"""Compiles the training steps of configurations for single devices, as the frontend sees them on Ascend.
 
     python -m tests.support.compiled_step CASES.json
 
 CASES.json is a list of cases: `config`, a path, or `network` "products", with `overrides`, `rank`, `bad`, a fault to
-put in, and `strategy_file`, where the strategies are written. Each gives one line of JSON: its number, `error` ("" for
-none), `layouts` and `collectives`. What MindFormers' Trainer puts around the model (pipeline, virtual data set,
-optimizer, step) is put there by the Trainer's own methods.
+insert, and `strategy_file`, the file for the strategies. Each case gives one line of JSON: its number, `error` ("" for
+none), `layouts` and `collectives`. Everything that MindFormers' Trainer puts around the model (pipeline, virtual data
+set, optimizer, step) is added by the Trainer's own methods.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tests.support.frontend import be_device, compile_frontend
 
 
 def compile_case(case: dict[str, Any]) -> dict[str, Any]:
-    """Returns what `compile_frontend` does for a case."""
+    """Returns the result of `compile_frontend` for a case."""
     if case.get("network") == "products":
         return _compile_products(case)
     config = load_config(case["config"], case.get("overrides", ()))
@@ -56,7 +56,7 @@ def compile_case(case: dict[str, Any]) -> dict[str, Any]:
         return _compile_prompt(_build(mf_config, case, config), config)
     trainer = CausalLanguageModelingTrainer()
     trainer.config = mf_config
-    trainer.train_dataset = SimpleNamespace(get_dataset_size=lambda: 100)  # for the learning rate's steps
+    trainer.train_dataset = SimpleNamespace(get_dataset_size=lambda: 100)  # for the learning rate schedule
     trainer._check_global_batch_size_for_auto_parallel()
     network = _build(mf_config, case, config).set_train(True)
     network = trainer.wrap_network_with_tool_cells(network)
@@ -64,7 +64,7 @@ def compile_case(case: dict[str, Any]) -> dict[str, Any]:
     optimizer = trainer.create_optimizer_scheduler(network, set())
     step = trainer.create_model_wrapper(network, optimizer)
     if isinstance(step, SciMindTrainOneStepCell):
-        step.has_status_register, step.is_plain = True, False  # the way through the step on Ascend
+        step.has_status_register, step.is_plain = True, False  # the code path of a step on Ascend
     step.set_train(True)
     rows = np.zeros((trainer.global_batch_size, config.seq_length + 1), np.int32)
     return compile_frontend(step, ms.Tensor(rows), ms.Tensor(rows))
@@ -88,7 +88,7 @@ def _compile_prompt(network: ms.nn.Cell, config: RunConfig) -> dict[str, Any]:
 
 
 def _build(mf_config: Any, case: dict[str, Any], config: RunConfig) -> ms.nn.Cell:
-    """Returns a case's model with weights of 0: nothing reads them, and to draw them takes longer than to compile."""
+    """Returns the model of a case with all weights 0: nothing reads them, and drawing them would take longer."""
     network = build_model(mf_config, None, {})
     for parameter in network.get_parameters():
         parameter.init_mode.init = Zero()
@@ -97,19 +97,19 @@ def _build(mf_config: Any, case: dict[str, Any], config: RunConfig) -> ms.nn.Cel
 
 
 def _damage(network: ms.nn.Cell, fault: str, config: RunConfig) -> None:
-    """Gives operators of the first layer's routed feed-forward a strategy that they cannot have."""
+    """Gives operators of the first layer's routed feed-forward a strategy that is not possible."""
     data, model = (config["parallel_config"][name] for name in ("data_parallel", "model_parallel"))
     feed_forward = network.model.layers[0].feed_forward
-    if fault == "mask":  # the product of neurons [t, e, f] and active experts [t, e, 1], whose tokens are cut unequally
+    if fault == "mask":  # product of neurons [t, e, f] and active experts [t, e, 1], with tokens split differently
         feed_forward.mask.shard(((data, model, 1), (data * 2, model, 1)))
-    elif fault == "devices":  # the same, for more devices than there are
+    elif fault == "devices":  # the same, for more devices than exist
         feed_forward.mask.shard(((data * 16, model, 1), (data * 16, model, 1)))
     else:
         assert not fault, fault
 
 
 class _Products(ms.nn.Cell):
-    """A product of x [16, n] and a weight [n, 16], of which 2 devices cut x's rows and 4 the sum."""
+    """A product of x [16, n] and a weight [n, 16], in which 2 devices split the rows of x and 4 the sum."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class _Products(ms.nn.Cell):
 
 
 def _compile_products(case: dict[str, Any]) -> dict[str, Any]:
-    """Compiles a plain network, to see whether the frontend is at work at all."""
+    """Compiles a plain network, to check that the frontend works at all."""
     be_device(case["rank"], 8)
     ms.set_auto_parallel_context(parallel_mode="semi_auto_parallel", full_batch=True)
     if "strategy_file" in case:
@@ -137,7 +137,7 @@ def _compile_products(case: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Runs the command."""
-    # MindFormers' own context, which its Trainer asks for the mode; parallel settings are each case's.
+    # MindFormers' own context, from which its Trainer reads the mode; each case has its own parallel settings.
     build_context(
         MindFormerConfig(
             context={"mode": 0, "device_target": "CPU", "runtime_num_threads": 1}, parallel={}, use_parallel=False

@@ -1,10 +1,10 @@
-"""MindSpore's automatic-parallel frontend on a CPU: does it accept a network's shard strategies?
+"""MindSpore's automatic-parallel frontend on a CPU, to check whether it accepts the shard strategies of a network.
 
-A CPU-only MindSpore has the whole frontend, whose passes refuse the device target "CPU". Here the name of another one
-is registered without a device behind it, MindSpore's own test seam answers for the collectives, and compilation ends
-before kernels are chosen. It proves that strategies are accepted, not that kernels exist, memory suffices or numbers
-agree. Written for MindSpore 2.9 on x86-64, with private names and one C++ symbol of it; a process that uses it can do
-nothing else.
+A CPU-only MindSpore has the whole frontend, but its passes reject the device target "CPU". Here the name of another
+target is registered without an actual device, MindSpore's own test interface answers for the collectives, and
+compilation ends before kernels are chosen. This proves that strategies are accepted, not that kernels exist, memory
+suffices or numbers agree. It is written for MindSpore 2.9 on x86-64 and uses private names and one C++ symbol; a
+process that uses it cannot do anything else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-os.environ["MS_DEV_PRECOMPILE_ONLY"] = "1"  # read by MindSpore when it compiles: the frontend alone
+os.environ["MS_DEV_PRECOMPILE_ONLY"] = "1"  # read by MindSpore when it compiles: run the frontend only
 
 import mindspore as ms
 from mindspore import _c_expression
@@ -27,11 +27,11 @@ from mindspore.graph.api import _cell_graph_executor
 _REGISTER = "_ZN9mindspore9MsContext16RegisterInitFuncERKSsPFvPS0_E"  # static MsContext::RegisterInitFunc
 _HARMLESS = "_ZNK9mindspore9MsContext14enable_dump_irEv"  # a function of an MsContext without effect
 _COLLECTIVES = ("AllReduce", "AllGather", "ReduceScatter", "Send", "Receive", "AlltoAll", "AllSwap")
-_alive: list[Any] = []  # what C++ keeps pointers to
+_alive: list[Any] = []  # objects to which C++ keeps pointers
 
 
 class _Devices:
-    """Answers what the frontend asks of collectives: ranks and sizes of groups."""
+    """Answers the frontend's questions about collectives: ranks and sizes of groups."""
 
     device_num = 1
     rank = 0
@@ -48,11 +48,11 @@ class _Devices:
 
     @staticmethod
     def create_group(group: str, size: int, ranks: Any) -> None:
-        """Makes no group."""
+        """Does nothing: no group is created."""
 
 
 def be_device(rank: int, device_num: int) -> None:
-    """Makes this process device `rank` of `device_num`, and clears the parallel settings of the one before."""
+    """Makes this process device `rank` of `device_num`, and clears the previous parallel settings."""
     ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
     _Devices.rank, _Devices.device_num = rank, device_num
     _comm_helper.hccl, _comm_helper._HCCL_TEST_AVAILABLE = _Devices, True
@@ -62,16 +62,16 @@ def be_device(rank: int, device_num: int) -> None:
 
 
 def compile_frontend(network: ms.nn.Cell, *inputs: ms.Tensor) -> dict[str, Any]:
-    """Compiles up to the kernels.
+    """Compiles a network up to the choice of kernels.
 
     Returns:
-        `layouts`: each split parameter's slice and whole shape; `collectives`: how often each operator occurs.
+        `layouts`: the slice and the full shape of each split parameter; `collectives`: the number of each operator.
 
     Raises:
-        RuntimeError: A strategy is refused; also the other errors of MindSpore's frontend. The reason may be in the log
-            on standard error only.
+        RuntimeError: A strategy is rejected, or the frontend raises another error. The reason may only be in the log on
+            standard error.
     """
-    phase = "train" if network.training else "predict"  # passes look at the name
+    phase = "train" if network.training else "predict"  # compiler passes depend on the name
     with _called("Ascend"):
         _cell_graph_executor.compile(network, *inputs, phase=phase)
     graph = _cell_graph_executor._get_func_graph_proto(network, network.compile_phase, "mind_ir")
@@ -82,7 +82,7 @@ def compile_frontend(network: ms.nn.Cell, *inputs: ms.Tensor) -> dict[str, Any]:
 
 @contextmanager
 def _called(target: str) -> Iterator[None]:
-    """Calls the device target by another name while the context lasts."""
+    """Replaces the name of the device target for the duration of the context."""
     context = _c_expression.MSContext.get_instance()
     if not context.is_pkg_support_device(target):
         core = ctypes.CDLL(str(Path(ms.__file__).parent / "lib" / "libmindspore_core.so"))
@@ -109,7 +109,7 @@ def _old_string(text: str) -> int:
             ("data", ctypes.c_char * (len(raw) + 1)),
         ]
 
-    header = Header(len(raw), len(raw), 1 << 20, 0, raw)  # so many references that it is never freed
+    header = Header(len(raw), len(raw), 1 << 20, 0, raw)  # enough references that it is never freed
     pointer = ctypes.c_void_p(ctypes.addressof(header) + Header.data.offset)
     _alive.extend((header, pointer))
     return ctypes.addressof(pointer)

@@ -21,7 +21,7 @@ SHARED = {
 
 @dataclass
 class GoldenCase:
-    """One reference file with its weights drawn again."""
+    """A reference file, with its weights drawn again."""
 
     arrays: dict[str, np.ndarray]
     meta: dict[str, Any]
@@ -29,7 +29,7 @@ class GoldenCase:
 
 
 def golden_case(variant: str, *, expert_order: bool = True) -> GoldenCase:
-    """Returns the case `intended` or `released`, with neurons in the experts' order or in the original's own."""
+    """Returns the case `intended` or `released`, with neurons in the order of the experts or of the original."""
     stored = np.load(shared_file(f"golden/dev_{variant}.npz"))
     meta = json.loads(str(stored["meta"]))
     d, h, v = meta["dim"], meta["intermediate"], meta["vocab"]

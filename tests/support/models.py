@@ -1,4 +1,4 @@
-"""Small models for tests, and what is done with them."""
+"""Small models for tests, and helpers to run them."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ SMALL = {
 
 def use_mode(mode: str) -> None:
     """Switches MindSpore to "graph" or "pynative" on the CPU."""
-    # One thread: tests run side by side, and threads that wait busily take the others' cores.
+    # One thread: tests run in parallel, and busy-waiting threads would take cores from other tests.
     graph_or_not = ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE
     ms.set_context(mode=graph_or_not, device_target="CPU", runtime_num_threads=1)
 
 
 def build(weights: dict[str, np.ndarray] | None = None, seed: int = 1, **settings: Any) -> SciMindForCausalLM:
-    """Returns a small float32 model, with the given weights or drawn from `seed`."""
+    """Returns a small float32 model, with the given weights or with random ones from `seed`."""
     ms.set_seed(seed)
     model = SciMindForCausalLM(SciMindConfig(**{**SMALL, **CPU_TYPES, **settings}))
     if weights is not None:
@@ -51,7 +51,7 @@ def build(weights: dict[str, np.ndarray] | None = None, seed: int = 1, **setting
 
 
 def load(model: SciMindForCausalLM, weights: dict[str, np.ndarray]) -> None:
-    """Puts `weights` into the model; each of its weights must be there, with its shape."""
+    """Loads `weights` into the model; all weights must be present, with the right shapes."""
     parameters = {p.name: p for p in model.get_parameters() if "_cache" not in p.name}
     assert sorted(parameters) == sorted(weights)
     for name, parameter in parameters.items():
@@ -77,5 +77,5 @@ def loss(model: SciMindForCausalLM, ids: np.ndarray, labels: np.ndarray) -> floa
 
 
 def some_ids(shape: tuple[int, int], seed: int = 0, vocab_size: int = 62) -> np.ndarray:
-    """Returns random ids without padding, each modality among them."""
+    """Returns random ids without padding that include every modality."""
     return np.random.default_rng(seed).integers(3, vocab_size, shape).astype(np.int32)

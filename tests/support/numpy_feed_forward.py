@@ -1,4 +1,4 @@
-"""The routed feed-forward again, in float64 numpy and in plain loops: an independent twin of `scimind.model`."""
+"""The routed feed-forward layer in float64 numpy with plain loops: an independent twin of `scimind.model`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hugging Face's Llama again, in float64 numpy, with the files that hold one: an oracle that needs no torch."""
+"""Hugging Face's Llama in float64 numpy, and its files: an oracle that needs no torch."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def draw(config: dict[str, Any], seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def save(folder: Path, weights: dict[str, np.ndarray], config: dict[str, Any], files: int = 1) -> Path:
-    """Writes a folder as `save_pretrained` does, in one file or in several with an index, and returns it."""
+    """Writes a folder like `save_pretrained`, with one file or with several and an index, and returns it."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
     shutil.copy(BUILT_IN_MODEL, folder / "tokenizer.model")
@@ -92,7 +92,7 @@ def logits(weights: dict[str, np.ndarray], config: dict[str, Any], ids: np.ndarr
     angles = np.outer(np.arange(s), config["rope_theta"] ** (-np.arange(0, size, 2) / size))
 
     def rotate(x: np.ndarray) -> np.ndarray:
-        """Turns the first half of each head against the second, x [n, s, size]."""
+        """Rotates the first half of each head against the second, x [n, s, size]."""
         first, second = x[..., : size // 2], x[..., size // 2 :]
         cos, sin = np.cos(angles), np.sin(angles)
         return np.concatenate([first * cos - second * sin, second * cos + first * sin], -1)

@@ -1,7 +1,7 @@
-"""Tiers of tests, as markers that follow from where a test is: its kind, and whether it is slow.
+"""Tiers of tests, as markers that follow from the path of a test: its kind, and whether it is slow.
 
-`-m "unit and not slow"` selects by marker. `--fast` leaves slow files out before they are imported, since importing
-MindSpore and MindFormers alone takes seconds. `--cov-skips-slow` keeps coverage from slowing down what is slow already:
+`-m "unit and not slow"` selects by marker. `--fast` skips slow files before they are imported, since just importing
+MindSpore and MindFormers takes seconds. `--cov-skips-slow` keeps coverage from slowing down what is slow already:
 before Python 3.12, counting lines slows all of Python down, MindSpore's compiler included.
 """
 
@@ -13,12 +13,12 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 
-KINDS = ("unit", "integration", "parity", "parallel", "docs")  # a folder of tests, and the marker of what is in it
+KINDS = ("unit", "integration", "parity", "parallel", "docs")  # the folders of tests, and the markers of their tests
 
-# What needs Chromium.
+# Files that need Chromium.
 BROWSER = ("unit/evaluate/report/test_browser.py",)
 
-# Folders and files that compile networks, train, start many processes, or take more than about ten seconds otherwise.
+# Folders and files that compile networks, train, start many processes, or take more than ten seconds for other reasons.
 SLOW = (
     "docs",
     "integration",

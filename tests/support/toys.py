@@ -8,7 +8,7 @@ from scimind.errors import TokenError
 
 
 class ByteCodec:
-    """A byte is a token, behind pad 0, BOS 1 and EOS 2. The character § has no token."""
+    """A tokenizer in which each byte is a token, after pad 0, BOS 1 and EOS 2. The character § has no token."""
 
     bos_id, eos_id, vocab_size = 1, 2, 259
 
@@ -26,9 +26,9 @@ class ByteCodec:
 
 
 class ToyAttention:
-    """One layer of causal attention with random weights and positions: logits depend on every token before.
+    """One layer of causal attention with random weights and positions: logits depend on all previous tokens.
 
-    `vocab_size` real tokens and three rows of padding that would win if they were not masked.
+    It has `vocab_size` real tokens and three padding rows, which would win if they were not masked.
     """
 
     def __init__(self, vocab_size: int = 259, max_length: int = 96, size: int = 16, seed: int = 0) -> None:
@@ -46,19 +46,19 @@ class ToyAttention:
         return self.embedding[ids] + self.place[positions]
 
     def attend(self, query: np.ndarray, keys: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """One position's logits from the keys and values up to it, [n, d]."""
+        """Returns the logits of one position from the keys and values up to it, [n, d]."""
         scores = keys @ query
         weights = np.exp(scores - scores.max())
         return (query + weights / weights.sum() @ values) @ self.head + self.bias
 
     def logits(self, ids: list[int]) -> np.ndarray:
-        """The last position's logits of one sequence: the reference that knows no batches and no cache."""
+        """Returns the logits of the last position of a sequence: the reference without batches and cache."""
         hidden = self.hidden(np.array(ids), np.arange(len(ids)))
         return self.attend(hidden[-1] @ self.query, hidden @ self.key, hidden @ self.value)
 
 
 class FullToy(ToyAttention):
-    """Computes everything again at each step."""
+    """Computes everything anew at each step."""
 
     def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         self.shapes.append(ids.shape)
@@ -72,7 +72,7 @@ class FullToy(ToyAttention):
 
 
 class CachedToy(ToyAttention):
-    """Keeps keys and values in arrays of a fixed shape; they start as rubbish, so that reading too far shows."""
+    """Keeps keys and values in arrays of fixed shape, which start as garbage so that reading too far shows."""
 
     def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         self.shapes.append(ids.shape)

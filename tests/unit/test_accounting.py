@@ -1,4 +1,4 @@
-"""Parameters and work against numbers worked out by hand."""
+"""Parameters and FLOPs agree with numbers computed by hand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def with_changes(**changes: object) -> ModelShape:
 
 
 def test_parameters_by_hand() -> None:
-    # A layer: queries and output 4 x 4 each, keys and values 2 x 4 each; three matrices 8 x 4; two norms of 4.
+    # Per layer: queries and output 4 x 4 each, keys and values 2 x 4 each; three matrices 8 x 4; two norms of 4.
     assert accounting.parameters(TINY) == {
         "embedding": 40,
         "attention": 2 * (16 + 16 + 8 + 8),
@@ -53,7 +53,7 @@ def test_parameters_with_biases_a_gate_and_tied_weights() -> None:
 
 
 def test_active_parameters_by_hand() -> None:
-    # Of 8 neurons text uses 6: 3 x 4 x 6 a layer; one row of the embedding; the rest is shared.
+    # Text uses 6 of 8 neurons: 3 x 4 x 6 per layer; one row of the embedding; the rest is shared.
     assert accounting.active_parameters(TINY, "text") == 2 * 72 + 40 + 96 + 20 + 4
     everything = sum(accounting.parameters(TINY).values())
     assert accounting.active_parameters(TINY, "protein") == everything - 40 + 4
@@ -74,7 +74,7 @@ def test_feed_forward_flops_by_hand(router: str, modality: str | None, flops: in
 
 
 def test_token_flops_by_hand() -> None:
-    # Projections 2 x 48 a layer, scores and their use 2 x (2 x 3 x 4) a layer, output 2 x 40.
+    # Projections 2 x 48 per layer, scores and their use 2 x (2 x 3 x 4) per layer, output 2 x 40.
     assert accounting.token_flops(TINY) == 2 * (96 + 48) + 2 * 2 * 96 + 80
 
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole: what a reader finds before, during and after, and after a failure."""
+"""Files and folders appear atomically: what a reader finds before, during and after writing, and after a failure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path, fault: t
     assert path.read_text() == "old" and names(tmp_path) == ["a.txt"]
 
 
-def test_text_is_written_as_it_is(tmp_path: Path) -> None:
+def test_text_is_written_unchanged(tmp_path: Path) -> None:
     replace_text(tmp_path / "a", "é\r\n\n\ud800", errors="backslashreplace")
     assert (tmp_path / "a").read_bytes() == b"\xc3\xa9\r\n\n\\ud800"
     with pytest.raises(UnicodeEncodeError):
@@ -65,7 +65,7 @@ def test_a_folder_is_replaced_whole(tmp_path: Path, durable: bool) -> None:
     assert names(path) == ["new"] and names(path.parent) == ["folder"]
 
 
-def test_of_processes_that_make_a_folder_together_the_first_wins(tmp_path: Path) -> None:
+def test_the_first_of_several_processes_that_write_a_folder_wins(tmp_path: Path) -> None:
     path = tmp_path / "folder"
     with pytest.raises(OSError), new_folder(path, shared=True) as temporary:
         assert str(os.getpid()) in temporary.name
@@ -74,7 +74,7 @@ def test_of_processes_that_make_a_folder_together_the_first_wins(tmp_path: Path)
     assert names(tmp_path) == ["folder"] and names(path) == ["first"]
 
 
-def test_files_appear_together_and_those_not_written_again_go(tmp_path: Path) -> None:
+def test_files_appear_together_and_those_not_written_again_are_removed(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("old")
     (tmp_path / "c").write_text("another's")
     with pytest.raises(ValueError), new_files(tmp_path, ["a", "b"]) as scratch:
@@ -87,7 +87,7 @@ def test_files_appear_together_and_those_not_written_again_go(tmp_path: Path) ->
     assert names(tmp_path) == ["a", "c"]
 
 
-def test_folders_are_removed_and_so_is_what_a_killed_process_left(tmp_path: Path) -> None:
+def test_folders_are_removed_and_so_are_leftovers_of_a_killed_process(tmp_path: Path) -> None:
     for name in ("step_000001", ".step_000002.tmp", ".other.tmp"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "file").touch()

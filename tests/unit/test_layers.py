@@ -1,4 +1,4 @@
-"""The contract of imports in pyproject.toml: kept by the package, and broken by one wrong import of any kind."""
+"""The package keeps the import contract in pyproject.toml, which a single wrong import of any kind breaks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the package with its contract."""
+    """Returns the folder of a copy of the package with its contract."""
     shutil.copytree(ROOT / "scimind", tmp_path / "scimind", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path

@@ -24,7 +24,7 @@ def test_ranges_come_back_in_ascending_order() -> None:
     assert ranges == {"smiles": [(3, 5), (12, 14)], "nucleotide": [], "protein": [(20, 25)]}
 
 
-def test_table_equals_a_look_at_every_range() -> None:
+def test_table_equals_a_check_of_every_range() -> None:
     table = modality_table(32128, RANGES)
     assert table.dtype == np.int32 and table.shape == (32128,)
     expected = [
@@ -72,7 +72,7 @@ def test_faulty_ranges_are_errors(ranges: object, message: str) -> None:
         normalise_ranges(ranges, vocab_size=100)  # type: ignore[arg-type]
 
 
-def test_all_faults_are_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
         normalise_ranges({"dna": [0, 1], "smiles": [5, 2], "protein": [1, 900]}, vocab_size=100)
     assert len(caught.value.faults) == 3

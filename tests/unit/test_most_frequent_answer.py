@@ -1,4 +1,4 @@
-"""The answer that a model has to beat."""
+"""The baseline answer that a model has to beat."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that share work: results in order, faults told, nothing left behind."""
+"""Processes that share work: results in order, faults reported, nothing left over."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_tasks_are_read_as_they_are_needed() -> None:
 @pytest.mark.parametrize(
     "error", [TokenError("no token", "?", 3), DataError("bad", "a.csv", 4, "x"), SciMindError("wrong")]
 )
-def test_a_workers_fault_is_raised_in_its_turn(error: SciMindError) -> None:
+def test_a_workers_fault_is_raised_in_order(error: SciMindError) -> None:
     found = []
     with (
         pytest.raises(type(error)) as caught,
@@ -102,13 +102,13 @@ def test_a_workers_fault_is_raised_in_its_turn(error: SciMindError) -> None:
     assert str(caught.value) == str(error) and vars(caught.value) == vars(error)
 
 
-def test_a_fault_of_ours_keeps_its_traceback() -> None:
+def test_a_fault_of_the_program_keeps_its_traceback() -> None:
     with pytest.raises(RuntimeError, match="in faulty"):
         list(ordered_map(partial(faulty, wrong=1, error=KeyError("x")), range(4), 2))
 
 
-def test_a_worker_that_dies_is_told() -> None:
-    with pytest.raises(SciMindError, match=r"ended before its work did \(signal SIGKILL\); give fewer workers"):
+def test_a_worker_that_dies_is_reported() -> None:
+    with pytest.raises(SciMindError, match=r"ended before its work was done \(signal SIGKILL\); use fewer workers"):
         list(ordered_map(kill_itself, range(20), 2))
 
 

@@ -1,4 +1,4 @@
-"""`scimind experts`: divide the neurons into experts, choose them for modalities, tune their routers, measure them."""
+"""`scimind experts`: divides neurons into experts, assigns them to modalities, tunes routers, measures partitions."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import importlib
 
 OVERRIDES = True
 
-# Each has a module scimind.cli.experts.NAME with `add_arguments(parser)` and `run(args) -> int`.
+# Each sub-verb has a module scimind.cli.experts.NAME with `add_arguments(parser)` and `run(args) -> int`.
 SUB_VERBS = {
-    "build": "divide each layer's neurons into experts of the same size",
-    "assign": "choose each modality's experts, and number them so that they are one run",
-    "report": "measure a partition",
-    "tune": "tune the gates of router learned on domain data",
+    "build": "divide the neurons of each layer into experts of equal size",
+    "assign": "choose the experts of each modality and number them consecutively",
+    "report": "measure a partition of neurons into experts",
+    "tune": "tune the gates of the learned router on domain data",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the sub-verbs; their modules load nothing heavy."""
+    """Adds the sub-verbs; their modules are cheap to import."""
     children = parser.add_subparsers(dest="sub_verb", metavar="ACTION", required=True)
     for name, summary in SUB_VERBS.items():
         module = importlib.import_module(f"scimind.cli.experts.{name}")
-        child = children.add_parser(name, help=summary, description=f"{summary.capitalize()}.", allow_abbrev=False)
+        text = f"{summary[0].upper()}{summary[1:]}."
+        child = children.add_parser(name, help=summary, description=text, allow_abbrev=False)
         module.add_arguments(child)
         child.set_defaults(sub_module=module)
 

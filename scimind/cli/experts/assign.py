@@ -1,4 +1,4 @@
-"""`scimind experts assign`: each modality's experts for router `modality`, as one run of expert numbers."""
+"""`scimind experts assign`: chooses each modality's experts for router `modality` and numbers them consecutively."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model_and_data(parser, needs_data=True)
     add_output(parser)
     parser.add_argument(
-        "--partition", type=Path, metavar="DIR", help="the experts to choose from (default: the model's own)"
+        "--partition", type=Path, metavar="DIR", help="partition to choose experts from (default: the model's own)"
     )
     parser.add_argument(
         "--experts-per-modality",
         "--experts_per_modality",
         required=True,
         metavar="LIST",
-        help="such as text=8,smiles=8; smiles+protein=8 for two that share a run; the rest join the last",
+        help="number of experts of each modality, such as text=8,smiles=8; smiles+protein=8 for two that share "
+        "experts; modalities left out join the last group",
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the partition with experts in their new order and prints the expert sets; returns the exit status."""
+    """Writes the partition with its experts in their new order, prints the expert sets; returns the exit status."""
     import json
 
     from scimind.checkpoint.partition import check_made_from, read_description, read_partition, write_partition

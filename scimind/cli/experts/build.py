@@ -1,4 +1,4 @@
-"""`scimind experts build`: divide each layer's neurons into experts of the same size."""
+"""`scimind experts build`: divides each layer's neurons into experts of equal size."""
 
 from __future__ import annotations
 
@@ -11,14 +11,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of the sub-verb."""
     add_model_and_data(parser)
     add_output(parser)
-    parser.add_argument("--method", required=True, choices=("kmeans", "coactivation", "contiguous", "random"))
     parser.add_argument(
-        "--num-experts", "--num_experts", type=int, metavar="E", help="experts (default: the configuration's)"
+        "--method",
+        required=True,
+        choices=("kmeans", "coactivation", "contiguous", "random"),
+        help="how neurons are grouped: by similar weights, by common activation on --data, in order, or at random",
+    )
+    parser.add_argument(
+        "--num-experts", "--num_experts", type=int, metavar="N", help="experts per layer (default: the configuration's)"
     )
     parser.add_argument(
         "--on", choices=("gate", "up", "both"), default="both", help="weights that kmeans compares (default: both)"
     )
-    parser.add_argument("--starts", type=int, default=1, metavar="N", help="times to begin anew, to keep the best")
+    parser.add_argument(
+        "--starts",
+        type=int,
+        default=1,
+        metavar="N",
+        help="random starts, of which the best result is kept (default: 1)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:

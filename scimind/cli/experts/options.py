@@ -1,4 +1,4 @@
-"""What the sub-verbs of `scimind experts` have in common: a model, domain data, a quiet console."""
+"""What the sub-verbs of `scimind experts` share: a model, domain data, a quiet console."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExpertsRun:
-    """A configuration, the neurons of its checkpoint, and, where data are given, their activations."""
+    """A configuration, the neurons of its checkpoint and, if data were given, their activations."""
 
     config: RunConfig
     weights: NeuronWeights
@@ -39,7 +39,7 @@ def add_model_and_data(parser: argparse.ArgumentParser, *, needs_data: bool = Fa
         default=[],
         required=needs_data,
         metavar="FILE",
-        help="domain data: MindRecord files of `scimind prepare`",
+        help="domain data: MindRecord files written by `scimind prepare`",
     )
     parser.add_argument(
         "--max-tokens",
@@ -47,24 +47,22 @@ def add_model_and_data(parser: argparse.ArgumentParser, *, needs_data: bool = Fa
         type=int,
         default=65536,
         metavar="N",
-        help="tokens of the data to run the model on (default: 65536)",
+        help="number of tokens of the data to run the model on (default: 65536)",
     )
-    parser.add_argument(
-        "--routed", action="store_true", help="run the model with its router; by default all its experts contribute"
-    )
+    parser.add_argument("--routed", action="store_true", help="run the model with its router (default: all experts)")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Adds --output, the folder of a new partition."""
-    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder of the partition")
+    parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="folder for the new partition")
 
 
 @contextmanager
 def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[ExpertsRun]:
-    """Reads what the options name; checks all of it that can be checked before the model is run.
+    """Reads the files that the options name, and checks whatever can be checked before the model is run.
 
     Raises:
-        SciMindError: A mistake in the options, the configuration or the files.
+        SciMindError: The options, the configuration or the files are wrong.
     """
     from scimind.checkpoint.finding import find_checkpoint
     from scimind.checkpoint.partition import check_target
@@ -83,8 +81,8 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
     layers, neurons = config.model_config.get("num_layers"), config.model_config.get("intermediate_size")
     if (layers, neurons or weights.neurons) != (weights.num_layers, weights.neurons):
         raise SciMindError(
-            f"{weights.path}: has {weights.num_layers} layers of {weights.neurons} neurons, {args.config} says "
-            f"{layers} of {neurons}; give the model_config of the weights"
+            f"{weights.path}: has {weights.num_layers} layers of {weights.neurons} neurons, but {args.config} has "
+            f"{layers} of {neurons}; give a configuration whose model_config matches the weights"
         )
     with quiet_console(RunFolder.create(config.output_dir, "experts").log_file) as console:
         reader = None
@@ -103,7 +101,7 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
 
 
 def data_settings(args: argparse.Namespace) -> dict[str, object]:
-    """Returns what `partition.json` says of the data."""
+    """Returns what `partition.json` records about the data."""
     if not args.data:
         return {}
     return {"data": [path.name for path in args.data], "max_tokens": args.max_tokens, "routed": args.routed}

@@ -1,4 +1,4 @@
-"""`scimind experts report`: measure a partition, such as on data that it was not built on."""
+"""`scimind experts report`: measures a partition, for instance on data that it was not built on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from scimind.cli.experts.options import add_model_and_data, experts_run
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of the sub-verb."""
     add_model_and_data(parser)
-    parser.add_argument("--partition", required=True, type=Path, metavar="DIR", help="the partition to measure")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="where the report goes as JSON; it is printed too")
-    parser.add_argument("--on", choices=("gate", "up", "both"), default="both", help="weights to compare")
+    parser.add_argument("--partition", required=True, type=Path, metavar="DIR", help="partition to measure")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="JSON file for the report, which is also printed")
+    parser.add_argument(
+        "--on", choices=("gate", "up", "both"), default="both", help="weights to compare (default: both)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,5 +46,6 @@ def run(args: argparse.Namespace) -> int:
                 args.output.parent.mkdir(parents=True, exist_ok=True)
                 replace_text(args.output, report_text(report))
             except OSError as error:
-                raise SciMindError(f"{args.output}: cannot be written ({error.strerror})") from error
+                reason = f"{args.output}: cannot be written ({error.strerror}); choose another file"
+                raise SciMindError(reason) from error
     return 0

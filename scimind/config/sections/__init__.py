@@ -1,1 +1,1 @@
-"""The sections of a run's configuration, as the schema checks them."""
+"""The schema of each section of a run's configuration."""

@@ -1,4 +1,4 @@
-"""Settings of the data sets and of the tokenizer."""
+"""Settings of data sets and tokenizer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOADER_FIELDS: dict[str, Node] = {
     "num_samples": Value(int, low=1, nullable=True),
 }
 _DATA_LOADER = Section(_LOADER_FIELDS, required=("type",))
-# Ours: files under names, each of which is evaluated on its own.
+# Ours: files under names, each of which is evaluated separately.
 _EVAL_DATA_LOADER = Section({**_LOADER_FIELDS, "dataset_files": Named(_FILES, single=True)}, required=("type",))
 
 _DATASET_FIELDS: dict[str, Node] = {
@@ -49,7 +49,7 @@ EVAL_DATASET_TASK = Section(
     {"type": Value(str, choices=("CausalLanguageModelDataset",)), "dataset_config": EVAL_DATASET}, required=("type",)
 )
 
-# `extension` is ours: whether molecules may hold the characters that the original's table lacks.
+# `extension` is ours: whether molecules may contain the characters missing from the original's vocabulary.
 TOKENIZER = Section(
     {
         "type": Value(str, "SciMindTokenizer", choices=("SciMindTokenizer",)),

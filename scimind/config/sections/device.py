@@ -1,4 +1,4 @@
-"""Settings of devices: MindSpore's context, how a model is spread over devices, what is computed again."""
+"""Settings of devices: MindSpore's context, the distribution of a model over devices, recomputation."""
 
 from __future__ import annotations
 

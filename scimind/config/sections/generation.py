@@ -1,10 +1,10 @@
-"""Settings of how answers are generated."""
+"""Settings of generation."""
 
 from __future__ import annotations
 
 from scimind.config.nodes import Section, Value
 
-# Ours: how answers are generated. MindFormers keeps the first four in model_config, which is understood too.
+# Ours. MindFormers has the first four in model_config, where they are accepted too.
 GENERATION = Section(
     {
         "do_sample": Value(bool, False),

@@ -1,4 +1,4 @@
-"""Settings of `model.model_config`: LlamaConfig's arguments with their defaults, and SciMind's routing.
+"""Settings of `model.model_config`: the arguments of LlamaConfig with their defaults, and SciMind's routing.
 
 A test compares the first part with the signature of MindFormers' own LlamaConfig.
 """
@@ -30,13 +30,13 @@ def _positive(default: Any = UNSET) -> Value:
 
 
 def _flag(default: bool) -> Value:
-    """Returns the node of a switch."""
+    """Returns the node of a boolean setting."""
     return Value(bool, default)
 
 
-# How answers are generated has its own section; these names are understood and moved there.
+# Generation has its own section, to which these settings are moved.
 GENERATION_ARGUMENTS = ("repetition_penalty", "top_k", "top_p", "do_sample")
-# LlamaConfig takes these too, but in a YAML they are sections of their own, or, the last, not supported.
+# LlamaConfig accepts these too, but in a YAML the first two are separate sections, and the last is not supported.
 LLAMA_ARGUMENTS_ELSEWHERE = ("parallel_config", "moe_config", "quant_config")
 
 # Variants of Llama that the routed model does not have.
@@ -109,7 +109,7 @@ class Experts:
     """A set of expert numbers: a list in which `0..7` stands for 0 to 7, both ends included."""
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
-        """Returns the sorted numbers, each once; see scimind.config.schema."""
+        """Returns the sorted numbers, each once; see `scimind.config.schema`."""
         numbers: list[int] = []
         for item in value if isinstance(value, list | tuple) else [value]:
             span = _SPAN.fullmatch(item) if isinstance(item, str) else None
@@ -132,7 +132,7 @@ class Ranges:
     """Half-open ranges of token ids: one pair, or a list of pairs."""
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
-        """Returns a list of [start, stop]; see scimind.config.schema."""
+        """Returns a list of [start, stop]; see `scimind.config.schema`."""
         pairs = [value] if _is_pair(value) else value
         if not isinstance(pairs, list | tuple) or not all(_is_pair(pair) for pair in pairs):
             faults.append(f"{name} ({show(value)}) must be [start, stop] with start < stop, or a list of such pairs")
@@ -148,7 +148,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def _per_modality(node: Node) -> Section:
-    """Returns a section with one such setting per modality."""
+    """Returns a section with one setting of this kind per modality."""
     return Section({name: node for name in MODALITY_NAMES})
 
 
@@ -167,7 +167,7 @@ ROUTING_FIELDS: dict[str, Node] = {
 # Whether a row holds several records, see `scimind prepare --pack`.
 PACKING_FIELDS: dict[str, Node] = {"packed": _flag(False), "kernels": Value(str, "auto", choices=KERNELS)}
 
-# Arguments of the class that LlamaConfig extends, which a LlamaConfig accepts too.
+# Arguments of LlamaConfig's base class, which LlamaConfig accepts too.
 _BASE_FIELDS: dict[str, Node] = {
     "name_or_path": Value(str),
     "pretrained_model_dir": Value(str),
@@ -188,7 +188,7 @@ MODEL_CONFIG = Section(
 
 
 def intermediate_size(model_config: Mapping[str, Any]) -> int:
-    """Returns the number of feed-forward neurons, by MindFormers' rule where it is not given.
+    """Returns the number of feed-forward neurons, by MindFormers' rule if it is not given.
 
     Args:
         model_config: The section `model.model_config`, with its defaults filled in.

@@ -1,4 +1,4 @@
-"""The schema of a whole configuration: MindFormers 1.9's sections and ours.
+"""The schema of a whole configuration: the sections of MindFormers 1.9 and ours.
 
 Sections that no SciMind run can use, such as those for images, are not settings here.
 """
@@ -35,8 +35,8 @@ _RUNNER_CONFIG = Section(
         "sink_size": Value(int, 1, low=1),
         "gradient_accumulation_steps": Value(int, 1, low=1),
         "stop_step": _WHOLE,
-        "global_batch_size": Value(int, low=1, nullable=True),  # ours: records of a step, all workers together
-        "max_steps": Value(int, low=1, nullable=True),  # ours: ends a training whatever the epochs are
+        "global_batch_size": Value(int, low=1, nullable=True),  # ours: records per step over all workers
+        "max_steps": Value(int, low=1, nullable=True),  # ours: ends training regardless of the epochs
     },
     always=True,
 )
@@ -66,7 +66,7 @@ SCHEMA = Section(
         "eval_epoch_interval": Value(int),
         "input_data": Value(str, nullable=True),
         "save_file": Value(str, nullable=True),
-        "task": Value(str, nullable=True),  # ours: what prompts ask, and how answers are read
+        "task": Value(str, nullable=True),  # ours: defines the questions, and how answers are read
         "choices": Value(str, nullable=True),  # ours: a file of answers to choose from
         "predict_batch_size": Value(int, low=1, nullable=True),
         "print_separate_loss": _FLAG,

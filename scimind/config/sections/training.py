@@ -1,4 +1,4 @@
-"""Settings of what MindFormers builds by name for training: optimizer, learning rate, step wrapper, callbacks."""
+"""Settings of the training parts that MindFormers builds by name: optimizer, schedule, step wrapper, callbacks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OPTIMIZER = Typed(
     }
 )
 
-# `total_steps: -1` means the length of the data set times the epochs.
+# `total_steps: -1` means the length of the data set times the number of epochs.
 _SCHEDULE: dict[str, Node] = {
     "learning_rate": Value(float, above=0),
     "total_steps": Value(int, low=-1, nullable=True),
@@ -78,10 +78,10 @@ _MOVING_SCALE: dict[str, Node] = {**_SCALE_SENSE_FIELDS, "scale_factor": Value(i
 
 
 class _ScaleSense(Typed):
-    """A loss scale: a plain number, or a section that says how it moves."""
+    """A loss scale: a plain number, or a section that describes how it changes."""
 
     def check(self, value: object, name: str, faults: Faults) -> object:
-        """Returns a number or the checked section; see scimind.config.schema."""
+        """Returns a number or the checked section; see `scimind.config.schema`."""
         if isinstance(value, int | float | str):
             return Value(float, above=0).check(value, name, faults)
         return super().check(value, name, faults)
@@ -167,7 +167,7 @@ SWAP_CONFIG = Section(
     }
 )
 
-# MindFormers' own experts. A dense model's YAML often has the section; SciMind's experts are in model_config.
+# MindFormers' own experts. The YAML of a dense model often has this section; SciMind's experts are in model_config.
 MOE_CONFIG = Section(
     {
         "expert_num": Value(int, choices=(1,)),

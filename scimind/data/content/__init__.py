@@ -1,1 +1,1 @@
-"""What a field holds: molecules, sequences, texts, labels."""
+"""The contents of fields: molecules, sequences, texts, labels."""

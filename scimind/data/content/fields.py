@@ -1,4 +1,4 @@
-"""What a field of a raw record may be, and what becomes of it: text, molecule, protein, DNA, RNA, names, label."""
+"""The kinds of fields of a raw record and how each is read: text, molecule, protein, DNA, RNA, names, label."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MOLECULES = ("as-is", "checked", "canonical")
 
 @dataclass(frozen=True)
 class FieldOptions:
-    """How fields are read.
+    """Options for reading fields.
 
     Args:
-        molecules: `as-is` takes SMILES as they are; `checked` refuses those that RDKit cannot parse; `canonical` writes
-            RDKit's canonical SMILES instead.
-        randomised: Further records of each one to learn from, whose molecules are spelled at random.
-        detect: Whether sequences without marks are looked for in text, see `wrap_text`.
-        seed: Decides random spellings and negatives.
+        molecules: `as-is` takes SMILES unchanged; `checked` rejects those that RDKit cannot parse; `canonical` replaces
+            them by RDKit's canonical SMILES.
+        randomised: Number of additional training records made from each record with randomly spelled molecules.
+        detect: Whether text is searched for untagged sequences, see `wrap_text`.
+        seed: Seed of random spellings and negatives.
         scaffolds: Whether the scaffolds of molecules are computed.
     """
 
@@ -45,13 +45,13 @@ class Field:
     """One field of a task.
 
     Args:
-        name: Its name in the task's templates.
+        name: Name of the field in the task's templates.
         kind: One of `KINDS`.
-        columns: Names of its column in a table, in lower case.
-        fallback: The column that is taken where this field alone is missing.
-        optional: Whether it may be missing or empty; it is empty text then.
-        fenced: Of kind `tagged`: the tag of what stands between triple backticks.
-        labels: Of kind `label`: each label with the ways in which files write it; none for labels that are not known.
+        columns: Possible names of its column in a table, in lower case.
+        fallback: The column used if this is the only missing field.
+        optional: Whether it may be missing or empty, which reads as empty text.
+        fenced: For kind `tagged`: the tag of text between triple backticks.
+        labels: For kind `label`: each label with its spellings in files; empty if the labels are not known.
     """
 
     name: str
@@ -65,15 +65,15 @@ class Field:
 
 @dataclass(frozen=True)
 class FieldValue:
-    """A field's value.
+    """The value of a field.
 
     Args:
-        shown: What a question or an answer holds, in tags where it is no text.
-        canonical: What is equal for two spellings of the same thing.
+        shown: The form used in questions and answers, in tags unless it is text.
+        canonical: A form that is equal for two spellings of the same thing.
         tag: `smiles`, `protein`, `dna` or `rna`; empty for text.
-        molecule: RDKit's molecule, where there is one and SMILES are checked.
-        repairs: Doubled backslashes that were made single.
-        detected: The sequences that were found without marks.
+        molecule: RDKit's molecule, if the field is one and SMILES are checked.
+        repairs: Number of doubled backslashes that were made single.
+        detected: The untagged sequences that were found.
     """
 
     shown: str
@@ -88,7 +88,7 @@ def read_field(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     """Returns the value of a raw field.
 
     Raises:
-        RecordError: It is empty, or faulty for its kind.
+        RecordError: The value is empty, or not valid for its kind.
     """
     if spec.optional and (raw is None or (isinstance(raw, str) and not raw.strip())):
         return FieldValue("", "")
@@ -96,16 +96,16 @@ def read_field(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
 
 
 def _text_of(value: object, name: str) -> str:
-    """Returns the text of a field, without white space around it.
+    """Returns the text of a field, without surrounding white space.
 
     Raises:
-        RecordError: It is empty, or no text.
+        RecordError: The value is empty, or not text.
     """
     if isinstance(value, str) and (text := value.strip()):
         return text
     if value is None or isinstance(value, str):
         raise RecordError(EMPTY, f"the {name} is empty; fill it in or remove the record")
-    raise RecordError(MALFORMED, f"the {name} is no text; write it as text", text=repr(value))
+    raise RecordError(MALFORMED, f"the {name} is not text; write it as text", text=repr(value))
 
 
 def _text(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
@@ -122,7 +122,7 @@ def _tagged(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
 def _smiles(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     text, repairs = repair_backslashes(_text_of(raw, spec.name))
     text = without_tag(text, "smiles")
-    # A character without a token is told by the tokenizer, with its position.
+    # The tokenizer reports a character without a token, with its position.
     if options.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
         return FieldValue(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs)
     molecule = parse(text)
@@ -145,19 +145,19 @@ def _names(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
 
 
 def _name_list(raw: object, name: str) -> list[str]:
-    """Returns names that are given as a list, as Python's or JSON's text of one, or with semicolons between."""
+    """Returns names given as a list, as a Python set or JSON list in text, or separated by semicolons."""
     if isinstance(raw, str):
         text = _text_of(raw, name)
         if text[0] in "{[":
             try:
                 raw = ast.literal_eval(text) if text[0] == "{" else json.loads(text)
             except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
-                reason = f"the {name} are no list of names; write {{'a', 'b'}} or a; b"
+                reason = f"the {name} are not a list of names; write {{'a', 'b'}} or a; b"
                 raise RecordError(MALFORMED, reason, text=text) from error
         else:
             raw = text.split(";")
     if not isinstance(raw, (list, tuple, set)) or not all(isinstance(item, str) for item in raw):
-        raise RecordError(MALFORMED, f"the {name} are no list of names; write {{'a', 'b'}} or a; b", text=repr(raw))
+        raise RecordError(MALFORMED, f"the {name} are not a list of names; write {{'a', 'b'}} or a; b", text=repr(raw))
     return [item.strip() for item in raw if item.strip()]
 
 
@@ -169,7 +169,7 @@ def _label(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     for label, spellings in spec.labels.items():
         if text.casefold() in (label.casefold(), *(spelling.casefold() for spelling in spellings)):
             return FieldValue(TokenCodec.escape(label), label)
-    reason = f"the {spec.name} is none of {', '.join(spec.labels)}; correct it, or add it to the task's labels"
+    reason = f"the {spec.name} must be one of {', '.join(spec.labels)}; correct it, or add it to the task's labels"
     raise RecordError(LABEL, reason, text=text)
 
 

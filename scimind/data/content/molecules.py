@@ -1,4 +1,4 @@
-"""Molecules by RDKit: whether a SMILES is one, its canonical and random spellings, its scaffold."""
+"""Molecules, by RDKit: validity, canonical and random SMILES, scaffolds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from scimind.data.defects import UNPARSABLE, RecordError
 
 
 def parse(smiles: str) -> Any:
-    """Returns RDKit's molecule.
+    """Returns RDKit's molecule of a SMILES.
 
     Raises:
-        RecordError: RDKit cannot parse the SMILES, or the molecule breaks a rule of valence or aromaticity.
+        RecordError: RDKit cannot parse the SMILES, or the molecule violates a rule of valence or aromaticity.
     """
     from rdkit import Chem, rdBase
 
@@ -21,24 +21,24 @@ def parse(smiles: str) -> Any:
         if molecule is not None and molecule.GetNumAtoms():
             return molecule
         is_spelled = bool(smiles) and Chem.MolFromSmiles(smiles, sanitize=False) is not None
-    what = "valence or aromaticity is impossible" if is_spelled else "the spelling is none"
+    what = "impossible valence or aromaticity" if is_spelled else "not valid SMILES syntax"
     raise RecordError(UNPARSABLE, f"RDKit cannot parse the SMILES ({what}); correct it", text=smiles)
 
 
 def canonical_smiles(molecule: Any) -> str:
-    """Returns the canonical SMILES of RDKit's molecule, with stereochemistry."""
+    """Returns the canonical SMILES of an RDKit molecule, with stereochemistry."""
     from rdkit import Chem
 
     return str(Chem.MolToSmiles(molecule))
 
 
 def random_smiles(molecule: Any, number: int, seed: int) -> Sequence[str]:
-    """Returns spellings of a molecule that are not canonical, different ones, at most `number`.
+    """Returns up to `number` distinct random SMILES of a molecule.
 
     Args:
         molecule: RDKit's molecule.
-        number: Spellings to draw.
-        seed: Decides which, in [0, 2^31).
+        number: Number of SMILES to draw.
+        seed: Seed of the draw, in [0, 2^31).
     """
     from rdkit import Chem
 
@@ -47,9 +47,9 @@ def random_smiles(molecule: Any, number: int, seed: int) -> Sequence[str]:
 
 
 def scaffold(molecule: Any) -> str:
-    """Returns the canonical SMILES of the Murcko scaffold, without stereochemistry; empty where there is no ring.
+    """Returns the canonical SMILES of the Murcko scaffold, without stereochemistry; empty if there is no ring.
 
-    Source: Bemis and Murcko, The properties of known drugs, J. Med. Chem. 39 (1996), as RDKit has it.
+    Source: Bemis and Murcko, The properties of known drugs, J. Med. Chem. 39 (1996), as implemented in RDKit.
     """
     from rdkit.Chem.Scaffolds import MurckoScaffold
 

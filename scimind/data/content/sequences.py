@@ -1,4 +1,4 @@
-"""Sequences in the forms in which data sets hold them: spaced, in lower case, as k-mers, fenced by backticks."""
+"""Sequences in the forms found in data sets: spaced, in lower case, as k-mers, fenced by backticks."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.codec import TokenCodec
 from scimind.tokenizer.tags import MARKED, TAGGED_WORD
 
-# What was wrapped: the tag and the sequence.
+# The tag and the sequence.
 Wrapped = tuple[str, str]
 
 _FENCE = re.compile(r"```[^\S\n]*\n?([^`]*?)\n?[^\S\n]*```")
 _WORD = re.compile(r"[^\s`\"'“”‘’]+")
 _PUNCTUATION = ".,;:!?"
 
-# The shortest run that detection takes: shorter ones are as likely words, abbreviations or genes.
+# The shortest sequences that detection accepts: shorter ones are as likely to be words, abbreviations or genes.
 _SHORTEST_PROTEIN, _SHORTEST_NUCLEOTIDE, _FEWEST_ATOMS = 20, 12, 4
 _AMINO_ACIDS = frozenset("ACDEFGHIKLMNPQRSTVWY")
 
 
 def clean_sequence(tag: str, raw: str) -> str:
-    """Returns a protein, DNA or RNA as plain letters.
+    """Returns a protein, DNA or RNA sequence as plain letters.
 
-    A fence of backticks, white space and a protein's final `*` (its stop) are left out, lower case is raised, k-mers
-    that overlap by all letters but one (DNABERT's form) are joined.
+    Fencing backticks, white space and a protein's final `*` (its stop) are removed, lower case becomes upper case, and
+    k-mers that overlap in all letters but one (DNABERT's form) are joined.
 
     Args:
         tag: `protein`, `dna` or `rna`.
         raw: The text of a field.
 
     Raises:
-        RecordError: Nothing is left, or a letter is none of the sequence's.
+        RecordError: Nothing is left, or a letter does not belong to this kind of sequence.
     """
     if (fence := _FENCE.search(raw)) is not None:
         raw = fence[1]
@@ -45,7 +45,7 @@ def clean_sequence(tag: str, raw: str) -> str:
     if not text:
         raise RecordError(EMPTY, f"the {tag} sequence is empty; fill it in or remove the record")
     if foreign := _foreign(tag, text):
-        reason = f"letter {text[foreign - 1]!r} at position {foreign - 1} is none of a {tag} sequence"
+        reason = f"letter {text[foreign - 1]!r} at position {foreign - 1} is not valid in a {tag} sequence"
         raise RecordError(LETTER, f"{reason}; correct it or remove the record", text=text)
     return text
 
@@ -53,15 +53,15 @@ def clean_sequence(tag: str, raw: str) -> str:
 def wrap_text(
     text: str, fenced: str | None = None, *, detect: bool = False, plain: bool = True
 ) -> tuple[str, list[Wrapped], list[Wrapped]]:
-    r"""Returns a text with its sequences in tags, those that were in tags or fences, and those that were detected.
+    r"""Returns a text with its sequences in tags, the sequences that were in tags or fences, and the detected ones.
 
     Args:
-        text: Words with sequences among them.
-        fenced: The tag of what stands between triple backticks; None leaves backticks as they are.
-        detect: Whether words that look like sequences are wrapped: SMILES that RDKit parses, with at least 4 atoms
+        text: Text that may contain sequences.
+        fenced: The tag for sequences between triple backticks; None leaves backticks unchanged.
+        detect: Whether words that look like sequences are tagged: SMILES that RDKit parses, with at least 4 atoms
             and a bracket, bond or ring; at least 20 amino acids; at least 12 bases.
-        plain: Whether what merely looks like a tag is plain text and escaped: a tag that is not closed, is empty, or
-            holds what is no sequence; and the forms of added tokens. False keeps all marks as they are.
+        plain: Whether text that merely looks like a tag is escaped as plain text: a tag that is not closed, is empty,
+            or does not contain a sequence; and the forms of added tokens. False keeps all marks unchanged.
     """
     known: list[Wrapped] = []
     found: list[Wrapped] = []
@@ -83,7 +83,7 @@ def wrap_text(
 
 
 def _append_tag(parts: list[str], tag: str, sequence: str) -> None:
-    """Appends a sequence in its tag; backslashes right before it are doubled, lest they escape it."""
+    """Appends a sequence in its tag; backslashes right before it are doubled so that they do not escape it."""
     if parts and parts[-1].endswith("\\"):
         bare = parts[-1].rstrip("\\")
         parts[-1] = bare + "\\" * (2 * (len(parts[-1]) - len(bare)))
@@ -91,7 +91,7 @@ def _append_tag(parts: list[str], tag: str, sequence: str) -> None:
 
 
 def _split(text: str, fenced: str | None) -> Iterator[tuple[str, str]]:
-    """Yields (tag, sequence) of what is marked as one, and ("", text) of what is between."""
+    """Yields (tag, sequence) for each marked sequence, and ("", text) for the text between them."""
     spans = []
     for match in TAGGED_WORD.finditer(text):
         if match[2] and not _foreign(match[1], match[2]):
@@ -110,7 +110,7 @@ def _split(text: str, fenced: str | None) -> Iterator[tuple[str, str]]:
 
 
 def _split_marked(text: str) -> Iterator[tuple[str, str]]:
-    """Yields ("mark", text) of tags with what they hold and of added tokens' forms, and ("", text) of the rest."""
+    """Yields ("mark", text) for tags with their content and for forms of added tokens, ("", text) for the rest."""
     position = 0
     for match in MARKED.finditer(text):
         yield "", text[position : match.start()]
@@ -120,7 +120,7 @@ def _split_marked(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _detected(text: str, found: list[Wrapped]) -> Iterator[tuple[str, str]]:
-    """Yields the words that are sequences with their tags, and the text between them with an empty one."""
+    """Yields (tag, word) for words that are sequences, and ("", text) for the text between them."""
     position = 0
     for match in _WORD.finditer(text):
         word = match[0].rstrip(_PUNCTUATION)
@@ -160,6 +160,6 @@ def _are_kmers(words: list[str]) -> bool:
 
 
 def _foreign(tag: str, text: str) -> int:
-    """Returns the number of the first character, from 1, that the tag does not accept; 0 where it accepts all."""
+    """Returns the number, from 1, of the first character that the tag does not accept; 0 if it accepts all."""
     left = text.lstrip(TAG_CHARACTERS[tag])
     return len(text) - len(left) + 1 if left else 0

@@ -1,1 +1,1 @@
-"""Conversations to prompts, token ids and rows of MindRecord."""
+"""From conversations to prompts, token ids and rows of MindRecord files."""

@@ -1,4 +1,4 @@
-"""What happens to a conversation that is longer than the model's sequence."""
+"""Conversations that are longer than the model's sequence: dropped or cut."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from scimind.tokenizer import TokenCodec
 
 POLICIES = ("drop", "truncate")
 
-_SHORTEST_PIECE = 16  # of a text that is cut: less would be more marks than text
+_SHORTEST_PIECE = 16  # ids of a piece of a cut text: a shorter one would hold more marks than text
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A conversation with its ids and labels (of equal length, at most seq_length + 1), and whether it was cut."""
+    """A conversation, its ids and labels (of equal length, at most seq_length + 1), and whether it was cut."""
 
     conversation: Conversation
     ids: list[int]
@@ -29,18 +29,18 @@ class Fitted:
 
 
 class Fitter:
-    """Encodes conversations so that they fit, or says that they do not.
+    """Encodes conversations so that they fit the model's sequence, or reports that they do not.
 
     Args:
         codec: The vocabulary.
-        seq_length: Positions s that the model reads at once; a record holds one id more, since labels are shifted.
-        policy: `drop` leaves a longer record out. `truncate` takes tokens of plain text away from the end of a
-            question, the oldest question first; molecules, other sequences and answers stay whole, and what is then
-            still too long is left out.
+        seq_length: Sequence length s of the model; a record holds one more id, since labels are shifted.
+        policy: `drop` leaves out longer records. `truncate` removes tokens of plain text from the end of questions,
+            the oldest question first; molecules, other sequences and answers are never cut, and records that are
+            still too long are left out.
         loss_on_prompt: See `encode_conversation`.
 
     Raises:
-        SciMindError: seq_length is not positive, or the policy is unknown.
+        SciMindError: `seq_length` is not positive, or the policy is unknown.
     """
 
     def __init__(
@@ -54,10 +54,10 @@ class Fitter:
         self._table = modality_table(codec.vocab_size, codec.modality_ranges)
 
     def fit(self, conversation: Conversation) -> tuple[Fitted | None, int]:
-        """Returns the conversation encoded, None where it cannot fit, and its length in ids before any cut.
+        """Returns the encoded conversation, None if it cannot fit, and its length in ids before any cut.
 
         Raises:
-            TokenError: A character without a token.
+            TokenError: A character has no token.
         """
         ids, labels = encode_conversation(self.codec, conversation, self.loss_on_prompt)
         length = len(ids)
@@ -66,13 +66,13 @@ class Fitter:
         return (self._truncate(conversation, ids) if self.policy == "truncate" else None), length
 
     def fit_text(self, record: Conversation) -> tuple[list[Fitted], int]:
-        """Returns a record without questions encoded, and its length in ids before any cut.
+        """Returns a record without questions in encoded form, and its length in ids before any cut.
 
-        With `truncate` a text that is too long becomes several records, in each of which no sequence is cut; without
-        it, or where a sequence alone is too long, nothing is returned. All is learnt but BOS.
+        With `truncate` a text that is too long becomes several records, without cutting a sequence. Without it, or if a
+        single sequence is too long, the list is empty. All ids except BOS are labels.
 
         Raises:
-            TokenError: A character without a token.
+            TokenError: A character has no token.
         """
         assert record.text is not None
         encoding = self.codec.encode_with_offsets(record.text, eos=True)
@@ -91,7 +91,7 @@ class Fitter:
         return pieces, len(ids)
 
     def _pieces(self, text: str, ids: Sequence[int], offsets: Sequence[tuple[int, int]], room: int) -> Iterator[str]:
-        """Yields a text in pieces of at most `room` ids that end between words; the rest where that cannot be."""
+        """Yields a text in pieces of at most `room` ids that end between words; the whole rest if none can."""
         is_text = modality_of(np.array(ids, dtype=np.int64), self._table) == Modality.TEXT
         start, begin, last = 1, 0, len(ids) - 1
         while last - start > room:
@@ -120,16 +120,16 @@ class Fitter:
                 try:
                     ids, labels = encode_conversation(self.codec, rounds, self.loss_on_prompt)
                 except TokenError:
-                    return None  # the cut left a backslash before a tag, which escaped it
+                    return None  # the cut left a backslash right before a tag, which escapes it
                 excess = len(ids) - self.seq_length - 1
             if excess <= 0:
-                # Such a backslash before a token's form raises nothing, but makes it text.
+                # Such a backslash before a token's form raises no error, but turns the form into text.
                 cut = replace(conversation, rounds=tuple(rounds))
                 return Fitted(cut, list(ids), labels, truncated=True) if self._sequence_ids(ids) == whole else None
         return None
 
     def _cut(self, question: str, number: int) -> str:
-        """Returns the question without its last `number` tokens of text, or as many as leave a token in it."""
+        """Returns the question without its last `number` text tokens, but with at least one token left."""
         encoding = self.codec.encode_with_offsets(question, bos=False)
         kinds = modality_of(np.array(encoding.ids, dtype=np.int64), self._table)
         spans = {
@@ -143,6 +143,6 @@ class Fitter:
         return question.rstrip()
 
     def _sequence_ids(self, ids: Sequence[int]) -> list[int]:
-        """Returns the ids that are no text, in order."""
+        """Returns the ids that are not text, in order."""
         array = np.asarray(ids, dtype=np.int64)
         return [int(index) for index in array[modality_of(array, self._table) != Modality.TEXT]]

@@ -1,4 +1,4 @@
-"""Short records put together in rows as long as the model's sequence; a record is never divided."""
+"""Packs short records into rows as long as the model's sequence; a record is never split."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from numpy.typing import NDArray
 
 IdsAndLabels = tuple[NDArray[np.int32], NDArray[np.int32]]
 
-# Records that are looked at together. A larger window fills rows no better: what is lost is in each window's last rows.
+# Records that are packed together. A larger window hardly helps: only the last rows of each window are not full.
 WINDOW = 4096
 
 
 def pack(lengths: Sequence[int], width: int) -> list[list[int]]:
-    """Returns the rows that records are put into: in each the numbers of its records, ascending.
+    """Returns the numbers of the records in each row, in ascending order.
 
-    Best fit, longest first: each record goes where it leaves the least room. Rows are ordered by their first record.
+    Best fit, longest first: each record goes where the least room is left. Rows are ordered by their first record.
 
     Args:
-        lengths: Ids of each record, 1 to `width`.
-        width: Ids of a row.
+        lengths: Number of ids of each record, 1 to `width`.
+        width: Number of ids of a row.
     """
     rows: list[list[int]] = []
-    room: list[tuple[int, int]] = []  # what is left in each row, and the row; ascending
+    room: list[tuple[int, int]] = []  # (ids left, row) of each row, ascending
     for number in sorted(range(len(lengths)), key=lambda number: (-lengths[number], number)):
         length = lengths[number]
         place = bisect_left(room, (length, 0))
@@ -40,13 +40,13 @@ def pack(lengths: Sequence[int], width: int) -> list[list[int]]:
 
 
 class Packer:
-    """Collects records and gives them back in rows, window by window.
+    """Collects records and returns them packed into rows, window by window.
 
-    In a row each record begins with its BOS, whose label is none, and ends in EOS: labels are shifted by one, so that
-    the last input of a record predicts nothing. How often BOS was seen tells a position's record.
+    In a row each record begins with BOS, which is not a label, and ends in EOS: labels are shifted by one, so that the
+    last input of a record predicts nothing. The number of BOS ids up to a position identifies its record.
 
     Args:
-        width: Ids of a row.
+        width: Number of ids of a row.
     """
 
     def __init__(self, width: int) -> None:
@@ -54,12 +54,12 @@ class Packer:
         self._records: list[IdsAndLabels] = []
 
     def add(self, ids: NDArray[np.int32], labels: NDArray[np.int32]) -> list[IdsAndLabels]:
-        """Takes a record and returns the rows of its window, if it is the last one of it."""
+        """Adds a record; returns the rows of its window if it completes the window, else nothing."""
         self._records.append((ids, labels))
         return self.take() if len(self._records) == WINDOW else []
 
     def take(self) -> list[IdsAndLabels]:
-        """Returns the rows of all records that were added since the last time."""
+        """Returns the rows of all records added since the last call."""
         records, self._records = self._records, []
         rows = pack([len(ids) for ids, _ in records], self._width)
         return [

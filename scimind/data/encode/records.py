@@ -1,4 +1,4 @@
-"""Many raw records to ids, labels and JSON at once: the part of a preparation that may run in other processes."""
+"""Encodes batches of raw records to ids, labels and JSON: the part of a preparation that may run in other processes."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from scimind.tokenizer.tags import TAGGED
 Record = TypeVar("Record")
 NamedValues = tuple[str, Mapping[str, Any]]
 
-# Records of a task: enough that sending it costs little beside the work in it.
+# Records per task: enough that sending a task costs little compared with the work in it.
 _RECORDS_AT_ONCE = 500
-# Processes take a quarter of a second to start, in which some thousand records are encoded.
+# Starting a process takes a quarter of a second, enough to encode some thousand records.
 _FEWEST_TASKS = 6
 
-TAGS = ("", *TAG_CHARACTERS)  # what the `tag` of a record numbers
+TAGS = ("", *TAG_CHARACTERS)  # the `tag` of a record is an index into this
 
 
 class Fault(NamedTuple):
-    """What is wrong with a record: the defect's name, the reason, the offending text."""
+    """A fault of a record: the name of the defect, the reason, the offending text."""
 
     defect: str
     reason: str
@@ -49,21 +49,21 @@ class Fault(NamedTuple):
 
 @dataclass(frozen=True)
 class EncodedRecords:
-    """What became of several records, in few arrays, which travel between processes and to files at little cost.
+    """The results of encoding several records, in few arrays, which are cheap to send to processes and to write.
 
     Args:
-        records: Arrays [records]: `length` ids before any cut, 0 where it is faulty; `entity`, `group`, `question`,
-            `answer` digests, uint64; `repairs`.
-        rows: Arrays [rows]: `owner` number of the record; `size` of its ids; `variant` and `truncated`, bool; `kinds`
-            ids of each modality [rows, modalities]; `answer_tokens` labels that are learnt. A record that fits has one
-            row, and more where there are variants or it was cut into pieces.
-        ids: The ids of all rows, one behind the other, int32.
-        labels: As many labels, int32.
+        records: Arrays [records]: `length`, number of ids before any cut, 0 for a faulty record; `entity`, `group`,
+            `question`, `answer`, digests, uint64; `repairs`; `tag`.
+        rows: Arrays [rows]: `owner`, number of the record; `size`, number of ids; `variant` and `truncated`, bool;
+            `kinds`, ids of each modality [rows, modalities]; `answer_tokens`, number of labels. A record that fits has
+            one row, or more if it has variants or was cut into pieces.
+        ids: The ids of all rows, concatenated, int32.
+        labels: The labels of all rows, likewise.
         json: The JSON of each row.
-        faults: The faults of the records that are faulty, by number.
-        detected: Number, tag and sequence of each that was found without marks.
-        labelled: The label of each record, if its task has any.
-        sequences: The entity of each record where it is kept, else none.
+        faults: The faults of faulty records, by record number.
+        detected: Record number, tag and sequence of each detected untagged sequence.
+        labelled: The label of each record, by record number, if its task has labels.
+        sequences: The entity of each record if these are kept, else empty.
     """
 
     records: dict[str, NDArray[Any]]
@@ -79,13 +79,13 @@ class EncodedRecords:
 
 @dataclass(frozen=True)
 class RecordEncoder:
-    """Encodes records; can be sent to another process.
+    """Encodes records; can be sent to other processes.
 
     Args:
-        fitter: Encodes one and decides whether it fits.
-        task: Says what a raw record means.
-        options: How its fields are read.
-        keeps_sequences: Whether the entity of each record is kept as text, as splits by cluster need it.
+        fitter: Encodes a conversation and decides whether it fits.
+        task: The task, which defines what a raw record means.
+        options: How fields are read.
+        keeps_sequences: Whether the entity of each record is kept as text, which splits by cluster need.
     """
 
     fitter: Fitter
@@ -99,7 +99,7 @@ class RecordEncoder:
         object.__setattr__(self, "_table", modality_table(codec.vocab_size, codec.modality_ranges))
 
     def __call__(self, records: Sequence[NamedValues]) -> EncodedRecords:
-        """Returns what becomes of records, which are given by their ids and values."""
+        """Returns the encoded records, which are given by their ids and values."""
         fitted: list[tuple[int, Fitted, bool]] = []
         samples: list[Sample] = []
         lengths, faults = [], {}
@@ -133,7 +133,7 @@ class RecordEncoder:
         )
 
     def _fit(self, name: str, sample: Sample) -> tuple[list[tuple[Fitted, bool]], int]:
-        """Returns what fits of a record and of its variants, with whether it is one, and the record's length."""
+        """Returns the fitting rows of a record and its variants, each with whether it is a variant, and its length."""
         if sample.text is not None:
             pieces, length = self.fitter.fit_text(Conversation(name, (), text=sample.text))
             rows = [(piece, False) for piece in pieces]
@@ -149,7 +149,7 @@ class RecordEncoder:
         return rows, length
 
     def _group(self, sample: Sample) -> str:
-        """Returns what stays together: a scaffold, all molecules without a ring, else the entity."""
+        """Returns the group that must stay together: a scaffold (empty without a ring), else the entity."""
         if self.options.scaffolds and sample.tag == "smiles":
             return f"scaffold {sample.group}"
         return sample.entity
@@ -181,13 +181,13 @@ def encode_tasks(
     workers: int,
     is_done: Callable[[int], bool],
 ) -> Generator[tuple[int, list[Record], EncodedRecords], None, None]:
-    """Yields the number of each task, its records, in order, and what became of the rows among them.
+    """Yields, in order, the number of each task, its records, and the encoded rows among them.
 
     Args:
-        encode: Encodes a task.
-        records: Rows, and anything else, which is handed through.
-        workers: Processes that encode.
-        is_done: Whether the task of a number is to be left out.
+        encode: Encodes the records of a task.
+        records: Rows, and anything else, which is passed through.
+        workers: Number of encoding processes.
+        is_done: Returns whether the task with a given number is to be skipped.
     """
     waiting: deque[tuple[int, list[Record]]] = deque()
 
@@ -210,7 +210,7 @@ def _digests(texts: Sequence[str]) -> NDArray[np.uint64]:
 
 
 def _locate(error: TokenError, sample: Sample) -> Fault:
-    """Returns the fault of a record whose character has no token, with the position in the sequence itself."""
+    """Returns the fault of a record with a character that has no token, with the position in the sequence itself."""
     reason, defect = str(error), LETTER if error.character not in ("", "<") else MALFORMED
     texts = [sample.text] if sample.text is not None else [text for pair in sample.rounds for text in pair]
     for text in texts:

@@ -1,1 +1,1 @@
-"""Files to rows and conversations, whatever form they are in."""
+"""Reads rows and conversations from files of all supported formats."""

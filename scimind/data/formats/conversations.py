@@ -1,4 +1,4 @@
-"""Conversation JSON: a list of conversations, or one on each line."""
+"""Conversation JSON: a list of conversations, or one conversation per line."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, SMILES_CONTEN
 def read_conversations(
     path: str | Path, *, answered: bool = True, notes: FileNotes | None = None
 ) -> Iterator[Conversation | DataError]:
-    """Yields the records of a conversation file, a JSON list or JSON Lines; a faulty one as its error.
+    """Yields the records of a conversation file, a JSON list or JSON Lines; a faulty record is yielded as its error.
 
     Args:
         path: The file.
-        answered: Whether the last question of each must have an answer; prediction input need not.
-        notes: Filled with what was mended in the file; with it broken bytes are kept, see `open_text`.
+        answered: Whether the last question of each record must have an answer, which prediction does not need.
+        notes: Filled with the repairs made to the file; if given, invalid bytes are kept, see `open_text`.
 
     Raises:
-        DataError: The file is missing, empty or not UTF-8, or its list is broken.
+        DataError: The file is missing, empty or not UTF-8, or its list is not valid JSON.
     """
     path = Path(path)
     start, blocks = open_text(path, notes)
     if start not in "[{":
         shown = next(blocks).lstrip()[:100]
-        raise DataError("is not JSON; give conversation JSON, or another task for a table", path, 1, shown)
+        raise DataError("is not JSON; give conversation JSON, or for a table another task", path, 1, shown)
     for number, value in enumerate(json_values(path, start, blocks), start=1):
         if isinstance(value, DataError):
             yield value
@@ -45,10 +45,10 @@ def read_conversations(
 
 
 def _repair(conversation: Conversation) -> Conversation:
-    """Returns the conversation with doubled backslashes in its molecules made single."""
+    """Returns the conversation with single backslashes in place of doubled ones in its molecules."""
     repairs = 0
 
-    def mend(text: str | None) -> str | None:
+    def repaired(text: str | None) -> str | None:
         nonlocal repairs
         if text is None or "\\" not in text:
             return text
@@ -58,5 +58,5 @@ def _repair(conversation: Conversation) -> Conversation:
         repairs += forms + sum(number for _, number in parts)
         return SMILES_CONTENT.sub(lambda _: next(tags), text)
 
-    rounds = tuple(Round(str(mend(question)), mend(answer)) for question, answer in conversation.rounds)
+    rounds = tuple(Round(str(repaired(question)), repaired(answer)) for question, answer in conversation.rounds)
     return replace(conversation, rounds=rounds, repairs=repairs)

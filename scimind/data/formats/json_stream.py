@@ -1,4 +1,4 @@
-"""Records of a JSON list or of JSON Lines, read one after the other from a text that comes in blocks."""
+"""Reads the records of a JSON list or of JSON Lines one by one from a text that comes in blocks."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from scimind.data.formats.text_files import lines_of
 from scimind.errors import DataError
 
 _SPACE = re.compile(r"\s*")
-# An error, or the end of a number, so close to the end of what was read may come from a value that goes on behind it.
+# An error, or the end of a number, this close to the end of the text read so far may only mean that the value
+# continues in the next block.
 _LONGEST_CUT = 16
 
 
 def json_values(path: Path, start: str, blocks: Iterator[str]) -> Iterator[tuple[int, Any] | DataError]:
-    """Yields the records of a JSON list or of JSON Lines, each with the line where it begins.
+    """Yields the records of a JSON list or of JSON Lines, each with the number of the line where it begins.
 
-    A broken line of JSON Lines is yielded as an error, since the next line can be read; a broken list is raised.
+    A broken line of JSON Lines is yielded as an error, since the next line can be read; a broken list raises one.
 
     Args:
         path: The file, for errors.
-        start: Its first character.
-        blocks: Its text; see `open_text`.
+        start: The first character of the file.
+        blocks: The text of the file, see `open_text`.
 
     Raises:
-        DataError: The list is broken, is empty or does not end.
+        DataError: The list is not valid JSON, is empty or does not end.
     """
     if start == "[":
         yield from _list_values(path, _Window(path, blocks))
@@ -39,7 +40,7 @@ def json_values(path: Path, start: str, blocks: Iterator[str]) -> Iterator[tuple
             yield number, json.loads(line)
         except ValueError as error:
             reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            yield DataError(f"broken JSON ({reason}); mend this line", path, number, line.strip())
+            yield DataError(f"broken JSON ({reason}); fix this line", path, number, line.strip())
 
 
 def _list_values(path: Path, window: _Window) -> Iterator[tuple[int, Any]]:
@@ -56,13 +57,13 @@ def _list_values(path: Path, window: _Window) -> Iterator[tuple[int, Any]]:
         window.position += 1
         if mark == "]":
             if window.skip_space():
-                raise window.broken(window.position, "text behind the end of the list")
+                raise window.broken(window.position, "text after the end of the list")
             return
         window.skip_space()
 
 
 class _Window:
-    """The part of a text that is being read: `position` in `text` moves on, and what is behind it is let go."""
+    """The part of a text that is being read: `position` in `text` advances, and text before it is discarded."""
 
     def __init__(self, path: Path, blocks: Iterator[str]) -> None:
         self.text, self.position = "", 0
@@ -71,13 +72,13 @@ class _Window:
         self._decoder = json.JSONDecoder()
 
     def line(self) -> int:
-        """Returns the line of the position, from 1."""
+        """Returns the line number of the position, from 1."""
         self._line += self.text.count("\n", self._counted, self.position)
         self._counted = self.position
         return self._line
 
     def skip_space(self) -> str:
-        """Moves behind white space and returns the character there, an empty one at the end of the text."""
+        """Skips white space and returns the next character, an empty string at the end of the text."""
         while True:
             match = _SPACE.match(self.text, self.position)
             assert match is not None
@@ -86,10 +87,10 @@ class _Window:
                 return self.text[self.position : self.position + 1]
 
     def value(self) -> Any:
-        """Returns the JSON value at the position, and moves behind it.
+        """Returns the JSON value at the position, and moves past it.
 
         Raises:
-            DataError: There is none.
+            DataError: There is no valid value.
         """
         while True:
             try:
@@ -101,18 +102,18 @@ class _Window:
             except RecursionError as error:
                 raise self.broken(self.position, "nested too deeply") from error
             else:
-                if len(self.text) - end > _LONGEST_CUT or not self._grow():  # a number may go on
+                if len(self.text) - end > _LONGEST_CUT or not self._grow():  # a number may continue
                     self.position = end
                     return value
 
     def broken(self, position: int, reason: str) -> DataError:
-        """Returns the error of a fault at a position of the window."""
+        """Returns the error for a fault at a position of the window."""
         line = self.line() + self.text.count("\n", self.position, position)
         shown = self.text[self.text.rfind("\n", 0, position) + 1 :].split("\n", 1)[0].strip()
-        return DataError(f"broken JSON ({reason}); mend the file here", self._path, line, shown)
+        return DataError(f"broken JSON ({reason}); fix the file here", self._path, line, shown)
 
     def _grow(self) -> bool:
-        """Reads on, as much again as the window holds; returns whether there was more."""
+        """Reads as much text again as the window holds; returns whether there was more."""
         self.line()
         parts, wanted = [self.text[self.position :]], len(self.text) - self.position
         for block in self._blocks:

@@ -1,8 +1,8 @@
-"""Raw records from files of any form: tables (CSV, TSV, parquet), JSON, lists without a header, FASTA.
+"""Reads raw records from tables (CSV, TSV, parquet), JSON, lists without a header, and FASTA.
 
-The form is told from the file itself: gzip and parquet from their first bytes, JSON from a bracket, FASTA from `>`, TSV
-from a tab in its first line, CSV otherwise. CSV has quotes as usual; in TSV a quote is a character like any other, as
-the published files have it. Columns are found by their names, so the order and further columns do not matter.
+The format is detected from the content: gzip and parquet from their first bytes, JSON from a bracket, FASTA from `>`,
+TSV from a tab in the first line, CSV otherwise. CSV is quoted as usual; in TSV a quote is an ordinary character, as in
+the published files. Columns are found by name, so their order and additional columns do not matter.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scimind.data.formats.json_stream import json_values
 from scimind.data.formats.text_files import LONGEST_LINE, FileNotes, broken_byte, lines_of, open_bytes, open_text
 from scimind.errors import DataError
 
-# The value that stands for a row's entity in splits, where it is not that of the key field: what the row was made of.
+# The name of the value that is a row's entity in splits if that is not the key field: what the row was made from.
 ENTITY = ""
 
 _ID = ("id", "cid")
@@ -31,13 +31,13 @@ _ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a task finds its fields.
+    """The columns in which a task finds its fields.
 
     Args:
-        names: Column names of each field, in lower case, the preferred ones first.
-        fallback: The column of a field that is taken where that field alone is missing.
+        names: Possible column names of each field, in lower case, preferred names first.
+        fallback: The column used for a field if this is the only missing one.
         optional: Fields that may be missing.
-        headerless: The fields of a file that has no header, in order; none where a header is needed.
+        headerless: The fields of a file without a header, in order; empty if a header is required.
     """
 
     names: Mapping[str, Sequence[str]]
@@ -46,10 +46,10 @@ class Columns:
     headerless: Sequence[str] = ()
 
     def find(self, columns: Sequence[str], path: Path, line: int) -> dict[str, str]:
-        """Returns the column of the id, under "", and of each field that is there.
+        """Returns the column of each field that is present, and that of the id under "".
 
         Raises:
-            DataError: One that is needed is not there; the message names what is.
+            DataError: A required field has no column; the message lists the existing columns.
         """
         known = {name.strip().lower(): name for name in reversed(columns)}
         wanted = {"": _ID, **self.names}
@@ -65,18 +65,18 @@ class Columns:
         if missing:
             choices = " or ".join(self.names[missing[0]])
             there = ", ".join(repr(name) for name in columns)
-            reason = f"no column for the {missing[0]}; name one {choices} (there are {there})"
+            reason = f"no column for the {missing[0]}; name a column {choices} (the columns are {there})"
             raise DataError(reason, path, line)
         return found
 
     def has(self, column: str) -> bool:
-        """Returns whether a column's name is known."""
+        """Returns whether a column belongs to a field."""
         return any(column.strip().lower() in choices for choices in (*self.names.values(), self.fallback.values()))
 
 
 @dataclass(frozen=True)
 class Row:
-    """A raw record: its id, the value of each field, and the file and line that hold it."""
+    """A raw record: its id, the value of each field, and its file and line."""
 
     id: str
     values: Mapping[str, Any]
@@ -85,15 +85,15 @@ class Row:
 
 
 def read_rows(path: Path, columns: Columns, notes: FileNotes | None = None) -> Iterator[Row | DataError]:
-    """Yields the records of a file in order; a record that is faulty is yielded as its error, and the next one follows.
+    """Yields the records of a file in order; a faulty record is yielded as its error, and reading continues.
 
     Args:
-        path: The file; its name's ending does not matter.
-        columns: Where the fields are.
-        notes: Filled with what was mended in the file.
+        path: The file; its extension does not matter.
+        columns: The columns of the fields.
+        notes: Filled with the repairs made to the file.
 
     Raises:
-        DataError: The file is missing, empty or damaged, its JSON list is broken, or a column is missing.
+        DataError: The file is missing, empty or damaged, its JSON list is not valid, or a column is missing.
     """
     notes = FileNotes() if notes is None else notes
     values = _parquet_values(path, columns) if is_parquet(path) else _text_values(path, columns, notes)
@@ -125,7 +125,7 @@ def _text_values(path: Path, columns: Columns, notes: FileNotes) -> Iterator[_Va
 
 
 def _long_line(path: Path, line: int, text: str) -> RecordError:
-    return RecordError(LONG_LINE, f"the line has more than {LONGEST_LINE:,} characters; cut it up", path, line, text)
+    return RecordError(LONG_LINE, f"the line has more than {LONGEST_LINE:,} characters; split it", path, line, text)
 
 
 def _table_values(path: Path, lines: Iterator[str], columns: Columns) -> Iterator[_Value]:
@@ -149,20 +149,20 @@ def _table_values(path: Path, lines: Iterator[str], columns: Columns) -> Iterato
             width = len(fields)
             if columns.headerless and not any(columns.has(name) for name in fields):
                 if width < len(columns.headerless):
-                    columns.find(fields, path, line)  # raises what is missing
+                    columns.find(fields, path, line)  # raises an error that names the missing column
                 places = {name: number for number, name in enumerate(columns.headerless)}
             else:
                 places = {name: fields.index(column) for name, column in columns.find(fields, path, line).items()}
                 continue
         if len(fields) != width:
-            reason = f"the record has {len(fields)} columns, the header {width}; mend the record"
+            reason = f"the record has {len(fields)} columns, the header {width}; fix the record"
             yield RecordError(MALFORMED, reason, path, line, text)
         else:
             yield line, {name: fields[place] for name, place in places.items()}
 
 
 class _Lines:
-    """Lines that can be looked at, and given back."""
+    """Lines that can be peeked at and given back."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
@@ -170,7 +170,7 @@ class _Lines:
         self.line = 1  # the number of the next one
 
     def peek(self, *, skip_blank: bool = False) -> Any:
-        """Returns the next line, None behind the last; with `skip_blank` the next one that is not blank."""
+        """Returns the next line without taking it, None at the end; `skip_blank` takes blank lines first."""
         while True:
             if not self._waiting:
                 text = next(self._lines, None)
@@ -182,7 +182,7 @@ class _Lines:
             self.take()
 
     def take(self) -> Any:
-        """Returns the next line, None behind the last, and moves on."""
+        """Takes and returns the next line, None at the end."""
         text = self.peek()
         if text is not None:
             self._waiting.pop()
@@ -190,13 +190,13 @@ class _Lines:
         return text
 
     def give_back(self, lines: Sequence[str]) -> None:
-        """Takes lines back that were taken last."""
+        """Puts back the lines that were taken last."""
         self._waiting += reversed(lines)
         self.line -= len(lines)
 
 
 def _csv_fields(source: _Lines, path: Path) -> list[str] | DataError:
-    """Returns the fields of the next record of CSV; after an open quote only the line that has it is lost."""
+    """Returns the fields of the next CSV record; after an unclosed quote only the line that contains it is lost."""
     line, taken = source.line, []
 
     def feed() -> Iterator[str]:
@@ -204,14 +204,14 @@ def _csv_fields(source: _Lines, path: Path) -> list[str] | DataError:
         while size <= LONGEST_LINE and (text := source.take()) is not None:
             taken.append(text)
             size += len(text)
-            yield text + "\n"  # a quoted field may go on over several lines
+            yield text + "\n"  # a quoted field may span several lines
 
     csv.field_size_limit(2 * LONGEST_LINE)
     try:
         return next(csv.reader(feed(), strict=True))
     except csv.Error as error:
         source.give_back(taken[1:])
-        reason = f"broken table ({error}); mend the quotes of this record"
+        reason = f"broken table ({error}); fix the quotes of this record"
         return RecordError(MALFORMED, reason, path, line, taken[0])
 
 
@@ -225,7 +225,7 @@ def _json_values(path: Path, start: str, blocks: Iterator[str], columns: Columns
             reason = f"a record must be an object with a {' and a '.join(_needed(columns))}"
             yield RecordError(MALFORMED, reason, path, line, repr(fields))
         elif "conversation" in fields:
-            raise DataError("the file holds conversations, not a table; give the task conversation", path, line)
+            raise DataError("the file contains conversations, not a table; use --task conversation", path, line)
         else:
             found = columns.find(list(fields), path, line)
             yield line, {name: fields[column] for name, column in found.items()}
@@ -250,10 +250,10 @@ def _fasta_values(path: Path, lines: Iterator[str], columns: Columns) -> Iterato
 
 
 def _sequence_field(columns: Columns, path: Path) -> str:
-    """Returns the field that a FASTA file fills."""
+    """Returns the field that the sequences of a FASTA file fill."""
     found = [name for name, choices in columns.names.items() if "sequence" in choices]
     if not found or (set(_needed(columns)) - set(found)):
-        raise DataError("is FASTA, which holds sequences alone; give a table with all columns of the task", path, 1)
+        raise DataError("is FASTA, which has only sequences; give a table with all columns of the task", path, 1)
     return found[0]
 
 
@@ -262,12 +262,12 @@ def _needed(columns: Columns) -> list[str]:
 
 
 def is_parquet(path: Path) -> bool:
-    """Returns whether a file begins as parquet does."""
+    """Returns whether a file begins like a parquet file."""
     try:
         with open_bytes(path) as file:
             return file.read(len(_PARQUET)) == _PARQUET
     except (OSError, EOFError):
-        return False  # told when it is read
+        return False  # reported when the file is read
 
 
 def _parquet_values(path: Path, columns: Columns) -> Iterator[_Value]:
@@ -282,4 +282,5 @@ def _parquet_values(path: Path, columns: Columns) -> Iterator[_Value]:
                 line += 1
                 yield line, {name: fields[column] for name, column in found.items()}
     except ArrowException as error:
-        raise DataError(f"is no whole parquet file ({error}); get it again".replace("\n", " "), path) from error
+        reason = f"is a truncated or corrupt parquet file ({error}); download it again"
+        raise DataError(reason.replace("\n", " "), path) from error

@@ -1,4 +1,4 @@
-"""Text files as people have them, block by block: compressed or not, any line ends, with a byte order mark or not."""
+"""Reads text files block by block: compressed or not, with any line ends, with or without a byte order mark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from scimind.errors import DataError
 
-# A line of more characters is no record but a damaged or a different file; it is told and not kept in memory.
+# A longer line is not a record but a sign of a damaged or different file; it is reported and not kept in memory.
 LONGEST_LINE = 1 << 20
 
 _BLOCK_BYTES = 1 << 20
@@ -26,12 +26,12 @@ _UTF16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 @dataclass
 class FileNotes:
-    """What was mended while a file was read.
+    """The repairs made while a file was read.
 
     Args:
-        byte_order_mark: Whether the file began with one.
+        byte_order_mark: Whether a byte order mark was removed.
         crlf: Number of lines that ended in carriage return and line feed.
-        encoding: The encoding that was read.
+        encoding: The encoding of the file.
     """
 
     byte_order_mark: bool = False
@@ -39,51 +39,51 @@ class FileNotes:
     encoding: str = "utf-8"
 
     def lines(self) -> list[str]:
-        """Returns a sentence for each thing that was mended."""
+        """Returns a sentence for each repair."""
         found = []
         if self.byte_order_mark:
-            found.append("a byte order mark at the file's beginning was left out")
+            found.append("a byte order mark at the beginning of the file was removed")
         if self.crlf:
-            found.append(f"{self.crlf:,} lines ended in carriage return and line feed; the line feed alone was kept")
+            found.append(f"{self.crlf:,} lines ended in carriage return and line feed; only the line feed was kept")
         if self.encoding != "utf-8":
-            found.append(f"the file is {self.encoding}, which was turned into UTF-8")
+            found.append(f"the file was converted from {self.encoding} to UTF-8")
         return found
 
 
 def read_text(path: Path) -> str:
-    """Returns the text of a file, line ends as `\\n`, without a byte order mark; errors as for `open_text`."""
+    """Returns the text of a file, with line ends as `\\n`, without a byte order mark; errors as for `open_text`."""
     return "".join(open_text(path)[1])
 
 
 def open_text(path: Path, notes: FileNotes | None = None) -> tuple[str, Iterator[str]]:
-    """Returns the first character of a file that is no white space, and the file's text.
+    """Returns the first character of a file that is not white space, and the text of the file.
 
-    The text comes in blocks, the first of them from the file's beginning, with line ends as `\\n` and without a byte
-    order mark. The file, which may be compressed by gzip, is read as blocks are asked for.
+    The text is an iterator of blocks that starts at the beginning of the file, with line ends as `\\n` and without a
+    byte order mark. The file, which may be compressed by gzip, is read as blocks are requested.
 
     Args:
         path: The file.
-        notes: Filled while the file is read. With it a byte that is not UTF-8 becomes half a surrogate pair, by which
-            `broken_byte` finds the record that holds it, and UTF-16 with its mark is read too. Without it both are
-            errors, told when they are reached.
+        notes: Filled while the file is read. If given, a byte that is not UTF-8 becomes half a surrogate pair, by which
+            `broken_byte` finds the record that contains it, and UTF-16 with a byte order mark is read too. Otherwise
+            both are errors, raised when they are reached.
 
     Raises:
-        DataError: There is no such file, it cannot be read, it is empty, or it is not UTF-8.
+        DataError: The file does not exist, cannot be read, is empty, or is not UTF-8.
     """
     blocks, read = _text_blocks(path, notes), []
     for block in blocks:
         read.append(block)
         if start := block.lstrip()[:1]:
             return start, chain(read, blocks)
-    raise DataError("the file is empty; give one with records", path)
+    raise DataError("the file is empty; give a file with records", path)
 
 
 def lines_of(blocks: Iterable[str], longest: int | None = None) -> Iterator[str]:
-    """Yields the lines of a text that comes in blocks, without their ends; the last one may be empty.
+    """Yields the lines of a text that comes in blocks, without line ends; the last line may be empty.
 
     Args:
         blocks: The text.
-        longest: Of a line of more characters only the first `longest + 1` are yielded; None yields all.
+        longest: Longer lines are cut to their first `longest + 1` characters; None yields them whole.
     """
     rest, too_long = "", False
     for block in blocks:
@@ -101,7 +101,7 @@ def lines_of(blocks: Iterable[str], longest: int | None = None) -> Iterator[str]
 
 
 def broken_byte(text: str) -> str | None:
-    """Returns what is wrong with a text that `open_text` read from bytes that are not UTF-8; None where nothing is."""
+    """Returns what is wrong with a text that `open_text` read from bytes that are not UTF-8; None if nothing is."""
     if text.isascii():
         return None
     try:
@@ -110,7 +110,7 @@ def broken_byte(text: str) -> str | None:
         code = ord(text[error.start])
         if 0xDC80 <= code <= 0xDCFF:
             return f"byte {code - 0xDC00:#04x} is not UTF-8; save the file as UTF-8"
-        return "half a surrogate pair is no character; mend the text"
+        return "half a surrogate pair is not a character; fix the text"
     return None
 
 
@@ -123,7 +123,7 @@ def repair_backslashes(smiles: str) -> tuple[str, int]:
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Returns a file of bytes, those inside where it is compressed by gzip; OSError as for `open`."""
+    """Returns a binary file, decompressed if it is gzip; OSError as for `open`."""
     with path.open("rb") as file:
         magic = file.read(len(_GZIP))
     return gzip.open(path) if magic == _GZIP else path.open("rb")  # type: ignore[return-value]
@@ -146,18 +146,18 @@ def _text_blocks(path: Path, notes: FileNotes | None) -> Iterator[str]:
     except FileNotFoundError as error:
         raise DataError("no such file; check the path", path) from error
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"is no whole gzip file ({error}); get it again", path) from error
+        raise DataError(f"is a truncated or corrupt gzip file ({error}); download it again", path) from error
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}); give a file", path) from error
+        raise DataError(f"cannot be read ({error.strerror}); give a readable file", path) from error
     except UnicodeDecodeError as error:
-        # What is left of the block before, at most part of a character, holds no line end.
+        # The rest of the previous block, at most part of a character, contains no line end.
         line += error.object.count(b"\n", 0, error.start)
         wrong = f"byte {error.object[error.start]:#04x} is not UTF-8"
         raise DataError(f"{wrong}; save the file as UTF-8", path, line) from error
 
 
 def _decoder(start: bytes, notes: FileNotes | None) -> Callable[..., str]:
-    """Returns what decodes a file that begins with these bytes."""
+    """Returns the decoder of a file that begins with these bytes."""
     encoding, errors = "utf-8-sig", "strict"
     if notes is not None:
         errors = "surrogateescape"
@@ -170,7 +170,7 @@ def _decoder(start: bytes, notes: FileNotes | None) -> Callable[..., str]:
 
 
 def count_lines(path: Path) -> int:
-    """Returns the number of line ends of a file, 0 if it cannot be read; a progress bar needs it beforehand."""
+    """Returns the number of line ends of a file, 0 if it cannot be read; a progress bar needs it in advance."""
     try:
         with open_bytes(path) as file:
             return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))

@@ -1,1 +1,1 @@
-"""Data files to conversation JSON and MindRecord: encode, decide about every record, write."""
+"""Turns data files into conversation JSON and MindRecord: encode, decide the fate of every record, write."""

@@ -1,4 +1,4 @@
-"""The data card: what a preparation read, wrote and left out, for people, with a histogram of lengths."""
+"""The data card: a readable account of what a preparation read, wrote and left out, with a histogram of lengths."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def write_card(folder: Path, name: str, summary: PrepareSummary, lengths: Mappin
     """Writes `name.card.md` and `name.lengths.png`.
 
     Args:
-        folder: Where they go.
-        name: First part of their names.
+        folder: Folder of the two files.
+        name: Prefix of their names.
         summary: The counts.
-        lengths: Records of each length in ids, by file.
+        lengths: Number of records of each length in ids, by file.
     """
     _draw(folder / f"{name}.lengths.png", summary, lengths)
     (folder / f"{name}.card.md").write_text(_text(name, summary), encoding="utf-8", newline="\n")
@@ -46,9 +46,9 @@ def _text(name: str, summary: PrepareSummary) -> str:
     counts += [("cut", summary.truncated)] if summary.truncated else []
     counts += [(f"in {file}", count) for file, count in summary.splits.items()]
     lines += _table(("records", "number"), counts)
-    lines.append(f"What was left out or mended is listed with file, line and reason in `{name}.rejects.jsonl`.")
+    lines.append(f"Records left out and repairs are listed with file, line and reason in `{name}.rejects.jsonl`.")
     if split["evaluation"] or split["test"]:
-        lines += ["", f"Split by {split['by']}, seed {split['seed']}; no molecule or sequence is in two splits."]
+        lines += ["", f"Split: {split['by']}, seed {split['seed']}; no molecule or sequence is in two splits."]
     if summary.tasks:
         lines += ["", "## Mixture"]
         rows: list[tuple[object, ...]] = [
@@ -59,10 +59,10 @@ def _text(name: str, summary: PrepareSummary) -> str:
     lines += ["", "## Tokens"]
     lines += _table(
         ("modality", "ids"),
-        [*summary.tokens.items(), ("learnt as answers", summary.answer_tokens)],
+        [*summary.tokens.items(), ("trained on as answers", summary.answer_tokens)],
     )
     quantiles = ", ".join(f"{quantile} {value:,}" for quantile, value in summary.lengths.items())
-    lines += [f"Length in ids before any cut: {quantiles}; room for {summary.seq_length + 1:,}.", ""]
+    lines += [f"Length in ids before any cut: {quantiles}; the maximum is {summary.seq_length + 1:,}.", ""]
     lines += [f"![Records by length]({name}.lengths.png)"]
     if summary.detected:
         lines += ["", f"## Detected sequences, listed in `{name}.detected.jsonl`"]
@@ -89,7 +89,7 @@ def _draw(path: Path, summary: PrepareSummary, lengths: Mapping[str, Counter[int
     axes.set_xlabel("length (token ids)")
     axes.set_ylabel("records")
     axes.set_yscale("log")
-    axes.axvline(summary.seq_length + 1, color="grey", linestyle=":", label="room")
+    axes.axvline(summary.seq_length + 1, color="grey", linestyle=":", label="maximum")
     if longest < summary.seq_length / 2:
         axes.set_xlim(0, longest * 1.05)
     axes.legend()

@@ -1,7 +1,8 @@
-"""Clusters of similar sequences, in linear time: shared k-mers propose pairs, the edit distance decides.
+"""Clusters similar sequences in linear time: shared k-mers propose pairs, and the edit distance decides.
 
-The method is Linclust's: of each sequence the k-mers of smallest hash are kept; sequences that share one are compared
-with the longest that have it; single linkage joins what is alike. Far relatives (identity below 0.6) may be missed.
+The method is Linclust's: the k-mers of smallest hash are kept of each sequence; sequences that share a k-mer are
+compared with the longest ones that have it; single linkage joins similar sequences. Distant relatives (identity below
+0.6) may be missed.
 Source: Steinegger and Söding, Clustering huge protein sequence sets in linear time, Nature Communications 9 (2018).
 """
 
@@ -15,21 +16,21 @@ from numpy.typing import NDArray
 from scimind.data.encode.records import TAGS
 from scimind.data.prepare.encoded_parts import EncodedParts
 
-# k-mers: long enough that unrelated sequences seldom share one.
+# k, large enough that unrelated sequences seldom share a k-mer.
 _K = {"protein": 6, "dna": 12, "rna": 12}
 _KMERS_OF_A_SEQUENCE = 40
-_COMPARED_WITH = 3  # the longest sequences of a k-mer
+_COMPARED_WITH = 3  # number of longest sequences of a k-mer
 _BASE = np.uint64(1_099_511_628_211)
 
 
 def cluster(sequences: Sequence[str], tag: str, identity: float) -> NDArray[np.int64]:
-    """Returns of each sequence the number of its cluster's first one.
+    """Returns, for each sequence, the number of the first sequence in its cluster.
 
     Args:
         sequences: Sequences of one kind.
         tag: `protein`, `dna` or `rna`.
-        identity: Two sequences are alike from this share on of positions that are equal: 1 - edit distance / length of
-            the longer one, in (0, 1].
+        identity: Minimum share of equal positions of similar sequences: 1 - edit distance / length of the longer one,
+            in (0, 1].
     """
     from rapidfuzz.distance import Levenshtein
 
@@ -43,7 +44,7 @@ def cluster(sequences: Sequence[str], tag: str, identity: float) -> NDArray[np.i
 
     lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
     kmers, owners = _kmers(sequences, _K[tag])
-    # Of each k-mer the longest sequence first.
+    # Sorted by k-mer, the longest sequence first.
     order = np.lexsort((owners, -lengths[owners], kmers))
     kmers, owners = kmers[order], owners[order]
     starts = np.flatnonzero(np.r_[True, kmers[1:] != kmers[:-1]]) if len(kmers) else np.zeros(0, dtype=np.int64)
@@ -63,11 +64,11 @@ def cluster(sequences: Sequence[str], tag: str, identity: float) -> NDArray[np.i
 def cluster_entities(
     sources: Sequence[EncodedParts], entity: NDArray[np.uint64], identity: float
 ) -> NDArray[np.uint64]:
-    """Returns what stays together: the first entity of each record's cluster, or its entity where it is not a sequence.
+    """Returns the group of each record: the first entity of its cluster, or its own entity if that is not a sequence.
 
     Args:
-        sources: The parts of each source, which hold their sequences.
-        entity: Digest of the entity of each record of all sources [n].
+        sources: The parts of each source, with their sequences.
+        entity: Digest of each record's entity, over all sources [n].
         identity: See `cluster`.
     """
     sequences: dict[str, dict[int, str]] = {tag: {} for tag in _K}
@@ -92,7 +93,7 @@ def cluster_entities(
 
 
 def _kmers(sequences: Sequence[str], k: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Returns the k-mers of smallest hash of each sequence, each once, and the numbers of their sequences."""
+    """Returns the distinct k-mers of smallest hash of each sequence, and the numbers of their sequences."""
     found, owners = [], []
     with np.errstate(over="ignore"):
         for number, sequence in enumerate(sequences):

@@ -1,4 +1,4 @@
-"""Encoded records on disk until it is decided what becomes of them; an interrupted run goes on from there."""
+"""Encoded records, kept on disk until their fate is decided; an interrupted run resumes from them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Part:
-    """The records of one task of the encoder.
+    """The records of one batch of the encoder.
 
     Args:
-        arrays: The arrays of `EncodedRecords`, `ids`, `labels`, and `json`, UTF-8 bytes with `json_size` of each row.
-        notes: What is no array: `read` records that were found, `names` of the rows' records, `rejects`, and more.
+        arrays: The arrays of `EncodedRecords`, `ids`, `labels`, and `json` (UTF-8 bytes, `json_size` of them per row).
+        notes: Everything that is not an array: `read`, the number of records found, `names` of the rows' records,
+            `rejects`, and more.
     """
 
     arrays: dict[str, NDArray[Any]]
@@ -41,8 +42,8 @@ class EncodedParts:
     """A folder of parts.
 
     Args:
-        folder: Where they are; what another manifest made there is removed.
-        manifest: What the parts depend on; JSON.
+        folder: Folder of the parts; parts made with another manifest are removed.
+        manifest: Everything that the parts depend on, as JSON values.
     """
 
     def __init__(self, folder: Path, manifest: dict[str, Any]) -> None:
@@ -59,11 +60,11 @@ class EncodedParts:
         return len(self._done)
 
     def has(self, number: int) -> bool:
-        """Returns whether a part is there, which is whole then."""
+        """Returns whether a part exists; an existing part is complete."""
         return number in self._done
 
     def write(self, number: int, part: Part) -> None:
-        """Stores a part, all at once."""
+        """Writes a part atomically."""
         notes = np.frombuffer(json.dumps(part.notes, ensure_ascii=True).encode(), dtype=np.uint8)
         path = self.folder / f"{number:07}.npz"
         with new_file(path) as temporary, temporary.open("wb") as stream:
@@ -71,7 +72,7 @@ class EncodedParts:
         self._done.add(number)
 
     def read(self, number: int, *names: str) -> Part:
-        """Returns a part; only the arrays that are named, all without names."""
+        """Returns a part with the named arrays, or with all arrays if none is named."""
         with np.load(self.folder / f"{number:07}.npz", allow_pickle=False) as stored:
             wanted = names or tuple(name for name in stored.files if name != "notes")
             arrays = {name: stored[name] for name in wanted}

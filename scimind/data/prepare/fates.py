@@ -1,6 +1,6 @@
-"""What becomes of each record of a preparation: learnt from, set aside or left out; and how often it is learnt from.
+"""Decides the fate of each record of a preparation: trained on (and how often), set aside, or left out.
 
-Memory is a few numbers a record. All decisions depend on digests, hence not on the number of processes.
+This takes a few numbers of memory per record. All decisions depend on digests, hence not on the number of processes.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Fate(IntEnum):
-    """What becomes of a record."""
+    """The fate of a record."""
 
     TRAIN = 0
     EVALUATION = 1
     TEST = 2
     DUPLICATE = 3  # an earlier record has the same question and answer
     CONFLICT = 4  # another record answers the same question differently
-    UNUSABLE = 5  # it is faulty, or no row of it fits
+    UNUSABLE = 5  # the record is faulty, or does not fit
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Index:
     """The records of a source.
 
     Args:
-        columns: Digests, lines, numbers of files and tags of each [n], by name.
-        rows: How many rows each has to learn from [n]; 0 where it is faulty or too long.
-        starts: The number of each part's first record, and n.
+        columns: Digests, lines, file numbers and tags of the records [n], by name.
+        rows: Number of training rows of each record [n]; 0 if it is faulty or too long.
+        starts: The number of the first record of each part, and n.
     """
 
     columns: dict[str, NDArray[np.uint64]]
@@ -52,7 +52,7 @@ class Index:
 
     @classmethod
     def of(cls, parts: EncodedParts) -> Index:
-        """Returns the index of parts."""
+        """Returns the index of the records in parts."""
         columns: dict[str, list[NDArray[np.uint64]]] = {name: [np.zeros(0, np.uint64)] for name in _COLUMNS}
         rows, starts = [np.zeros(0, np.int32)], [0]
         for number in range(len(parts)):
@@ -71,13 +71,13 @@ class Index:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of the records of a source.
+    """The fates of the records of a source.
 
     Args:
         index: The records.
-        fate: The `Fate` of each [n].
-        other: The record of which it is a duplicate or which it contradicts [n]; else `NO_RECORD`.
-        often: How often a record is learnt from [n].
+        fate: The `Fate` of each record [n].
+        other: The record that it duplicates or contradicts [n]; else `NO_RECORD`.
+        often: Number of times that each record is trained on [n].
     """
 
     index: Index
@@ -94,13 +94,13 @@ def decide(
     keep_duplicates: bool,
     identity: float,
 ) -> list[Decision]:
-    """Returns what becomes of the records of each source, each once if at all; sources share their splits.
+    """Returns the fates of the records of each source, with each training record used once; sources share their splits.
 
     Args:
-        sources: The parts of each.
+        sources: The parts of each source.
         split: How records are set aside.
-        conflicts: Of each source's task, see `Task`.
-        keep_duplicates: Whether records that are equal stay.
+        conflicts: The `conflicts` of each source's task, see `Task`.
+        keep_duplicates: Whether duplicates are kept.
         identity: See `cluster`.
     """
     indexes = [Index.of(parts) for parts in sources]
@@ -123,7 +123,7 @@ def decide(
 
 
 def _left_out(index: Index, conflicts: str, keep_duplicates: bool) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """Returns the fate of records as far as they are to be left out, and the other record that is the reason."""
+    """Returns the fates of records that are left out, TRAIN for the others, and the other record that is the reason."""
     fate = np.full(len(index.rows), Fate.TRAIN, dtype=np.int8)
     other = np.full(len(index.rows), NO_RECORD, dtype=np.int64)
     fate[index.rows == 0] = Fate.UNUSABLE
@@ -143,7 +143,7 @@ def _left_out(index: Index, conflicts: str, keep_duplicates: bool) -> tuple[NDAr
 
 
 def find_duplicates(question: NDArray[np.uint64], answer: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Returns for each record the number of the first one with the same question and answer, perhaps its own."""
+    """Returns, for each record, the number of the first one with the same question and answer, which may be itself."""
     with np.errstate(over="ignore"):
         both = question * _MIX ^ answer
     _, first, place = np.unique(both, return_index=True, return_inverse=True)
@@ -151,7 +151,7 @@ def find_duplicates(question: NDArray[np.uint64], answer: NDArray[np.uint64]) ->
 
 
 def find_conflicts(question: NDArray[np.uint64], answer: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Returns for each record the number of the first with the same question and another answer, or `NO_RECORD`."""
+    """Returns, for each record, the first one with the same question but another answer, or `NO_RECORD`."""
     order = np.lexsort((np.arange(len(question)), question))
     asked, answered = question[order], answer[order]
     starts = np.flatnonzero(np.r_[True, asked[1:] != asked[:-1]]) if len(asked) else np.zeros(0, dtype=np.int64)
@@ -173,24 +173,24 @@ def mix(
     records: int | None,
     seed: int,
 ) -> tuple[list[Decision], dict[str, dict[str, Any]]]:
-    """Returns decisions with how often each record of a mixture is learnt from, and each task's counts by its name.
+    """Returns decisions on how often each record of a mixture is trained on, and the counts of each task by name.
 
     Args:
         sources: The tasks.
-        decisions: Of each, with every record learnt from once.
+        decisions: The decisions of each task, with every training record used once.
         temperature: See `shares`.
-        records: Records to learn from in all; None for as many as there are.
-        seed: Decides which records are taken more often.
+        records: Total number of training records; None takes as many as there are.
+        seed: Seed of the choice of records that are used more often.
 
     Returns:
-        The decisions, and of each task what the summary's `tasks` holds.
+        The decisions, and for each task its entry in the summary's `tasks`.
 
     Raises:
-        SciMindError: A task has no record to learn from.
+        SciMindError: A task has no training record.
     """
     sizes = [int((decision.fate == Fate.TRAIN).sum()) for decision in decisions]
     if empty := [source.name for source, size in zip(sources, sizes, strict=True) if not size]:
-        raise SciMindError(f"{empty[0]} has no record to learn from; see its rejects, or leave it out of the mixture")
+        raise SciMindError(f"{empty[0]} has no training record; see its rejects, or leave it out of the mixture")
     total = records or sum(sizes)
     mixed, counts = [], {}
     parts = shares(sizes, [source.weight for source in sources], temperature)
@@ -213,7 +213,7 @@ def mix(
 
 
 def repeats(wanted: int, keys: NDArray[np.uint64], seed: int | str) -> NDArray[np.int32]:
-    """Returns how often each of n records is taken, so that there are `wanted` in all and no two differ by over 1."""
+    """Returns how often each of n records is used, so that the total is `wanted` and no two differ by more than 1."""
     often = np.full(len(keys), wanted // len(keys), dtype=np.int32)
     left = wanted % len(keys)
     often[np.argsort(spread(keys, seed), kind="stable")[:left]] += 1
@@ -224,9 +224,9 @@ def shares(sizes: Sequence[int], weights: Sequence[float | None], temperature: f
     """Returns the share of each task of a mixture.
 
     Args:
-        sizes: Records of each.
-        weights: The weights that were given; where none is, size^(1 / temperature).
-        temperature: 1 keeps the proportions, more makes them more equal.
+        sizes: Number of records of each task.
+        weights: The weight of each task; None means size^(1 / temperature).
+        temperature: 1 keeps the proportions of the sizes, a larger value makes shares more equal.
     """
     raw = [size ** (1 / temperature) if weight is None else weight for size, weight in zip(sizes, weights, strict=True)]
     return [value / sum(raw) for value in raw]

@@ -1,4 +1,4 @@
-"""MindRecord files: columns input_ids and labels, int32 [s+1] each, right padded with 0 and -100."""
+"""MindRecord files: columns input_ids and labels, int32 [s+1] each, padded on the right with 0 and -100."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from scimind.errors import DataError
 COLUMNS = ("input_ids", "labels")
 
 _ROWS_AT_ONCE = 1000
-_HEADER_BYTES = 1 << 20  # lists the pages: room for some thousands
+_HEADER_BYTES = 1 << 20  # lists the pages; enough for thousands of them
 _PAGE_BYTES = 1 << 22
 
 
 class MindRecordWriter:
-    """Writes one file, `path`, and its index, `path` + `.db`. The file cannot be renamed afterwards, but can be moved.
+    """Writes one file, `path`, and its index, `path` + `.db`. The file can be moved afterwards, but not renamed.
 
-    MindSpore is loaded when the first rows are written, so that a faulty input is reported without waiting for it.
+    MindSpore is loaded when the first rows are written, so that faulty input is reported without waiting for it.
 
     Args:
-        path: A file that does not exist, in a folder that does.
-        seq_length: Positions s of the model; rows have s + 1 columns.
-        pad_id: The id that fills a row.
+        path: A file that does not exist yet, in an existing folder.
+        seq_length: Sequence length s of the model; rows have s + 1 columns.
+        pad_id: The padding id.
     """
 
     def __init__(self, path: Path, seq_length: int, pad_id: int = 0) -> None:
@@ -42,7 +42,7 @@ class MindRecordWriter:
 
         Args:
             ids: At most s + 1 token ids, int32.
-            labels: As many labels.
+            labels: As many labels, int32.
 
         Raises:
             SciMindError: The file cannot be written.
@@ -54,7 +54,7 @@ class MindRecordWriter:
             self._flush()
 
     def close(self) -> None:
-        """Completes the file, which must have a row.
+        """Completes the file, which must have at least one row.
 
         Raises:
             SciMindError: The file cannot be written, or is incomplete.
@@ -74,7 +74,7 @@ class MindRecordWriter:
         try:
             if self._writer is None:
                 self._writer = _load_writer()(str(self.path), shard_num=1)
-                # MindSpore's own sizes make a file of 50 MB of a single row.
+                # With MindSpore's default sizes, a single row makes a file of 50 MB.
                 self._writer.set_header_size(_HEADER_BYTES)
                 self._writer.set_page_size(max(_PAGE_BYTES, 1 << (16 * self.width - 1).bit_length()))
                 self._writer.add_schema({name: {"type": "int32", "shape": [self.width]} for name in COLUMNS}, "SciMind")
@@ -84,7 +84,7 @@ class MindRecordWriter:
         self._rows = []
 
     def _padded_rows(self) -> list[dict[str, NDArray[np.int32]]]:
-        """Returns the rows as MindSpore takes them."""
+        """Returns the rows in the form that MindSpore expects."""
         input_ids = np.full((len(self._rows), self.width), self.pad_id, dtype=np.int32)
         targets = np.full((len(self._rows), self.width), IGNORED_LABEL, dtype=np.int32)
         for number, (ids, labels) in enumerate(self._rows):
@@ -93,8 +93,8 @@ class MindRecordWriter:
         return [{"input_ids": ids, "labels": target} for ids, target in zip(input_ids, targets, strict=True)]
 
     def _failed(self, error: Exception) -> Exception:
-        """Returns the error to raise: no room if there is none, else what MindSpore gives as its reason."""
-        name = Path(self.path.name)  # its folder is a temporary one, which means nothing to the reader
+        """Returns the error to raise: no space if the disk is full, else the reason that MindSpore gives."""
+        name = Path(self.path.name)  # its folder is temporary and means nothing to the user
         if shutil.disk_usage(self.path.parent).free < _ROWS_AT_ONCE * self.width * 8:
             return cannot_write(name, "no space left on device")
         lines = [line.removeprefix("[ERROR] ") for line in str(error).splitlines() if line.startswith("[ERROR] ")]
@@ -106,7 +106,7 @@ def _load_writer() -> Any:
     """Returns MindSpore's FileWriter.
 
     Raises:
-        KeyboardInterrupt: The user stopped it; MindSpore's modules make an ImportError of that.
+        KeyboardInterrupt: The user stopped the import, which MindSpore's modules turn into an ImportError.
     """
     try:
         from mindspore.mindrecord import FileWriter
@@ -121,7 +121,7 @@ def count_records(path: Path) -> int:
     """Returns the number of rows of a MindRecord file.
 
     Raises:
-        DataError: There is no such file, or it is no MindRecord file.
+        DataError: The file does not exist, or is not a MindRecord file.
     """
     from mindspore.mindrecord import FileReader
 
@@ -134,4 +134,4 @@ def count_records(path: Path) -> int:
         finally:
             reader.close()
     except RuntimeError as error:
-        raise DataError("is no complete MindRecord file; prepare it again", path) from error
+        raise DataError("is not a complete MindRecord file; prepare it again", path) from error

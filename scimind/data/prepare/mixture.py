@@ -1,8 +1,8 @@
-"""Mixtures of tasks, as a YAML file describes them.
+"""Mixtures of tasks, described by a YAML file.
 
     name: multi
     temperature: 2              # shares by size^(1/2); 1 keeps the proportions
-    records: 100000             # to learn from; by default as many as there are
+    records: 100000             # training records in total; by default as many as there are
     tasks:
       captions: {task: smiles2text, input: [train.csv]}
       promoters: {task: promoter, input: [positives.txt], weight: 0.5}
@@ -49,7 +49,7 @@ _MIXTURE = Section(
 
 @dataclass(frozen=True)
 class Mixture:
-    """Several tasks to learn at once; see the module for the file."""
+    """Several tasks to train on together; see the module for the file."""
 
     name: str
     sources: tuple[TaskSource, ...]
@@ -66,18 +66,18 @@ def prepare_mixture(
     name: str | None = None,
     **settings: Any,
 ) -> PrepareSummary:
-    """Writes `name.mindrecord` to learn from and `name_TASK_eval.mindrecord` of each task; returns the summary.
+    """Writes `name.mindrecord` for training and `name_TASK_eval.mindrecord` for each task; returns the summary.
 
     Args:
         mixture: The mixture, or its YAML file.
         output_dir: Folder for the results.
         codec: The vocabulary.
         options: All settings; by default those of the command.
-        name: First part of the files' names; by default the mixture's.
-        settings: Fields of `PrepareOptions` by name, in place of those of `options`.
+        name: Prefix of the files' names; by default the mixture's name.
+        settings: Fields of `PrepareOptions` by name, which override those of `options`.
 
     Raises:
-        ConfigError: The file is faulty; all faults are named.
+        ConfigError: The file is faulty; all faults are listed.
         SciMindError: As for `prepare`.
     """
     mixture = mixture if isinstance(mixture, Mixture) else read_mixture(Path(mixture))
@@ -96,14 +96,14 @@ def read_mixture(path: Path) -> Mixture:
     """Returns the mixture that a YAML file describes.
 
     Raises:
-        ConfigError: The file cannot be read or is faulty; all faults are named.
-        SciMindError: A task cannot be found, or a name is not one.
+        ConfigError: The file cannot be read or is faulty; all faults are listed.
+        SciMindError: A task cannot be found, or a name is not valid.
     """
     faults = Faults(_MIXTURE)
     tree = _MIXTURE.check(read_file(path, "tasks: {captions: {task: smiles2text, input: [train.csv]}}"), "", faults)
     weights = [spec["weight"] for spec in tree.get("tasks", {}).values() if "weight" in spec]
     if None in weights and any(weights):
-        faults.append("a weight is given to some tasks; give it to all or to none")
+        faults.append("only some tasks have a weight; give one to all tasks or to none")
     if faults:
         raise ConfigError(faults, path)
     sources = tuple(_source(name, spec, path.parent) for name, spec in tree["tasks"].items())
@@ -111,7 +111,7 @@ def read_mixture(path: Path) -> Mixture:
 
 
 def _source(name: str, spec: Mapping[str, Any], folder: Path) -> TaskSource:
-    """Returns one task of a mixture with its files, whose paths start at `folder`."""
+    """Returns one task of a mixture with its files, whose paths are relative to `folder`."""
     task = spec.get("task", name)
     if task.endswith((".yaml", ".yml", ".py")):
         task = str(folder / task)

@@ -1,4 +1,4 @@
-"""What a preparation is asked for besides its task and files; the defaults are those of the command too."""
+"""The settings of a preparation apart from its task and files; their defaults are also those of the command."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ DUPLICATES = ("drop", "keep")
 
 @dataclass(frozen=True)
 class PrepareOptions:
-    """Settings of one preparation.
+    """The settings of a preparation.
 
     Args:
-        seq_length: Positions s that the model reads at once, from 1.
-        policy: What happens to a longer record: `drop` or `truncate`, see `Fitter`.
-        loss_on_prompt: Whether the prompt is learnt too.
-        packed: Whether short records share a row, see `packing`; a model needs `packed: True` to learn from them.
+        seq_length: Sequence length s of the model, at least 1.
+        policy: What happens to longer records: `drop` or `truncate`, see `Fitter`.
+        loss_on_prompt: Whether prompts are trained on too.
+        packed: Whether short records share a row, see `packing`; training on them needs a model with `packed: True`.
         eval_fraction: Share of records to set aside for evaluation, in [0, 1).
-        test_fraction: Share of records to set aside in addition, as a test; both together are less than 1.
+        test_fraction: Share of records to set aside as a test set in addition; the sum of both is less than 1.
         split: `random`, `scaffold` or `cluster`, see `Split`. The same molecule or sequence is never in two splits.
-        identity: From which on sequences are alike, in (0, 1], see `cluster`.
-        seed: Decides splits, random spellings, negatives and mixtures.
-        on_bad: `stop` raises the first faulty record's error, `skip` lists and counts it.
-        duplicates: `drop` lists records of equal question and answer, `keep` keeps them.
+        identity: Minimum identity of similar sequences, in (0, 1], see `cluster`.
+        seed: Seed of splits, random spellings, negatives and mixtures.
+        on_bad: `stop` raises the error of the first faulty record, `skip` lists and counts faulty records.
+        duplicates: `drop` leaves out records with the question and answer of an earlier one, `keep` keeps them.
         molecules: `checked`, `canonical` or `as-is`, see `FieldOptions`.
-        randomised: Random spellings of each molecule to learn from in addition, from 0.
-        detect: Whether sequences without marks are looked for in text, see `wrap_text`.
+        randomised: Number of random spellings of each molecule to train on in addition, at least 0.
+        detect: Whether text is searched for untagged sequences, see `wrap_text`.
         card: Whether `name.card.md` and `name.lengths.png` are written too.
-        overwrite: Whether results that exist may be replaced.
-        workers: Processes that encode, None for as many as there are cores; the files do not depend on it.
-        progress: Whether a bar is shown on standard error.
+        overwrite: Whether existing results may be replaced.
+        workers: Number of encoding processes, which does not change the files; None for one per core.
+        progress: Whether a progress bar is shown on standard error.
 
     Raises:
-        SciMindError: One is out of range.
+        SciMindError: A setting is out of range.
     """
 
     seq_length: int = 2048
@@ -61,7 +61,7 @@ class PrepareOptions:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        _ = self.splitting  # raises what is wrong with the split
+        _ = self.splitting  # raises an error if a setting of the split is wrong
         for name, value, choices in (
             ("on_bad", self.on_bad, ON_BAD),
             ("duplicates", self.duplicates, DUPLICATES),
@@ -72,11 +72,11 @@ class PrepareOptions:
         if self.randomised < 0:
             raise SciMindError(f"randomised ({self.randomised}) must be at least 0")
         if not 0 < self.identity <= 1:
-            raise SciMindError(f"identity ({self.identity}) must be more than 0 and at most 1")
+            raise SciMindError(f"identity ({self.identity}) must be greater than 0 and at most 1")
         if self.molecules == "as-is":
             wish = "split scaffold" if self.split == "scaffold" else "randomised" if self.randomised else ""
             if wish:
-                raise SciMindError(f"{wish} needs molecules that RDKit reads; set molecules to checked or canonical")
+                raise SciMindError(f"{wish} needs RDKit to read molecules; set molecules to checked or canonical")
 
     @property
     def splitting(self) -> Split:
@@ -90,11 +90,13 @@ class PrepareOptions:
 
 
 def check_name(name: str) -> str:
-    """Returns the name of results, if it is one.
+    """Returns the name of the results after a check.
 
     Raises:
-        SciMindError: It has folders or would be hidden.
+        SciMindError: It contains folders or would make hidden files.
     """
     if Path(name).name != name or name.startswith("."):
-        raise SciMindError(f"name ({name!r}) must be a file name without folders; give the folder as --output")
+        raise SciMindError(
+            f"name ({name!r}) must be a file name without folders or a leading dot; give the folder as --output"
+        )
     return name

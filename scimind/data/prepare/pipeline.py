@@ -1,4 +1,4 @@
-"""Data files to conversation JSON and MindRecord: encode in parts, decide about every record, write."""
+"""Turns data files into conversation JSON and MindRecord: encode in parts, decide the fate of every record, write."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ def prepare_sources(
 ) -> PrepareSummary:
     """Prepares one task, or several as a mixture; see `prepare`.
 
-    A mixture has one file to learn from, and for each task its own files to evaluate on, `name_TASK_eval`.
+    A mixture has one training file, and separate evaluation files `name_TASK_eval` for each task.
 
     Args:
-        sources: The tasks with their files; a single one without a name is not a mixture.
+        sources: The tasks with their files; a single task without a name is not a mixture.
         output_dir: Folder for the results.
-        name: First part of the files' names.
+        name: Prefix of the files' names.
         codec: The vocabulary.
         options: All settings.
-        temperature: See `shares`; for tasks without a weight.
-        records: Records to learn from of a mixture; by default as many as there are.
+        temperature: Temperature of tasks without a weight, see `shares`.
+        records: Number of training records of a mixture; by default as many as there are.
     """
     fitter = Fitter(codec, options.seq_length, options.policy, loss_on_prompt=options.loss_on_prompt)
     workers = check_workers(available_cores() if options.workers is None else options.workers)
@@ -109,7 +109,7 @@ def prepare_sources(
 
 
 def _split_names(name: str, source: TaskSource, options: PrepareOptions) -> dict[Fate, str]:
-    """Returns the first part of the names of the files of each split of a source."""
+    """Returns the prefix of the file names of each split of a source."""
     first = f"{name}_{source.name}" if source.name else name
     names = {Fate.TRAIN: name}
     if options.eval_fraction:
@@ -120,14 +120,14 @@ def _split_names(name: str, source: TaskSource, options: PrepareOptions) -> dict
 
 
 def _check_inputs(sources: Sequence[TaskSource], results: Sequence[Path]) -> None:
-    """Raises where a result would replace an input."""
+    """Raises an error if a result would replace an input."""
     inputs = {file.path.resolve() for source in sources for file in source.files}
     if replaced := {path.resolve() for path in results} & inputs:
         raise SciMindError(f"{replaced.pop()} is an input and would be replaced; give another --name or --output")
 
 
 class _PartsKeeper:
-    """Removes the parts at the end, whatever it is, but keeps them after an interruption."""
+    """Removes the parts at the end, after success or failure, but keeps them after an interruption."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -140,7 +140,7 @@ class _PartsKeeper:
 
 
 def _manifest(source: TaskSource, codec: TokenCodec, options: PrepareOptions) -> dict[str, Any]:
-    """Returns what encoded parts depend on."""
+    """Returns everything that encoded parts depend on."""
     files = []
     for file in source.files:
         state = file.path.stat() if file.path.exists() else None
@@ -161,7 +161,7 @@ def _write(
     notes: Sequence[Mapping[str, FileNotes]],
     seq_length: int,
 ) -> Written:
-    """Takes every record to a split or to the rejects, lists what was repaired in files, and returns the counts."""
+    """Writes every record to a split or to the rejects, lists the repairs made to files, and returns the counts."""
     records = write_interleaved(writers)
     for of_files in notes:
         for path, repaired in of_files.items():
@@ -175,7 +175,7 @@ def _write(
 
 
 def _nothing_written(written: Written, inputs: Sequence[str], seq_length: int) -> SciMindError:
-    """Returns the error where no record was written: the first fault, too long records, or that there are none."""
+    """Returns the error to raise if no record was written: the first fault, records too long, or no records."""
     lengths, first = written.records.lengths, written.rejects.first
     if first is not None:
         reason = (
@@ -185,13 +185,13 @@ def _nothing_written(written: Written, inputs: Sequence[str], seq_length: int) -
     if lengths and min(lengths) > seq_length + 1:
         return SciMindError(
             f"no record fits seq_length ({seq_length}); the shortest needs {min(lengths) - 1}, the longest "
-            f"{max(lengths) - 1}; raise it"
+            f"{max(lengths) - 1}; raise seq_length"
         )
-    return SciMindError(f"no usable record in {', '.join(inputs)}; see its format in the README")
+    return SciMindError(f"no usable record in {', '.join(inputs)}; check its format, see docs/data.md")
 
 
 def _write_summary(folder: Path, files: Sequence[str], summary: PrepareSummary) -> PrepareSummary:
-    """Writes the summary, the last of all files that may be there, and returns it with those that are."""
+    """Writes the summary, the last of `files`, and returns it with the names and checksums of the files that exist."""
     *others, last = files
     present = [file for file in others if (folder / file).exists()]
     checksums = {file: file_checksum(folder / file) for file in present}

@@ -1,4 +1,4 @@
-"""The files that records go to: those of each split, the list of rejects, the list of detected sequences."""
+"""The files that records are written to: those of each split, the list of rejects, the list of detected sequences."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from scimind.errors import SciMindError
 
 @dataclass(frozen=True)
 class SplitCounts:
-    """What the files of one split hold.
+    """The contents of the files of one split.
 
     Args:
-        name: First part of their names.
-        records: Records in them.
-        rows: Rows of the MindRecord file; as many as records unless several share one.
-        lengths: Records of each length in ids.
+        name: Prefix of their names.
+        records: Number of records in them.
+        rows: Number of rows of the MindRecord file; equal to `records` unless records share rows.
+        lengths: Number of records of each length in ids.
     """
 
     name: str
@@ -39,11 +39,11 @@ class SplitFiles:
     """The files of one split.
 
     Args:
-        folder: Where they are written.
-        name: First part of their names.
-        seq_length: Positions s of the model; rows have s + 1 columns.
-        pad_id: The id that fills a row.
-        packed: Whether a row holds several records.
+        folder: Folder of the files.
+        name: Prefix of their names.
+        seq_length: Sequence length s of the model; rows have s + 1 columns.
+        pad_id: The padding id.
+        packed: Whether a row may hold several records.
     """
 
     def __init__(self, folder: Path, name: str, seq_length: int, pad_id: int, *, packed: bool) -> None:
@@ -54,7 +54,7 @@ class SplitFiles:
         self._json = (folder / f"{name}.json").open("w", encoding="utf-8", newline="\n")
 
     def append(self, ids: NDArray[np.int32], labels: NDArray[np.int32], text: str) -> None:
-        """Adds a record that fits, and its JSON."""
+        """Adds a record, which must fit, and its JSON."""
         self._json.write(",\n" if self.records else "[\n")
         self._json.write(text)
         self.records += 1
@@ -66,7 +66,7 @@ class SplitFiles:
             self._writer.append(*row)
 
     def close(self) -> SplitCounts:
-        """Completes the files and returns what they hold.
+        """Completes the files and returns their counts.
 
         Raises:
             SciMindError: They hold no record, or cannot be written.
@@ -82,12 +82,12 @@ class SplitFiles:
         return SplitCounts(self.name, self.records, self._writer.count, self._lengths)
 
     def abandon(self) -> None:
-        """Lets go of the file where `close` was not reached."""
+        """Closes the open file if `close` was not reached."""
         self._json.close()
 
 
 class JsonLines:
-    """A file of JSON objects, one a line, which is made with its first one."""
+    """A file of JSON objects, one per line, which is created with its first object."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -100,20 +100,20 @@ class JsonLines:
         self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def close(self) -> None:
-        """Completes the file, if there is one."""
+        """Closes the file, if it was created."""
         if self._file is not None:
             self._file.close()
 
 
 @dataclass
 class RejectCounts:
-    """What the list of rejects holds.
+    """The counts of the list of rejects.
 
     Args:
-        dropped: Records that were left out, by kind.
-        defects: The same records, by what is wrong with them.
-        kept: Entries of what was not left out, by what is wrong with it.
-        first: The first faulty record.
+        dropped: Number of records that were left out, by kind.
+        defects: The same records, by defect.
+        kept: Number of entries that were listed but not left out, by defect.
+        first: The entry of the first faulty record.
     """
 
     dropped: Counter[str] = field(default_factory=lambda: Counter({"faulty": 0, "too long": 0}))
@@ -130,11 +130,11 @@ class Rejects:
         self.counts = RejectCounts()
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Notes a record.
+        """Lists a record.
 
         Args:
             entry: `file`, `line`, `kind` (`faulty`, `too long`, `duplicate`, `conflict`, `repaired`), `defect`,
-                `reason`, perhaps `id`, `text`, and `kept` where it was not left out.
+                `reason`, optionally `id`, `text`, and `kept` if it was not left out.
         """
         counts = self.counts
         if entry.get("kept"):
@@ -147,17 +147,17 @@ class Rejects:
         self._lines.add(entry)
 
     def close(self) -> None:
-        """Completes the list."""
+        """Closes the list."""
         self._lines.close()
 
 
 class ResultFiles:
-    """All files that records go to; leaving the context closes those that are open.
+    """All files that records are written to; leaving the context closes those that are open.
 
     Args:
-        folder: Where they are written.
-        name: First part of the names of the lists.
-        splits: The files of each split, by name.
+        folder: Folder of the files.
+        name: Prefix of the names of the lists.
+        splits: The files of each split.
     """
 
     def __init__(self, folder: Path, name: str, splits: Iterable[SplitFiles]) -> None:

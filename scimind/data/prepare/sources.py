@@ -1,4 +1,4 @@
-"""One task's files to encoded parts on disk: reading in this process, encoding in several."""
+"""Turns the files of one task into encoded parts on disk: reads in this process, encodes in several."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from scimind.errors import DataError, SciMindError, excerpt
 
 @dataclass(frozen=True)
 class LabelledFile:
-    """A file, and the label of all its records where the user gives one (`yes=FILE`)."""
+    """A file, and the label of all its records if the user gives one (`yes=FILE`)."""
 
     path: Path
     label: str | None = None
 
     @classmethod
     def parse(cls, text: str | Path, folder: Path = Path()) -> LabelledFile:
-        """Returns the file that a text names, seen from a folder; a file whose whole name is the text comes first."""
+        """Returns the file that a text names, relative to a folder; an existing file of that whole name comes first."""
         label, sign, rest = str(text).partition("=")
         if not sign or "/" in label or (folder / text).exists():
             return cls(folder / text)
@@ -49,8 +49,8 @@ class TaskSource:
     Args:
         task: The task.
         files: Its files, in order.
-        name: What a mixture calls it.
-        weight: Its share of a mixture, relative to the others'; None for what its size gives.
+        name: Name of the task in a mixture.
+        weight: Weight in a mixture, relative to the other tasks'; None derives it from the size.
     """
 
     task: Task
@@ -61,17 +61,17 @@ class TaskSource:
     def encode(
         self, encode: RecordEncoder, parts: EncodedParts, *, strict: bool, workers: int, progress: bool
     ) -> dict[str, FileNotes]:
-        """Fills the parts and returns what was repaired in each file, by its path.
+        """Fills the parts and returns the repairs made to each file, by path.
 
         Args:
             encode: Encodes records.
-            parts: Where they go; those that are there are left out.
-            strict: Whether the first faulty record's error is raised.
-            workers: Processes that encode.
-            progress: Whether a bar is shown on standard error.
+            parts: The parts to fill; existing ones are skipped.
+            strict: Whether the error of the first faulty record is raised.
+            workers: Number of encoding processes.
+            progress: Whether a progress bar is shown on standard error.
 
         Raises:
-            DataError: A file as a whole cannot be read, or, with `strict`, a record is faulty.
+            DataError: A whole file cannot be read or, with `strict`, a record is faulty.
         """
         notes = {str(file.path): FileNotes() for file in self.files}
         records = self._records(encode.options, notes, strict=strict, progress=progress)
@@ -100,11 +100,11 @@ class TaskSource:
                         is_read = is_read or isinstance(record, Row)
                         yield record
                 except DataError as error:
-                    # What was read before is used, unless the first fault is to end all.
+                    # Records read before the fault are used, unless the first fault ends the preparation.
                     if not is_read or strict:
                         yield _Unreadable(error)
                         return
-                    reason = f"{error.reason}; the rest of the file is left out"
+                    reason = f"{error.reason}; the rest of the file was left out"
                     yield RecordError(defect_of(error), reason, error.path, error.line)
                 except SciMindError as error:
                     yield _Unreadable(error)
@@ -112,10 +112,10 @@ class TaskSource:
                 bar.update(count_lines(file.path) - done)
 
     def _part(self, batch: Sequence[_Record], encoded: EncodedRecords, seq_length: int) -> Part:
-        """Returns the part of a batch of records and of what became of its rows.
+        """Returns the part of a batch of records and its encoded rows.
 
         Raises:
-            SciMindError: A file cannot be read on.
+            SciMindError: A file cannot be read any further.
         """
         rejects: list[tuple[int, dict[str, Any]]] = []
         rows: list[Row] = []
@@ -132,7 +132,7 @@ class TaskSource:
             if (fault := encoded.faults.get(number)) is not None:
                 rejects.append((place, _entry(record, fault) | {"id": record.id}))
             elif not fits[number]:
-                fault = Fault(TOO_LONG, f"{encoded.records['length'][number]} ids, room for {seq_length + 1}")
+                fault = Fault(TOO_LONG, f"{encoded.records['length'][number]} ids, the maximum is {seq_length + 1}")
                 rejects.append((place, _entry(record, fault) | {"kind": TOO_LONG, "id": record.id}))
             places.append(place)
             rows.append(record)
@@ -162,7 +162,7 @@ class TaskSource:
 
 @dataclass(frozen=True)
 class _Unreadable:
-    """A fault that ends the reading; it is told in its turn, behind the faults of the records before it."""
+    """A fault that ends the reading; it is reported in order, after the faults of earlier records."""
 
     error: SciMindError
 

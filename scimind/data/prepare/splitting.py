@@ -1,6 +1,6 @@
-"""Which records are set aside, so that none of their molecules or sequences is also learnt from.
+"""Chooses the records to set aside, so that none of their molecules or sequences is in the training data.
 
-All of it depends on digests of 64 bits, hence not on the number of processes.
+The choice depends on 64-bit digests only, hence not on the number of processes.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ class Split:
     """How records are set aside.
 
     Args:
-        by: `random`: a record's entity (canonical SMILES, exact sequence) decides, the same in every task. `scaffold`:
-            molecules of one Murcko scaffold stay together, as do all without a ring. `cluster`: sequences that are
-            alike stay together, see `clusters`; molecules as with `random`.
+        by: `random`: decided by a record's entity (canonical SMILES, exact sequence), in the same way in every task.
+            `scaffold`: molecules with the same Murcko scaffold stay together, as do all without a ring. `cluster`:
+            similar sequences stay together, see `clusters`; molecules as with `random`.
         evaluation: Share of the records for NAME_eval, in [0, 1).
-        test: Share for NAME_test.
-        seed: Decides which.
+        test: Share of the records for NAME_test, in [0, 1).
+        seed: Seed of the choice.
 
     Raises:
-        SciMindError: A share is out of range, or there is no such split.
+        SciMindError: A share is out of range, or the kind of split is unknown.
     """
 
     by: str = "random"
@@ -48,7 +48,7 @@ class Split:
 
 
 def spread(values: NDArray[np.uint64], seed: int | str) -> NDArray[np.float64]:
-    """Returns numbers in [0, 1) that depend on each value and the seed alone and are spread evenly.
+    """Returns evenly spread numbers in [0, 1), each of which depends on its value and the seed only.
 
     Source: the finaliser of SplitMix64 (Steele and others, Fast splittable pseudorandom number generators, 2014).
     """
@@ -62,19 +62,19 @@ def spread(values: NDArray[np.uint64], seed: int | str) -> NDArray[np.float64]:
 def set_aside(
     split: Split, entity: NDArray[np.uint64], group: NDArray[np.uint64], eligible: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Returns which records are for evaluation and which for the test; those of one group, or entity, stay together.
+    """Returns which records are for evaluation and which for testing; records of one group, or entity, stay together.
 
     With `random`, split sizes are approximate because each entity is drawn independently. Otherwise groups are taken in
-    random order while they fit, so that a group larger than a split is learnt from.
+    random order while they fit, so that a group larger than a split stays in the training data.
 
     Args:
-        split: What is asked for.
+        split: How records are set aside.
         entity: Digest of each record's entity [n].
-        group: Digest of what stays together [n].
-        eligible: Whether a record is written at all [n]; those that are not do not count.
+        group: Digest of each record's group [n].
+        eligible: Whether a record is written at all [n]; the others do not count.
 
     Returns:
-        For evaluation and for the test, bool [n] each; no record is in both.
+        Masks for evaluation and for testing, bool [n] each; no record is in both.
     """
     if split.by == "random":
         drawn = spread(entity, split.seed)

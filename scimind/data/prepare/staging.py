@@ -1,4 +1,4 @@
-"""Output files that appear all at once: written beside their place, moved when the last one is complete."""
+"""Output files that appear together: written to a temporary folder, and moved when the last one is complete."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from scimind.errors import SciMindError
 
 @contextmanager
 def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> Iterator[Path]:
-    """Yields a temporary folder whose files move to `folder` at the end; see `scimind.atomic.new_files`.
+    """Yields a temporary folder whose files are moved to `folder` at the end; see `scimind.atomic.new_files`.
 
     Args:
-        folder: Where the files go; made if need be.
-        names: All files that may be written, in the order in which they are moved; those that were there and are not
-            written again are removed.
-        overwrite: Whether files that exist may be replaced.
+        folder: Folder of the files; created if necessary.
+        names: All files that may be written, in the order in which they are moved; existing ones that are not written
+            again are removed.
+        overwrite: Whether existing files may be replaced.
 
     Raises:
-        SciMindError: A file exists and may not be replaced, or the folder cannot be written.
+        SciMindError: A file exists and must not be replaced, or the folder cannot be written.
     """
     present = [name for name in names if (folder / name).exists()]
     if present and not overwrite:
@@ -36,5 +36,5 @@ def staged(folder: Path, names: Sequence[str], *, overwrite: bool = False) -> It
 
 
 def cannot_write(path: Path, reason: str) -> SciMindError:
-    """Returns the error for a place that cannot be written."""
-    return SciMindError(f"{path} cannot be written ({reason}); give an --output folder that is writable and has room")
+    """Returns the error for a path that cannot be written."""
+    return SciMindError(f"{path} cannot be written ({reason}); give a writable --output folder with free space")

@@ -1,4 +1,4 @@
-"""What a preparation did: counts, for the console and for the JSON file beside the records."""
+"""The summary of a preparation: counts for the console and for the JSON file next to the records."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ _QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 @dataclass(frozen=True)
 class PrepareSummary:
-    """Counts of one preparation.
+    """The counts of one preparation.
 
     Args:
-        task: What was asked for.
+        task: The task, or the tasks of a mixture.
         inputs: The files that were read.
-        files: The files that were written, by name; the last is this summary.
-        seq_length: Positions s of the model; rows have s + 1 columns.
+        files: The names of the files that were written; the last is this summary.
+        seq_length: Sequence length s of the model; rows have s + 1 columns.
         policy: What was done with longer records.
         loss_on_prompt: Whether prompts are labels.
-        tokenizer: `fingerprint`, `vocab_size`, `modality_ranges` of the vocabulary that made the ids.
-        read: Records that were found, faulty ones included.
-        packed: Whether a row holds several records.
-        written: Records in the MindRecord files, `evaluation` included.
-        rows: Rows of the MindRecord files; as many as records unless `packed`.
-        fill: Share of a row's positions that are no padding, with a record in each (`record`) and as it is (`row`).
-        evaluation: Records set aside for evaluation or test.
-        truncated: Records of `written` whose question was cut.
-        repaired: Records whose molecules had doubled backslashes.
-        dropped: Records that were left out, by reason.
-        defects: The same records, by what is wrong with them.
-        kept: What is listed among the rejects although it was kept: mended files, other answers to the same question.
-        splits: Records of each MindRecord file, by its name.
-        split: How records were set aside: `by`, `seed`, `evaluation`, `test`, and `identity` of clusters.
+        tokenizer: `fingerprint`, `vocab_size` and `modality_ranges` of the tokenizer that made the ids.
+        read: Number of records found, including faulty ones.
+        packed: Whether a row may hold several records.
+        written: Number of records in the MindRecord files, including `evaluation`.
+        rows: Number of rows of the MindRecord files; equal to `written` unless `packed`.
+        fill: Share of positions that are not padding, with one record per row (`record`) and as written (`row`).
+        evaluation: Number of records set aside for evaluation or testing.
+        truncated: Number of written records whose question was cut.
+        repaired: Number of records whose molecules had doubled backslashes.
+        dropped: Number of records left out, by reason.
+        defects: The same records, by defect.
+        kept: Number of listed entries that were not left out: repaired files, other answers to the same question.
+        splits: Number of records of each MindRecord file, by name.
+        split: How records were set aside: `by`, `seed`, `evaluation`, `test`, and for clusters `identity`.
         settings: How records were read.
-        detected: Sequences that were found without marks, by modality.
-        labels: Records of each label, the most frequent first, of tasks with labels.
-        tasks: Of each task of a mixture: `read`, `train`, `wanted`, `epochs`, `share`.
+        detected: Number of detected untagged sequences, by modality.
+        labels: Number of records of each label, the most frequent first, for tasks with labels.
+        tasks: For each task of a mixture: `read`, `train`, `wanted`, `epochs`, `share`.
         checksums: SHA-256 of each input and each written file.
-        tokens: Ids of the written records by modality; BOS and EOS are text.
-        answer_tokens: Labels of the written records that are learnt.
-        lengths: Quantiles of the length in ids of all records that could be encoded, before any cut.
+        tokens: Number of ids of the written records by modality; BOS and EOS are text.
+        answer_tokens: Number of labels of the written records.
+        lengths: Quantiles of the length in ids before any cut, over all records that could be encoded.
         version: SciMind's version.
     """
 
@@ -88,11 +88,11 @@ class PrepareSummary:
     checksums: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """Returns the summary as its file holds it."""
+        """Returns the summary as JSON values, as written to its file."""
         return asdict(self)
 
     def table(self) -> str:
-        """Returns a few lines for a person."""
+        """Returns the summary as a table for the console."""
         rows = [("records read", f"{self.read:,}")]
         rows += [(f"left out, {reason}", f"{count:,}") for reason, count in self.dropped.items() if count]
         if set(self.defects) - {"too long", "duplicate", "conflicting answers"}:
@@ -104,25 +104,25 @@ class PrepareSummary:
             rows.append(("questions cut", f"{self.truncated:,}"))
         rows.append(("records written", f"{self.written:,}"))
         if self.evaluation:
-            rows.append(("of these to evaluate", f"{self.evaluation:,}"))
+            rows.append(("of these set aside", f"{self.evaluation:,}"))
         rows += [(f"detected, {tag}", f"{count:,}") for tag, count in self.detected.items()]
         rows += [
             (f"task {name}", f"{task['wanted']:,} of {task['train']:,} ({task['epochs']:.2f} epochs)")
             for name, task in self.tasks.items()
         ]
         if self.packed:
-            rows.append(("rows written", f"{self.rows:,} ({self.written / self.rows:.1f} records in a row)"))
+            rows.append(("rows written", f"{self.rows:,} ({self.written / self.rows:.1f} records per row)"))
             rows.append(("rows filled", f"{self.fill['row']:.1%} (unpacked {self.fill['record']:.1%})"))
         rows += [(f"{name} tokens", f"{count:,}") for name, count in self.tokens.items() if count]
         rows.append(("answer tokens", f"{self.answer_tokens:,}"))
         quantiles = ", ".join(f"{name} {value:,}" for name, value in self.lengths.items())
-        rows.append(("length in tokens", f"{quantiles} (room for {self.seq_length + 1:,})"))
+        rows.append(("length in tokens", f"{quantiles} (maximum {self.seq_length + 1:,})"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
 class Written(NamedTuple):
-    """What was counted while the files were written: of the records, of each split, learnt from first, of rejects."""
+    """The counts made while files were written: of records, of each split (training first), of rejects."""
 
     records: RecordCounts
     splits: Sequence[SplitCounts]
@@ -136,14 +136,14 @@ def summarise(
     written: Written,
     tasks: dict[str, dict[str, Any]],
 ) -> PrepareSummary:
-    """Returns the summary of a preparation, but for the files that were written.
+    """Returns the summary of a preparation, without the files that were written.
 
     Args:
-        sources: What was prepared.
+        sources: The tasks with their files.
         codec: The vocabulary.
         options: All settings.
         written: The counts.
-        tasks: Of each task of a mixture, see `PrepareSummary`.
+        tasks: The entry of each task of a mixture, see `PrepareSummary`.
     """
     records, splits, rejects = written
     tokens = dict(zip(MODALITY_NAMES, records.tokens.tolist(), strict=True))
@@ -194,11 +194,11 @@ def summarise(
 
 
 def _quantiles(counts: Mapping[int, int]) -> dict[str, int]:
-    """Returns quantiles of lengths from the number of records of each; a quantile is a length that occurs."""
+    """Returns quantiles of lengths from the number of records of each length; a quantile is a length that occurs."""
     if not counts:
         return {}
     values = sorted(counts)
-    ends = np.cumsum([counts[value] for value in values])  # of each length in the sorted list of all
+    ends = np.cumsum([counts[value] for value in values])  # end of each length in the sorted list of all lengths
     places = [math.ceil(share * (int(ends[-1]) - 1)) for share in _QUANTILES.values()]
     lengths = [values[int(np.searchsorted(ends, place, side="right"))] for place in places]
     return dict(zip(_QUANTILES, lengths, strict=True))

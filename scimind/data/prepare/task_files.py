@@ -1,4 +1,4 @@
-"""The preparation of one task's files."""
+"""Prepares the files of one task."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def prepare(
 ) -> PrepareSummary:
     """Writes `name.json`, `name.mindrecord` with its `.db`, and `name.summary.json`; returns the summary.
 
-    With `eval_fraction`, `name_eval.json` and `name_eval.mindrecord` hold the records set aside, with `test_fraction`
-    `name_test…`. Records that were left out are listed in `name.rejects.jsonl`. All files appear together at the end,
-    none of them after an error. A run that was interrupted leaves `.name.parts`, from which the same call goes on.
+    With `eval_fraction`, `name_eval.json` and `name_eval.mindrecord` hold the records set aside; with `test_fraction`,
+    `name_test…` do. Records that were left out are listed in `name.rejects.jsonl`. All files appear together at the
+    end, and none after an error. An interrupted run leaves `.name.parts`, from which the same call resumes.
 
     Args:
-        task: One of `TASKS`, a file that describes one, or a task; see `find_task`.
+        task: One of `TASKS`, a file that defines a task, or a task; see `find_task`.
         inputs: The files, in this order; `LABEL=FILE` gives all records of a file a label.
-        output_dir: Folder for the results; made if need be.
+        output_dir: Folder for the results; created if necessary.
         codec: The vocabulary.
         options: All settings; by default those of the command.
-        name: First part of the files' names; by default the input's if there is one, else the task's.
-        settings: Fields of `PrepareOptions` by name, in place of those of `options`.
+        name: Prefix of the files' names; by default the name of a single input, else that of the task.
+        settings: Fields of `PrepareOptions` by name, which override those of `options`.
 
     Raises:
-        DataError: A file or, with `on_bad` `stop`, a record is faulty; file and line are named.
-        SciMindError: A setting is faulty, the folder cannot be written, a file exists, or no record fits.
+        DataError: A file or, with `on_bad` `stop`, a record is faulty; the message has file and line.
+        SciMindError: A setting is wrong, the folder cannot be written, a file exists, or no record fits.
     """
     options = replace(options or PrepareOptions(), **settings)
     task = find_task(task)

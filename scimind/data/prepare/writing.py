@@ -1,4 +1,4 @@
-"""Encoded parts to the files of a preparation, each record to where it was decided that it belongs."""
+"""Writes encoded parts to the files of a preparation, each record according to its fate."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _ENDED = object()
 
 @dataclass
 class RecordCounts:
-    """What is counted of records while they are written.
+    """The counts of records made while they are written.
 
     Args:
-        read: Records that were found, faulty ones included.
-        repaired: Records whose molecules had doubled backslashes.
-        truncated: Written records that were cut.
-        lengths: Records of each length in ids before any cut, of all that could be encoded.
-        tokens: Ids of the written records [modalities].
-        answer_tokens: Labels of the written records that are learnt.
-        detected: Sequences that were found without marks, by modality.
-        labels: Records of each label.
+        read: Number of records found, including faulty ones.
+        repaired: Number of records whose molecules had doubled backslashes.
+        truncated: Number of written records that were cut.
+        lengths: Number of records of each length in ids before any cut, over all that could be encoded.
+        tokens: Number of ids of the written records [modalities].
+        answer_tokens: Number of labels of the written records.
+        detected: Number of detected untagged sequences, by modality.
+        labels: Number of records of each label.
     """
 
     read: int = 0
@@ -45,7 +45,7 @@ class RecordCounts:
     labels: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: RecordCounts) -> RecordCounts:
-        """Returns the counts of both."""
+        """Returns the sum of both counts."""
         return RecordCounts(**{name: value + getattr(other, name) for name, value in vars(self).items()})
 
 
@@ -56,10 +56,10 @@ class RecordWriter:
     Args:
         source: The task and its files.
         parts: Its encoded records.
-        decision: What becomes of each.
-        splits: Where those of a fate go: TRAIN, and EVALUATION and TEST where they are asked for.
-        rejects: The list of what is left out.
-        detected: The list of sequences that were found without marks.
+        decision: The fate of each record.
+        splits: The files for each fate: TRAIN, and EVALUATION and TEST if requested.
+        rejects: The list of records that are left out.
+        detected: The list of detected untagged sequences.
     """
 
     source: TaskSource
@@ -72,17 +72,17 @@ class RecordWriter:
 
     @property
     def learnt(self) -> int:
-        """Rows that are written to learn from, repetitions included."""
+        """Number of training rows that are written, including repetitions."""
         return int((self.decision.often.astype(np.int64) * self.decision.index.rows).sum())
 
     def records(self) -> Iterator[None]:
-        """Writes everything, and pauses after each row that is written to learn from."""
+        """Writes everything, and yields after each training row."""
         for turn in range(max(1, int(self.decision.often.max(initial=0)))):
             for number in range(len(self.parts)):
                 yield from self._part(number, turn)
 
     def _part(self, number: int, turn: int) -> Iterator[None]:
-        """Writes a part: all of it in the first turn, then what is learnt from once more."""
+        """Writes a part: all of it in the first turn, only repeated training records later."""
         start, stop = self.decision.index.starts[number : number + 2]
         often = self.decision.often[start:stop]
         if turn and not (often > turn).any():
@@ -95,7 +95,7 @@ class RecordWriter:
             return
         self._count(part)
         fates, others = self.decision.fate[start:stop].tolist(), self.decision.other[start:stop].tolist()
-        faulty = dict(part.notes["rejects"])  # by place among all that was read
+        faulty = dict(part.notes["rejects"])  # by place among all records read
         for record, place in enumerate(part.arrays["place"].tolist()):
             while faulty and (first := next(iter(faulty))) <= place:
                 self.rejects.add(faulty.pop(first))
@@ -119,7 +119,7 @@ class RecordWriter:
     def _write(self, rows: _Rows, row: int, fate: Fate) -> None:
         arrays = rows.part.arrays
         start, stop = rows.bounds[row : row + 2]
-        # Copies: a slice that waits for its row would keep the whole part in memory.
+        # Copies, since a slice that waits for its row would keep the whole part in memory.
         ids, labels = arrays["ids"][start:stop].copy(), arrays["labels"][start:stop].copy()
         self.splits[fate].append(ids, labels, rows.texts[row])
         self.counts.tokens += arrays["kinds"][row]
@@ -131,12 +131,12 @@ class RecordWriter:
         return str(self.source.files[int(index["path"][record])].path), int(index["line"][record])
 
     def _list(self, fate: Fate, name: str, record: int, other: int) -> None:
-        """Lists a duplicate or a record that contradicts another one."""
+        """Lists a duplicate, or a record that contradicts another one."""
         (path, line), (first, first_line) = self._place(record), self._place(other)
         where = f"{first}:{first_line}"
         entry: dict[str, Any] = {"file": path, "line": line}
         if fate == Fate.DUPLICATE:
-            reason = f"question and answer are those of {where}"
+            reason = f"same question and answer as {where}"
             entry |= {"kind": "duplicate", "defect": defects.DUPLICATE, "reason": reason}
         elif fate == Fate.CONFLICT or self.source.task.conflicts == "list":
             reason = f"{where} answers the same question differently"
@@ -147,7 +147,7 @@ class RecordWriter:
         self.rejects.add(entry | {"id": name})
 
     def _count(self, part: Part) -> None:
-        """Counts what was read, and lists what was found without marks."""
+        """Counts the records of a part, and lists their detected sequences."""
         arrays, counts = part.arrays, self.counts
         counts.read += part.notes["read"]
         counts.repaired += int((arrays["repairs"] > 0).sum())
@@ -175,7 +175,7 @@ class _Rows:
 
 
 def write_interleaved(writers: Sequence[RecordWriter]) -> RecordCounts:
-    """Writes all records, those to learn from evenly mixed, and returns what was counted."""
+    """Writes all records, with the training records of all sources evenly mixed, and returns the counts."""
     learnt = [max(1, writer.learnt) for writer in writers]
     running = {number: writer.records() for number, writer in enumerate(writers)}
     done = [0] * len(writers)

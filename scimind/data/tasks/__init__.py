@@ -1,1 +1,1 @@
-"""Tasks: which fields a record has, what is asked and what is answered."""
+"""Tasks: the fields of a record, its question and its answer."""

@@ -1,4 +1,4 @@
-"""Conversations that are written already: taken as they are."""
+"""The task of ready-made conversations, which are used unchanged."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from scimind.tokenizer.tags import FORM_RUNS, UNESCAPED_TAGGED, bare_characters
 
 ROUNDS = "rounds"
 
-# The tag that sequences of a modality count as where they are written as added tokens.
+# The tag that a sequence written as added tokens counts as, by modality.
 _TAG_OF_FORMS = {"smiles": "smiles", "protein": "protein", "nucleotide": "dna"}
 
 
 def marked_sequences(text: str) -> list[tuple[str, str]]:
-    """Returns (tag, sequence) of all that stands in tags or in forms of added tokens; RNA in forms counts as DNA."""
+    """Returns (tag, sequence) for all sequences in tags or in forms of added tokens; RNA in forms counts as DNA."""
     found = [(match[1], match[2].strip()) for match in UNESCAPED_TAGGED.finditer(text)]
     for modality, tag in _TAG_OF_FORMS.items():
         if BRACKETS[modality][0] in text:
@@ -37,15 +37,15 @@ def marked_sequences(text: str) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class ConversationTask(Task):
-    """Conversation JSON: questions and answers as they are, with tags around sequences.
+    """Conversation JSON: questions and answers used unchanged, with sequences in tags.
 
-    Its entities are all sequences of a record together, or its first question where it has none.
+    The entity of a record is all its sequences together, or its first question if it has none.
     """
 
     def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
         """Yields the conversations of a file; see the base class."""
         if label is not None:
-            raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
+            raise DataError(f"{label}= gives a label, but task {self.name} has none; leave it out", path)
         for talk in read_conversations(path, notes=notes):
             if isinstance(talk, DataError):
                 yield talk
@@ -57,7 +57,7 @@ class ConversationTask(Task):
                 yield Row(talk.id, {ROUNDS: talk.rounds, "repairs": talk.repairs}, path, talk.line or 1)
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
-        """Returns what a conversation says; see the base class."""
+        """Returns the sample of a conversation; see the base class."""
         rounds, detected = values[ROUNDS], []
         if options.detect:
             wrapped = []
@@ -76,7 +76,7 @@ class ConversationTask(Task):
                     sequence = canonical_smiles(molecule)
                     group = group or (scaffold(molecule) if options.scaffolds else "")
                 except RecordError:
-                    pass  # a conversation may speak of what is no molecule
+                    pass  # a conversation may mention SMILES that are not valid
             names.append(sequence)
         *asked, answer = (text or "" for pair in rounds for text in pair)
         return Sample(

@@ -1,4 +1,4 @@
-"""Negatives that are made of positives."""
+"""Negatives that are made from positives."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ NEGATIVES = ("deepromoter",)
 
 
 def deepromoter_negative(sequence: str, seed: int) -> str:
-    """Returns a sequence of the same length in which 8 of 20 parts stay in place and 12 are random bases.
+    """Returns a sequence of the same length in which 8 of 20 parts stay in place and 12 become random bases.
 
     Args:
-        sequence: DNA of at least 20 letters; parts differ by at most one letter in length.
-        seed: Decides with the sequence which parts are kept and which bases are drawn.
+        sequence: DNA of at least 20 letters; the lengths of the parts differ by at most one letter.
+        seed: Seed that, together with the sequence, determines the parts that are kept and the bases that are drawn.
 
     Source: Oubounyt and others, DeePromoter: robust promoter predictor using deep learning, Frontiers in Genetics 10
     (2019), section 2.2.
@@ -38,12 +38,12 @@ def deepromoter_negative(sequence: str, seed: int) -> str:
 def with_negatives(
     rows: Iterator[Row | DataError], sequence_field: str, label_field: Field, seed: int
 ) -> Iterator[Row | DataError]:
-    """Yields rows; a row without a label is a positive, and is followed by the negative that is made of it.
+    """Yields rows; a row without a label is a positive, and is followed by the negative made from it.
 
     Args:
         rows: The rows of a file.
-        sequence_field: The field that holds the DNA.
-        label_field: Its first label is the positive, the second the negative.
+        sequence_field: Name of the field that holds the DNA.
+        label_field: The label field, whose first label is the positive and second the negative.
         seed: See `deepromoter_negative`.
     """
     label = label_field.name

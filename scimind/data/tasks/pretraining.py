@@ -1,4 +1,4 @@
-"""Next token prediction: plain text, SMILES lists and FASTA, without questions."""
+"""The task of next-token prediction: plain text, SMILES lists and FASTA, without questions."""
 
 from __future__ import annotations
 
@@ -31,17 +31,18 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class PretrainTask(Task):
-    """Records that are learnt whole, from BOS to EOS.
+    """Records that are trained on as a whole, from BOS to EOS.
 
-    What a file holds is told by `KIND=FILE`, or by its name: `.smi` and `.smiles` SMILES, one at the beginning of a
-    line; `.fa` and `.fasta` sequences, DNA where there are only its letters, then RNA, else protein; `.faa` protein;
-    `.fna` DNA. Other files are text, a record a line; `.json` and `.jsonl` hold objects with a `text`.
+    The kind of a file is given as `KIND=FILE`, or follows from its extension: `.smi` and `.smiles` hold one SMILES at
+    the beginning of each line; `.fa` and `.fasta` sequences, which are DNA if they have only its letters, else RNA if
+    they have only its letters, else protein; `.faa` protein; `.fna` DNA. Other files are text, one record per line;
+    `.json` and `.jsonl` hold objects with a `text`.
     """
 
     @classmethod
     def standard(cls) -> PretrainTask:
         """Returns the task that comes with the package."""
-        return cls("pretrain", metrics="language_model", description="Learn text, SMILES lists and FASTA as they are.")
+        return cls("pretrain", metrics="language_model", description="Train on text, SMILES lists and FASTA directly.")
 
     def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
         """Yields the records of a file; see the base class."""
@@ -61,7 +62,7 @@ class PretrainTask(Task):
             yield row if isinstance(row, DataError) else replace(row, values={**row.values, "kind": kind})
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
-        """Returns what is learnt of a record; see the base class."""
+        """Returns the sample of a record; see the base class."""
         kind, raw = values["kind"], values["content"]
         if kind == "fasta":
             kind = _kind_of(raw)
@@ -84,7 +85,7 @@ class PretrainTask(Task):
 
 
 def _kind_of(raw: str) -> str:
-    """Returns the kind of a sequence by its letters."""
+    """Returns the kind of a sequence, judged by its letters."""
     for kind in ("dna", "rna", "protein"):
         try:
             clean_sequence(kind, raw)
@@ -99,7 +100,7 @@ def _line_rows(path: Path, lines: Iterator[str], *, first_word: bool) -> Iterato
         if not text.strip():
             continue
         if len(text) > LONGEST_LINE:
-            reason = f"the line has more than {LONGEST_LINE:,} characters; cut it up"
+            reason = f"the line has more than {LONGEST_LINE:,} characters; split it"
             yield RecordError(LONG_LINE, reason, path, number, text)
         elif (broken := broken_byte(text)) is not None:
             yield RecordError(ENCODING, broken, path, number)
@@ -114,7 +115,7 @@ def _json_rows(path: Path, start: str, blocks: Iterator[str]) -> Iterator[Row | 
             continue
         line, fields = value
         if not isinstance(fields, dict) or not isinstance(fields.get("text"), str):
-            yield DataError("a record must be an object with a text", path, line, json.dumps(fields))
+            yield DataError('a record must be an object with a "text"', path, line, json.dumps(fields))
         elif (broken := broken_byte(fields["text"])) is not None:
             yield RecordError(ENCODING, broken, path, line)
         else:

@@ -1,4 +1,4 @@
-"""A task's files, in any supported form, as conversations."""
+"""Reads the files of a task, in any supported format, as conversations."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from scimind.errors import DataError
 def read_records(
     task: str | Task, path: str | Path, options: FieldOptions | None = None
 ) -> Iterator[Conversation | DataError]:
-    """Yields the records of a file as conversations; a faulty one is yielded as its error, and the next one follows.
+    """Yields the records of a file as conversations; a faulty record is yielded as its error, and reading continues.
 
     Args:
         task: A task or its name, see `find_task`.
         path: The file.
-        options: How fields are read; by default molecules are taken as they are.
+        options: How fields are read; by default molecules are not checked.
 
     Raises:
         DataError: The file as a whole cannot be read.
-        SciMindError: An unknown task.
+        SciMindError: The task is unknown.
     """
     task, options = find_task(task), options or FieldOptions(molecules="as-is")
     for row in task.rows(Path(path), None, FileNotes(), options):

@@ -1,4 +1,4 @@
-"""Tasks by name: those that come with the package, and those of a user's YAML or Python file."""
+"""Finds tasks by name: those shipped with the package, and those in a user's YAML or Python file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TASKS = (
 )
 
 _TEXT = Value(str, filled=True)
-_WORDS = Items(Value(), default=())  # numbers and truth values count as the words they are written with
+_WORDS = Items(Value(), default=())  # numbers and booleans count as the words they are written as
 _FIELD = Section(
     {
         "kind": Value(str, "text", choices=tuple(KINDS)),
@@ -79,11 +79,11 @@ def find_task(name: str | Path | Task) -> Task:
     """Returns a task.
 
     Args:
-        name: One of `TASKS`; the path of a `.yaml` that describes one; the path of a `.py` file whose `TASK` is one; or
-            a task, which is returned as it is.
+        name: One of `TASKS`; the path of a `.yaml` file that defines a task; the path of a `.py` file whose `TASK` is
+            one; or a task, which is returned unchanged.
 
     Raises:
-        ConfigError: The file's keys or values are faulty; all faults are named.
+        ConfigError: Keys or values in the file are wrong; all faults are listed.
         SciMindError: There is no such task or file.
     """
     if isinstance(name, Task):
@@ -103,17 +103,17 @@ def find_task(name: str | Path | Task) -> Task:
 @cache
 def _built_in(name: str) -> Task:
     if name == "conversation":
-        return ConversationTask(name, description="Conversation JSON, as it is.")
+        return ConversationTask(name, description="Train on conversation JSON directly.")
     if name == "pretrain":
         return PretrainTask.standard()
     return load_task(FOLDER / f"{name}.yaml")
 
 
 def load_task(path: Path) -> Task:
-    """Returns the task that a YAML file describes.
+    """Returns the task that a YAML file defines.
 
     Raises:
-        ConfigError: The file cannot be read or is faulty; all faults are named.
+        ConfigError: The file cannot be read or is faulty; all faults are listed.
     """
     faults = Faults(_TASK)
     tree = _TASK.check(read_file(path, "name: my_task", f"{FOLDER}/"), "", faults)
@@ -124,7 +124,7 @@ def load_task(path: Path) -> Task:
 
 
 def _broken_rules(tree: Mapping[str, Any]) -> Iterator[str]:
-    """Yields a sentence for each part of a checked task that does not fit another; what has a fault is missing."""
+    """Yields a sentence for each part of a checked task that contradicts another; faulty settings are missing."""
     output = tree.get("output", {})
     choices = _words(output.get("choices", ()))
     positive = output.get("positive")
@@ -136,17 +136,17 @@ def _broken_rules(tree: Mapping[str, Any]) -> Iterator[str]:
     for template in ("question", "answer"):
         for place in PLACE.findall(tree.get(template, "")):
             if place not in (*fields, "choices"):
-                yield f"{template} has {{{place}}}, which is none of the fields {', '.join(fields)}"
+                yield f"{template} uses {{{place}}}, which is not one of the fields {', '.join(fields)}"
     for setting, names in (("headerless", tree.get("headerless", ())), ("key", [tree.get("key")])):
         for name in names:
             if name and name not in fields:
                 yield f"{setting} ({name!r}) must be one of {', '.join(fields)}"
     if tree.get("negatives") and not any(len(spec.get("labels", ())) == 2 for spec in fields.values()):
-        yield "negatives need a field of kind label with two labels; give it"
+        yield "negatives need a field of kind label with two labels; add one"
 
 
 def _build(tree: Mapping[str, Any]) -> Task:
-    """Returns the task that a checked tree describes."""
+    """Returns the task that a checked tree defines."""
     output = tree["output"]
     return Task(
         name=tree["name"],
@@ -180,7 +180,7 @@ def _words(values: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _import_task(path: Path) -> Task:
-    """Returns `TASK` of a Python file, imported under its own name, so that other processes can import it as well."""
+    """Returns `TASK` of a Python file, imported under the file's name so that other processes can import it too."""
     if not path.is_file():
         raise SciMindError(f"{path}: no such file; check the path")
     folder = str(path.resolve().parent)
@@ -188,8 +188,8 @@ def _import_task(path: Path) -> Task:
         sys.path.append(folder)
     module = importlib.import_module(path.stem)
     if Path(module.__file__ or "").resolve() != path.resolve():
-        raise SciMindError(f"{path}: another module is called {path.stem}; rename the file")
+        raise SciMindError(f"{path}: another module is named {path.stem}; rename the file")
     task = getattr(module, "TASK", None)
     if not isinstance(task, Task):
-        raise SciMindError(f"{path}: needs TASK = a scimind.data.Task; define it")
+        raise SciMindError(f"{path}: does not define TASK as a scimind.data.Task; add it")
     return task

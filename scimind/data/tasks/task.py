@@ -1,4 +1,4 @@
-"""A task: how a raw record becomes a question and its answer, how an output is read back, which metrics apply."""
+"""Tasks: how a raw record becomes a question and an answer, how an output is read, which metrics apply."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ MOST_SEEDS = 2**31 - 1
 
 @dataclass(frozen=True)
 class Sample:
-    """What a raw record says.
+    """The question and answer, or the text, that a raw record becomes.
 
     Args:
-        rounds: Question and answer, or several of them; none where `text` is all.
-        text: What is learnt as it is, without a question.
-        entity: What must not stand in two splits: canonical SMILES, the exact sequence, the question's text.
-        tag: `smiles`, `protein`, `dna` or `rna` of the entity; empty for text.
-        group: The entity's scaffold, where it is asked for and there is one.
-        question: What is equal for two records that ask the same.
-        answer: What is equal for two records that answer the same.
-        variants: The rounds with molecules spelled at random.
-        text_variants: The text likewise.
-        repairs: Doubled backslashes that were made single.
-        detected: Sequences that were found without marks.
-        label: The answer, where it is one of few.
+        rounds: One or several pairs of question and answer; empty if there is only a `text`.
+        text: Text that is trained on without a question.
+        entity: What must not be in two splits: a canonical SMILES, an exact sequence, the text of the question.
+        tag: `smiles`, `protein`, `dna` or `rna`, for the entity; empty for text.
+        group: The scaffold of the entity, if requested and if there is one.
+        question: A form of the question that is equal for records that ask the same.
+        answer: A form of the answer that is equal for records that answer the same.
+        variants: The rounds with random SMILES.
+        text_variants: The text with random SMILES.
+        repairs: Number of doubled backslashes that were made single.
+        detected: Detected untagged sequences.
+        label: The answer, if it is a label.
     """
 
     rounds: tuple[Round, ...] = ()
@@ -62,20 +62,22 @@ class Sample:
 
 @dataclass(frozen=True)
 class Task:
-    """A task that templates and fields describe; a subclass may read and build its records in another way.
+    """A task defined by templates and fields; a subclass may read and build its records in another way.
 
     Args:
-        name: What `--task` calls it.
-        question: The question, with fields in braces; `{choices}` stands for the output's choices.
+        name: The name for `--task`.
+        question: The question, with fields in braces; `{choices}` stands for the choices of the output.
         answer: The answer, likewise.
         fields: The fields of a raw record.
-        key: The field that must not stand in two splits; by default the first that is no text, else the first.
+        key: The field whose values must not be in two splits; by default the first molecule or sequence, else the
+            first field.
         headerless: The fields of a file without a header, in order.
-        output: How an answer is read back.
+        output: The kind of answer, and how it is read.
         metrics: The group of metrics that scores outputs, one of `GROUPS`; empty for none.
-        conflicts: Records that ask the same and answer differently: `keep` them, keep and `list` them, or `drop` them.
-        negatives: How files that carry no label get negatives, by name; see `negatives`.
-        description: A sentence for people.
+        conflicts: What to do with records that ask the same but answer differently: `keep` them, keep and `list` them,
+            or `drop` them.
+        negatives: Name of the method that makes negatives for files without labels, see `negatives`; empty for none.
+        description: A sentence for readers.
     """
 
     name: str
@@ -92,7 +94,7 @@ class Task:
 
     @property
     def columns(self) -> Columns:
-        """Where the fields are found in a table."""
+        """The columns of the fields in a table."""
         return Columns(
             names={spec.name: spec.columns for spec in self.fields},
             fallback={spec.name: spec.fallback for spec in self.fields if spec.fallback},
@@ -102,7 +104,7 @@ class Task:
 
     @property
     def key_field(self) -> str:
-        """The field that decides about splits."""
+        """The name of the field that decides about splits."""
         kinds = [spec.name for spec in self.fields if spec.kind in SEQUENCE_KINDS] or [self.fields[0].name]
         return self.key or kinds[0]
 
@@ -122,13 +124,13 @@ class Task:
         return next((spec for spec in self.fields if spec.kind == "label"), None)
 
     def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
-        """Yields the raw records of a file; a faulty one is yielded as its error.
+        """Yields the raw records of a file; a faulty record is yielded as its error.
 
         Args:
             path: The file.
-            label: The label of all its records, where the user gives one for the file.
-            notes: Filled with what was mended in the file.
-            options: The seed of negatives.
+            label: The label of all its records, if the user gives one for the file.
+            notes: Filled with the repairs made to the file.
+            options: How fields are read; its seed is used for negatives.
 
         Raises:
             DataError: The file as a whole cannot be read.
@@ -137,7 +139,7 @@ class Task:
         if labels is not None and (label is not None or self.negatives):
             columns = Columns(columns.names, columns.fallback, columns.optional | {labels.name}, columns.headerless)
         if label is not None and labels is None:
-            raise DataError(f"{label}= gives a label, and task {self.name} has none; leave it out", path)
+            raise DataError(f"{label}= gives a label, but task {self.name} has none; leave it out", path)
         rows = read_rows(path, columns, notes)
         if label is not None and labels is not None:
             return (_with(row, labels.name, label) for row in rows)
@@ -146,10 +148,10 @@ class Task:
         return rows
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
-        """Returns what a raw record says.
+        """Returns the sample of a raw record.
 
         Args:
-            values: The row's values, by field.
+            values: The values of the row, by field.
             options: How fields are read.
 
         Raises:
@@ -175,21 +177,21 @@ class Task:
         """Returns the question of the task.
 
         Args:
-            values: The raw value of each field that the question holds: plain text, a SMILES, a sequence.
+            values: The raw value of each field in the question: plain text, a SMILES, a sequence.
 
         Raises:
-            RecordError: One is empty or faulty.
-            DataError: One is missing.
+            RecordError: A value is empty or faulty.
+            DataError: A value is missing.
         """
         shown = {}
         for spec in self.asked_fields:
             if spec.name not in values and not spec.optional:
-                raise DataError(f"task {self.name} asks with a {spec.name}; give it")
+                raise DataError(f"the question of task {self.name} needs the {spec.name}; give it")
             shown[spec.name] = read_field(spec, values.get(spec.name), FieldOptions(molecules="as-is")).shown
         return self._fill(self.question, shown)
 
     def place_of(self, name: str) -> int:
-        """Returns where a field's own text begins in a question whose other fields are empty."""
+        """Returns the position at which a field's text begins in a question whose other fields are empty."""
         spec = next(spec for spec in self.asked_fields if spec.name == name)
         before = self.question.partition(f"{{{name}}}")[0]
         tag = opening_tag(spec.kind) if spec.kind in SEQUENCE_KINDS else ""
@@ -207,7 +209,7 @@ class Task:
         return PLACE.sub(lambda place: texts[place[1]] if place[1] in texts else place[0], template)
 
     def _variants(self, read: Mapping[str, FieldValue], options: FieldOptions) -> Iterator[tuple[Round, ...]]:
-        """Yields the record with its molecules spelled at random, as often as the options say, each once."""
+        """Yields the record with random SMILES, as many distinct ones as the options request."""
         molecules = {name: value for name, value in read.items() if value.molecule is not None}
         if not options.randomised or not molecules:
             return
@@ -225,7 +227,7 @@ class Task:
 
 
 def _with(row: Row | DataError, name: str, value: object) -> Row | DataError:
-    """Returns a row with one more value; an error as it is."""
+    """Returns a row with an additional value; an error is returned unchanged."""
     if isinstance(row, DataError):
         return row
     return Row(row.id, {**row.values, name: value}, row.path, row.line)

@@ -1,4 +1,4 @@
-"""`scimind check`: the resolved configuration and what it costs, without MindSpore."""
+"""`scimind check`: the resolved configuration and its costs, without MindSpore."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_costs_of_the_nano_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line.split() == ["total", "1,590,400"] for line in lines)
     assert any(line.startswith("smiles") and "8/16" in line and "0.50 dense" in line for line in lines)
     assert "1 x CPU" in lines
-    assert "global batch 16 records, up to 2,560 tokens a step" in lines
+    assert "global batch 16 records, up to 2,560 tokens per step" in lines
     assert any(line.startswith("optimizer") for line in lines)
 
 
@@ -64,7 +64,7 @@ def memory_lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[st
     return lines[first : lines.index("", first)]
 
 
-def test_whether_cards_are_large_enough(capsys: pytest.CaptureFixture[str]) -> None:
+def test_cards_are_large_enough_or_not(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(ROOT / "configs" / "scimind_7b_finetune_910b.yaml")
     fits = memory_lines(capsys, "--config", path, "--runner_config.batch_size=4")
     assert any(line.startswith("fits") and "32 GB" in line for line in fits)
@@ -74,7 +74,7 @@ def test_whether_cards_are_large_enough(capsys: pytest.CaptureFixture[str]) -> N
     assert any("context.max_device_memory (58GB)" in line for line in lines)
 
 
-def test_the_stage_that_is_the_fullest_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_fullest_stage_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(ROOT / "configs" / "scimind_7b_finetune.yaml")
     assert memory_lines(capsys, "--config", path)[0].endswith("run_mode finetune, stage 3 of the pipeline")
 

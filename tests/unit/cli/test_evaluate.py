@@ -39,7 +39,7 @@ def test_scores_are_written_and_printed(predictions, tmp_path, capsys):
     assert [row[header.index("exact")] for row in rows] == ["true", "false", "false", "true"]
     printed = capsys.readouterr().out
     assert "validity" in printed
-    assert "0.7500 as the published script counts" in printed
+    assert "0.7500 as computed by the published script" in printed
     assert "not computed: novelty" in printed
 
 
@@ -100,7 +100,7 @@ def test_a_submission_needs_no_references(tmp_path, capsys):
             "/proc/none/m.json: cannot be",
         ),
         (["--task", "text2smiles", "--rank", "one.json"], "--rank needs"),
-        (["--task", "promoter", "--predictions", "P", "--submission", "s.zip"], "--submission is of captions"),
+        (["--task", "promoter", "--predictions", "P", "--submission", "s.zip"], "--submission works with captions"),
     ],
 )
 def test_a_mistake_ends_in_one_line(predictions, capsys, arguments, match):

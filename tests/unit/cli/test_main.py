@@ -1,4 +1,4 @@
-"""The command as a user meets it: verbs, exit status, one-line errors, and nothing loaded before its time."""
+"""The command from a user's view: verbs, exit status, one-line errors, and nothing loaded before it is needed."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_interruption_is_one_line_with_status_130(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "scimind: stopped\n"
 
 
-def test_fault_of_ours_keeps_its_traceback() -> None:
+def test_fault_of_the_program_keeps_its_traceback() -> None:
     def body() -> int:
         raise ZeroDivisionError
 
@@ -121,7 +121,7 @@ def test_fault_of_ours_keeps_its_traceback() -> None:
         guarded("scimind", body)
 
 
-def test_reader_that_leaves_is_no_fault() -> None:
+def test_closed_pipe_is_not_a_fault() -> None:
     code = "import sys; from scimind.cli import main; sys.exit(main())"
     command = f'"{sys.executable}" -c "{code}" check --config "{NANO}" | head -n 1'
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

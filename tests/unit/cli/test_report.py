@@ -40,7 +40,7 @@ def test_metrics_and_items_of_an_evaluation_are_shown(predictions, metrics, tmp_
     assert report("--predictions", predictions, "--metrics", metrics, "--output", page) == 0
     assert "4 items" in capsys.readouterr().out
     whole = page.read_text()
-    # Without the table, the items are scored again, to the same page; a fresh evaluation has the same items too.
+    # Without the table, the items are scored again, with the same page; a fresh evaluation has the same items too.
     (tmp_path / "items.jsonl").unlink()
     assert report("--predictions", predictions, "--metrics", metrics, "--output", page) == 0
     assert page.read_text() == whole
@@ -75,7 +75,7 @@ def test_training_and_experts_are_shown(predictions, metrics, tmp_path):
     [
         ([], "no predictions"),
         (["--predictions", "P"], "no task"),
-        (["--predictions", "P", "--task", "text2smiles", "--items", "i.jsonl"], "--items goes with --metrics"),
+        (["--predictions", "P", "--task", "text2smiles", "--items", "i.jsonl"], "--items needs --metrics"),
         (["--predictions", "P", "--task", "text2smiles", "--drawings", "-1"], "--drawings (-1)"),
         (["--predictions", "none.jsonl", "--task", "text2smiles"], "none.jsonl: no such file"),
         (["--predictions", "P", "--metrics", "none.json"], "none.json: no such file"),

@@ -1,4 +1,4 @@
-"""Options under MindFormers' names become settings; both commands understand the same."""
+"""Options under MindFormers' names become settings; both commands accept the same ones."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_option_reaches_its_setting() -> None:
     assert list(found.values()) == ["a", "b", "c", "d", 7, 1, "CPU", False, True, True, 2, 64, True, 3, 9]
 
 
-def test_mindformers_own_names_are_understood() -> None:
+def test_mindformers_own_names_are_accepted() -> None:
     config = config_of("--config", TRAIN, "--train_dataset_dir", "a", "--eval_dataset_dir", "b")
     assert config.at("train_dataset.data_loader.dataset_dir") == "a"
     assert config.at("eval_dataset.data_loader.dataset_dir") == "b"
@@ -93,10 +93,10 @@ def test_predict_needs_prompts_and_a_place_for_answers(capsys: pytest.CaptureFix
     assert run_scimind.main(["--config", PREDICT, "--run_mode", "predict"]) == 2
     assert capsys.readouterr().err.startswith("run_scimind.py: error: no prompts; give --predict_data FILE")
     assert cli.main(["predict", "--config", PREDICT, "--predict_data", "x"]) == 2
-    assert "no place for the answers; give --save_file FILE" in capsys.readouterr().err
+    assert "no output file; give --save_file FILE" in capsys.readouterr().err
 
 
-def test_mode_must_come_from_somewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_mode_is_required(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = Path(TRAIN).read_text(encoding="utf-8").replace("run_mode: finetune\n", "")
     (tmp_path / "run.yaml").write_text(text, encoding="utf-8")
     assert run_scimind.main(["--config", str(tmp_path / "run.yaml")]) == 2

@@ -1,4 +1,4 @@
-"""What the tests of configurations share."""
+"""Helpers shared by the tests of configurations."""
 
 from __future__ import annotations
 

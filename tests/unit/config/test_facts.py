@@ -1,4 +1,4 @@
-"""Facts of a run that several parts ask for."""
+"""Facts about a run that several parts need."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_last_stages_first_worker_reports() -> None:
     assert whole.reporting_rank(8) == 0
 
 
-def test_settings_are_checked_for_what_is_done() -> None:
+def test_settings_are_checked_for_the_run_mode() -> None:
     checked = RunConfig(
         {**MODEL, "run_mode": "eval", "eval_dataset": {"data_loader": {"type": "MindDataset", "dataset_dir": "data"}}}
     )

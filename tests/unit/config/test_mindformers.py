@@ -1,4 +1,4 @@
-"""What MindFormers gets to set devices up and to build a model."""
+"""The configuration that MindFormers gets to set up devices and build a model."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_each_row_has_its_places_in_the_cache() -> None:
     assert model["num_blocks"] == 3 * 7
 
 
-def test_the_parallel_mode_is_said_where_a_configuration_leaves_it_open() -> None:
+def test_the_parallel_mode_is_set_if_a_configuration_leaves_it_open() -> None:
     path = CONFIGS / "scimind_nano_finetune.yaml"
     assert model_tree(load_config(path, ["use_parallel=True"]), batch_size=1)["parallel"] == {"parallel_mode": 0}
     assert "parallel" not in model_tree(load_config(path), batch_size=1)

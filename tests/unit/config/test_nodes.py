@@ -1,4 +1,4 @@
-"""Nodes: what each takes, what it makes of it, and what it says of all else."""
+"""Nodes: the values that each accepts, their final form, and the faults of all others."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def test_right_values_take_their_final_form(node: Node, value: Any, expected: An
         (Items(TEXT), ["a", 1], "x.1 (1) must be text"),
         (Named(TEXT), "a", "x ('a') must be names with values"),
         (Named(TEXT), {}, "x ({}) must be names with values"),
-        (Named(TEXT), {True: "a"}, "x ({True: 'a'}) must be names with values; a name is text, in quotes if need be"),
+        (Named(TEXT), {True: "a"}, "x ({True: 'a'}) must be names with values; put names that are not text in quotes"),
         (Named(TEXT), {"a": 1}, "x.a (1) must be text"),
         (Section({"a": TEXT}), 3, "x (3) must be a section with names such as a"),
         (Section({"a": TEXT}, required=("a",)), {}, "x.a is missing; give it a value"),
         (Section({"a": TEXT}, open=True), {"a": 1}, "x.a (1) must be text"),
-        (Typed({"A": Section({})}), {"type": "B"}, "x.type (B) is not known here; the nearest valid type is A"),
+        (Typed({"A": Section({})}), {"type": "B"}, "x.type (B) is not supported here; the nearest valid type is A"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_rule(node: Node, value: Any, fault: str) -> None:
@@ -81,7 +81,7 @@ def test_a_wrong_value_is_named_with_its_rule(node: Node, value: Any, fault: str
     assert result is INVALID or result == {}
 
 
-def test_truth_does_not_mix_with_numbers() -> None:
+def test_booleans_are_not_numbers() -> None:
     faults = Faults(Value(float))
     Value(float).check(True, "name", faults)
     Value(bool).check(1, "name", faults)

@@ -1,4 +1,4 @@
-"""YAML files, the base that one stands on, and overrides."""
+"""YAML files, their bases, and overrides."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def test_missing_file_folder_and_binary_file(tmp_path: Path) -> None:
     assert "cannot be read" in faults_of(path=tmp_path)
     binary = tmp_path / "weights.yaml"
     binary.write_bytes(b"\xff\xfe\x00")
-    assert "not text in UTF-8" in faults_of(path=binary)
+    assert "not UTF-8 text" in faults_of(path=binary)
 
 
-def test_a_file_stands_on_its_base(tmp_path: Path) -> None:
+def test_a_file_is_merged_over_its_base(tmp_path: Path) -> None:
     base = ROOT / "configs" / "scimind_nano_finetune.yaml"
     text = f"base: {base}\nseed: 9\ntrain_dataset: {{data_loader: {{dataset_dir: a}}}}\ncallbacks: []\n"
     (tmp_path / "middle.yaml").write_text(text)
@@ -65,7 +65,7 @@ def test_a_file_stands_on_its_base(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_faulty_base_is_told(tmp_path: Path, text: str, message: str) -> None:
+def test_a_faulty_base_is_reported(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(written(tmp_path, text))
 
@@ -73,11 +73,11 @@ def test_a_faulty_base_is_told(tmp_path: Path, text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["--callbacks.7.type=x"], "callbacks is a list of 2; name an item by its place"),
+        (["--callbacks.7.type=x"], "callbacks is a list of 2; give the number of an item"),
         (["--seed.first=1"], "seed (0) is a setting, not a section"),
         (["--seed=[1"], "not valid YAML"),
-        (["--seed"], "'--seed' is no override; write --section.name=value"),
+        (["--seed"], "'--seed' is not an override; write --section.name=value"),
     ],
 )
-def test_faulty_override_is_told(overrides: list[str], message: str) -> None:
+def test_a_faulty_override_is_reported(overrides: list[str], message: str) -> None:
     assert message in faults_of(*overrides)

@@ -34,25 +34,25 @@ def test_counts_active_experts():
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "fault"),
     [
         ({"router": "modalty"}, "router ('modalty') must be one of"),
-        ({"experts_per_token": {"text": 17}}, "experts_per_token.text (17) must lie in 0 … num_experts (16)"),
+        ({"experts_per_token": {"text": 17}}, "experts_per_token.text (17) must be in 0 … num_experts (16)"),
         ({"experts_per_token": {"smile": 2}}, "'smile'"),
-        ({"expert_sets": {"text": [0, 16]}}, "expert_sets.text names expert 16; experts are 0 … 15"),
+        ({"expert_sets": {"text": [0, 16]}}, "expert_sets.text names expert 16; experts must be in 0 … 15"),
         ({"expert_sets": {"text": ["a"]}}, "'a'"),
         ({"expert_sets": [1, 2]}, "expert_sets ([1, 2]) must give a value for each modality"),
         ({"intermediate_size": 100}, "intermediate_size (100) must be a multiple of num_experts (16)"),
         ({"num_experts": 0}, "num_experts (0)"),
-        ({"router": "learned", "balance_weight": -1}, "balance_weight (-1) must be a number of at least 0"),
-        ({"router": "activation", "balance_weight": 0.1}, "balance_weight (0.1) works with router learned only"),
+        ({"router": "learned", "balance_weight": -1}, "balance_weight (-1) must be a number, at least 0"),
+        ({"router": "activation", "balance_weight": 0.1}, "balance_weight (0.1) only works with router learned"),
         ({"modality_ranges": RANGES, "vocab_size": 60}, "60"),
     ],
 )
-def test_faults_are_named(given, told):
+def test_faults_are_named(given, fault):
     with pytest.raises(ConfigError) as caught:
         RoutingSettings.create(**given)
-    assert told in str(caught.value)
+    assert fault in str(caught.value)
 
 
 def test_all_faults_come_at_once():

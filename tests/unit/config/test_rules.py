@@ -1,4 +1,4 @@
-"""Settings that each are right, but not together."""
+"""Settings that are each valid, but not in combination."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from tests.unit.config.support import MODEL, ROOT, faults_of
     [
         ([MODEL + "num_experts=10"], "intermediate_size (512) must be a multiple of num_experts (10)"),
         ([MODEL + "hidden_size=130"], "hidden_size (130) must be a multiple of num_heads (4)"),
-        ([MODEL + "hidden_size=132"], "must be even for rotary positions"),
+        ([MODEL + "hidden_size=132"], "must be even for rotary embedding"),
         ([MODEL + "n_kv_heads=3"], "num_heads (4) must be a multiple of n_kv_heads (3)"),
         ([MODEL + "eos_token_id=2112"], "eos_token_id (2112) must be below vocab_size (2112)"),
-        ([MODEL + "expert_sets.text=[0..16]"], "model.model_config.expert_sets.text names expert 16; experts are 0"),
+        (
+            [MODEL + "expert_sets.text=[0..16]"],
+            "model.model_config.expert_sets.text names expert 16; experts must be in 0",
+        ),
         ([MODEL + "expert_sets.text=[-1]"], "expert_sets.text names expert -1"),
         ([MODEL + "expert_sets.text=[]"], "expert_sets.text leaves text without experts"),
-        ([MODEL + "experts_per_token.text=17"], "experts_per_token.text (17) must lie in 0"),
+        ([MODEL + "experts_per_token.text=17"], "experts_per_token.text (17) must be in 0"),
         (
             [MODEL + "router=activation", MODEL + "experts_per_token.protein=0"],
             "experts_per_token.protein leaves protein without experts",

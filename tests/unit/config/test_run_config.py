@@ -1,4 +1,4 @@
-"""A run's configuration: what is understood, filled in and written."""
+"""The configuration of a run: what is accepted, filled in and written."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_values_take_their_final_form(tmp_path: Path) -> None:
     assert config.at("no.such.place", "default") == "default"
 
 
-def test_generation_settings_are_understood_in_mindformers_places(tmp_path: Path) -> None:
+def test_generation_settings_are_accepted_in_mindformers_places(tmp_path: Path) -> None:
     tree: dict[str, Any] = yaml.safe_load(NANO.read_text(encoding="utf-8"))
     tree["model"]["model_config"].update(do_sample=True, top_k=3)
     tree["predict_batch_size"] = 5
@@ -114,7 +114,7 @@ def test_unwritable_place_is_a_users_mistake(tmp_path: Path) -> None:
         load_config(NANO).save(tmp_path / "file" / "resolved.yaml")
 
 
-def test_settings_of_a_training_answer_with_a_cache() -> None:
+def test_training_settings_predict_with_a_cache() -> None:
     assert load_config(NANO).model_config["use_past"] is False
     assert load_config(NANO, ["run_mode=predict", "generation.max_new_tokens=9"]).model_config["use_past"] is True
     evaluated = load_config(NANO, ["run_mode=eval"])

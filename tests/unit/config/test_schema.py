@@ -1,4 +1,4 @@
-"""Faults: where an unknown key belongs, by the schema that is being checked and by no other."""
+"""Faults suggest where an unknown key belongs, by the schema that is being checked and no other."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_shortest_home_comes_first() -> None:
         ({1: 2}, "1 is not a setting; the nearest valid one is "),
     ],
 )
-def test_an_unknown_key_is_told_where_it_belongs(tree: dict[object, object], fault: str) -> None:
+def test_an_unknown_key_gets_the_place_where_it_belongs(tree: dict[object, object], fault: str) -> None:
     faults = Faults(ROOT)
     ROOT.check(tree, "", faults)
     assert len(faults) == 1
@@ -53,7 +53,7 @@ def test_an_unknown_key_is_told_where_it_belongs(tree: dict[object, object], fau
 
 
 def test_a_schema_knows_no_other() -> None:
-    """`epochs` is a setting of a run, and here it is not."""
+    """`epochs` is a setting of a run, but not of this schema."""
     other = Section({"name": Value(str)})
     faults = Faults(other)
     other.check({"epochs": 1}, "", faults)

@@ -1,4 +1,4 @@
-"""Names of what comes with the package, from any folder."""
+"""Files that come with the package can be named from any folder."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_configuration_may_have_a_shipped_one_as_its_base(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("name", ["unknown", "tasks/unknown", "../configs"])
-def test_a_name_that_is_neither_gets_the_names_there_are(name: str) -> None:
+def test_an_unknown_name_gets_a_list_of_the_existing_ones(name: str) -> None:
     with pytest.raises(ConfigError, match=f"^{name}: no such file or shipped .*scimind_nano_predict, .*tasks/moa"):
         load_config(name)
 

@@ -1,4 +1,4 @@
-"""A file with every defect: all are found and listed, the rest is prepared."""
+"""In a file with every defect, all are found and listed, and the rest is prepared."""
 
 import gzip
 import json
@@ -72,7 +72,7 @@ def test_every_defect_of_molecules_is_listed_and_the_rest_prepared(codec, write,
     }
     assert summary.defects.keys() <= set(DEFECTS)
     # The twin: strict, the first of them ends it.
-    with pytest.raises(DataError, match=r"bad\.tsv:3: RDKit cannot parse the SMILES \(the spelling is none\)"):
+    with pytest.raises(DataError, match=r"bad\.tsv:3: RDKit cannot parse the SMILES \(not valid SMILES syntax\)"):
         prepare("smiles2text", [path], tmp_path / "strict", on_bad="stop", **given)
 
 
@@ -96,12 +96,12 @@ def test_an_open_quote_costs_one_line(codec, write, tmp_path):
     assert summary.written == 2
 
 
-def test_a_broken_list_costs_what_is_behind(codec, write, tmp_path):
+def test_a_broken_list_costs_the_records_after_the_fault(codec, write, tmp_path):
     rows = [json.dumps({"molecule": "C" * n, "caption": "x"}) for n in (1, 2)]
     paths = [write("a.json", f"[{rows[0]},\n{{"), write("b.json", f"[{rows[1]}]")]
     summary = prepare("smiles2text", paths, tmp_path, codec=codec, seq_length=60, on_bad="skip", progress=False)
     (entry,) = rejects(tmp_path, "smiles2text")
-    assert summary.written == 2 and entry["line"] == 2 and "the rest of the file is left out" in entry["reason"]
+    assert summary.written == 2 and entry["line"] == 2 and "the rest of the file was left out" in entry["reason"]
 
 
 def test_compressed_utf16_and_parquet_files(codec, write, tmp_path):
@@ -120,7 +120,7 @@ def test_compressed_utf16_and_parquet_files(codec, write, tmp_path):
         prepare("smiles2text", [path], out, codec=codec, seq_length=60, name="x", progress=False)
         (talk,) = read_conversations(out / "x.json")
         assert talk.rounds[0].answer == "An é."
-    with pytest.raises(DataError, match="is no whole gzip file"):
+    with pytest.raises(DataError, match="is a truncated or corrupt gzip file"):
         prepare("smiles2text", [write("c.gz", gzip.compress(text.encode())[:-9])], out, codec=codec, on_bad="stop")
-    with pytest.raises(DataError, match="is no whole parquet file"):
+    with pytest.raises(DataError, match="is a truncated or corrupt parquet file"):
         prepare("smiles2text", [write("c.parquet", b"PAR1 and no more")], out, codec=codec, on_bad="stop")

@@ -1,4 +1,4 @@
-"""Both forms of the command line, and what they refuse."""
+"""Both forms of the command line, and what they reject."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_pipelines_last_stage_reports(tmp_path: Path) -> None:
         ("--config 7B --workers 4", "asks for 8 devices .* the job has 4 workers"),
     ],
 )
-def test_a_mistake_is_told_before_anything_starts(command: str, message: str) -> None:
+def test_a_mistake_is_reported_before_anything_starts(command: str, message: str) -> None:
     with pytest.raises(SciMindError, match=message):
         job_of(command)
 
@@ -125,7 +125,7 @@ def test_a_port_in_use_is_reported_or_another_is_taken() -> None:
             choose_port(replace(job, port=port))
     assert choose_port(replace(job, port=port)) == port
     assert 1024 <= choose_port(job) <= 65535
-    # On other servers than the first nothing is looked for.
+    # Servers other than the first do not check anything.
     assert choose_port(replace(job, node_rank=1, master="192.0.2.77", port=9000)) == 9000
     with pytest.raises(SciMindError, match="is not an address of this server"):
         choose_port(replace(job, master="192.0.2.77", port=9000))

@@ -1,4 +1,4 @@
-"""HCCL's rank table: written, read, and every broken rule told."""
+"""HCCL's rank table is written and read, and every broken rule is reported."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_table_is_what_the_documentation_of_hccl_shows() -> None:
     }
 
 
-def test_ranks_go_on_from_server_to_server(tmp_path: Path) -> None:
+def test_ranks_continue_from_server_to_server(tmp_path: Path) -> None:
     table = merge_rank_tables([make_rank_table([server]) for server in SERVERS])
     assert table == make_rank_table(SERVERS)
     assert [device.rank for device in table.devices] == [0, 1, 2, 3]
@@ -78,9 +78,9 @@ BROKEN: list[tuple[str, Change]] = [
     (r"rank_id \('x'\) must be a number", lambda tree: tree["server_list"][0]["device"][0].update(rank_id="x")),
     (r"device\.0\.device_ip \(5\) must be text", lambda tree: tree["server_list"][0]["device"][0].update(device_ip=5)),
     (r"rank_id must count from 0 to 3", lambda tree: tree["server_list"][1]["device"][1].update(rank_id="2")),
-    (r"device_id \(0\) stands there twice", lambda tree: tree["server_list"][0]["device"][1].update(device_id="0")),
+    (r"device_id \(0\) appears more than once", lambda tree: tree["server_list"][0]["device"][1].update(device_id="0")),
     (
-        r"device_ip \(192.168.100.101\) stands there twice",
+        r"device_ip \(192.168.100.101\) appears more than once",
         lambda tree: tree["server_list"][1]["device"][0].update(device_ip="192.168.100.101"),
     ),
     (
@@ -88,12 +88,15 @@ BROKEN: list[tuple[str, Change]] = [
         lambda tree: tree["server_list"][0]["device"][0].update(device_ip="300.1.1.1"),
     ),
     ("each device must have a device_ip", lambda tree: tree["server_list"][0]["device"][0].pop("device_ip")),
-    (r"all servers must have as many devices, not \[2, 1\]", lambda tree: tree["server_list"][1]["device"].pop()),
+    (
+        r"all servers must have the same number of devices, not \[2, 1\]",
+        lambda tree: tree["server_list"][1]["device"].pop(),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("message", "change"), BROKEN, ids=[message for message, _ in BROKEN])
-def test_a_broken_rule_is_told(message: str, change: Change, tmp_path: Path) -> None:
+def test_a_broken_rule_is_reported(message: str, change: Change, tmp_path: Path) -> None:
     tree = copy.deepcopy(json.loads(make_rank_table(SERVERS).to_json()))
     change(tree)
     (tmp_path / "table.json").write_text(json.dumps(tree))
@@ -101,7 +104,7 @@ def test_a_broken_rule_is_told(message: str, change: Change, tmp_path: Path) -> 
         read_rank_table(tmp_path / "table.json")
 
 
-def test_what_is_no_table_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_table_is_reported(tmp_path: Path) -> None:
     (tmp_path / "table.json").write_text("[1]")
     with pytest.raises(DataError, match="table.json: is not an object with version"):
         read_rank_table(tmp_path / "table.json")
@@ -122,7 +125,7 @@ def test_device_addresses_are_read_from_the_drivers_configuration(tmp_path: Path
     )
     assert read_device_addresses(tmp_path / "hccn.conf") == SERVERS[0][1]
     (tmp_path / "empty.conf").write_text("netmask_0=255.255.255.0\n")
-    with pytest.raises(DataError, match="names no address"):
+    with pytest.raises(DataError, match="has no line address"):
         read_device_addresses(tmp_path / "empty.conf")
 
 

@@ -1,4 +1,4 @@
-"""The shipped sample: true of its molecules, made by our script, in the formats that it names."""
+"""The shipped sample is true of its molecules, made by our script, and in the documented formats."""
 
 import json
 import random
@@ -32,7 +32,7 @@ def _turns(task: str, split: str) -> list[tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def shipped() -> dict[str, list[tuple[str, str]]]:
-    """SMILES and description of both splits, from the text2smiles files."""
+    """Returns SMILES and description of both splits, from the text2smiles files."""
     opening = question("text2smiles", "", "")
     return {
         split: [(_plain(answer), question.removeprefix(opening)) for question, answer in _turns("text2smiles", split)]
@@ -58,7 +58,7 @@ def test_every_description_is_true(shipped):
         (("It has", "It had"), "not a sentence"),
     ],
 )
-def test_the_check_notices_what_is_false(change, fault):
+def test_the_check_notices_false_statements(change, fault):
     smiles = "O=C(Nc1cc(C(F)(F)F)no1)N1CCOCC1"
     text = describe(smiles, random.Random(0))
     text = re.sub(r"There (is|are)", "It has", text)

@@ -36,7 +36,7 @@ def test_equal_input_gives_an_equal_model(tmp_path: Path) -> None:
     assert not any("{|" in pieces.piece(index) for index in range(pieces.size)), "molecules must stay out of the text"
 
 
-def test_a_missing_sample_is_told(tmp_path: Path) -> None:
+def test_a_missing_sample_is_reported(tmp_path: Path) -> None:
     done = build("--sample", tmp_path / "no.json", "--output", tmp_path / "a.model")
     assert done.returncode == 2 and "no.json is missing" in done.stderr
 
@@ -50,7 +50,7 @@ def test_the_shipped_model() -> None:
         assert len(processor.encode(words)) == len(words.split())
     assert processor.encode("150", out_type=str)[-3:] == ["1", "5", "0"]
     for code in range(33, 127):
-        assert processor.piece_to_id(chr(code)) > 0, f"{chr(code)!r} has no piece of its own"
+        assert processor.piece_to_id(chr(code)) > 0, f"{chr(code)!r} has no separate piece"
 
 
 def test_the_lexicon_is_large_enough() -> None:

@@ -63,7 +63,7 @@ def random_text(draw: random.Random) -> str:
 
 
 def valid_random_texts(codec: TokenCodec, count: int) -> list[str]:
-    """Returns texts that encode; scraps that join to a tag by chance are left out."""
+    """Returns random texts that can be encoded; fragments that happen to join to a tag are left out."""
     draw = random.Random(11)
     found: list[str] = []
     while len(found) < count:
@@ -111,8 +111,8 @@ def test_specials_come_only_when_asked_for(codec: TokenCodec) -> None:
     [
         ("see <smiles>CC!O</smiles>", "!", 14, "'!' at position 14 has no token in <smiles>"),
         ("<smiles> CC O</smiles>", " ", 11, "remove the white space"),
-        ("<dna>ACGU</dna>", "U", 8, "<dna> holds A, C, G, T only"),
-        ("<rna>ACGT</rna>", "T", 8, "<rna> holds A, C, G, U only"),
+        ("<dna>ACGU</dna>", "U", 8, "<dna> may only contain A, C, G, T"),
+        ("<rna>ACGT</rna>", "T", 8, "<rna> may only contain A, C, G, U"),
         ("<protein>MKv</protein>", "v", 11, "in <protein>; correct the sequence"),
         ("<smiles>{|C|}</smiles>", "{", 8, "'{' at position 8"),
         ("é🧪 <smiles>C?</smiles>", "?", 12, "position 12"),
@@ -198,7 +198,7 @@ def test_escaped_text_decodes_to_itself(codec: TokenCodec) -> None:
         assert codec.decode(codec.encode(codec.escape(text))) == text
 
 
-def test_offsets_show_what_each_token_stands_for(codec: TokenCodec) -> None:
+def test_offsets_show_what_each_token_represents(codec: TokenCodec) -> None:
     text = r" Is \{|C|} é🧪 <smiles> C:O </smiles> *|U|*  so?"
     encoding = codec.encode_with_offsets(text, eos=True)
     assert encoding.ids == codec.encode(text, eos=True)

@@ -41,12 +41,12 @@ def test_pieces(text: str, expected: list[str]) -> None:
     assert texts(text) == expected
 
 
-def test_a_form_that_the_vocabulary_lacks_is_text() -> None:
+def test_a_form_missing_from_the_vocabulary_is_text() -> None:
     assert texts("a {|:|} b {|C|}", OLD_FORMS) == ["a {|:|} b", "<{|C|}>"]
     assert texts("a {|:|} b") == ["a", "<{|:|}>", "b"]
 
 
-def test_bounds_tell_where_characters_stood() -> None:
+def test_bounds_are_the_positions_of_characters() -> None:
     text = r" x \{|C|} y \\<rna>ACGU</rna> z"
     piece, run, rest = segment(text, FORMS)
     assert isinstance(piece, TextPiece) and isinstance(rest, TextPiece)
@@ -61,9 +61,9 @@ def test_bounds_tell_where_characters_stood() -> None:
     ("text", "position", "message"),
     [
         ("ab <smiles>CC", 3, "is not closed; write </smiles>"),
-        ("ab </smiles> c", 3, "closes no open tag; write <smiles>"),
-        ("<smiles>C<smiles>C</smiles></smiles>", 9, "<smiles> at position 9 stands inside <smiles>"),
-        ("<smiles>C</protein>", 9, "</protein> at position 9 stands inside <smiles>"),
+        ("ab </smiles> c", 3, "has no opening tag; write <smiles>"),
+        ("<smiles>C<smiles>C</smiles></smiles>", 9, "<smiles> at position 9 is inside <smiles>"),
+        ("<smiles>C</protein>", 9, "</protein> at position 9 is inside <smiles>"),
         ("<dna> \n</dna>", 0, "is empty"),
     ],
 )
@@ -100,7 +100,7 @@ def test_escaped_text_is_one_piece_of_the_same_text() -> None:
     assert escape("no mark, \\ neither") == "no mark, \\ neither"
 
 
-def test_many_backslashes_take_no_long_time() -> None:
+def test_many_backslashes_do_not_take_long() -> None:
     began = time.process_time()
     assert texts("\\" * 200_000) == ["\\" * 200_000]
     assert time.process_time() - began < 1.0

@@ -44,11 +44,11 @@ def test_another_model_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{", "no valid JSON"),
+        ("{", "not valid JSON"),
         ("[]", r"version \(None\)"),
         ('{"version": 9}', r"version \(9\), not 1"),
-        ('{"version": 1, "sha256": "00"}', "must hold extension"),
-        ('{"version": 1, "extension": "yes", "sha256": "00"}', "must hold extension"),
+        ('{"version": 1, "sha256": "00"}', "must have extension"),
+        ('{"version": 1, "extension": "yes", "sha256": "00"}', "must have extension"),
     ],
 )
 def test_broken_settings(tmp_path: Path, settings: str, message: str) -> None:

@@ -1,4 +1,4 @@
-r"""How sequences are written in text: what each pattern matches, and what it leaves alone."""
+r"""The forms of sequences in text: what each pattern matches, and what it does not."""
 
 from __future__ import annotations
 

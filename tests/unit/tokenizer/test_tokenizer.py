@@ -31,7 +31,7 @@ def tokenizer() -> SciMindTokenizer:
 
 
 def llama_with_added_tokens() -> Any:
-    """Returns MindFormers' own tokenizer with the 98 tokens, which drop the white space beside them."""
+    """Returns MindFormers' own tokenizer with the 98 tokens, which drop the white space next to them."""
     oracle = LlamaTokenizer(str(BUILT_IN_MODEL))
     for token in added_tokens(extension=False):
         oracle.add_tokens([AddedToken(token_form(*token), lstrip=True, rstrip=True)])
@@ -116,7 +116,7 @@ def test_save_and_load(tmp_path: Path) -> None:
     assert loaded.codec.extension is False and loaded.model_max_length == 77
     assert loaded("<smiles>C</smiles>")["input_ids"] == [1, 2000, 2]
     assert SciMindTokenizer.from_pretrained(str(tmp_path), add_eos_token=False)("a")["input_ids"][-1] != 2
-    # A configuration names the model file; what was saved beside it still counts.
+    # A configuration names the model file, but the settings saved next to it still count.
     assert SciMindTokenizer(tmp_path / "tokenizer.model").codec.extension is False
     (tmp_path / "tokenizer.model").write_bytes(BUILT_IN_MODEL.read_bytes()[:-1])
     for load in (

@@ -58,7 +58,7 @@ def random_texts(count: int) -> list[str]:
 
 
 def checked(processor: sentencepiece.SentencePieceProcessor, cache: WordCache, texts: list[str]) -> int:
-    """Returns how many texts were encoded word by word, after comparing them."""
+    """Compares texts encoded word by word with SentencePiece; returns how many there were."""
     count = 0
     for text in texts:
         found = cache.encode(text)
@@ -77,7 +77,7 @@ def test_ids_are_those_of_the_whole_text(name: str) -> None:
     assert checked(processor, WordCache(processor), random_texts(20_000)) > 10_000
 
 
-def test_a_full_memory_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_cache_starts_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "_MOST_WORDS", 3)
     processor = vocabulary(BUILT_IN_MODEL.read_bytes())
     cache = WordCache(processor)
@@ -105,14 +105,14 @@ def test_a_copy_is_empty_and_gives_the_same() -> None:
     ],
     ids=str,
 )
-def test_vocabularies_that_reach_over_spaces_are_left_alone(settings: dict[str, object]) -> None:
+def test_vocabularies_that_cross_spaces_are_not_encoded_word_by_word(settings: dict[str, object]) -> None:
     plain, other = trained(), trained(**settings)
     assert allows_words(vocabulary(plain), plain)
     assert not allows_words(vocabulary(other), other)
 
 
-def test_a_piece_over_a_space_would_be_noticed() -> None:
-    """The twin: word by word, such a vocabulary gives other ids."""
+def test_a_piece_across_a_space_would_be_noticed() -> None:
+    """The counter-example: word by word, such a vocabulary gives other ids."""
     processor = vocabulary(trained(split_by_whitespace=False, vocab_size=330))
     with pytest.raises(AssertionError):
         checked(processor, WordCache(processor), ["the quick brown fox jumps over the lazy dog"])

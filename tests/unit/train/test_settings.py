@@ -85,7 +85,7 @@ def test_workers_that_do_not_know_of_each_other_are_refused(
     config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK_SIZE", "2")
-    with pytest.raises(ConfigError, match=r"use_parallel \(False\) lets 2 workers do the same work"):
+    with pytest.raises(ConfigError, match=r"use_parallel \(False\) would make 2 workers all do the same work"):
         read(config)
 
 

@@ -34,4 +34,4 @@ def test_faults_are_one_line(tmp_path: Path, existing: list[str], complaint: str
 def test_nothing_else_changes_with_the_layout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["convert", "--input", "a.ckpt", "--output", str(tmp_path / "out"), "--to-strategy", "s.ckpt"]
     assert main([*command, "--to", "hf"]) == 2
-    assert "change how a checkpoint is cut and nothing else" in capsys.readouterr().err
+    assert "only change how a checkpoint is sharded" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from tests.unit.config.support import MODEL, NANO, faults_of
 
 
 def test_llama_settings_are_the_arguments_of_the_real_class() -> None:
-    """Names and defaults, so that a new MindFormers shows where the schema must follow."""
+    """Compares names and defaults, so that a new MindFormers shows where the schema must follow."""
     from mindformers.models.llama import LlamaConfig
 
     signature = inspect.signature(inspect.unwrap(LlamaConfig.__init__))
@@ -36,7 +36,7 @@ def test_llama_settings_are_the_arguments_of_the_real_class() -> None:
 
 
 def test_sections_that_mindformers_is_strict_about_have_its_keys() -> None:
-    """It refuses unknown keys of these sections, so that ours must not allow more; what we leave out is named here."""
+    """MindFormers rejects unknown keys in these sections, so ours must not allow more; what we omit is listed here."""
     from mindformers.tools.register import template
 
     ours = {name: set(node.fields) for name, node in SCHEMA.fields.items() if isinstance(node, Section)}
@@ -96,7 +96,7 @@ def test_unknown_key_is_named_in_full() -> None:
         (["--lr_schedule.learning_rate=.nan"], "lr_schedule.learning_rate (nan) must be a number"),
         (["--lr_schedule.warmup_ratio=3"], "lr_schedule.warmup_ratio (3.0) must be at most 1"),
         (["--optimizer.betas=[0.9]"], "optimizer.betas ([0.9]) must be a list of 2 values"),
-        (["--optimizer.type=AdamX"], "optimizer.type (AdamX) is not known here; the nearest valid type is AdamW"),
+        (["--optimizer.type=AdamX"], "optimizer.type (AdamX) is not supported here; the nearest valid type is AdamW"),
         (["--runner_config=3"], "runner_config (3) must be a section"),
         (["--seed="], "seed ('') must be a whole number"),
         (["--seed=null"], "seed is empty"),
@@ -130,5 +130,5 @@ def test_evaluation_data_may_have_names(tmp_path: Path) -> None:
     assert load_config(NANO, names).at("eval_dataset.data_loader.dataset_files") == named
     for text in ("{}", "{a: 1}", "{1: a}"):
         assert "eval_dataset.data_loader.dataset_files" in faults_of(f"--eval_dataset.data_loader.dataset_files={text}")
-    # MindFormers reads the data to train on, and knows no names.
+    # MindFormers reads the training data, and does not support names.
     assert "must be" in faults_of(f"--train_dataset.data_loader.dataset_files={named}")

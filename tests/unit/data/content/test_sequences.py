@@ -1,4 +1,4 @@
-"""Sequences in the forms that files have: marked, fenced, spaced, in lower case."""
+"""Sequences in the forms found in files: marked, fenced, spaced, in lower case."""
 
 import pytest
 
@@ -30,5 +30,5 @@ def test_sequences_in_several_forms():
     assert clean_sequence("dna", "acg cgt gta") == "ACGTA"
     assert clean_sequence("dna", "ACGT ACGT\nAC") == "ACGTACGTAC"
     assert clean_sequence("protein", " mkv* ") == "MKV"
-    with pytest.raises(DataError, match="letter 'N' at position 2 is none of a dna sequence"):
+    with pytest.raises(DataError, match="letter 'N' at position 2 is not valid in a dna sequence"):
         clean_sequence("dna", "ACNT")

@@ -1,4 +1,4 @@
-"""Cuts keep molecules and answers whole."""
+"""Cutting a record leaves molecules and answers whole."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_cut_never_enters_a_molecule(codec, molecule):
             assert fitted.conversation.rounds[0].answer == "yes"
 
 
-def test_text_behind_a_molecule_goes_before_text_in_front_of_it(codec):
+def test_text_after_a_molecule_is_cut_before_text_in_front_of_it(codec):
     talk = _talk("Look at <smiles>CCO</smiles> and tell me more about it", "yes")
     fitted, _ = Fitter(codec, _length(codec, talk) - 3, "truncate").fit(talk)
     assert fitted.conversation.rounds[0].question.startswith("Look at <smiles>CCO</smiles> and")

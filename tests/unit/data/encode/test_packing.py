@@ -1,4 +1,4 @@
-"""Records put together in rows: whole, each once, in as few rows as may be."""
+"""Records are packed whole, each once, in as few rows as possible."""
 
 import json
 import random
@@ -37,7 +37,7 @@ def test_every_record_is_in_one_row_that_has_room():
         assert sorted(number for row in rows for number in row) == list(range(len(lengths)))
         assert all(row == sorted(row) and sum(lengths[number] for number in row) <= 100 for row in rows)
         assert [row[0] for row in rows] == sorted(row[0] for row in rows)
-        # No row would have gone into another one, and there are few more than could be at best.
+        # No row would have fitted into another one, and there are few more than the minimum.
         filled = sorted(sum(lengths[number] for number in row) for row in rows)
         assert len(filled) == 1 or filled[0] + filled[1] > 100
         assert len(rows) <= 1.23 * sum(lengths) / 100 + max(1, sum(length > 50 for length in lengths))

@@ -1,4 +1,4 @@
-"""Prompts have the same ids in training and in prediction, and answers alone are learnt."""
+"""Prompts have the same ids in training and in prediction, and only answers are labels."""
 
 import json
 

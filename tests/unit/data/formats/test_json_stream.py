@@ -35,7 +35,7 @@ def test_lists_in_blocks(text, size):
         ('[1,\n"open', 2, "Unterminated string"),
         ("[1,\ntru]", 2, "Expecting value"),
         ('[{"a" 1}]', 1, "Expecting ':' delimiter"),
-        ("[1]\nmore", 2, "text behind the end of the list"),
+        ("[1]\nmore", 2, "text after the end of the list"),
         ("[ ]", None, "the list is empty"),
         ("[" * 100_000, 1, "nested too deeply"),
     ],
@@ -47,7 +47,7 @@ def test_faults_in_blocks(text, line, reason, size):
     assert str(caught.value).startswith("a: " if line is None else f"a:{line}: ")
 
 
-def test_a_fault_is_told_without_reading_on():
+def test_a_fault_is_reported_without_further_reading():
     text = "[" + "1, " * 1000 + "{wrong}, " + "2, " * 100_000 + "3]"
     parts = iter(blocks(text, 1000))
     with pytest.raises(DataError):
@@ -55,7 +55,7 @@ def test_a_fault_is_told_without_reading_on():
     assert len(list(parts)) > 250
 
 
-def test_what_was_read_is_let_go():
+def test_text_already_read_is_discarded():
     window = _Window(Path("a"), iter(blocks(json.dumps(list(range(100_000))), 1000)))
     longest = 0
     for number, (_, value) in enumerate(_list_values(Path("a"), window)):
@@ -79,7 +79,7 @@ def test_text_in_blocks(write, monkeypatch):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_a_byte_that_is_not_utf8_is_told_when_it_is_reached(write, monkeypatch, size):
+def test_a_byte_that_is_not_utf8_is_reported_when_it_is_reached(write, monkeypatch, size):
     monkeypatch.setattr("scimind.data.formats.text_files._BLOCK_BYTES", size)
     path = write("a.txt", "ab\né\n🧪".encode() + b"\xff\nmore")
     with pytest.raises(DataError, match=r"a\.txt:3: byte 0xff is not UTF-8"):

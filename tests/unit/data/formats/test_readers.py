@@ -1,4 +1,4 @@
-"""Every form of input gives the same conversations, and every fault is told with its file and line."""
+"""Every form of input gives the same conversations, and every fault is reported with its file and line."""
 
 import json
 
@@ -9,7 +9,7 @@ from scimind.errors import DataError, SciMindError
 
 
 def turns(*texts: str) -> list[dict[str, str]]:
-    """Returns the turns of a conversation, a question first."""
+    """Returns the turns of a conversation, starting with a question."""
     return [{"from": ("human", "gpt")[i % 2], "value": text} for i, text in enumerate(texts)]
 
 
@@ -64,7 +64,7 @@ def test_lines_of_quoted_csv_records(write):
     records = list(read_records("smiles2text", path))
     assert [record.line for record in records] == [2, 4, 5]
     assert records[0].rounds[0].answer == "two\nlines"
-    assert str(records[2]) == f"{path}:5: the record has 1 columns, the header 2; mend the record: 'CCC'"
+    assert str(records[2]) == f"{path}:5: the record has 1 columns, the header 2; fix the record: 'CCC'"
 
 
 def test_both_directions(write):
@@ -131,21 +131,31 @@ GOOD = json.dumps({"id": "a", "conversation": turns("q", "a")})
             "conversation",
             f'[\n{GOOD},\n{{"id": }}]',
             3,
-            "broken JSON (Expecting value); mend the file here: '{\"id\": }]'",
+            "broken JSON (Expecting value); fix the file here: '{\"id\": }]'",
         ),
         ("conversation", f"[{GOOD}\n\n", 3, "a comma or the end of the list is missing"),
         ("conversation", f"[{GOOD},\n]", 2, "broken JSON (Expecting value)"),
-        ("conversation", f"[{GOOD}]\nmore", 2, "text behind the end of the list"),
+        ("conversation", f"[{GOOD}]\nmore", 2, "text after the end of the list"),
         ("conversation", f"{GOOD}\n{{", 2, "broken JSON"),
-        ("conversation", "SMILES\tdescription\nC\tx\n", 1, "is not JSON; give conversation JSON, or another task"),
-        ("conversation", '["text"]', 1, "needs a list under the key conversation; this one is 'text'"),
+        (
+            "conversation",
+            "SMILES\tdescription\nC\tx\n",
+            1,
+            "is not JSON; give conversation JSON, or for a table another task",
+        ),
+        ("conversation", '["text"]', 1, "needs a list under the key \"conversation\"; this one is 'text'"),
         ("conversation", '[{"id": 1, "turns": []}]', 1, "this one has the keys id, turns"),
         ("conversation", '[{"conversation": []}]', 1, "the conversation is empty"),
-        ("conversation", json.dumps([{"conversation": turns("q")}]), 1, "no answer to its last question"),
+        (
+            "conversation",
+            json.dumps([{"conversation": turns("q")}]),
+            1,
+            "the last question of the conversation has no answer",
+        ),
         ("conversation", json.dumps([{"conversation": turns("q", " ")}]), 1, "turn 2 is empty"),
         ("conversation", json.dumps([{"conversation": turns("q", "a")[::-1]}]), 1, "turn 1 is from gpt, not human"),
-        ("conversation", '[{"conversation": [{"from": "me", "value": "x"}]}]', 1, "turn 1 is from 'me'; write human"),
-        ("conversation", '[{"conversation": [{"from": "human"}]}]', 1, "turn 1 needs the keys from and value"),
+        ("conversation", '[{"conversation": [{"from": "me", "value": "x"}]}]', 1, "turn 1 is from 'me'; use human"),
+        ("conversation", '[{"conversation": [{"from": "human"}]}]', 1, 'turn 1 needs the keys "from" and "value"'),
         (
             "smiles2text",
             "CID\tSMILES\n1\tC\n",
@@ -160,9 +170,9 @@ GOOD = json.dumps({"id": "a", "conversation": turns("q", "a")})
         ),
         ("smiles2text", "molecule,caption\nC,x\nCC,\n", 3, "the description is empty"),
         ("smiles2text", 'molecule,caption\nC,"x\n', 2, "broken table"),
-        ("smiles2text", '{"molecule": "C", "caption": 5}', 1, "the description is no text"),
+        ("smiles2text", '{"molecule": "C", "caption": 5}', 1, "the description is not text"),
         ("smiles2text", '{"molecule": "C"}', 1, "no column for the description"),
-        ("smiles2text", GOOD, 1, "give the task conversation"),
+        ("smiles2text", GOOD, 1, "use --task conversation"),
         ("smiles2text", "[3]", 1, "a record must be an object"),
         ("smiles2text", b"molecule,caption\nC,\xff\n", 2, "byte 0xff is not UTF-8"),
     ],

@@ -1,4 +1,4 @@
-"""Lines wherever a file's blocks end, and what is repaired in them."""
+"""Lines do not depend on where the blocks of a file end; backslashes are repaired."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The data card against the files that were written with it."""
+"""The numbers in the data card agree with the files that were written with it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pytest
 from scimind.cli import main as scimind
 from scimind.modality import MODALITY_NAMES
 
-ROOM = 71  # ids of a row; enough for all records
+ROOM = 71  # ids per row; enough for all records
 
 
 def tables(card: str) -> dict[str, dict[str, str]]:
-    """Returns the tables of a card by their first head, as first cell to second cell."""
+    """Returns the tables of a card by their first heading, each as a mapping from first to second cell."""
     found: dict[str, dict[str, str]] = {}
     for block in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
         head, rule, *rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in block.splitlines()]
@@ -29,7 +29,7 @@ def tables(card: str) -> dict[str, dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixty molecules and a broken one, prepared with two splits."""
+    """Returns the folder of sixty molecules and a broken one, prepared with two splits."""
     folder = tmp_path_factory.mktemp("card")
     rows = [f"{'C' * (number // 2 + 1)}{'NO'[number % 2]}\tMolecule of the number {number}." for number in range(60)]
     (folder / "molecules.txt").write_text("SMILES\tdescription\n" + "\n".join(rows) + "\nC(C\tThis one is broken.\n")
@@ -77,15 +77,15 @@ def test_the_numbers_of_tokens_are_those_of_the_rows(folder: Path) -> None:
     assert counted["smiles"] > 60
     assert {name: int(shown.get(name, "0").replace(",", "")) for name in MODALITY_NAMES} == dict(counted)
     learnt = sum(int((row["labels"] >= 0).sum()) for row in rows)
-    assert int(shown["learnt as answers"].replace(",", "")) == learnt
+    assert int(shown["trained on as answers"].replace(",", "")) == learnt
 
 
-def test_the_card_says_what_it_was_made_of(folder: Path) -> None:
+def test_the_card_names_its_inputs(folder: Path) -> None:
     card = (folder / "set.card.md").read_text()
     checksum = hashlib.sha256((folder / "molecules.txt").read_bytes()).hexdigest()
     assert tables(card)["input"] == {f"`{folder / 'molecules.txt'}`": f"`{checksum}`"}
-    assert "Split by random, seed 3;" in card
+    assert "Split: random, seed 3;" in card
     longest = max(int((row["input_ids"] != 0).sum()) for rows in written(folder).values() for row in rows)
-    assert f"max {longest}; room for {ROOM}." in card
+    assert f"max {longest}; the maximum is {ROOM}." in card
     assert "![Records by length](set.lengths.png)" in card
     assert (folder / "set.lengths.png").read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,4 @@
-"""What becomes of records: duplicates and contradictions are found by digests, repeats add up."""
+"""Duplicates and contradictions are found by digests, and repeats add up."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from scimind.hashing import digest
 
 
 def parts_of(folder, *records: tuple[str, str, str, int]) -> EncodedParts:
-    """Returns records, each an entity, a question, an answer and its number of rows, in parts of two."""
+    """Returns records, given as entity, question, answer and number of rows, in parts of two."""
     parts = EncodedParts(folder, {})
     for start in range(0, len(records), 2):
         chunk = records[start : start + 2]
@@ -28,8 +28,8 @@ def parts_of(folder, *records: tuple[str, str, str, int]) -> EncodedParts:
 
 RECORDS = [
     ("a", "what is a", "x", 1),
-    ("a", "what is a", "x", 1),  # again
-    ("a", "what is a", "y", 1),  # and otherwise
+    ("a", "what is a", "x", 1),  # the same again
+    ("a", "what is a", "y", 1),  # another answer
     ("b", "what is b", "x", 0),  # too long
     ("b", "which is b", "z", 2),
 ]

@@ -1,4 +1,4 @@
-"""Mixtures in YAML files: what each part may be, and that all faults of a file come at once."""
+"""Mixtures in YAML files: the values that each part may have, and all faults of a file reported at once."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_defaults(write):
             "tasks.captions.wait is not a setting; the nearest valid one is tasks.captions.weight",
         ),
         ("weight: 3", "weight: -1", "tasks.captions.weight (-1.0) must be greater than 0"),
-        (", weight: 3", "", "a weight is given to some tasks; give it to all or to none"),
+        (", weight: 3", "", "only some tasks have a weight; give one to all tasks or to none"),
         ("input: yes=p.txt, ", "", "tasks.promoter.input is missing; give it a value"),
         ("[a.tsv, b.tsv]", "[]", "tasks.captions.input ([]) must be a list with at least one item"),
         ("[a.tsv, b.tsv]", "[a.tsv, 5]", "tasks.captions.input.1 (5) must be text"),
         ("[a.tsv, b.tsv]", "''", "tasks.captions.input is empty; give text"),
-        ("captions:", "1:", "must be names with values; a name is text, in quotes if need be"),
+        ("captions:", "1:", "must be names with values; put names that are not text in quotes"),
     ],
 )
 def test_a_fault_is_named_with_its_place(write, old, new, fault):
@@ -74,7 +74,7 @@ def test_all_faults_come_at_once_and_a_wrong_weight_is_one(write):
     assert [fault.split()[0] for fault in caught.value.faults] == ["temperature", "tasks.captions.weight"]
 
 
-def test_a_file_that_is_no_mixture_is_told(write, tmp_path):
+def test_a_file_that_is_not_a_mixture_is_reported(write, tmp_path):
     for text, fault in (
         ("- 1\n", "where settings such as `tasks: {captions: {task: smiles2text, input: [train.csv]}}`"),
         ("", "is empty; give settings such as `tasks: "),

@@ -1,4 +1,4 @@
-"""One set of settings for the command and for Python; what they are made of cannot disagree."""
+"""The command and Python share one set of settings, and each value is given in one place."""
 
 import argparse
 import dataclasses
@@ -19,7 +19,7 @@ def test_the_commands_defaults_are_pythons():
             assert defaults[field.name] == field.default, field.name
 
 
-def test_a_seed_and_a_split_are_said_once():
+def test_seed_and_split_are_given_once():
     options = PrepareOptions(seed=7, split="scaffold", eval_fraction=0.1, test_fraction=0.2, molecules="canonical")
     split, fields = options.splitting, options.fields
     assert (split.by, split.seed, split.evaluation, split.test) == ("scaffold", 7, 0.1, 0.2)
@@ -32,7 +32,7 @@ def test_a_seed_and_a_split_are_said_once():
     [
         ({"split": "stratified"}, "split .'stratified'. must be one of random, scaffold, cluster"),
         ({"eval_fraction": 1.0}, r"eval_fraction \(1.0\) must be at least 0 and less than 1"),
-        ({"molecules": "as-is", "randomised": 2}, "randomised needs molecules that RDKit reads"),
+        ({"molecules": "as-is", "randomised": 2}, "randomised needs RDKit to read molecules"),
         ({"randomised": -1}, r"randomised \(-1\) must be at least 0"),
         ({"duplicates": "some"}, "duplicates .'some'. must be one of drop, keep"),
     ],

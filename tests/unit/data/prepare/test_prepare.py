@@ -1,4 +1,4 @@
-"""From files to MindRecord: what is written, counted and left out, and what happens when it cannot be."""
+"""Preparing files: what is written, counted and left out, and what happens if files cannot be written."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ TABLE = "CID\tSMILES\tdescription\n1\tCCO\tAn alcohol.\n2\tC/C=C\\\\C\tAn alkene
 
 
 def _rows(path: Path) -> list[dict[str, np.ndarray]]:
-    """Reads a MindRecord file the way training does."""
+    """Reads a MindRecord file as training does."""
     import mindspore.dataset as dataset
 
     found = dataset.MindDataset(str(path), columns_list=list(COLUMNS), shuffle=False)
@@ -190,9 +190,9 @@ def test_an_input_is_never_replaced(codec, sample, tmp_path):
         ({"task": "mao"}, "task .'mao'. must be one of smiles2text, text2smiles, .*; or give a file"),
         ({"split": "stratified"}, "split .'stratified'. must be one of random, scaffold, cluster"),
         ({"test_fraction": 0.6, "eval_fraction": 0.4}, "must be less than 1"),
-        ({"identity": 0.0}, r"identity \(0.0\) must be more than 0"),
+        ({"identity": 0.0}, r"identity \(0.0\) must be greater than 0"),
         ({"molecules": "fast"}, "molecules .'fast'. must be one of as-is, checked, canonical"),
-        ({"molecules": "as-is", "split": "scaffold"}, "split scaffold needs molecules that RDKit reads"),
+        ({"molecules": "as-is", "split": "scaffold"}, "split scaffold needs RDKit to read molecules"),
         ({"inputs": []}, "no input"),
         ({"name": "a/b"}, "must be a file name without folders"),
         ({"eval_fraction": 1.0}, r"eval_fraction \(1.0\) must be at least 0 and less than 1"),
@@ -216,7 +216,7 @@ def test_unwritable_folder(codec, write, tmp_path, folder):
 
 @pytest.mark.parametrize("limit", [1000, 100_000])
 def test_no_room(write, tmp_path, limit):
-    """A file size limit stands for a full disk: the first stops the JSON, the second MindSpore's writer."""
+    """A file size limit simulates a full disk: the first stops the JSON, the second MindSpore's writer."""
     path = write("a.txt", TABLE + "".join(f"{i}\tC\tMethane {i}.\n" for i in range(20)))
     script = f"""
 import resource, signal
@@ -237,10 +237,10 @@ except SciMindError as error:
     assert _names(tmp_path / "out") == set()
 
 
-def test_count_of_what_is_no_mindrecord_file(write, tmp_path):
+def test_count_of_a_file_that_is_not_mindrecord(write, tmp_path):
     with pytest.raises(DataError, match="no such file"):
         count_records(tmp_path / "none.mindrecord")
-    with pytest.raises(DataError, match="is no complete MindRecord file"):
+    with pytest.raises(DataError, match="is not a complete MindRecord file"):
         count_records(write("x.mindrecord", "text"))
 
 
@@ -276,13 +276,13 @@ def test_command_takes_a_tokenizer(codec, write, tmp_path):
         assert _run(*base, *flags) == 0
         found[name] = json.loads((tmp_path / "out/a.summary.json").read_text())["tokenizer"]
     assert found["folder"] == found["model"] != found["built-in"]
-    with pytest.raises(SciMindError, match="has the extension; leave --no-extension out"):
+    with pytest.raises(SciMindError, match="with the extension; leave --no-extension out"):
         _run(*base, "--tokenizer", tmp_path / "extended", "--no-extension")
     with pytest.raises(SciMindError):
         _run(*base, "--tokenizer", tmp_path / "nowhere")
 
 
-def test_command_offers_what_there_is():
+def test_command_offers_all_tasks():
     parser = argparse.ArgumentParser()
     verb.add_arguments(parser)
     choices = {action.dest: action.choices for action in parser._actions if action.choices}

@@ -1,4 +1,4 @@
-"""Preparing in several processes: the same bytes, faults in their turn, nothing left behind."""
+"""Preparing in several processes: the same bytes, faults in order, nothing left over."""
 
 import contextlib
 import importlib
@@ -20,7 +20,7 @@ HEADER = "CID\tSMILES\tdescription\n"
 
 @pytest.fixture
 def small_tasks(monkeypatch):
-    """Lets few records be enough for several processes."""
+    """Makes a few records enough for several processes."""
     monkeypatch.setattr("scimind.data.encode.records._RECORDS_AT_ONCE", 7)
     monkeypatch.setattr("scimind.data.encode.records._FEWEST_TASKS", 1)
 
@@ -46,9 +46,9 @@ def test_files_do_not_depend_on_the_workers(codec, write, tmp_path, small_tasks,
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_first_fault_of_the_file_is_told(codec, write, tmp_path, small_tasks, workers):
+def test_the_first_fault_of_the_file_is_reported(codec, write, tmp_path, small_tasks, workers):
     given = {"codec": codec, "seq_length": 64, "on_bad": "stop", "workers": workers, "progress": False}
-    # The quote that is not closed is met while reading ahead; the record before it comes first all the same.
+    # The unclosed quote is found while reading ahead, but the record before it is still reported first.
     text = "molecule,caption\n" + "C,x\n" * 30 + "C!,x\n" + "C,x\n" * 5 + 'C,"x\n'
     with pytest.raises(DataError, match=r"a\.csv:32: character '!' at position 1 of 'C!'"):
         prepare("smiles2text", [write("a.csv", text)], tmp_path / "out", **given)
@@ -58,7 +58,7 @@ def test_the_first_fault_of_the_file_is_told(codec, write, tmp_path, small_tasks
 
 
 class DyingEncoder(RecordEncoder):
-    """Stands for a process that the system ends, such as for want of memory."""
+    """Simulates a process that the system ends, for instance when memory runs out."""
 
     def __call__(self, records):
         if any(name == "200" for name, _ in records):
@@ -68,7 +68,7 @@ class DyingEncoder(RecordEncoder):
 
 def test_a_worker_that_dies_leaves_no_file(codec, write, tmp_path, small_tasks, monkeypatch):
     monkeypatch.setattr(importlib.import_module("scimind.data.prepare.pipeline"), "RecordEncoder", DyingEncoder)
-    with pytest.raises(SciMindError, match="a worker process ended before its work did .*SIGKILL"):
+    with pytest.raises(SciMindError, match="a worker process ended before its work was done .*SIGKILL"):
         prepare(
             "smiles2text", [write("a.tsv", table(300))], tmp_path / "out", codec=codec, seq_length=64, workers=2,
             progress=False,
@@ -76,7 +76,7 @@ def test_a_worker_that_dies_leaves_no_file(codec, write, tmp_path, small_tasks, 
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_workers_load_no_mindspore_and_a_faulty_number_is_told(codec, write, tmp_path):
+def test_workers_load_no_mindspore_and_a_faulty_number_is_reported(codec, write, tmp_path):
     with pytest.raises(SciMindError, match=r"workers \(0\) must be at least 1"):
         prepare("smiles2text", [write("a.tsv", table(3))], tmp_path, codec=codec, seq_length=64, workers=0)
     script = "import sys, scimind.data.encode.records, scimind.parallel; print('mindspore' in sys.modules)"
@@ -85,7 +85,7 @@ def test_workers_load_no_mindspore_and_a_faulty_number_is_told(codec, write, tmp
     assert done.stdout.strip() == "False"
 
 
-def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(write, tmp_path):
+def test_an_interruption_leaves_no_process_and_the_next_run_resumes(write, tmp_path):
     path = write("a.tsv", table(20_000))
     script = "import sys; from scimind.cli import main; sys.exit(main(sys.argv[1:]))"
     verb = ["prepare", "--task", "smiles2text", "--input", str(path), "--output", str(tmp_path / "out")]
@@ -112,7 +112,7 @@ def test_an_interruption_leaves_no_process_and_the_next_run_goes_on(write, tmp_p
 
 
 def run_again(command, environment, kept) -> bool:
-    """Runs a command; returns whether the parts were as they had been until they were removed."""
+    """Runs a command; returns whether the parts stayed unchanged until they were removed."""
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     same = []
     while run.poll() is None:

@@ -1,4 +1,4 @@
-"""Files return what they hold when they are complete; what is not written leaves no file."""
+"""Files return their counts when they are complete; an empty list leaves no file."""
 
 import json
 
@@ -51,6 +51,6 @@ def test_rejects_are_counted_by_kind_and_defect(tmp_path):
     assert [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()] == entries
 
 
-def test_a_list_of_nothing_is_not_made(tmp_path):
+def test_an_empty_list_leaves_no_file(tmp_path):
     JsonLines(tmp_path / "a.jsonl").close()
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Splits hold no molecule or sequence twice; clusters are those of an exhaustive comparison."""
+"""No molecule or sequence is in two splits; clusters equal those of an exhaustive comparison."""
 
 import random
 
@@ -30,7 +30,7 @@ def molecules(path) -> set[str]:
 
 
 def spelled(seed: int, count: int) -> str:
-    """Returns a table in which each molecule stands several times, spelled at random."""
+    """Returns a table in which each molecule appears several times, with random spellings."""
     draw = random.Random(seed)
     rows = []
     for number in range(count):
@@ -52,7 +52,7 @@ def test_no_molecule_is_in_two_splits(codec, write, tmp_path, split):
         sets[task] = found
     assert sets["smiles2text"] == sets["text2smiles"]
     scaffolds = [{MurckoScaffold.MurckoScaffoldSmiles(smiles) for smiles in part} for part in sets["text2smiles"]]
-    # Scaffolds are apart where they are asked for, and only there.
+    # Scaffolds are separated only if that is requested.
     assert bool(scaffolds[0] & scaffolds[1]) == (split == "random")
 
 
@@ -67,7 +67,7 @@ def test_another_seed_gives_another_split_and_the_same_seed_the_same_bytes(codec
     assert found[0]["a_eval.json"] != found[2]["a_eval.json"]
 
 
-def test_random_spellings_are_the_same_molecule_and_only_learnt_from(codec, write, tmp_path):
+def test_random_spellings_are_the_same_molecule_and_only_in_the_training_data(codec, write, tmp_path):
     path = write("a.tsv", spelled(3, 40))
     plain, more = tmp_path / "plain", tmp_path / "more"
     given = {"codec": codec, "seq_length": 120, "eval_fraction": 0.3, "progress": False}

@@ -1,4 +1,4 @@
-"""Negatives follow the positives that they are made of."""
+"""Negatives follow the positives that they are made from."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Tasks in YAML files: what each part may be, and that all faults of a file come at once."""
+"""Tasks in YAML files: the values that each part may have, and all faults of a file reported at once."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_file_becomes_a_task(write):
         ('["0"]', '"0"', "fields.label.labels.no ('0') must be a list"),
         ("name: solubility", "", "name is missing; give it a value"),
         ('question: "Does {molecule} dissolve?"', 'question: ""', "question is empty; give text"),
-        ("{molecule}", "{solvent}", "question has {solvent}, which is none of the fields molecule, label"),
+        ("{molecule}", "{solvent}", "question uses {solvent}, which is not one of the fields molecule, label"),
         ("kind: choice", "kind: vote", "output.kind ('vote') must be one of text, smiles"),
         ('positive: "yes"', 'positive: "maybe"', "output.positive ('maybe') must be one of yes, no"),
         ("name:", "key: solvent\nname:", "key ('solvent') must be one of molecule, label"),
@@ -89,13 +89,13 @@ def test_all_faults_of_a_file_come_at_once(write):
     ("text", "fault"),
     [
         ("", "is empty; start from one of the files in"),
-        ("- 1\n", "holds [1] where settings such as `name: my_task` are expected"),
+        ("- 1\n", "contains [1] where settings such as `name: my_task` are expected"),
         ("name: [\n", "own.yaml:2: not valid YAML"),
         ("name: a\nname: b\n", "own.yaml:2: not valid YAML: 'name' is given twice; keep one of them"),
         ("a: &a [*a]\n", "nested deeper than"),
     ],
 )
-def test_a_file_that_is_no_task_is_told(write, text, fault):
+def test_a_file_that_is_not_a_task_is_reported(write, text, fault):
     with pytest.raises(ConfigError) as caught:
         load_task(write("own.yaml", text))
     assert fault in str(caught.value)

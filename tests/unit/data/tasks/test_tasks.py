@@ -1,4 +1,4 @@
-"""Tasks: those of the package on their files' forms, a user's own, what is marked in text, how answers are read."""
+"""Tasks: the built-in ones on the forms of their files, a user's own, marks in text, reading answers."""
 
 import json
 
@@ -29,7 +29,7 @@ def test_a_question_is_asked_with_raw_values(codec):
     assert codec.decode(codec.encode(question)) == (
         "Please generate a SMILES chemical formula that matches the description below:\nnot <smiles>, not {|C|}"
     )
-    with pytest.raises(DataError, match="task smiles2text asks with a molecule; give it"):
+    with pytest.raises(DataError, match="the question of task smiles2text needs the molecule; give it"):
         find_task("smiles2text").ask()
 
 
@@ -73,12 +73,12 @@ def test_fasta_pairs_and_lists_of_promoters(codec, write, tmp_path):
     talks = list(read_conversations(tmp_path / "list/list.json"))
     assert [talk.rounds[0].answer for talk in talks] == ["yes", "no"]
     assert deepromoter_negative(sequence, 0) in talks[1].rounds[0].question
-    with pytest.raises(DataError, match="gives a label, and task smiles2text has none"):
+    with pytest.raises(DataError, match="gives a label, but task smiles2text has none"):
         prepare("smiles2text", [f"yes={fasta[0]}"], tmp_path / "none", **given)
 
 
-def test_pretraining_learns_all_and_cuts_long_text_between_words(codec, write, tmp_path):
-    text = " ".join(f"word{number}" for number in range(60)) + " <smiles>CCOCC</smiles> and more words behind it"
+def test_pretraining_trains_on_everything_and_cuts_long_text_between_words(codec, write, tmp_path):
+    text = " ".join(f"word{number}" for number in range(60)) + " <smiles>CCOCC</smiles> and more words after it"
     paths = [write("a.txt", text + "\n"), write("b.smi", "CCO ethanol\n"), write("c.fa", f">x\n{PROTEIN}\n")]
     given = {"codec": codec, "seq_length": 40, "progress": False, "name": "p"}
     summary = prepare("pretrain", paths, tmp_path, policy="truncate", **given)
@@ -142,7 +142,7 @@ def test_a_users_task_in_python_with_other_processes(codec, write, tmp_path, mon
     assert len(talks) == 30 and talks[29].rounds[0] == ("ab29", "92ba")
 
 
-def test_detection_is_off_by_default_and_tells_what_it_took(codec, write, tmp_path):
+def test_detection_is_off_by_default_and_lists_what_it_found(codec, write, tmp_path):
     text = f"CC(=O)Oc1ccccc1C(=O)O, (ACGTACGTACGT) GATTACA {PROTEIN} is AN ABBREVIATION of NO2 and C1 (see [3])."
     expected = f"<smiles>CC(=O)Oc1ccccc1C(=O)O</smiles>, (ACGTACGTACGT) GATTACA <protein>{PROTEIN}</protein> is"
     assert wrap_text(text)[0] == text
@@ -202,7 +202,7 @@ def test_mixture(codec, write, tmp_path):
     assert abs(first - sum(kinds) / 2) <= 1  # evenly mixed
     with pytest.raises(ConfigError, match="temprature is not a setting; the nearest valid one is temperature"):
         prepare_mixture(write("bad.yaml", MIXTURE.replace("temperature", "temprature")), tmp_path / "bad", **given)
-    with pytest.raises(ConfigError, match="a weight is given to some tasks"):
+    with pytest.raises(ConfigError, match="only some tasks have a weight"):
         prepare_mixture(write("w.yaml", MIXTURE.replace("p.txt]", "p.txt], weight: 2")), tmp_path / "bad", **given)
 
 
