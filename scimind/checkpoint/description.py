@@ -104,9 +104,7 @@ def complete_from_tokenizer(tree: dict[str, Any]) -> str | None:
     ranges = {name: [list(pair) for pair in pairs] for name, pairs in normalise_ranges(codec.modality_ranges).items()}
     given = model.get("modality_ranges")
     if given and normalise_ranges(given) != normalise_ranges(ranges):
-        raise ConfigError(
-            f"model.model_config.modality_ranges ({given}) are not the tokenizer's ({ranges}); omit them"
-        )
+        raise ConfigError(f"model.model_config.modality_ranges ({given}) are not the tokenizer's ({ranges}); omit them")
     model["modality_ranges"] = ranges
     return str(codec.fingerprint())
 

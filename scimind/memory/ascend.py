@@ -17,7 +17,7 @@ from scimind.memory.layout import Layout
 # Bytes per logit in the loss, in addition to the logits themselves: float32 logits, their softmax, the one-hot labels
 # and the gradient.
 _LOSS = 16
-_MASKED = 5  # vectors of h of a routed feed-forward: two products, the gate's activation, their product, its masked copy
+_MASKED = 5  # vectors of h of a routed feed-forward: two products, the gate's activation, their product, the masked one
 
 
 def memory_of_card(config: RunConfig) -> Memory:
