@@ -75,12 +75,12 @@ def check_labels(labels: NDArray[Any], num_experts: int, where: str | Path) -> N
         labels = _labels_of_rows(labels, num_experts, where)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
-            f"holds {labels.dtype} {list(labels.shape)}; a partition is integers [neurons] or bool [experts, neurons]",
+            f"holds {labels.dtype} {list(labels.shape)}; it must be integers [neurons] or bool [experts, neurons]",
             where,
         )
     if labels.size == 0 or labels.size % num_experts:
         raise DataError(
-            f"has {labels.size} neurons, which {num_experts} experts cannot share equally; choose another num_experts",
+            f"has {labels.size} neurons, not divisible by num_experts ({num_experts}); choose another num_experts",
             where,
         )
     if labels.min() < 0 or labels.max() >= num_experts:

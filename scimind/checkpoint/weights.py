@@ -58,9 +58,9 @@ def _advice(missing: list[str], unexpected: list[str], is_misshapen: bool) -> st
     if any(name.startswith("model.embed_tokens") or ".self_attn." in name for name in unexpected):
         return "these are Hugging Face's names; convert the checkpoint first (scimind convert)"
     if missing and all(is_gate(name) for name in missing) and not unexpected and not is_misshapen:
-        return "it has no gates for router learned; make them with `scimind experts tune`"
+        return "it has no gates for router learned; create them with `scimind experts tune`"
     if unexpected and all(is_gate(name) for name in unexpected) and not missing and not is_misshapen:
-        return "its gates are of router learned; set model.model_config.router to learned"
+        return "its gates are for router learned; set model.model_config.router to learned"
     return "give the model_config that the weights were made with"
 
 

@@ -17,7 +17,7 @@ from scimind.experts.report import contiguous_labels, kept_report, random_labels
 from scimind.runtime.console import Console
 
 METHODS = {
-    "kmeans": "neurons of similar weights share an expert",
+    "kmeans": "neurons with similar weights share an expert",
     "coactivation": "neurons that are active for the same tokens of --data share an expert",
     "contiguous": "neurons stay in their order",
     "random": "neurons are assigned at random, as a baseline",
@@ -75,7 +75,7 @@ def build_partition(
         )
     if settings.method == "coactivation":
         if reader is None:
-            raise SciMindError("--method coactivation needs --data FILE, MindRecord files of `scimind prepare`")
+            raise SciMindError("--method coactivation needs --data FILE, made by `scimind prepare`")
         return _by_coactivation(reader, settings)
     layers = []
     with console.progress(weights.num_layers, settings.method, unit="layer", every=1) as progress:

@@ -17,9 +17,9 @@ _COPIES = 1  # of each parameter, in addition to those counted below: scaled gra
 _GRAPH = 140 * _MEBI  # a compiled step without layers
 _GRAPH_LAYER = {"grouped": 13 * _MEBI, "masked": 2 * _MEBI}
 _TABLES = 5  # vectors of d per token that a layer has in addition to what it keeps
-_BLOCK = 128  # queries that attention takes at a time, see scimind.model.cpu.attention
-_LOGITS = 2**22  # that the loss takes at a time, see scimind.model.cpu.loss
-_LOSS_BLOCKS = 8  # as many times at most
+_BLOCK = 128  # queries that attention processes at a time, see scimind.model.cpu.attention
+_LOGITS = 2**22  # logits that the loss processes at a time, see scimind.model.cpu.loss
+_LOSS_BLOCKS = 8  # maximum number of such blocks
 
 
 def memory_of_process(config: RunConfig) -> Memory:

@@ -64,8 +64,8 @@ class TrainingRun:
     def agree_to_stop(self) -> bool:
         """Whether any worker was asked to stop or failed; all workers call it after a step and get the same answer."""
         if self.stop_signal is None:
-            told = [float(self.received_signal or 0), float(self.failure is not None)]
-            number, has_failure = self.workers.gather(told).max(axis=0)
+            signals = [float(self.received_signal or 0), float(self.failure is not None)]
+            number, has_failure = self.workers.gather(signals).max(axis=0)
             self.stop_signal = int(number) or None
             if has_failure and self.failure is None:
                 self.failure = "the training of another worker failed; its log says why"

@@ -277,7 +277,7 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), settings.workers)
     team.check_same("weights", weights_checksum(network) if settings.workers > 1 else 0)
     score = _evaluator(network, settings, team).score()
-    assert score is not None, "an evaluation that nobody can stop ends"
+    assert score is not None, "an evaluation without `is_stopped` is never abandoned"
     return score
 
 

@@ -21,7 +21,7 @@ from scimind.errors import CheckpointError
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
 _INDEX = "model.safetensors.index.json"
 _ORIGINAL_ROWS = (32066, 32098)
-_HEAD_SIZE = 128  # of every published model of the original's
+_HEAD_SIZE = 128  # in all published models of the original
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def load_for_tuning(
 
     Args:
         config: A checked configuration; `load_checkpoint` names the weights.
-        description: What `describe_model` says of the model.
+        description: What `describe_model` returns for the model.
         batch_size: Rows of a batch.
         console: Reports what was built.
 

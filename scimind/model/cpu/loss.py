@@ -9,7 +9,7 @@ from mindspore.ops import operations as P
 
 from scimind.model.cpu.attention import blocks
 
-_MOST_BLOCKS = 8  # each is compiled
+_MOST_BLOCKS = 8  # each one is compiled
 
 
 class AnswerLoss(nn.Cell):

@@ -122,7 +122,7 @@ def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: i
 
     where = files[0] if len(files) == 1 else files[0].parent
     names = [str(file) for file in files]
-    with _unreadable_is_told(key, where):
+    with _unreadable_is_reported(key, where):
         data = MindDataset(names, shuffle=False)
         records, columns = data.get_dataset_size(), data.get_col_names()
     if records == 0:
@@ -136,7 +136,7 @@ def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: i
             where,
         )
     answers = 0
-    with _unreadable_is_told(key, where):
+    with _unreadable_is_reported(key, where):
         data = MindDataset(
             names, columns_list=list(COLUMNS), shuffle=False, num_samples=min(records, _MOST_RECORDS_READ)
         )
@@ -170,7 +170,7 @@ def _fault_of_row(
 
 
 @contextmanager
-def _unreadable_is_told(key: str, where: Path) -> Iterator[None]:
+def _unreadable_is_reported(key: str, where: Path) -> Iterator[None]:
     """Turns MindSpore's error for a file that is truncated or not a MindRecord into a DataError."""
     try:
         yield
