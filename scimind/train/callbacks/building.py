@@ -32,8 +32,8 @@ def build_callbacks(
         run: The training.
         settings: Its settings; their `callbacks` are the arguments of each callback by name.
         evaluator: Scores the network; None for no evaluation.
-        description: The model's content of `scimind.json`.
-        position: The run's content of `training.json`.
+        description: The content of `scimind.json`, see `describe_model`.
+        position: The content of `training.json`, see `describe_position`.
 
     Raises:
         ConfigError: A callback does not have a setting.

@@ -27,8 +27,8 @@ class SciMindCheckpoint(Callback):
 
     Args:
         run: The training.
-        description: The model's content of `scimind.json`.
-        position: The run's content of `training.json`, see `describe_position`; None writes no such file.
+        description: The content of `scimind.json`, see `describe_model`.
+        position: The content of `training.json`, see `describe_position`; None writes no such file.
         save_checkpoint_steps: Steps between two checkpoints; 0 writes only at the end.
         keep_checkpoint_max: Number of checkpoints to keep, in addition to the best evaluated one.
         checkpoint_format: "ckpt" or "safetensors".

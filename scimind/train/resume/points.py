@@ -49,7 +49,7 @@ class ResumePoint:
 
 
 def describe_position(settings: TrainSettings, records: int, workers: int, total_steps: int) -> dict[str, Any]:
-    """Returns the content of a run's `training.json`, except the step, the state and the scores.
+    """Returns what a run's `training.json` holds in addition to the step, the state and the scores.
 
     Args:
         settings: The run's settings.
