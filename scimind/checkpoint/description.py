@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: everything its weights need to be used."""
+"""The description of a checkpoint: everything that is needed to use its weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SIZES = (
     "eos_token_id",
     "tie_word_embeddings",
 )
-# A longest sequence and the ids of special tokens may change from use to use; these make other outputs.
+# The maximum sequence length and the special tokens' ids may change between uses; these keys change the outputs.
 _COMPARED = (
     *("vocab_size", "hidden_size", "num_layers", "num_heads", "n_kv_heads", "intermediate_size"),
     *("rms_norm_eps", "theta", "tie_word_embeddings"),
@@ -36,14 +36,14 @@ _MOST_PADDING_ROWS = 1024
 
 
 def describe_model(tree: Mapping[str, Any], fingerprint: str | None = None) -> dict[str, Any]:
-    """Returns what `scimind.json` says of a model.
+    """Returns the content of `scimind.json` for a model.
 
     Args:
         tree: The configuration that the model is built from.
-        fingerprint: The tokenizer's, None where it is not known.
+        fingerprint: The tokenizer's; None if unknown.
 
     Returns:
-        Sizes, modality ranges, routing, tokenizer and versions; JSON holds all of it.
+        Sizes, modality ranges, routing, tokenizer and versions, as JSON values.
     """
     model = tree["model"]["model_config"]
     described: dict[str, Any] = {
@@ -63,7 +63,7 @@ def describe_model(tree: Mapping[str, Any], fingerprint: str | None = None) -> d
 
 
 def _routing(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a SciMind model's routing with all defaults, nothing for other models."""
+    """Returns a SciMind model's routing including all defaults; empty for other models."""
     if model.get("type") != "SciMindConfig":
         return {}
     from scimind.config.routing import RoutingSettings
@@ -75,16 +75,16 @@ def _routing(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def complete_from_tokenizer(tree: dict[str, Any]) -> str | None:
-    """Fills `modality_ranges` in from the tokenizer, and checks that the vocabulary is the tokenizer's.
+    """Fills in `modality_ranges` from the tokenizer, and checks that the vocabulary is the tokenizer's.
 
     Args:
-        tree: A configuration; `model.model_config` is completed in place. Only a SciMind model has a tokenizer to ask.
+        tree: A configuration; `model.model_config` is completed in place. Only a SciMind model's tokenizer is read.
 
     Returns:
-        The tokenizer's fingerprint, None where the configuration names no tokenizer.
+        The tokenizer's fingerprint; None if the configuration names no tokenizer.
 
     Raises:
-        ConfigError: The model's vocabulary or its modality ranges are not the tokenizer's.
+        ConfigError: The model's vocabulary or modality ranges differ from the tokenizer's.
     """
     tokenizer = (tree.get("processor") or {}).get("tokenizer")
     model = tree["model"]["model_config"]
@@ -104,19 +104,17 @@ def complete_from_tokenizer(tree: dict[str, Any]) -> str | None:
     ranges = {name: [list(pair) for pair in pairs] for name, pairs in normalise_ranges(codec.modality_ranges).items()}
     given = model.get("modality_ranges")
     if given and normalise_ranges(given) != normalise_ranges(ranges):
-        raise ConfigError(
-            f"model.model_config.modality_ranges ({given}) are not the tokenizer's ({ranges}); leave them out"
-        )
+        raise ConfigError(f"model.model_config.modality_ranges ({given}) are not the tokenizer's ({ranges}); omit them")
     model["modality_ranges"] = ranges
     return str(codec.fingerprint())
 
 
 def routing_differences(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> list[str]:
-    """Returns how a checkpoint's routing differs from a model's; how it is computed or trained makes no difference.
+    """Returns how a checkpoint's routing differs from a model's, apart from how it is computed or trained.
 
     Args:
-        checkpoint: The checkpoint; one without a description differs in nothing.
-        expected: What `describe_model` says of the model.
+        checkpoint: The checkpoint; without a description there are no differences.
+        expected: What `describe_model` returns for the model.
     """
     there, here = checkpoint.description.get("routing") or {}, expected.get("routing") or {}
     return [
@@ -127,15 +125,15 @@ def routing_differences(checkpoint: Checkpoint, expected: Mapping[str, Any]) -> 
 
 
 def check_description(checkpoint: Checkpoint, expected: Mapping[str, Any], known_faults: Iterable[str] = ()) -> None:
-    """Compares what a checkpoint says of itself with a model, before the weights are read.
+    """Compares a checkpoint's description with a model, before the weights are read.
 
     Args:
         checkpoint: The checkpoint; one without a description passes.
-        expected: What `describe_model` says of the model.
-        known_faults: Differences that were found already.
+        expected: What `describe_model` returns for the model.
+        known_faults: Differences found earlier.
 
     Raises:
-        CheckpointError: A size, a modality's ids or the tokenizer differs; all differences are listed.
+        CheckpointError: A size, a modality's ids or the tokenizer differs; the error lists all differences.
     """
     faults = list(known_faults)
     there, here = checkpoint.description.get("model", {}), expected.get("model", {})

@@ -1,12 +1,12 @@
-"""Checkpoints on disk, found by what a user gives.
+"""Finding checkpoints on disk from the path that a user gives.
 
 A checkpoint is a folder:
 
     step_000300/
         model.ckpt          the weights
-        optimizer.ckpt      moments and step of the optimizer, and the loss scale, where they are kept
-        scimind.json        what the weights need to be used
-        training.json       where the training is, for a run that goes on from here
+        optimizer.ckpt      moments and step of the optimizer, and the loss scale, if they are kept
+        scimind.json        what is needed to use the weights
+        training.json       the progress of the training, for a run that resumes from here
         checksums.json      size and checksum of each file
 """
 
@@ -30,11 +30,11 @@ _STEP_FOLDER = re.compile(r"step_(\d+)")
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was found.
+    """An existing checkpoint.
 
     Args:
         weights: The file of the weights.
-        description: What `scimind.json` beside it says; empty where there is none.
+        description: The content of `scimind.json` next to it; empty if there is none.
     """
 
     weights: Path
@@ -42,17 +42,17 @@ class Checkpoint:
 
 
 def find_checkpoint(path: str | Path) -> Checkpoint:
-    """Finds the weights that a path means.
+    """Finds the weights that a path refers to.
 
     Args:
-        path: A file of weights, a checkpoint's folder, a folder of checkpoints (the newest is meant), or a run's
+        path: A file of weights, a checkpoint's folder, a folder of checkpoints (the newest is used), or a run's
             output folder.
 
     Returns:
         The checkpoint.
 
     Raises:
-        CheckpointError: There is no such path, no weights in it, or more than one file that could be meant.
+        CheckpointError: The path does not exist, holds no weights, or holds several files of weights.
     """
     given = Path(path).expanduser()
     if not given.exists():
@@ -75,7 +75,7 @@ def find_checkpoint(path: str | Path) -> Checkpoint:
     if len(files) == 1:
         return _described(files[0])
     found = f"{len(files)} files of weights" if files else "no weights"
-    raise CheckpointError(f"load_checkpoint ({path}) holds {found}; give the file that is meant")
+    raise CheckpointError(f"load_checkpoint ({path}) holds {found}; give the path of one file")
 
 
 def step_folders(folder: Path) -> list[Path]:
@@ -87,7 +87,7 @@ def step_folders(folder: Path) -> list[Path]:
 
 
 def _described(weights: Path) -> Checkpoint:
-    """Returns the checkpoint of a file, with the description beside it."""
+    """Returns the checkpoint of a file, with the description next to it."""
     description = weights.parent / DESCRIPTION
     if not description.is_file():
         return Checkpoint(weights, {})

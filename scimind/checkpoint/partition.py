@@ -3,8 +3,8 @@
 A partition is a folder:
 
     partition/
-        patterns_0.npy      one file a layer: the expert of each neuron, int32 [h]
-        partition.json      how it was made, and of which weights
+        patterns_0.npy      one file per layer: the expert of each neuron, int32 [h]
+        partition.json      how it was made, and from which weights
 
 Expert e of a SciMind model owns the neurons e·f … (e+1)·f. A partition is applied by permuting the neurons of a layer
 (rows of w1 and w3, columns of w2) by `neuron_order`, which changes no output of the dense layer.
@@ -44,10 +44,10 @@ def neuron_order(labels: ArrayLike) -> NDArray[np.int64]:
 
 
 def order_hash(orders: Iterable[ArrayLike]) -> str:
-    """Returns a short name of what `neuron_order` gives for all layers, for `scimind.json`.
+    """Returns a short hash of all layers' `neuron_order`, for `scimind.json`.
 
     Args:
-        orders: One permutation [h] a layer, first layer first.
+        orders: One permutation [h] per layer, first layer first.
 
     Returns:
         16 hexadecimal digits; equal for equal permutations on every machine.
@@ -63,23 +63,24 @@ def check_labels(labels: NDArray[Any], num_experts: int, where: str | Path) -> N
     """Returns labels as int32 [h] after checking that each expert has the same number of neurons.
 
     Args:
-        labels: The expert of each neuron: integers [h], or the original's one row an expert, bool or 0 and 1 [e, h].
+        labels: The expert of each neuron: integers [h], or the original's form with one row per expert, bool or 0/1
+            [e, h].
         num_experts: e.
-        where: What holds the labels, named in errors.
+        where: The source of the labels, named in error messages.
 
     Raises:
-        DataError: They have another shape, name an expert that does not exist, or are not balanced.
+        DataError: The labels have the wrong shape, name an expert that does not exist, or are not balanced.
     """
     if labels.ndim == 2:
         labels = _labels_of_rows(labels, num_experts, where)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise DataError(
-            f"holds {labels.dtype} {list(labels.shape)}; a partition is integers [neurons] or bool [experts, neurons]",
+            f"holds {labels.dtype} {list(labels.shape)}; it must be integers [neurons] or bool [experts, neurons]",
             where,
         )
     if labels.size == 0 or labels.size % num_experts:
         raise DataError(
-            f"has {labels.size} neurons, which {num_experts} experts cannot share equally; choose another num_experts",
+            f"has {labels.size} neurons, not divisible by num_experts ({num_experts}); choose another num_experts",
             where,
         )
     if labels.min() < 0 or labels.max() >= num_experts:
@@ -90,7 +91,7 @@ def check_labels(labels: NDArray[Any], num_experts: int, where: str | Path) -> N
     if (sizes != size).any():
         expert = int(np.argmax(sizes != size))
         raise DataError(
-            f"gives expert {expert} {sizes[expert]} neurons, each must have {size} ({labels.size} / {num_experts})",
+            f"gives expert {expert} {sizes[expert]} neurons, but each must have {size} ({labels.size} / {num_experts})",
             where,
         )
     return labels.astype(np.int32)
@@ -102,33 +103,33 @@ def _labels_of_rows(rows: NDArray[Any], num_experts: int, where: str | Path) -> 
         raise DataError(f"has {len(rows)} experts, the model has {num_experts}; set num_experts to {len(rows)}", where)
     marks = rows.astype(bool)
     if not np.array_equal(marks, rows):
-        raise DataError("has rows of other values than 0 and 1; row e must mark the neurons of expert e", where)
+        raise DataError("has values other than 0 and 1; row e must mark the neurons of expert e", where)
     owners = marks.sum(axis=0)
     if (owners != 1).any():
         neuron = int(np.argmax(owners != 1))
-        raise DataError(f"gives neuron {neuron} to {owners[neuron]} experts; each neuron has one", where)
+        raise DataError(f"assigns neuron {neuron} to {owners[neuron]} experts; each neuron must have one", where)
     return marks.argmax(axis=0)
 
 
 def read_partition(folder: str | Path, num_layers: int, neurons: int, num_experts: int) -> list[NDArray[np.int32]]:
-    """Reads a partition and checks that it is one of such a model.
+    """Reads a partition and checks that it fits such a model.
 
     Args:
-        folder: Holds `patterns_0.npy` …; a `partition.json` is checked where there is one.
+        folder: Holds `patterns_0.npy` …; a `partition.json` is checked if there is one.
         num_layers: Layers of the model; the folder must have exactly these.
         neurons: h.
         num_experts: e.
 
     Returns:
-        The expert of each neuron, int32 [h], one array a layer; each expert has h / e neurons.
+        The expert of each neuron, one int32 [h] array per layer; each expert has h / e neurons.
 
     Raises:
-        DataError: There is no such folder, a layer is missing or too many, or a file does not fit.
+        DataError: The folder does not exist, has too few or too many layers, or a file does not fit.
     """
     path = Path(folder).expanduser()
     found = _pattern_files(path)
     if not found:
-        raise DataError("holds no patterns_0.npy; give the folder that `scimind experts build` wrote", path)
+        raise DataError("has no patterns_0.npy; give the folder that `scimind experts build` wrote", path)
     missing = [layer for layer in range(num_layers) if layer not in found]
     if missing or len(found) != num_layers:
         what = f"lacks patterns_{missing[0]}.npy" if missing else f"has {len(found)} layers"
@@ -141,7 +142,7 @@ def read_partition(folder: str | Path, num_layers: int, neurons: int, num_expert
 
 
 def _pattern_files(folder: Path) -> dict[int, Path]:
-    """Returns the layers' files by number; none where there is no such folder."""
+    """Returns the layers' files by number; empty if the folder does not exist."""
     if not folder.is_dir():
         return {}
     matches = [(_PATTERN.fullmatch(file.name), file) for file in folder.iterdir()]
@@ -160,10 +161,10 @@ def _read_labels(file: Path, neurons: int, num_experts: int) -> NDArray[np.int32
 
 
 def read_description(folder: str | Path) -> dict[str, Any]:
-    """Returns what `partition.json` says; empty where there is none, as for the original's partitions.
+    """Returns the content of `partition.json`; empty if there is none, as for the original's partitions.
 
     Raises:
-        DataError: The file is no JSON object, or of a later version.
+        DataError: The file is not a JSON object, or was written by a later version.
     """
     path = Path(folder).expanduser() / DESCRIPTION
     if not path.is_file():
@@ -180,19 +181,19 @@ def read_description(folder: str | Path) -> dict[str, Any]:
 
 
 def check_made_from(folder: str | Path, fingerprint: str) -> None:
-    """Checks that a partition was made from these weights; one that does not say so passes.
+    """Checks that a partition was made from these weights; one without a fingerprint passes.
 
     Args:
         folder: The partition.
-        fingerprint: What `NeuronWeights.fingerprint` says of the weights.
+        fingerprint: What `NeuronWeights.fingerprint` returns for the weights.
 
     Raises:
-        DataError: It was made from others, whose neurons mean something else.
+        DataError: It was made from other weights, whose neurons differ.
     """
     stated = read_description(folder).get("fingerprint")
     if stated and stated != fingerprint:
         raise DataError(
-            f"was made from other weights ({stated}) than the checkpoint's ({fingerprint}); build it again",
+            f"was made from weights ({stated}) other than the checkpoint's ({fingerprint}); build it again",
             Path(folder) / DESCRIPTION,
         )
 
@@ -204,11 +205,11 @@ def write_partition(
     description: Mapping[str, Any],
     texts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Writes a partition under a temporary name and renames it when it is whole.
+    """Writes a partition under a temporary name and renames it once it is complete.
 
     Args:
         folder: The new folder; an earlier partition there is replaced, anything else is left alone.
-        layers: The expert of each neuron [h], one a layer.
+        layers: The expert of each neuron, one [h] array per layer.
         num_experts: e.
         description: How it was made: method, seed, settings, fingerprint of the weights …; sizes and the order's hash
             are added. Equal descriptions and layers give equal bytes.
@@ -219,7 +220,7 @@ def write_partition(
 
     Raises:
         DataError: A layer is not balanced.
-        SciMindError: The folder holds something else, or cannot be written.
+        SciMindError: The folder contains something else, or cannot be written.
     """
     target = Path(folder).expanduser()
     checked = [check_labels(np.asarray(labels), num_experts, f"layer {i}") for i, labels in enumerate(layers)]
@@ -246,13 +247,13 @@ def write_partition(
 
 
 def check_target(folder: str | Path) -> None:
-    """Checks that a partition may be written to a folder: it is new, empty, or holds a partition of ours.
+    """Checks that a partition may be written to a folder: it is new or empty, or holds one of our partitions.
 
     Raises:
-        SciMindError: It is a file, or holds something else.
+        SciMindError: It is a file, or contains something else.
     """
     path = Path(folder).expanduser()
     if path.is_dir() and (not any(path.iterdir()) or (path / DESCRIPTION).is_file()):
         return
     if path.exists():
-        raise SciMindError(f"{folder}: exists and is no partition; choose another --output")
+        raise SciMindError(f"{folder}: exists and is not a partition; choose another --output")

@@ -1,4 +1,4 @@
-"""The seal of a checkpoint: size and checksum of each of its files, by which damage is found."""
+"""The seal of a checkpoint: size and checksum of each of its files, which reveal damage."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def seal_folder(folder: Path) -> None:
     """Writes `checksums.json`.
 
     Args:
-        folder: A checkpoint's folder with all its files and no subfolder.
+        folder: A checkpoint's folder with all its files and no subfolders.
 
     Raises:
         OSError: A file cannot be read, or the disk is full.
@@ -26,11 +26,11 @@ def seal_folder(folder: Path) -> None:
 
 
 def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str | None:
-    """Returns what is wrong with a sealed folder, None for one that is as it was written.
+    """Returns what is wrong with a sealed folder, or None if it is intact.
 
     Args:
         folder: The checkpoint's folder.
-        names: Files to look at; None looks at all that the seal names.
+        names: Files to check; None checks all that the seal names.
     """
     try:
         files = json.loads((folder / SEAL).read_bytes())

@@ -1,4 +1,4 @@
-"""Weights, read strictly and written so that a broken write leaves nothing behind."""
+"""Weights: read strictly, and written such that a failed write leaves no partial files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scimind.checkpoint.formats.safetensors_file import checksum
 from scimind.checkpoint.seal import SEAL, fault_of_folder, seal_folder
 from scimind.errors import CheckpointError, SciMindError
 
-# MindFormers' own checkpoints hold these beside the weights.
+# MindFormers' own checkpoints hold these in addition to the weights.
 TRAINING_STATE = re.compile(
     r"(adam_[mv]|exp_avg|exp_avg_sq|moments?|accu_grads)\..+|"
     r"global_step|epoch_num|step_num|loss_scale|scale_sense|learning_rate|current_iterator_step|last_overflow_iterator_step"
@@ -24,14 +24,14 @@ _LONGEST_LIST = 6
 
 
 class WeightMismatchError(CheckpointError):
-    """Weights whose names or shapes are not the model's.
+    """Weights whose names or shapes differ from the model's.
 
     Args:
         path: The file.
         missing: Names that the model has and the file lacks.
         unexpected: Names that the file has and the model lacks.
         misshapen: Name, shape in the file, shape in the model.
-        advice: What to do; empty for what helps where a model is loaded.
+        advice: What to do; empty for the usual advice when loading a model.
     """
 
     def __init__(
@@ -54,18 +54,18 @@ class WeightMismatchError(CheckpointError):
 
 
 def _advice(missing: list[str], unexpected: list[str], is_misshapen: bool) -> str:
-    """Returns what to do about weights that do not fit."""
+    """Returns what a user can do about weights that do not fit."""
     if any(name.startswith("model.embed_tokens") or ".self_attn." in name for name in unexpected):
         return "these are Hugging Face's names; convert the checkpoint first (scimind convert)"
     if missing and all(is_gate(name) for name in missing) and not unexpected and not is_misshapen:
-        return "it has no gates for router learned; make them with `scimind experts tune`"
+        return "it has no gates for router learned; create them with `scimind experts tune`"
     if unexpected and all(is_gate(name) for name in unexpected) and not missing and not is_misshapen:
-        return "its gates are of router learned; set model.model_config.router to learned"
+        return "its gates are for router learned; set model.model_config.router to learned"
     return "give the model_config that the weights were made with"
 
 
 def is_weight(name: str) -> bool:
-    """Whether a parameter is a weight; the caches of decoding are not."""
+    """Whether a parameter is a weight; decoding caches are not."""
     return not any("cache" in part for part in name.split("."))
 
 
@@ -77,18 +77,18 @@ def is_gate(name: str) -> bool:
 def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool = False) -> list[str]:
     """Loads weights into a network, all of them or none.
 
-    Names and shapes come from the file's header, and then one weight at a time is in memory twice.
+    Names and shapes come from the file's header; after that, one weight at a time is in memory twice.
 
     Args:
         network: A MindSpore cell; its parameters keep their types.
         checkpoint: What `find_checkpoint` found.
-        may_lack_gates: Lets the network's gates be missing; they stay as they are.
+        may_lack_gates: Whether the file may lack the network's gates; those keep their values.
 
     Returns:
-        The gates that were missing, none unless they may be.
+        The gates that were missing; empty unless `may_lack_gates`.
 
     Raises:
-        CheckpointError: The file cannot be read, or a weight is not the one whose checksum the description has.
+        CheckpointError: The file cannot be read, or a weight does not match the checksum in the description.
         WeightMismatchError: A weight is missing, unexpected or misshapen.
     """
     import mindspore as ms
@@ -96,7 +96,7 @@ def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool =
     path = checkpoint.weights
     fault = fault_of_folder(path.parent, {path.name}) if (path.parent / SEAL).is_file() else None
     if fault is not None:
-        raise CheckpointError(f"{path}: {fault}; use another checkpoint, or remove {SEAL} if it was changed on purpose")
+        raise CheckpointError(f"{path}: {fault}; use another checkpoint, or remove {SEAL} if the change is intended")
     stored = read_tensors(path)
     weights = {name: value for name, value in stored.items() if not TRAINING_STATE.fullmatch(name) and is_weight(name)}
     wanted = {parameter.name: parameter for parameter in network.get_parameters() if is_weight(parameter.name)}
@@ -115,8 +115,8 @@ def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool =
     changed = [name for name in wanted if name in sums and name in weights and checksum(weights[name]) != sums[name]]
     if changed:
         raise CheckpointError(
-            f"{path}: {_listed('changed since they were written', changed)}; fetch the file again, or remove "
-            f"checksums from {DESCRIPTION} if they were changed on purpose"
+            f"{path}: {_listed('changed since they were written', changed)}; download the file again, or remove "
+            f"checksums from {DESCRIPTION} if the change is intended"
         )
     for name, parameter in wanted.items():
         if name in lacking:
@@ -136,22 +136,22 @@ def save_checkpoint(
     kind: str = "ckpt",
     training: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Writes a checkpoint under a temporary name and renames it when it is whole and on the disk.
+    """Writes a checkpoint under a temporary name and renames it once it is complete and on disk.
 
     Args:
         folder: The folder of the checkpoints.
-        step: Steps that are done.
+        step: Number of completed steps.
         weights: The network's parameters; caches are left out.
-        optimizer_state: The optimizer's parameters; none are written where it is empty.
-        description: What `scimind.json` says.
+        optimizer_state: The optimizer's parameters; if empty, no file is written.
+        description: The content of `scimind.json`.
         kind: "ckpt" or "safetensors".
-        training: What `training.json` says; None writes none.
+        training: The content of `training.json`; None writes no file.
 
     Returns:
         The checkpoint's folder.
 
     Raises:
-        SciMindError: The disk is full or cannot be written; checkpoints that were there stay.
+        SciMindError: The disk is full or cannot be written; earlier checkpoints are kept.
     """
     import mindspore as ms
 
@@ -180,7 +180,7 @@ def _first_line(error: BaseException) -> str:
 
 
 def _listed(label: str, names: list[str]) -> str:
-    """Returns "label: a, b, …", or nothing for no names."""
+    """Returns "N label: a, b, …", or an empty text without names."""
     if not names:
         return ""
     shown = ", ".join(names[:_LONGEST_LIST])

@@ -1,1 +1,1 @@
-"""Experts: the neurons of each feed-forward divided into equal parts, the division stored, chosen from and measured."""
+"""Experts: dividing each feed-forward's neurons into equal parts; storing, numbering and measuring the partition."""

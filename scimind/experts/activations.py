@@ -28,7 +28,7 @@ class LayerActivations:
         layer: Number of the layer, from 0.
         u: float32 [t, h].
         modality: Each token's modality, int32 [t].
-        inputs: x [t, d], what the layer's feed-forward gets.
+        inputs: x [t, d], the input of the layer's feed-forward.
         last: Whether this is the batch's last layer.
     """
 
@@ -40,18 +40,18 @@ class LayerActivations:
 
 
 class ActivationReader:
-    """Runs a model over MindRecord files and gives each layer's activations.
+    """Runs a model over MindRecord files and yields each layer's activations.
 
-    The layers are called one after the other, outside a graph, so that only one layer's activations exist at a time.
+    The layers are called one after another, outside a graph, so that only one layer's activations exist at a time.
 
     Args:
         config: The run's configuration; `load_checkpoint` names the weights.
         data: MindRecord files or folders of them.
-        max_tokens: Reads records until there are so many tokens (input positions that are not padding).
-        routed: Lets the layers' outputs follow the model's router. Otherwise all experts contribute, as in the dense
-            model whose neurons are to be divided; the experts that there are do not matter then.
-        seed: Draws the records that are read.
-        console: Is told how far it is.
+        max_tokens: Stops reading records at this number of tokens (input positions that are not padding).
+        routed: Whether the layers' outputs follow the model's router. Otherwise all experts contribute, as in the
+            dense model whose neurons are to be divided, and existing experts do not matter.
+        seed: Determines which records are read.
+        console: Shows the progress.
 
     Raises:
         SciMindError: The data or the weights do not fit the configuration.
@@ -92,17 +92,17 @@ class ActivationReader:
         self._pad, self._routed, self._console = int(model.get("pad_token_id") or 0), routed, console
 
     def read(self, title: str) -> Iterator[LayerActivations]:
-        """Yields the activations of each layer of each batch; the same ones at every call.
+        """Yields the activations of each layer of each batch; every call yields the same.
 
         Args:
-            title: What they are read for, shown beside the progress.
+            title: The purpose of the pass, shown with the progress.
         """
         bar = nullcontext() if self._console is None else self._console.progress(self.max_tokens, title, unit="token")
         with bar as progress:
             tokens = 0
             for ids in self._batches():
                 kept = ids != self._pad  # [b, s]
-                # The last batch is cut so that max_tokens holds to the token.
+                # The last batch is cut so that exactly max_tokens tokens are read.
                 kept &= (np.cumsum(kept) + tokens <= self.max_tokens).reshape(kept.shape)
                 modality = self.modalities[ids[kept]]
                 for layer, (x, u) in enumerate(self._run(ids)):
@@ -113,22 +113,22 @@ class ActivationReader:
                 if tokens >= self.max_tokens:
                     return
             if tokens == 0:
-                raise DataError("--data holds no token but padding; prepare it again", self.files[0])
+                raise DataError("--data holds nothing but padding; prepare it again", self.files[0])
 
     def _batches(self) -> Iterator[NDArray[np.int32]]:
-        """Yields input ids [b, s] of the drawn records."""
+        """Yields input ids [b, s] of the sampled records."""
         from mindspore.dataset import MindDataset, SubsetSampler
 
         size = max(1, _TOKENS_OF_A_BATCH // self.seq_length)
         names = [str(file) for file in self.files]
-        most = self.max_tokens + 1  # a record has one token at least
+        most = self.max_tokens + 1  # a record has at least one token
         sampler = SubsetSampler([int(record) for record in self.records[:most]])
         data = MindDataset(names, columns_list=["input_ids"], sampler=sampler).batch(size)
         for (ids,) in data.create_tuple_iterator(num_epochs=1, output_numpy=True):
             yield ids[:, :-1].astype(np.int32)
 
     def _run(self, ids: NDArray[np.int32]) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
-        """Yields each layer's x [b, s, d] and u [b, s, h], as SciMindModel computes them."""
+        """Yields each layer's x [b, s, d] and u [b, s, h] as SciMindModel computes them."""
         import mindspore as ms
 
         model = self.network.model

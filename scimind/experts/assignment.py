@@ -1,4 +1,4 @@
-"""Which experts each modality gets for router `modality`: one run of experts, the same in all layers."""
+"""Assigning experts to modalities for router `modality`: one run of experts each, the same in all layers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ExpertRun:
     Args:
         modalities: Their names.
         first: The first expert.
-        stop: The expert behind the last.
+        stop: One past the last expert.
     """
 
     modalities: tuple[str, ...]
@@ -33,12 +33,12 @@ class ExpertRun:
 
 
 def read_groups(text: str, num_experts: int) -> list[tuple[tuple[str, ...], int]]:
-    """Returns the groups of `text=8,smiles+protein=8`: modalities and how many experts they have.
+    """Parses groups such as `text=8,smiles+protein=8`: modalities and their number of experts.
 
     Modalities that are not named join the last group.
 
     Raises:
-        SciMindError: A name is no modality or comes twice, or a number is not in 1 … e.
+        SciMindError: A name is not a modality or is repeated, or a number is not in 1 … e.
     """
     groups: list[tuple[tuple[str, ...], int]] = []
     for part in text.split(","):
@@ -47,7 +47,7 @@ def read_groups(text: str, num_experts: int) -> list[tuple[tuple[str, ...], int]
         for name in modalities:
             if name not in MODALITY_NAMES or any(name in known for known, _ in groups) or modalities.count(name) > 1:
                 raise SciMindError(
-                    f"--experts-per-modality ({text}) names {name!r}, which is no modality or comes twice; the "
+                    f"--experts-per-modality ({text}) names {name!r}, which is not a modality or is repeated; the "
                     f"modalities are {', '.join(MODALITY_NAMES)}"
                 )
         if not number.strip().isdecimal() or not 1 <= int(number) <= num_experts:
@@ -63,10 +63,10 @@ def read_groups(text: str, num_experts: int) -> list[tuple[tuple[str, ...], int]
 
 
 def lay_out(groups: Sequence[tuple[tuple[str, ...], int]], num_experts: int) -> list[ExpertRun]:
-    """Returns each group's run of experts, in the groups' order along the line of experts.
+    """Returns each group's run of experts, placed one after another in the groups' order.
 
-    Where the groups want more experts than there are, neighbours share some, every two neighbours about as many. Where
-    they want fewer, the last experts are left to nobody.
+    If the groups ask for more experts than there are, neighbouring groups overlap, all by about the same number. If
+    they ask for fewer, the last experts belong to no group.
 
     Args:
         groups: Modalities and their number of experts.
@@ -87,8 +87,8 @@ def lay_out(groups: Sequence[tuple[tuple[str, ...], int]], num_experts: int) -> 
         ]
         if not open_pairs:
             raise SciMindError(
-                f"--experts-per-modality wants {sum(sizes)} experts of {num_experts}; as runs on a line in which only "
-                "neighbours overlap that is too many; lower the numbers, or put modalities together, such as "
+                f"--experts-per-modality asks for {sum(sizes)} experts of {num_experts}; that is too many if only "
+                "neighbouring groups may overlap; lower the numbers, or combine modalities, such as "
                 "smiles+protein=8"
             )
         shared[min(open_pairs, key=lambda i: shared[i])] += 1
@@ -104,17 +104,17 @@ def place_experts(
 ) -> NDArray[np.int64]:
     """Returns the new number of each expert of one layer, int64 [e].
 
-    The objective is the sum over groups of the activation that their experts hold, the mean of the group's modalities
-    that have tokens; an expert in an overlap counts for both groups. The result is the best there is. Among experts of
-    the same groups the old order stays.
+    Maximises the sum over groups of the activation that their experts hold, averaged over those of the group's
+    modalities that have tokens; an expert in an overlap counts for both groups. The result is optimal. Experts of the
+    same groups keep their old order.
 
     Args:
         activation: Each expert's share of the activation of a modality's tokens [modalities, e].
         runs: The groups' runs.
-        tokens: Tokens of each modality that `activation` was measured on.
+        tokens: Number of tokens of each modality that `activation` was measured on.
 
     Raises:
-        SciMindError: A group has no tokens at all.
+        SciMindError: A group has no tokens.
 
     Source: Kuhn, The Hungarian method for the assignment problem (1955).
     """
@@ -127,8 +127,8 @@ def place_experts(
         rows = [MODALITY_NAMES.index(name) for name in run.modalities if tokens[name]]
         if not rows:
             raise SciMindError(
-                f"--data holds no token of {' or '.join(run.modalities)}; give data that does, or put the modality "
-                "together with another, such as smiles+protein=8"
+                f"--data has no tokens of {' or '.join(run.modalities)}; give data that does, or combine the "
+                "modality with another, such as smiles+protein=8"
             )
         value[:, run.first : run.stop] += activation[rows].mean(axis=0)[:, None]
         users[number, run.first : run.stop] = True
@@ -141,7 +141,7 @@ def place_experts(
 
 
 def expert_sets(runs: Sequence[ExpertRun]) -> dict[str, list[str]]:
-    """Returns the runs as `expert_sets` of model_config, in the modalities' order."""
+    """Returns the runs as model_config's `expert_sets`, in the modalities' order."""
     found = {name: [f"{run.first}..{run.stop - 1}"] for run in runs for name in run.modalities}
     return {name: found[name] for name in MODALITY_NAMES}
 
@@ -149,17 +149,17 @@ def expert_sets(runs: Sequence[ExpertRun]) -> dict[str, list[str]]:
 def assign(
     reader: ActivationReader, layers: Sequence[NDArray[Any]], num_experts: int, runs: Sequence[ExpertRun], score: str
 ) -> tuple[list[NDArray[Any]], dict[str, float]]:
-    """Numbers each layer's experts anew so that each group's best experts lie in its run.
+    """Renumbers each layer's experts so that each group's best experts lie in its run.
 
     Args:
         reader: The model and the data.
-        layers: The expert of each neuron [h], one array a layer.
+        layers: The expert of each neuron, one [h] array per layer.
         num_experts: e.
-        runs: What `lay_out` gives.
+        runs: What `lay_out` returns.
         score: The score of router `activation`.
 
     Returns:
-        The new labels, and the share of the sum of u² that each modality's experts hold, mean over tokens and layers.
+        The new labels, and each modality's share of the sum of u² held by its experts, mean over tokens and layers.
     """
     counts = KeptActivation({"given": layers}, num_experts, score)
     for batch in reader.read("activation of the experts"):

@@ -1,4 +1,4 @@
-"""Balanced assignment: neurons to experts at the least cost, each expert with the same number of neurons."""
+"""Balanced assignment of neurons to experts at minimum cost, with the same number of neurons for each expert."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ def balanced_assignment(costs: NDArray[np.floating]) -> NDArray[np.int64]:
     """Returns the cheapest assignment that gives each expert h / e neurons, int64 [h].
 
     Every neuron starts at its cheapest expert. Then, as long as an expert has too many, neurons move along the cheapest
-    chain from an expert with too many to one with too few. A chain passes from expert to expert, so that a search looks
-    at e experts and not at h neurons: moving from a to b costs what the neuron of a that minds it least minds. These
-    are the successive shortest paths of minimum-cost flow, which keep the assignment the cheapest of its sizes after
-    every chain; the result is exact. Ties go to the lower number, so that equal costs give equal results.
+    chain from an expert with too many to one with too few. A chain leads from expert to expert, so a search covers e
+    experts instead of h neurons: a move from a to b costs as much as it does for the neuron of a for which it is
+    cheapest. These are the successive shortest paths of minimum-cost flow: after every chain the assignment is the
+    cheapest for its sizes, and the result is exact. Ties go to the lower number, so equal costs give equal results.
 
     Args:
         costs: Cost of each neuron at each expert [h, e], finite; h is a multiple of e.
@@ -56,7 +56,7 @@ def _cheapest_chain(move: NDArray[np.float64], surplus: NDArray[np.int64]) -> li
         through = cost[:, None] + move  # [from, to]
         best = through.argmin(axis=0)
         reached = through[best, range(experts)]
-        # What only rounding makes cheaper could close a circle.
+        # A path that only rounding makes cheaper could close a cycle.
         better = reached < cost - 1e-12 * (1 + np.abs(np.where(np.isfinite(cost), cost, 0.0)))
         if not better.any():
             break

@@ -1,4 +1,4 @@
-"""Building partitions: neurons to experts by one of four methods, for every layer."""
+"""Building partitions: assigns every layer's neurons to experts by one of four methods."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from scimind.experts.report import contiguous_labels, kept_report, random_labels
 from scimind.runtime.console import Console
 
 METHODS = {
-    "kmeans": "neurons of similar weights share an expert",
+    "kmeans": "neurons with similar weights share an expert",
     "coactivation": "neurons that are active for the same tokens of --data share an expert",
     "contiguous": "neurons stay in their order",
-    "random": "neurons are dealt out at random, to compare with",
+    "random": "neurons are assigned at random, as a baseline",
 }
 
 
 @dataclass(frozen=True)
 class BuildSettings:
-    """How experts are built.
+    """Settings for building experts.
 
     Args:
         method: One of `METHODS`.
         num_experts: e.
         on: The weights that k-means compares: "gate" (w1), "up" (w3) or "both".
-        seed: Seed of everything that is drawn.
-        starts: Times that k-means begins anew; the best result is kept.
+        seed: Seed of all random choices.
+        starts: Number of k-means runs; the best result is kept.
     """
 
     method: str
@@ -43,7 +43,7 @@ class BuildSettings:
     starts: int = 1
 
     def described(self, weights: NeuronWeights) -> dict[str, Any]:
-        """Returns what `partition.json` says of the method."""
+        """Returns the method's entries in `partition.json`."""
         values = asdict(self)
         return {
             "method": values.pop("method"),
@@ -56,31 +56,31 @@ class BuildSettings:
 def build_partition(
     weights: NeuronWeights, settings: BuildSettings, reader: ActivationReader | None, console: Console
 ) -> list[NDArray[np.int64]]:
-    """Returns the expert of each neuron [h], one array a layer.
+    """Returns the expert of each neuron, one [h] array per layer.
 
     Args:
         weights: The checkpoint's neurons.
-        settings: How.
+        settings: How to build them.
         reader: The model and its data, for `coactivation`.
-        console: Is told how far it is.
+        console: Shows the progress.
 
     Raises:
-        SciMindError: The neurons cannot be shared equally, or data are missing.
+        SciMindError: The neurons cannot be divided equally, or data is missing.
     """
     experts = settings.num_experts
     if weights.neurons % experts:
         raise SciMindError(
-            f"the checkpoint's {weights.neurons} neurons a layer cannot be shared equally by num_experts ({experts}); "
-            "choose another --num-experts"
+            f"the checkpoint's {weights.neurons} neurons per layer cannot be divided equally among num_experts "
+            f"({experts}); choose another --num-experts"
         )
     if settings.method == "coactivation":
         if reader is None:
-            raise SciMindError("--method coactivation needs --data FILE, MindRecord files of `scimind prepare`")
+            raise SciMindError("--method coactivation needs --data FILE, made by `scimind prepare`")
         return _by_coactivation(reader, settings)
     layers = []
     with console.progress(weights.num_layers, settings.method, unit="layer", every=1) as progress:
         for layer in range(weights.num_layers):
-            random = np.random.default_rng([settings.seed, layer])  # a layer's result does not depend on the others'
+            random = np.random.default_rng([settings.seed, layer])  # a layer's result is independent of the others
             if settings.method == "kmeans":
                 space = VectorSpace(weights.vectors(layer, settings.on))
                 labels = cluster(
@@ -123,7 +123,7 @@ def make_report(
     score: str,
     seed: int,
 ) -> dict[str, Any]:
-    """Returns the report on a partition; the part on kept activation needs a reader."""
+    """Returns the report on a partition; without a reader, it has no section on kept activation."""
     report: dict[str, Any] = {
         "sizes": {
             "layers": len(layers),

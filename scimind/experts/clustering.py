@@ -1,4 +1,4 @@
-"""Balanced k-means: neurons that resemble each other share an expert, and all experts have the same size."""
+"""Balanced k-means: groups similar neurons into experts of equal size."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from scimind.experts.balance import balanced_assignment
 
 MOST_ROUNDS = 50
-_SMALLEST_GAIN = 1e-5  # of the cost: rounds that win less are not worth their time
+_SMALLEST_GAIN = 1e-5  # share of the cost; rounds that improve it by less are not worth their time
 
 
 class Space(Protocol):
-    """Where neurons lie; all that k-means asks of it."""
+    """The space that neurons lie in, with what k-means needs of it."""
 
     @property
     def size(self) -> int:
-        """h, the number of neurons."""
+        """The number of neurons h."""
 
     def from_neuron(self, neuron: int) -> NDArray[Any]:
-        """Returns the squared distance of each neuron from one of them [h]."""
+        """Returns the squared distance of each neuron from a given one [h]."""
 
     def from_centres(self, labels: NDArray[np.int64], num_experts: int) -> NDArray[Any]:
         """Returns the squared distance of each neuron from the mean of each expert's neurons [h, e]."""
@@ -42,17 +42,17 @@ class VectorSpace:
 
     @property
     def size(self) -> int:
-        """h, the number of neurons."""
+        """The number of neurons h."""
         return len(self.vectors)
 
     def from_neuron(self, neuron: int) -> NDArray[Any]:
-        """See `Space`."""
+        """Overrides `Space`."""
         squares = np.einsum("hn,hn->h", self.vectors, self.vectors)
         products = self.vectors @ self.vectors[neuron]
         return np.maximum(squares + squares[neuron] - 2 * products, 0)
 
     def from_centres(self, labels: NDArray[np.int64], num_experts: int) -> NDArray[Any]:
-        """See `Space`."""
+        """Overrides `Space`."""
         centres = np.stack([self.vectors[labels == e].mean(axis=0) for e in range(num_experts)])  # [e, n]
         squares = np.einsum("hn,hn->h", self.vectors, self.vectors)
         return squares[:, None] + np.einsum("en,en->e", centres, centres) - 2 * (self.vectors @ centres.T)
@@ -60,10 +60,10 @@ class VectorSpace:
 
 @dataclass(frozen=True)
 class KernelSpace:
-    """Neurons known by their products alone, such as how often two are active together.
+    """Neurons known only by their pairwise products, such as how often two are active together.
 
-    K-means of equal sizes in this space is the division of the graph whose edges are the products into equal parts
-    such that the edges inside the parts weigh the most.
+    Balanced k-means in this space divides the graph whose edge weights are the products into equal parts such that the
+    total weight of the edges within the parts is largest.
 
     Args:
         products: Symmetric, float32 [h, h].
@@ -75,16 +75,16 @@ class KernelSpace:
 
     @property
     def size(self) -> int:
-        """h, the number of neurons."""
+        """The number of neurons h."""
         return len(self.products)
 
     def from_neuron(self, neuron: int) -> NDArray[Any]:
-        """See `Space`."""
+        """Overrides `Space`."""
         squares = self.products.diagonal()
         return np.maximum(squares + squares[neuron] - 2 * self.products[neuron], 0)
 
     def from_centres(self, labels: NDArray[np.int64], num_experts: int) -> NDArray[Any]:
-        """See `Space`."""
+        """Overrides `Space`."""
         share = np.zeros((self.size, num_experts), np.float32)  # [h, e]: the weight of a neuron in an expert's mean
         share[np.arange(self.size), labels] = 1.0 / np.bincount(labels, minlength=num_experts)[labels]
         products = self.products @ share  # [h, h] · [h, e] -> [h, e]
@@ -101,14 +101,15 @@ def cluster(
 ) -> NDArray[np.int64]:
     """Returns the expert of each neuron, int64 [h]; each expert has exactly h / e neurons.
 
-    Rounds of means and balanced assignments, which never raise the sum of squared distances, until one wins nothing.
+    Alternates means and balanced assignments, which never raise the sum of squared distances, until a round improves
+    nothing.
 
     Args:
         space: Where the neurons lie.
         num_experts: e; h must be a multiple of it.
-        random: Source of the seeds.
-        starts: How often to begin with other seeds; the best result is kept.
-        on_round: Is told the number of a round that is done, and its sum of squared distances.
+        random: Generator for the initial seeds.
+        starts: Number of runs with different seeds; the best result is kept.
+        on_round: Called after each round with its number and its sum of squared distances.
 
     Source: Zhang et al., MoEfication (Findings of ACL 2022), section 3.1, parameter clustering split; Malinen and
         Fränti, Balanced K-Means for Clustering (S+SSPR 2014).
@@ -135,16 +136,17 @@ def cluster(
 def _distances_from_seeds(space: Space, num_experts: int, random: np.random.Generator) -> NDArray[Any]:
     """Returns the squared distance of each neuron from e seeds that lie far apart [h, e].
 
-    Each seed is the best of a few that are drawn with a chance in proportion to their distance from the seeds so far.
+    Each seed is the best of a few candidates, drawn with a probability proportional to their distance from the seeds
+    so far.
 
-    Source: Arthur and Vassilvitskii, k-means++ (SODA 2007), with the several trials that its section 7 proposes.
+    Source: Arthur and Vassilvitskii, k-means++ (SODA 2007), with several trials per seed as its section 7 proposes.
     """
     trials = 2 + int(math.log(num_experts))
     columns = [space.from_neuron(int(random.integers(space.size)))]
     nearest = columns[0].astype(np.float64)
     while len(columns) < num_experts:
         total = nearest.sum()
-        chances = nearest / total if total > 0 else None  # all neurons alike: any is as good
+        chances = nearest / total if total > 0 else None  # all neurons are equal: any will do
         drawn = [space.from_neuron(int(seed)) for seed in random.choice(space.size, trials, p=chances)]
         best = min(drawn, key=lambda column: float(np.minimum(nearest, column).sum()))
         columns.append(best)

@@ -13,12 +13,12 @@ _MOST_BYTES = 4 << 30
 
 
 def coactivations(reader: ActivationReader) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yields each layer's number and how alike its neurons' activations are, cosines of |u| over tokens [h, h].
+    """Yields each layer's number and the similarity of its neurons' activations: cosines of |u| over tokens [h, h].
 
-    A token counts by the shape of its activations and not by their size: |u| is divided by its length first, or a few
-    tokens with huge activations would decide everything. Neurons that are never active are like no other.
+    A token counts by the direction of its activations and not by their size: |u| is normalised first, or a few tokens
+    with huge activations would dominate. Neurons that are never active are similar to no other.
 
-    Layers whose matrices fit into 4 GiB are counted together; the data are read once more for the next ones.
+    As many layers as have matrices that fit into 4 GiB are counted together; the data is read again for the next ones.
 
     Args:
         reader: The model and the data.
@@ -40,7 +40,7 @@ def coactivations(reader: ActivationReader) -> Iterator[tuple[int, NDArray[np.fl
 
 
 def normalised(products: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns products [h, h] divided by both neurons' lengths, so that the diagonal is 1."""
+    """Returns products [h, h] divided by the lengths of both neurons, so that the diagonal is 1."""
     lengths = np.sqrt(np.maximum(products.diagonal(), 0))
     inverse = np.divide(1, lengths, out=np.zeros_like(lengths), where=lengths > 0)
     result = products * inverse[:, None] * inverse

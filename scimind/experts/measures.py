@@ -1,4 +1,4 @@
-"""What a partition is worth: how alike an expert's neurons are, and how much activation the best experts keep."""
+"""Quality of a partition: how similar an expert's neurons are, and how much activation the best experts keep."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ MEASURE = "share of a token's sum of u² that its k experts of the highest score
 
 
 def similarity(vectors: NDArray[np.float32], labels: NDArray[Any], num_experts: int) -> tuple[float, float]:
-    """Returns the mean cosine of two neurons of the same expert, and that of any two, which a random partition has.
+    """Returns the mean cosine of two neurons of the same expert, and that of any two, as in a random partition.
 
     Args:
-        vectors: A vector of length 1 for each neuron [h, n].
+        vectors: A unit vector for each neuron [h, n].
         labels: The expert of each neuron [h].
         num_experts: e.
     """
@@ -31,12 +31,12 @@ def similarity(vectors: NDArray[np.float32], labels: NDArray[Any], num_experts: 
 
 
 class KeptActivation:
-    """Counts how much activation the k best experts of a token keep, for several partitions at once.
+    """Measures how much activation a token's k best experts keep, for several partitions at once.
 
     Args:
         partitions: Partitions by name, each with the labels [h] of all layers.
         num_experts: e.
-        score: How an expert's neurons make its score: "sum" of u, of |u| ("abs"), or of u² ("square").
+        score: How an expert is scored by its neurons: the sum of u ("sum"), of |u| ("abs") or of u² ("square").
     """
 
     def __init__(self, partitions: Mapping[str, Sequence[NDArray[Any]]], num_experts: int, score: str) -> None:
@@ -49,7 +49,7 @@ class KeptActivation:
         self._tokens = np.zeros(len(MODALITY_NAMES), np.int64)
 
     def add(self, batch: LayerActivations) -> None:
-        """Counts one layer's activations of one batch."""
+        """Adds one layer's activations of one batch."""
         if batch.layer == 0:
             self._tokens += np.bincount(batch.modality, minlength=len(MODALITY_NAMES))
         for name, orders in self._orders.items():
@@ -66,11 +66,11 @@ class KeptActivation:
 
     @property
     def tokens(self) -> dict[str, int]:
-        """Tokens of each modality that were counted."""
+        """The number of tokens of each modality that were counted."""
         return {name: int(count) for name, count in zip(MODALITY_NAMES, self._tokens, strict=True)}
 
     def kept(self, name: str) -> NDArray[np.float64]:
-        """Returns the mean share kept [layers, modalities, e] at k = 1 … e; NaN where there are no tokens."""
+        """Returns the mean share kept [layers, modalities, e] at k = 1 … e; NaN for modalities without tokens."""
         return self._mean(self._kept[name])
 
     def energy(self, name: str) -> NDArray[np.float64]:

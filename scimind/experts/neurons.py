@@ -1,4 +1,4 @@
-"""The neurons' weights, read from a checkpoint's file one layer at a time; no model is built."""
+"""The neurons' weights, read from a checkpoint one layer at a time without building a model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOURCES = ("gate", "up", "both")
 class NeuronWeights:
     """Rows of w1 (gate) and w3 (up) of each layer, in a `.safetensors` or a MindSpore `.ckpt` file.
 
-    Only the file's table of contents is kept; a layer is read when it is asked for.
+    Only the file's index is kept; a layer is read when it is requested.
 
     Args:
         checkpoint: What `find_checkpoint` found.
@@ -67,11 +67,11 @@ class NeuronWeights:
         return entry.numbers()
 
     def vectors(self, layer: int, on: str) -> NDArray[np.float32]:
-        """Returns a vector of length 1 for each neuron of a layer, float32 [h, d] or [h, 2·d]; a zero row stays zero.
+        """Returns a unit vector for each neuron of a layer, float32 [h, d] or [h, 2·d]; a zero row stays zero.
 
         Args:
             layer: Number of the layer, from 0.
-            on: "gate" for rows of w1, "up" for rows of w3, "both" for both side by side, each weighing the same.
+            on: "gate" for rows of w1, "up" for rows of w3, "both" for the two concatenated with equal weight.
         """
         parts = [
             _normalised(self.rows(layer, name)) for name, of in (("w1", "gate"), ("w3", "up")) if on in (of, "both")
@@ -79,7 +79,7 @@ class NeuronWeights:
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1) / np.float32(np.sqrt(2))
 
     def fingerprint(self) -> str:
-        """Returns a hash of all layers' w1 and w3 as they are stored, in this order: 16 hexadecimal digits."""
+        """Returns a hash of all layers' w1 and w3 as stored, in this order: 16 hexadecimal digits."""
         return feed_forward_fingerprint(self._tensors, self.num_layers)
 
 

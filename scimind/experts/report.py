@@ -1,4 +1,4 @@
-"""The report on a partition: figures for `report.json`, and the same as a table."""
+"""The report on a partition: the figures of `report.json`, and the same as a table."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def random_labels(neurons: int, num_experts: int, random: np.random.Generator) -
 
 
 def contiguous_labels(neurons: int, num_experts: int) -> NDArray[np.int64]:
-    """Returns the partition of a layer whose neurons lie in expert order already, int64 [h]."""
+    """Returns the partition of a layer whose neurons are already in expert order, int64 [h]."""
     return np.repeat(np.arange(num_experts), neurons // num_experts)
 
 
 def similarity_report(
     weights: NeuronWeights, layers: Sequence[NDArray[Any]], num_experts: int, on: str
 ) -> dict[str, Any]:
-    """Returns the mean cosine of two neurons of an expert by layer, and that of any two neurons, beside it."""
+    """Returns each layer's mean cosine of two neurons of the same expert, and that of any two neurons."""
     pairs = [similarity(weights.vectors(i, on), labels, num_experts) for i, labels in enumerate(layers)]
     within, anywhere = zip(*pairs, strict=True)
     return {
@@ -45,9 +45,9 @@ def similarity_report(
 def kept_report(
     reader: ActivationReader, layers: Sequence[NDArray[Any]], num_experts: int, score: str, seed: int
 ) -> dict[str, Any]:
-    """Returns the share of activation that each modality keeps at each k, beside that of random partitions.
+    """Returns the share of activation that each modality keeps at each k, with that of random partitions.
 
-    `use` has the mean share of each expert, in the experts' order.
+    `use` holds the mean share of each expert, in the experts' order.
     """
     random = np.random.default_rng([seed, 1])
     partitions: dict[str, Sequence[NDArray[Any]]] = {"partition": layers}
@@ -81,12 +81,12 @@ def _rounded(values: Any) -> Any:
 
 
 def report_text(report: dict[str, Any]) -> str:
-    """Returns the report as the text of `report.json`."""
+    """Returns the text of `report.json`."""
     return json.dumps(report, indent=1) + "\n"
 
 
 def report_table(report: dict[str, Any]) -> list[str]:
-    """Returns the lines of the report that a person reads."""
+    """Returns the report as lines for display."""
     sizes, alike = report["sizes"], report["similarity"]
     lines = [
         f"{sizes['layers']} layers, {sizes['experts']} experts of {sizes['neurons_per_expert']} neurons each",

@@ -1,4 +1,4 @@
-"""Memory of one device, computed from a configuration alone: nothing here loads MindSpore."""
+"""Memory of one device, computed from a configuration alone and without loading MindSpore."""
 
 from scimind.memory.components import Memory
 from scimind.memory.estimate import estimate_memory

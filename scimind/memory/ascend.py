@@ -1,7 +1,7 @@
-"""Memory of an Ascend card: MindFormers' operators, under the semi-automatic parallel mode or on one card.
+"""Memory of an Ascend device: MindFormers' operators, under the semi-automatic parallel mode or on one device.
 
-What is counted follows MindFormers' Llama and MindSpore's parallel modes; it has not been measured on a card. Symbols
-are those of scimind.model.
+The count follows MindFormers' Llama and MindSpore's parallel modes; it has not been measured on a device. Symbols are
+those of scimind.model.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from scimind.config import RunConfig, facts
 from scimind.memory.components import BYTES, MOMENTS, TRAINING, Memory
 from scimind.memory.layout import Layout
 
-# Bytes of a number of the logits in the loss, besides the logits themselves: float32 logits, their softmax, the one-hot
-# labels and the gradient.
+# Bytes per logit in the loss, in addition to the logits themselves: float32 logits, their softmax, the one-hot labels
+# and the gradient.
 _LOSS = 16
-_MASKED = 5  # vectors of h of a routed feed-forward: two products, the gate's activation, their product, what is left
+_MASKED = 5  # vectors of h of a routed feed-forward: two products, the gate's activation, their product, the masked one
 
 
 def memory_of_card(config: RunConfig) -> Memory:
-    """Returns an estimate of the memory on the fullest card, that of the pipeline's fullest stage."""
+    """Returns an estimate of the memory on the fullest device, one of the pipeline's fullest stage."""
     shape, layout = ModelShape.of(config.model_config), Layout.of(config)
     stages = range(len(layout.layers))
     if config.run_mode in TRAINING:
@@ -30,7 +30,7 @@ def memory_of_card(config: RunConfig) -> Memory:
 
 
 def stage_parameters(shape: ModelShape, layout: Layout, stage: int) -> int:
-    """Returns the parameters on a device of a stage, before the copies of the model share them."""
+    """Returns the number of parameters on a stage's device, before they are sharded over the model's replicas."""
     parts, share = parameters(shape), layout.layers[stage] / shape.layers
     matrices = parts["attention"] + parts["feed-forward"] + parts["router"]
     number = int(matrices * share) // layout.model + int(2 * shape.layers * shape.hidden * share)
@@ -49,7 +49,7 @@ def _training(config: RunConfig, shape: ModelShape, layout: Layout, stage: int) 
     stored, computed = BYTES[model["param_init_type"]], BYTES[model["compute_dtype"]]
     number = stage_parameters(shape, layout, stage)
     copies = layout.data if layout.shards_optimizer else 1
-    # Gathered or cast weights stay until the backward pass, or, where they are made again, for two layers at a time.
+    # Gathered or cast weights are kept until the backward pass, or, if they are made again, for two layers at a time.
     layer = int(number / max(1, layout.layers[stage]))
     weights = number * stored // copies
     if copies > 1:
@@ -67,10 +67,10 @@ def _training(config: RunConfig, shape: ModelShape, layout: Layout, stage: int) 
 
 
 def _activations(config: RunConfig, shape: ModelShape, layout: Layout, stage: int) -> int:
-    """Returns the bytes that a stage keeps for the backward pass, and those of the loss on the last one.
+    """Returns the bytes that a stage keeps for the backward pass, including the loss on the last stage.
 
-    A stage keeps as many micro batches as there are stages from it on. With recomputation a layer keeps its input, and
-    one layer at a time the rest.
+    A stage keeps as many micro batches as there are stages from it to the last. With recomputation, each layer keeps
+    its input, and only one layer at a time the rest.
     """
     model = config.model_config
     width = BYTES[model["compute_dtype"]]
@@ -91,10 +91,11 @@ def _activations(config: RunConfig, shape: ModelShape, layout: Layout, stage: in
 
 
 def _layer_bytes(shape: ModelShape, layout: Layout, model: Mapping[str, Any]) -> int:
-    """Returns the bytes of a token's activations in one layer, as they are where nothing is recomputed.
+    """Returns the bytes of a token's activations in one layer without recomputation.
 
-    Four vectors of d that devices share only with the sequence (residuals, and what the norms give); queries, keys,
-    values and attention's output; the neurons. Without flash attention, also each head's probabilities, in two formats.
+    These are four vectors of d that devices share only with the sequence (residuals and the norms' outputs); queries,
+    keys, values and attention's output; the neurons. Without flash attention, also each head's probabilities, in two
+    formats.
     """
     width = BYTES[model["compute_dtype"]]
     shared = 4 * shape.hidden // (layout.model if layout.splits_sequence else 1)
@@ -107,7 +108,7 @@ def _layer_bytes(shape: ModelShape, layout: Layout, model: Mapping[str, Any]) ->
 
 
 def _prediction(config: RunConfig, shape: ModelShape, layout: Layout, stage: int) -> Memory:
-    """Returns the memory of predicting on a stage: weights, the cache's blocks, and one layer of full prompts."""
+    """Returns the memory of prediction on a stage: weights, the cache's blocks, and one layer of full prompts."""
     model = config.model_config
     width, rows = BYTES[model["compute_dtype"]], config.generation["batch_size"]
     weights = stage_parameters(shape, layout, stage) * BYTES[model["param_init_type"]]

@@ -1,4 +1,4 @@
-"""What the memory of a device consists of."""
+"""The components of a device's memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRAINING = ("finetune", "train")
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes on the fullest device.
+    """Memory of the fullest device, in bytes.
 
     Args:
         weights: Weights, and those gathered from other devices.
@@ -19,8 +19,8 @@ class Memory:
         optimizer: Two float32 moments of each weight; 0 outside training.
         activations: What the backward pass needs, and the loss; outside training one layer of the longest prompt.
         cache: Keys and values of full sequences; 0 in training.
-        runtime: What MindSpore needs besides, as far as it is known.
-        stage: The pipeline's stage that this is, from 0.
+        runtime: What MindSpore needs in addition, as far as known.
+        stage: The pipeline stage of the device, from 0.
     """
 
     weights: int
@@ -33,5 +33,5 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """All of it."""
+        """The sum of all components."""
         return self.weights + self.gradients + self.optimizer + self.activations + self.cache + self.runtime

@@ -1,4 +1,4 @@
-"""The estimate of a run's memory, on a card or on a CPU."""
+"""Estimating a run's memory on an Ascend device or on a CPU."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ def estimate_memory(config: RunConfig) -> Memory:
     """Returns an estimate of the memory on the fullest device of a run.
 
     Args:
-        config: The run's. On a CPU the estimate is of a process whose model computes with SciMind's own operators.
+        config: The run's configuration. The estimate for a CPU assumes SciMind's own operators.
     """
     return memory_of_process(config) if config.device_target == "CPU" else memory_of_card(config)

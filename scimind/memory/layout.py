@@ -1,4 +1,4 @@
-"""How a run is spread over devices, as far as memory depends on it."""
+"""How a run is distributed over devices, as far as memory depends on it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from scimind.config import RunConfig
 
 @dataclass(frozen=True)
 class Layout:
-    """How a run is spread.
+    """The distribution of a run over devices.
 
     Args:
-        data: Copies of the model.
+        data: Replicas of the model.
         model: Devices that share each matrix.
         context: Devices that share each sequence.
-        layers: Decoder layers of each stage of the pipeline.
-        micro_batches: Parts of a batch that go through the pipeline one after the other.
-        shards_optimizer: Whether the copies share moments and weights, which are gathered when they are needed.
-        shards_accumulation: Whether they share the gradients that micro batches add up to as well.
-        gathers_again: Whether gathered weights are dropped after the forward pass.
-        splits_vocabulary: Whether embedding and output layer are shared like the other matrices.
-        splits_sequence: Whether norms and residuals are shared by the devices that share matrices.
-        slices_kept: Whether what recomputation keeps is shared by them.
-        recomputed: Layers of each stage that are computed again in the backward pass.
-        drops_products: Whether the other layers compute the gate's activation and its product again.
+        layers: Decoder layers of each pipeline stage.
+        micro_batches: Parts of a batch that pass through the pipeline one after another.
+        shards_optimizer: Whether moments and weights are sharded over the replicas and gathered when needed.
+        shards_accumulation: Whether gradients accumulated over micro batches are sharded over the replicas too.
+        gathers_again: Whether gathered weights are dropped after the forward pass and gathered again.
+        splits_vocabulary: Whether embedding and output layer are split like the other matrices.
+        splits_sequence: Whether norms and residuals are split over the devices that share matrices.
+        slices_kept: Whether the inputs kept for recomputation are split over them.
+        recomputed: Layers of each stage that are recomputed in the backward pass.
+        drops_products: Whether the other layers recompute the gate's activation and its product.
     """
 
     data: int
@@ -45,14 +45,14 @@ class Layout:
 
     @classmethod
     def of(cls, config: RunConfig) -> Layout:
-        """Returns the layout that a configuration means."""
+        """Returns the layout that a configuration specifies."""
         splits = config.splits_tensors
         spread: dict[str, Any] = config["parallel_config"] if splits else {}
         again: dict[str, Any] = config.get("recompute_config") or {}
         model, stages = spread.get("model_parallel", 1), spread.get("pipeline_stage", 1)
         layers = _layers(config.model_config["num_layers"], stages, config.model_config.get("offset", 0))
         sequence = bool(spread.get("use_seq_parallel", False)) and model > 1
-        # MindFormers splits the vocabulary wherever there is a pipeline.
+        # With a pipeline, MindFormers always splits the vocabulary.
         whole = spread.get("vocab_emb_dp", True) and stages == 1
         return cls(
             data=spread.get("data_parallel", 1),
@@ -72,19 +72,19 @@ class Layout:
 
 
 def _layers(total: int, stages: int, offset: int | Sequence[Any]) -> tuple[int, ...]:
-    """Returns the layers of each stage; `offset` says by how many more than the others it has."""
+    """Returns the number of layers of each stage; `offset` is how many more than the even share each one has."""
     extra: list[Any] = list(offset) if isinstance(offset, list | tuple) else [offset] * stages
-    if any(isinstance(item, list | tuple) for item in extra):  # of an interleaved pipeline: one list a round
+    if any(isinstance(item, list | tuple) for item in extra):  # for an interleaved pipeline: one list per round
         extra = [sum(items) for items in zip(*extra, strict=True)]
     if len(extra) != stages or stages == 1:
         extra = [0] * stages
-    if sum(extra) != total % stages:  # MindFormers refuses this; the estimate has the layers somewhere
+    if sum(extra) != total % stages:  # MindFormers rejects this; the estimate puts the layers somewhere
         extra = [total % stages, *[0] * (stages - 1)]
     return tuple(total // stages + more for more in extra)
 
 
 def _chosen(recompute: bool | Sequence[Any], layers: tuple[int, ...]) -> tuple[int, ...]:
-    """Returns how many layers of each stage are recomputed: all, none, or as many as a list says."""
+    """Returns how many layers of each stage are recomputed: all, none, or the numbers in a list."""
     if isinstance(recompute, bool):
         return layers if recompute else (0,) * len(layers)
     counts = [sum(item) if isinstance(item, list | tuple) else int(item) for item in recompute]

@@ -7,7 +7,7 @@ Shapes, everywhere in this package:
     t  tokens, b·s              f  neurons of one expert, h / e
     d  hidden size              v  vocabulary
 
-Names are loaded when they are first used: `scimind.config.routing` must not load MindSpore.
+Names are loaded on first use: importing `scimind.config.routing` must not load MindSpore.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Loads a public name from its module at its first use."""
+    """Loads a public name from its module on first use."""
     if name not in _HOME:
         raise AttributeError(f"module 'scimind.model' has no attribute {name!r}")
     value = getattr(importlib.import_module(_HOME[name]), name)

@@ -1,6 +1,6 @@
-"""Every name of MindFormers that is not part of its public interface, imported in this one place.
+"""The only imports of MindFormers names that are not part of its public interface.
 
-Written for MindFormers 1.9; a version that moves one of them fails here and nowhere else.
+Written for MindFormers 1.9; a version that moves one of them fails only here.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _building = threading.RLock()
 
 @contextmanager
 def built_from(model: Callable[..., Any], decode_layer: Callable[..., Any]) -> Iterator[None]:
-    """Lets LlamaForCausalLM build itself from other parts while the context lasts.
+    """Makes LlamaForCausalLM build itself from other parts within the context.
 
-    Its constructor looks up `LlamaModel` and `LLamaDecodeLayer` in its module. Putting ours there keeps all that it
-    does around them (sharding, pipeline stages, recomputation) and never allocates the dense layers they replace.
+    Its constructor looks up `LlamaModel` and `LLamaDecodeLayer` in its module. Putting ours there keeps everything
+    that it does around them (sharding, pipeline stages, recomputation) and avoids allocating the dense layers.
     """
     with _building:
         before = _llama.LlamaModel, _llama.LLamaDecodeLayer
@@ -55,10 +55,10 @@ def built_from(model: Callable[..., Any], decode_layer: Callable[..., Any]) -> I
 
 
 def runs_on_cpu() -> bool:
-    """Returns whether operators run on the CPU, with whole tensors: where `scimind.model.cpu` computes."""
+    """Whether operators run on the CPU with unsplit tensors, so that `scimind.model.cpu` can compute."""
     return ms.get_context("device_target") == "CPU" and not splits_tensors()
 
 
 def splits_tensors() -> bool:
-    """Returns whether MindSpore splits tensors over devices (semi-automatic or automatic parallel mode)."""
+    """Whether MindSpore splits tensors over devices (semi-automatic or automatic parallel mode)."""
     return facts.is_semi_automatic(_get_parallel_mode())

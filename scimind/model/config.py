@@ -11,7 +11,7 @@ from scimind.errors import ConfigError
 from scimind.modality import ModalityRanges
 from scimind.model._mindformers import LlamaConfig, MindFormerModuleType, MindFormerRegister
 
-# What MindFormers' Llama offers and the routed model does not: setting one is an error, not a silent difference.
+# Features of MindFormers' Llama that the routed model lacks: setting one is an error and not silently ignored.
 _UNSUPPORTED = {
     "qkv_concat": False,
     "fine_grain_interleave": 1,
@@ -24,7 +24,7 @@ _UNSUPPORTED = {
 
 @MindFormerRegister.register(MindFormerModuleType.CONFIG)
 class SciMindConfig(LlamaConfig):
-    """MindFormers' LlamaConfig with the routing of its feed-forward layers.
+    """MindFormers' LlamaConfig, extended by the routing of the feed-forward layers.
 
     Args:
         num_experts: e; must divide the feed-forward's `intermediate_size`.
@@ -36,14 +36,14 @@ class SciMindConfig(LlamaConfig):
         expert_sets: Experts of each modality for router "modality".
         modality_ranges: Ranges of token ids of each modality, `TokenCodec.modality_ranges`.
         balance_weight: Weight of the load balance in the training loss of router "learned".
-        kernels: "auto", "mindformers" or "cpu": what attention, norms, feed-forward and loss are computed with. "auto"
-            takes `scimind.model.cpu` on a CPU in float32, and MindFormers' elsewhere.
-        packed: Whether a row may hold several records, each beginning with BOS, which attention keeps apart. Rows of
-            one record give the same either way.
+        kernels: "auto", "mindformers" or "cpu": the kernels of attention, norms, feed-forward and loss. "auto" selects
+            `scimind.model.cpu` on a CPU in float32, and MindFormers' kernels elsewhere.
+        packed: Whether a row may hold several records, each beginning with BOS, which attention keeps separate. For
+            rows of one record the results are the same either way.
         **kwargs: LlamaConfig's arguments.
 
     Raises:
-        ConfigError: With every fault that was found.
+        ConfigError: Settings are invalid; the error lists all faults.
     """
 
     model_type = "scimind"
@@ -66,7 +66,7 @@ class SciMindConfig(LlamaConfig):
     ) -> None:
         super().__init__(**kwargs)
         faults = [
-            f"{name} ({kwargs[name]!r}) is not supported with routed experts; leave it out"
+            f"{name} ({kwargs[name]!r}) is not supported with routed experts; omit it"
             for name, default in _UNSUPPORTED.items()
             if kwargs.get(name, default) not in (default, None)
         ]
@@ -100,24 +100,24 @@ class SciMindConfig(LlamaConfig):
             vocab_size=self.vocab_size,
             intermediate_size=self.intermediate_size,
         )
-        # Plain attributes, as MindFormers writes a configuration to JSON attribute by attribute.
+        # Plain attributes, since MindFormers writes a configuration to JSON attribute by attribute.
         for name, value in routing.to_dict().items():
             setattr(self, name, value)
 
     @property
     def real_vocab_size(self) -> int:
-        """Tokens that exist; the rows of the embedding behind them are padding. The added tokens come last."""
+        """The number of tokens that exist, added ones last; the embedding's remaining rows are padding."""
         ends = [stop for spans in self.modality_ranges.values() for _, stop in spans]
         return max(ends, default=self.vocab_size)
 
     @property
     def routing(self) -> RoutingSettings:
-        """The checked settings of the routing."""
+        """The validated routing settings."""
         return RoutingSettings.create(**{f.name: getattr(self, f.name) for f in fields(RoutingSettings)})
 
 
 def _llama_neurons(hidden_size: int, multiplier: float | None, multiple_of: int) -> int:
-    """Returns h as Llama derives it where it is not given: 2/3 of 4·d, rounded up."""
+    """Returns h as Llama derives it by default: 2/3 of 4·d, rounded up."""
     neurons = 4 * hidden_size
     if multiplier is not None:
         neurons = int((multiplier + 0.01) * neurons)

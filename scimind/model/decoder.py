@@ -1,4 +1,4 @@
-"""Llama's decoder layer and stack, with a routing plan that all layers share."""
+"""Llama's decoder layer and stack, with a routing plan shared by all layers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
     Args:
         seq_length: s.
         layer_id: Number of the layer, from 0.
-        routing: The settings.
+        routing: The routing settings.
         dispatch: "masked" or "grouped".
         kernels: "mindformers" or "cpu", see `chosen_kernels`.
-        cells: What the model's layers have in common.
+        cells: Factory of the cells that the model's layers share.
         **kwargs: LLamaDecodeLayer's arguments.
     """
 
@@ -45,7 +45,7 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         **kwargs: Any,
     ) -> None:
         parallel = kwargs["parallel_config"]
-        # The base builds a dense feed-forward that is replaced at once: the smallest that its checks accept.
+        # The base class builds a dense feed-forward that is replaced below: the smallest that its checks accept.
         super().__init__(seq_length, layer_id, **{**kwargs, "intermediate_size": parallel.model_parallel})
         self.feed_forward = RoutedFeedForward(
             routing=routing,
@@ -73,13 +73,13 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
                 self.feed_forward.w2.shard(((data, model), (1, model)), out_strategy_matmul=((data * model, 1),))
 
     def construct(self, x: Tensor, freqs_cis: tuple, mask: Tensor, plan: Any, cache_inputs: tuple) -> Any:
-        """Returns the layer's output [b, s, d]; with a load balance, that and the balance float32 [].
+        """Returns the layer's output [b, s, d]; with a load balance, also the balance, float32 [].
 
         Args:
             x: Input [b, s, d].
-            freqs_cis: Rotary tables: MindFormers', or with the CPU's kernels what `RotaryTables` gives.
-            mask: Attention mask, as MindFormers' attention expects it.
-            plan: The step's routing plan, which the layer's router reads.
+            freqs_cis: Rotary tables: MindFormers', or with the CPU kernels the output of `RotaryTables`.
+            mask: Attention mask as expected by MindFormers' attention.
+            plan: The step's routing plan for the layer's router.
             cache_inputs: batch_valid_length, block_tables, slot_mapping, q_seq_lens and actual_seq_len.
         """
         h = self.attend(x, freqs_cis, mask, cache_inputs)
@@ -126,7 +126,7 @@ class SciMindDecodeLayer(LLamaDecodeLayer):
         return self.reshape(self.cpu_norm(flat, gain)[0], h.shape)
 
     def add_residual(self, residual: Tensor, change: Tensor) -> Tensor:
-        """Returns the sum, taken in the residual's type."""
+        """Returns the sum, computed in the residual's type."""
         if not self.residual_cast_flag:
             return self.add(residual, change)
         total = self.add(self.cast(residual, self.residual_dtype), self.cast(change, self.residual_dtype))
@@ -140,7 +140,7 @@ class SciMindModel(LlamaModel):
         config: The configuration.
         dispatch: "masked" or "grouped".
         kernels: "mindformers" or "cpu".
-        cells: What its layers have in common.
+        cells: Factory of the cells that its layers share.
     """
 
     def __init__(self, config: SciMindConfig, *, dispatch: str, kernels: str, cells: CellFactory) -> None:
@@ -163,7 +163,7 @@ class SciMindModel(LlamaModel):
         )
         self.has_balance = config.routing.has_balance
         self.zero = Tensor(0.0, ms.float32)
-        # In graph mode the base takes the mask at its full length; this makes it cut the mask to the batch's.
+        # In graph mode the base class uses the mask at full length; this makes it cut the mask to the batch's length.
         self.casual_mask.is_pynative = self.casual_mask.is_pynative or not splits_tensors()
         if config.packed and not config.use_past:  # a prompt is one record
             ways = config.parallel_config.data_parallel
@@ -187,7 +187,7 @@ class SciMindModel(LlamaModel):
     ) -> Any:
         """Returns hidden states [b, s, d] of `tokens` [b, s]; arguments as in LlamaModel.construct.
 
-        In training mode and with a load balance it returns them and the layers' mean balance, float32 [].
+        In training mode with a load balance, it also returns the layers' mean balance, float32 [].
         """
         b, s = self.shape(tokens)
         mask = None
@@ -217,7 +217,7 @@ class SciMindModel(LlamaModel):
         return self.normalise(h)
 
     def positions(self, b: int, s: int) -> tuple[Tensor, ...]:
-        """Returns the rotary tables of whole sequences, as the layers take them."""
+        """Returns the rotary tables of whole sequences in the form that the layers take."""
         return self.rotary(b, s) if self.on_cpu else self.freqs_mgr(s)
 
     def normalise(self, h: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The routed feed-forward: Llama's, of which a token computes only the experts that its router gives it."""
+"""The routed feed-forward: Llama's feed-forward, in which a token uses only the experts that the router selects."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class RoutedFeedForward(LlamaFeedForward):
         u = silu(x · W1ᵀ) ⊙ (x · W3ᵀ)                  [t, h]
         y = (u ⊙ weight of each neuron's expert) · W2ᵀ  [t, d]
 
-    Expert i owns neurons i·f … (i+1)·f; its weight is 0 where a token does not use it. Masked dispatch computes all of
-    this, grouped dispatch leaves out what is 0. Parameters are Llama's, `w1.weight` and `w3.weight` [h, d] and
+    Expert i owns neurons i·f … (i+1)·f; its weight is 0 for a token that does not use it. Masked dispatch computes all
+    neurons, grouped dispatch skips those with weight 0. Parameters are Llama's, `w1.weight` and `w3.weight` [h, d] and
     `w2.weight` [d, h], and the router's.
 
     Args:
-        routing: The settings.
+        routing: The routing settings.
         dispatch: "masked" or "grouped", see `chosen_dispatch`.
         kernels: "mindformers" or "cpu", see `chosen_kernels`.
         parallel_config: MindFormers' parallel configuration.
-        cells: What the model's layers have in common; by default the layer has its own.
+        cells: Factory of the cells that the model's layers share; by default the layer has its own.
         **kwargs: LlamaFeedForward's arguments.
 
     Source: SciMind (ACL 2024 workshop on Language + Molecules), the feed-forward of its released code.
@@ -77,7 +77,7 @@ class RoutedFeedForward(LlamaFeedForward):
         self.expand = P.Reshape()
 
     def construct(self, x: Tensor, plan: Any) -> Any:
-        """Returns y [b, s, d] for x [b, s, d] and the step's plan; with a load balance (y, balance float32 [])."""
+        """Returns y [b, s, d] for x [b, s, d] and the step's plan; with a load balance, (y, balance float32 [])."""
         x = self.cast(x, self.dtype)
         flat = self.reshape(x, (-1, self.dim))  # [b, s, d] -> [t, d]
         if self.is_grouped:
@@ -90,7 +90,7 @@ class RoutedFeedForward(LlamaFeedForward):
         return (y, balance) if self.has_balance else y
 
     def weights(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns W1 [h, d], W3 [h, d] and W2 [d, h] in the type of the products."""
+        """Returns W1 [h, d], W3 [h, d] and W2 [d, h] in the type used for products."""
         w1, w3, w2 = self.w1.weight, self.w3.weight, self.w2.weight
         return self.cast(w1, self.dtype), self.cast(w3, self.dtype), self.cast(w2, self.dtype)
 
@@ -105,7 +105,7 @@ class RoutedFeedForward(LlamaFeedForward):
         """Returns y of `shape` [b, s, d] from u [t, e, f] and the weight of each expert [t, e], 0 where not active."""
         weight = self.cast(weight, self.dtype)
         if self.on_cpu:
-            # A factor that is one number for f neurons is spread by a product, which costs less than a broadcast.
+            # A factor with one number per f neurons is spread by a product, which is cheaper than a broadcast.
             weight = self.spread(self.expand(weight, (-1, 1)), self.ones)  # [t, e] -> [t·e, f]
             u = self.mask(self.reshape(experts, weight.shape), weight)
             return self.reshape(self.output(self.reshape(u, (-1, self.hidden_dim)), self.weights()[2]), shape)

@@ -1,6 +1,6 @@
-"""A model built as a configuration says, through MindFormers, with weights that were checked.
+"""Building a model from a configuration through MindFormers, with checked weights.
 
-What is trained, answers prompts, is scored or is measured: every model is built here.
+Every model is built here, whether it is to be trained, to answer prompts, to be scored or to be measured.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def configure(tree: dict[str, Any]) -> Any:
     """Returns MindFormers' configuration with its defaults filled in, as it does for a YAML file.
 
     Args:
-        tree: What `model_tree` or a training's `trainer_tree` gives; the defaults are filled in in place.
+        tree: What `model_tree` or a training's `trainer_tree` returns; the defaults are filled in in place.
 
     Raises:
         ConfigError: MindFormers does not know a key of a section.
@@ -46,19 +46,19 @@ def configure(tree: dict[str, Any]) -> Any:
     try:
         ConfigTemplate.apply_template(tree)
     except KeyError as error:
-        raise ConfigError(f"MindFormers refuses the configuration: {error.args[0]}") from error
+        raise ConfigError(f"MindFormers rejects the configuration: {error.args[0]}") from error
     config = MindFormerConfig(**tree)
     build_parallel_config(config)
     return config
 
 
 def start(tree: dict[str, Any], seed: int) -> Any:
-    """Sets device, mode, workers and seeds up, and returns MindFormers' configuration.
+    """Sets up device, mode, workers and seeds, and returns MindFormers' configuration.
 
-    MindFormers builds its context once in a process, so that a second run keeps the first one's device.
+    MindFormers builds its context once per process, so a second run keeps the device of the first.
 
     Args:
-        tree: What `model_tree` or a training's `trainer_tree` gives; gets `device_num` and `local_rank`.
+        tree: What `model_tree` or a training's `trainer_tree` returns; `device_num` and `local_rank` are added.
         seed: Seed of weights, data order and dropout.
     """
     config = configure(tree)
@@ -79,18 +79,18 @@ def build_model(
     is_training: bool = False,
     new_gates: list[str] | None = None,
 ) -> ms.nn.Cell:
-    """Returns a network with its weights, random ones or a checkpoint's.
+    """Returns a network with random weights or those of a checkpoint.
 
     Args:
         config: MindFormers' configuration.
         load_checkpoint: What `find_checkpoint` takes; None leaves the weights random.
-        description: What `describe_model` says of the model.
-        console: Is told what was built.
-        is_training: Lets the routing differ from the checkpoint's, which a training can adapt to and nothing else can.
-        new_gates: Lets the checkpoint lack the gates of router `learned`, and gets the names of those that it lacks.
+        description: What `describe_model` returns for the model.
+        console: Reports what was built.
+        is_training: Whether the routing may differ from the checkpoint's, which only a training can adapt to.
+        new_gates: If given, the checkpoint may lack gates of router `learned`; their names are added to it.
 
     Raises:
-        CheckpointError: The weights are not this model's.
+        CheckpointError: The weights do not belong to this model.
     """
     checkpoint = find_checkpoint(load_checkpoint) if load_checkpoint else None
     changes = [] if checkpoint is None else routing_differences(checkpoint, description)
@@ -116,17 +116,17 @@ def build_model(
 def load_model(
     config: Mapping[str, Any], *, use_past: bool = False, batch_size: int = 1, console: Console | None = None
 ) -> ms.nn.Cell:
-    """Returns a configuration's model, ready to predict.
+    """Returns a configuration's model, ready for prediction.
 
     Args:
         config: A checked configuration; `load_checkpoint` names the weights.
-        use_past: Whether keys and values are kept from step to step.
+        use_past: Whether keys and values are cached between steps.
         batch_size: Rows of a batch.
-        console: Is told what was built.
+        console: Reports what was built.
 
     Raises:
-        SciMindError: The configuration does not fit the tokenizer or the number of workers, or the weights are not this
-            model's.
+        SciMindError: The configuration does not fit the tokenizer or the number of workers, or the weights do not
+            belong to this model.
     """
     fault = facts.worker_fault(config, worker()[1])
     if fault:

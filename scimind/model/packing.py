@@ -1,4 +1,4 @@
-"""Attention that stays inside a record where a row holds several."""
+"""Attention that stays within a record when a row holds several."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from mindspore.ops import operations as P
 
 from scimind.model._mindformers import splits_tensors
 
-_CLOSED = -10000.0  # what MindFormers adds to a score that must not count
+_CLOSED = -10000.0  # what MindFormers adds to a masked score
 
 
 class SegmentMask(nn.Cell):
-    """The causal mask, closed between positions of different records too.
+    """The causal mask, which also masks positions of other records.
 
-    BOS stands at the beginning of a record and nowhere else, so that how often it was seen tells a position's record.
-    Rotary positions need no new start, since attention only sees their differences.
+    BOS occurs at the beginning of each record and nowhere else, so the number of BOS tokens so far identifies a
+    position's record. Rotary positions need not restart, since attention depends only on their differences.
 
     Args:
-        causal: MindFormers' mask: gives for tokens [b, s] a mask [b, 1, s, s], uint8 with 1 or a float with -10000
-            where it is closed.
-        bos_token_id: BOS.
+        causal: MindFormers' mask cell: returns for tokens [b, s] a mask [b, 1, s, s], uint8 with 1 or float with -10000
+            at masked positions.
+        bos_token_id: Id of BOS.
         data_parallel: Ways in which the batch is split.
     """
 
@@ -51,7 +51,7 @@ class SegmentMask(nn.Cell):
             self.higher.shard((mask, mask))
 
     def construct(self, tokens: Tensor) -> Tensor:
-        """Returns the mask [b, 1, s, s] of input tokens int32 [b, s], in the causal mask's form."""
+        """Returns the mask [b, 1, s, s] of input tokens int32 [b, s], in the form of the causal mask."""
         mask = self.causal(tokens)
         record = self.count(self.cast(self.equal(tokens, self.bos_token_id), mstype.int32), 1)  # [b, s]
         differ = self.differ(self.rows(record, 2), self.columns(record, 1))  # [b, s, 1], [b, 1, s] -> [b, s, s]

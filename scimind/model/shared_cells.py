@@ -1,4 +1,4 @@
-"""Cells that the layers of a model have in common."""
+"""Cells that the layers of a model share."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ CellFactory = Callable[..., Any]
 
 
 def common_cells() -> CellFactory:
-    """Returns a factory that makes each cell once, for all layers of a model that ask for it.
+    """Returns a factory that makes each cell once for all layers of a model.
 
-    It is called with the cell's class and its arguments, and is for cells without parameters. MindSpore reads every
-    cell's Python by itself, and infers and differentiates it anew for every place that calls it with something else.
-    One cell in all layers, called with tensors of the same shapes, is all of this once. A parameter is something else
-    by its name, so that weights are cast on their way in, be it to the type that they have.
+    It is called with the cell's class and its arguments, and only for cells without parameters. MindSpore parses every
+    cell's Python separately, and infers and differentiates it again for every call with other kinds of arguments. If
+    all layers share one cell and call it with tensors of the same shapes, all of this happens once. Since parameters
+    differ by name, weights are cast before they are passed, if necessary to the type that they already have.
     """
 
     @cache

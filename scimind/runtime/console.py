@@ -1,8 +1,8 @@
-"""A quiet console: a run's chatter goes to a log file, what a person needs goes to the console.
+"""A quiet console: library output goes to a log file, and only what the user needs goes to the console.
 
 MindSpore writes to the process's standard error from C++, MindFormers prints and logs from Python, and both warn. A
-run is wrapped in `quiet_console`, which turns the whole process's standard output and error into the log file and keeps
-the console for the run's own lines and its progress bar.
+run is wrapped in `quiet_console`, which redirects the whole process's standard output and error to the log file and
+reserves the console for the run's own lines and its progress bar.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _in_use = threading.Lock()
 
 
 class Console:
-    """The lines that a person sees; they are copied to the log, in their place among the chatter.
+    """The lines shown to the user; they are also copied to the log, in order with the library output.
 
     Args:
-        stream: Where the lines go.
-        log: The log file; None where there is none.
-        silent: Shows nothing, such as on all workers but the first; the log still gets the lines.
+        stream: The stream for the lines.
+        log: The log file, or None.
+        silent: Shows nothing, for example on all workers but the first; the log still gets the lines.
     """
 
     def __init__(self, stream: TextIO, log: TextIO | None = None, *, silent: bool = False) -> None:
@@ -44,11 +44,11 @@ class Console:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person's terminal shows the lines, so that a bar can be redrawn in place."""
+        """Whether the stream is a terminal, on which a bar can be redrawn in place."""
         return not self._silent and self._stream.isatty()
 
     def print(self, text: str = "") -> None:
-        """Writes one line, above the progress bar where there is one."""
+        """Writes one line, above the progress bar if there is one."""
         if self._log is not None:
             self._log.write(f"[scimind] {text}\n")
             self._log.flush()
@@ -62,7 +62,7 @@ class Console:
             self._bar.refresh()
 
     def interrupt(self, text: str) -> None:
-        """Writes one line from a signal handler, where streams, which may be in use, must not be touched."""
+        """Writes one line from a signal handler without touching streams, which may be in use."""
         descriptor = None if self._silent else _descriptor(self._stream)
         if descriptor is not None:
             os.write(descriptor, f"\n{text}\n".encode())
@@ -70,23 +70,23 @@ class Console:
     def progress(
         self, total: int, description: str = "", *, unit: str = "step", every: int = 10, initial: int = 0
     ) -> Progress:
-        """Returns a bar on a terminal; elsewhere a plain line every `every` units.
+        """Returns a progress display: a bar on a terminal, elsewhere a plain line every `every` units.
 
         Args:
-            total: Units until the end.
-            description: What is under way.
-            unit: What is counted.
+            total: Total number of units.
+            description: The activity.
+            unit: The name of the unit.
             every: Units between two plain lines; the first and the last are always written.
-            initial: Units that an earlier run has done.
+            initial: Units completed by an earlier run.
         """
         return Progress(self, total, description, unit, every, initial)
 
     def _open_bar(self, total: int, description: str, unit: str, initial: int) -> tqdm | None:
         if not self.is_terminal:
             return None
-        # tqdm's own speed and remaining time would count the compilation of the first step.
+        # tqdm's own speed and remaining time would include the compilation of the first step.
         layout = "{desc}{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} {unit}s {elapsed}{postfix}"
-        # Some terminals do not know their width; tqdm would draw nothing there.
+        # Some terminals do not report their width, and tqdm would draw nothing there.
         width = {"dynamic_ncols": True} if _columns(self._stream) else {"ncols": _USUAL_COLUMNS}
         self._bar = tqdm(
             total=total, initial=initial, desc=description, unit=unit, file=self._stream, bar_format=layout, **width
@@ -100,7 +100,7 @@ class Console:
 
 
 class Progress:
-    """How far a run is; made by `Console.progress` and used as a context manager."""
+    """The progress of a run; created by `Console.progress` and used as a context manager."""
 
     def __init__(self, console: Console, total: int, description: str, unit: str, every: int, initial: int = 0) -> None:
         self._console, self._total, self._description, self._unit = console, total, description, unit
@@ -110,7 +110,7 @@ class Progress:
         self._bar = console._open_bar(total, description, unit, initial)
 
     def advance(self, units: int = 1, text: str = "") -> None:
-        """Counts `units` more, with `text` on what they gave."""
+        """Advances by `units` and shows `text`, for example their result."""
         before, self._done = self._done, self._done + units
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
@@ -120,19 +120,19 @@ class Progress:
             self._console.print(f"{self._description} {self._unit} {self._done:>{width}}/{self._total}  {text}".strip())
 
     def remaining(self) -> float:
-        """Returns the seconds until the end at the mean speed so far, NaN before the first unit."""
+        """Returns the remaining seconds at the mean speed so far; NaN before the first unit."""
         if self._done == self._initial:
             return float("nan")
         return (time.monotonic() - self._start) / (self._done - self._initial) * (self._total - self._done)
 
     def show(self, text: str) -> None:
-        """Puts `text` beside a terminal's bar, between two counts; writes nothing elsewhere."""
+        """Shows `text` next to a terminal's bar without advancing it; writes nothing elsewhere."""
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(0)
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
+        """Ends the bar and leaves it on the screen."""
         if self._bar is not None:
             self._console._close_bar()
             self._bar = None
@@ -150,13 +150,12 @@ class Progress:
 def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Console]:
     """Sends the process's standard output and error to a log file and yields the console.
 
-    Everything is put back on exit. When a fault of the program ends the block, the log's last lines and its path are
-    shown; a `SciMindError` and an interruption say themselves what there is to say. Inside another quiet console the
-    outer one is used.
+    Everything is restored on exit. If a bug ends the block, the log's last lines and its path are shown; a
+    `SciMindError` or an interruption is reported by itself. Inside another quiet console, the outer one is used.
 
     Args:
-        log_file: The log, made with its folder; a log that exists is continued.
-        silent: Keeps the console empty too, such as on all workers but the first.
+        log_file: The log, created with its folder; an existing log is appended to.
+        silent: Leaves the console empty too, for example on all workers but the first.
 
     Yields:
         The console.
@@ -197,13 +196,13 @@ def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Con
 
 
 class _Redirection:
-    """The process's file descriptors 1 and 2 and Python's streams, turned to a log until `undo`."""
+    """Redirects the process's file descriptors 1 and 2 and Python's streams to a log until `undo`."""
 
     def __init__(self, log: TextIO) -> None:
         self._stdout, self._stderr = sys.stdout, sys.stderr
         self._flush()
         self._kept = {number: _duplicate(number) for number in (1, 2)}
-        # A notebook's or a test's standard output is an object of its own that does not end in descriptor 1.
+        # In a notebook or a test, standard output is a separate object that does not write to descriptor 1.
         own = self._kept[1] is None or _descriptor(self._stdout) != 1
         self.console_stream: TextIO = (
             self._stdout if own else os.fdopen(os.dup(self._kept[1] or 1), "w", encoding="utf-8", errors="replace")
@@ -215,7 +214,7 @@ class _Redirection:
         sys.stdout = sys.stderr = log
 
     def undo(self) -> None:
-        """Puts everything back."""
+        """Restores everything."""
         self._flush()
         sys.stdout, sys.stderr = self._stdout, self._stderr
         for number, kept in self._kept.items():
@@ -233,7 +232,7 @@ class _Redirection:
 
 
 def duration(seconds: float) -> str:
-    """Returns a time as a person writes it: 42 s, 3:05, 2:10:00."""
+    """Returns a duration in readable form: 42 s, 3:05, 2:10:00."""
     if not math.isfinite(seconds):
         return "?"
     whole = round(seconds)
@@ -245,7 +244,7 @@ def duration(seconds: float) -> str:
 
 
 def _duplicate(number: int) -> int | None:
-    """Returns a copy of a file descriptor, or None where the process has none of that number."""
+    """Returns a copy of a file descriptor, or None if it is not open."""
     try:
         return os.dup(number)
     except OSError:
@@ -253,7 +252,7 @@ def _duplicate(number: int) -> int | None:
 
 
 def _descriptor(stream: Any) -> int | None:
-    """Returns the file descriptor behind a stream, or None for one that has none."""
+    """Returns a stream's file descriptor, or None if it has none."""
     try:
         return int(stream.fileno())
     except (AttributeError, OSError, ValueError):
@@ -261,7 +260,7 @@ def _descriptor(stream: Any) -> int | None:
 
 
 def _columns(stream: TextIO) -> int:
-    """Returns the width of a terminal, 0 where it is not known."""
+    """Returns the width of a terminal, or 0 if unknown."""
     try:
         return os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError, AttributeError):
@@ -269,7 +268,7 @@ def _columns(stream: TextIO) -> int:
 
 
 def _show_tail(path: Path) -> None:
-    """Writes the last lines of a log to standard error, and where the whole of it is."""
+    """Writes the last lines of a log and its path to standard error."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
-    sys.stderr.write("".join(f"  | {line[:300]}\n" for line in lines) + f"The run failed; its whole log is in {path}\n")
+    sys.stderr.write("".join(f"  | {line[:300]}\n" for line in lines) + f"The run failed; the full log is in {path}\n")
     sys.stderr.flush()

@@ -1,10 +1,10 @@
-"""Compiled graphs kept from process to process, so that the same work starts at once the second time.
+"""A cache of compiled graphs across processes, so that the same work starts immediately the second time.
 
-MindSpore can keep the graphs that it compiles, but it finds them by their number in the process and looks at nothing
-but the scripts: another configuration would load a wrong graph. Here each graph is stored under a hash of all that
-decides it (configuration, shapes of its inputs, versions and source) and laid where MindSpore looks, in a folder of
-this process, just before it is compiled. What is stored appears whole or not at all and has checksums. Once a process
-has compiled a graph that was not there, MindSpore compiles those that follow as well.
+MindSpore can keep the graphs that it compiles, but it finds them by their number in the process and checks only the
+scripts: another configuration would load a wrong graph. Here each graph is stored under a hash of everything that
+determines it (configuration, shapes of its inputs, versions and source) and, just before it would be compiled, put
+where MindSpore looks: into a folder of this process. Entries are written atomically and have checksums. Once a process
+has compiled a graph that was not in the cache, MindSpore also compiles all later ones.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from scimind.atomic import new_folder
 from scimind.hashing import file_checksum
 
 _SEAL = "checksums.json"
-_PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names: the graph's number stands between
+_PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names, with the graph's number in between
 _KEPT = 128
-# What a graph does not depend on.
+# Settings that graphs do not depend on.
 _ELSEWHERE = (
     *("output_dir", "callbacks", "train_dataset", "train_dataset_task"),
     *("resume_training", "load_checkpoint", "data_skip_steps"),
@@ -41,10 +41,10 @@ def graph_key(tree: Mapping[str, Any]) -> str:
     """Returns a hash of a configuration and of the program that compiles it.
 
     Args:
-        tree: What MindFormers gets, before MindFormers adds objects of its own to it.
+        tree: The configuration passed to MindFormers, before MindFormers adds objects to it.
 
     Raises:
-        TypeError: A value is an object, whose text would be another in each process.
+        TypeError: A value is an object whose text differs between processes.
     """
     settings = {key: value for key, value in tree.items() if key not in _ELSEWHERE}
     settings["context"] = {k: v for k, v in settings.get("context", {}).items() if k != "save_graphs_path"}
@@ -52,7 +52,7 @@ def graph_key(tree: Mapping[str, Any]) -> str:
 
 
 def cache_folder() -> Path:
-    """Returns where graphs are kept: `$SCIMIND_CACHE_DIR/graphs`, or `scimind/graphs` in the user's cache folder."""
+    """Returns the cache's folder: `$SCIMIND_CACHE_DIR/graphs`, or `scimind/graphs` in the user's cache folder."""
     own = os.environ.get("SCIMIND_CACHE_DIR")
     if own:
         return Path(own) / "graphs"
@@ -61,15 +61,15 @@ def cache_folder() -> Path:
 
 @contextmanager
 def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
-    """Lets MindSpore keep, or find, the one graph that is compiled while the context lasts.
+    """Lets MindSpore find in the cache, or else store there, the one graph that is compiled within the context.
 
-    Nothing happens without a writable cache folder, without a script (`python -c`), which MindSpore wants to read,
-    where the user has set `MS_COMPILER_CACHE_ENABLE`, and in msrun's workers, whose graphs MindSpore keeps under other
-    names and only in part.
+    Does nothing without a writable cache folder; without a script (`python -c`), which MindSpore wants to read; if the
+    user has set `MS_COMPILER_CACHE_ENABLE`; and in msrun's workers, whose graphs MindSpore stores under other names
+    and only partly.
 
     Args:
-        key: What `graph_key` gives; None keeps nothing.
-        *parts: What else decides the graph, such as the shapes of its inputs.
+        key: What `graph_key` returns; None disables the cache.
+        *parts: Whatever else determines the graph, such as the shapes of its inputs.
     """
     has_script = not sys.argv or not sys.argv[0] or Path(sys.argv[0]).is_file()
     if key is None or not has_script or not {"MS_COMPILER_CACHE_ENABLE", "MS_ROLE"}.isdisjoint(os.environ):
@@ -88,13 +88,13 @@ def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
         yield
     finally:
         del os.environ["MS_COMPILER_CACHE_ENABLE"], os.environ["MS_COMPILER_CACHE_PATH"]
-    with suppress(OSError):  # no room, or another process was faster: the graph is compiled, which is what counts
+    with suppress(OSError):  # the disk is full, or another process was faster; the graph is compiled anyway
         place.take(store)
         _drop_oldest(store.parent)
 
 
 class _Place:
-    """The folder where MindSpore looks for graphs and writes them: one in a process, its first is its last.
+    """The folder where MindSpore looks for graphs and writes them; it cannot be changed within a process.
 
     Args:
         root: An empty folder.
@@ -108,7 +108,7 @@ class _Place:
 
     @classmethod
     def of_process(cls) -> _Place:
-        """Returns the place, made when it is first asked for."""
+        """Returns the process's place, creating it on first use."""
         if cls._only is None:
             folder = tempfile.mkdtemp(prefix="scimind_graphs_")
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -116,9 +116,9 @@ class _Place:
         return cls._only
 
     def lay(self, store: Path) -> None:
-        """Puts the stored graph, where there is one, under the number that MindSpore asks for next."""
+        """Puts the stored graph, if there is one, under the number that MindSpore asks for next."""
         for file in self._files():
-            if file.suffix == _SUFFIX:  # the hash of the scripts stays: MindSpore writes it once in a process
+            if file.suffix == _SUFFIX:  # the scripts' hash stays: MindSpore writes it only once per process
                 file.unlink()
         if not _is_sealed(store):
             shutil.rmtree(store, ignore_errors=True)
@@ -131,10 +131,10 @@ class _Place:
                 shutil.copyfile(file, target)
 
     def take(self, store: Path) -> None:
-        """Stores the graph that lies here now, or notes that the stored one was used.
+        """Stores the graph that is now here, or records that the stored one was used.
 
-        MindSpore compiles anew where a script that it read has changed, the user's own included; that graph takes the
-        place of the stored one.
+        MindSpore compiles again if a script that it read has changed, including the user's; that graph replaces the
+        stored one.
         """
         graphs = [file for file in self._files() if file.suffix == _SUFFIX]
         self.next_number = max(int(file.stem.removeprefix(_PREFIX)) for file in graphs) + 1 if graphs else 0
@@ -153,19 +153,19 @@ class _Place:
 
 
 class KeptGraph:
-    """Mixed into a Cell before its class: keeps the graphs that the cell compiles.
+    """Mixin placed before a Cell class; caches the graphs that the cell compiles.
 
     Attributes:
-        graph_key: What they depend on beside their inputs; without one they are not kept.
-        is_steady: Whether nothing but shapes and types of its inputs, all of them tensors, can ask for another graph.
-            MindSpore goes through all cells in each call to find its graph; a steady one's is used again at once.
+        graph_key: What the graphs depend on apart from their inputs; without it they are not cached.
+        is_steady: Whether the graph depends only on shapes and types of the inputs, all of which are tensors.
+            MindSpore searches all cells in each call to find the graph; that of a steady cell is reused directly.
     """
 
     graph_key: str | None = None
     is_steady = False
 
     def compile(self, *inputs: Any, **settings: Any) -> None:
-        """Compiles for `inputs`, or takes the graph that an earlier process kept; see `mindspore.nn.Cell.compile`."""
+        """Compiles for `inputs`, or loads the graph cached by an earlier process; see `mindspore.nn.Cell.compile`."""
         shapes = str([(getattr(item, "shape", item), str(getattr(item, "dtype", ""))) for item in inputs])
         if self.is_steady and self.__dict__.get("_scimind_latest") == shapes:
             return
@@ -179,7 +179,7 @@ class KeptGraph:
 
 @cache
 def _program() -> str:
-    """Returns a hash of the package's source and of the versions that compile it."""
+    """Returns a hash of the package's source and of the versions of what compiles it."""
     root = Path(__file__).parents[1]
     sources = [file_checksum(file) for file in sorted(root.rglob("*.py"))]
     return _hash(sources, version("mindspore"), version("mindformers"), platform.python_version(), platform.machine())
@@ -193,7 +193,7 @@ def _hash(*parts: Any) -> str:
 def _path(value: Any) -> str:
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"{value!r} cannot tell one graph from another")
+    raise TypeError(f"{value!r} cannot be part of a graph's key")
 
 
 def _checksums(folder: Path) -> dict[str, str]:
@@ -202,7 +202,7 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 def _is_sealed(folder: Path) -> bool:
-    """Returns whether a folder's files are as they were written."""
+    """Whether a folder's files are as they were written."""
     try:
         return bool(json.loads((folder / _SEAL).read_text()) == _checksums(folder))
     except (OSError, ValueError):
@@ -210,7 +210,7 @@ def _is_sealed(folder: Path) -> bool:
 
 
 def _drop_oldest(root: Path) -> None:
-    """Deletes the folders that were used longest ago."""
+    """Deletes the least recently used folders."""
     seals = sorted(root.glob(f"*/{_SEAL}"), key=lambda seal: seal.stat().st_mtime, reverse=True)
     for seal in seals[_KEPT:]:
         shutil.rmtree(seal.parent, ignore_errors=True)

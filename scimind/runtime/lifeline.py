@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, by means of Linux; elsewhere nothing happens."""
+"""Ends processes together with the one that started them, on Linux; does nothing on other systems."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def end_with_parent() -> None:
-    """Lets the kernel kill this process when its parent ends, which a parent that is killed cannot do."""
+    """Lets the kernel kill this process when its parent ends, even if the parent is killed."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end_with_launcher() -> None:
-    """Lets a worker that `scimind.launch` started end with msrun; other processes are left alone."""
+    """Makes a worker that `scimind.launch` started end together with msrun; does nothing in other processes."""
     launcher = os.environ.get(_MARK)
     if launcher:
         end_with_parent()
         try:
             os.kill(int(launcher), 0)
-        except ProcessLookupError:  # it ended before this process could ask the kernel
+        except ProcessLookupError:  # it ended before this process could register with the kernel
             sys.exit(128 + signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of descendants that lose theirs, so that it can find them."""
+    """Makes this process the parent of orphaned descendants, so that it can find them."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def marked_environment(binaries: Path) -> dict[str, str]:
-    """Returns the environment of msrun: this one with its Python found first, prompt logs, and the workers' mark.
+    """Returns msrun's environment: this one with its Python first in the path, unbuffered logs and the workers' mark.
 
     Args:
         binaries: The folder that holds Python.

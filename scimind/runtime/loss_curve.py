@@ -1,4 +1,4 @@
-"""The loss of a run as a table, written as it goes, and as a plot."""
+"""The loss of a run as a table, written during the run, and as a plot."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LOSS_OF, _ACCURACY_OF = "eval_loss ", "eval_accuracy "  # and a name
 
 
 class LossTable:
-    """`loss.csv`: a row for each step, empty where nothing was measured.
+    """`loss.csv`: one row per step; cells are empty if nothing was measured.
 
     Args:
-        path: The file; it is replaced, by a whole one.
+        path: The file; it is replaced atomically.
         records: The first rows.
-        names: Those of the evaluation data; each has columns of its own behind the others.
+        names: Names of the evaluation data; each has its own columns after the others.
     """
 
     def __init__(self, path: Path, records: Sequence[StepRecord] = (), names: Sequence[str] = ()) -> None:
@@ -36,7 +36,7 @@ class LossTable:
                 self.add(record)
 
     def add(self, record: StepRecord) -> None:
-        """Writes a row; it is in the file when this returns."""
+        """Writes a row; it is flushed to the file before this returns."""
         score, is_step = record.evaluation, record.step > 0
         self._write(
             (
@@ -70,12 +70,12 @@ def _cells(score: EvaluationScore | None) -> tuple[str, str]:
 
 
 def read_loss_table(path: Path, last_step: float = math.inf, score: EvaluationScore | None = None) -> list[StepRecord]:
-    """Returns the rows of a `loss.csv`, none where there is no such file.
+    """Returns the rows of a `loss.csv`; none if there is no such file.
 
     Args:
         path: The file.
-        last_step: Rows behind this step are left out, and so are rows that a killed process has not finished.
-        score: An evaluation of the same run; the table does not hold its tokens and records.
+        last_step: Rows after this step are left out, as are rows that a killed process did not finish.
+        score: An evaluation of the same run, for its tokens and records, which the table does not hold.
     """
     if not path.is_file():
         return []
@@ -90,7 +90,7 @@ def read_loss_table(path: Path, last_step: float = math.inf, score: EvaluationSc
 
 
 def _record_of(row: Mapping[str, str], score: EvaluationScore | None) -> StepRecord:
-    """Returns a row as it was added; what was not measured is NaN."""
+    """Returns a row as it was added; values that were not measured are NaN."""
     evaluation = None
     if row["eval_loss"]:
         sizes = (score.tokens, score.records) if score else (0, 0)
@@ -107,9 +107,9 @@ def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "los
     """Draws `loss.png`: the loss of each step, its moving mean, and the loss of evaluations.
 
     Args:
-        records: The run so far; fewer than two steps draw what there is.
-        path: The image; it is replaced when the new one is whole.
-        label: What the loss is of.
+        records: The run so far; may have fewer than two steps.
+        path: The image; it is replaced once the new one is complete.
+        label: The name of the loss.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -138,7 +138,7 @@ def draw_loss_curve(records: Sequence[StepRecord], path: Path, label: str = "los
 
 
 def _parts_of(records: Sequence[StepRecord]) -> dict[str, list[tuple[int, float]]]:
-    """Returns step and loss of the evaluations of each name."""
+    """Returns step and loss of the evaluations by name."""
     points: dict[str, list[tuple[int, float]]] = {}
     for record in records:
         for name, part in record.evaluation.parts.items() if record.evaluation else ():
@@ -147,7 +147,7 @@ def _parts_of(records: Sequence[StepRecord]) -> dict[str, list[tuple[int, float]
 
 
 def moving_mean(values: Sequence[float]) -> list[float]:
-    """Returns the mean of each value and those before it, over a twentieth of the run."""
+    """Returns the moving mean of each value and those before it, over a twentieth of the run."""
     width = max(1, len(values) // 20)
     total, means = 0.0, []
     for index, value in enumerate(values):

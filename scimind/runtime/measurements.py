@@ -1,4 +1,4 @@
-"""What a run measures as it goes: the loss of each step, and how well the model predicts answers."""
+"""What a run measures: the loss of each step, and how well the model predicts answers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Value = TypeVar("Value")
 
 
 def perplexity_of(loss: Any) -> Any:
-    """Returns exp(loss) of a token's mean loss in nats, infinite where that is too large for a float."""
+    """Returns exp(loss) of a token's mean loss in nats; infinite if too large for a float."""
     with np.errstate(over="ignore"):
         return np.exp(loss)
 
 
 def named_perplexities(whole: Value, by_modality: Mapping[str, Value]) -> dict[str, Value]:
-    """Returns what belongs to all tokens and to each modality's under the names of the metrics."""
+    """Returns the values of all tokens and of each modality under the names of the metrics."""
     return {"perplexity": whole, **{f"perplexity_{name}": value for name, value in by_modality.items()}}
 
 
@@ -30,10 +30,10 @@ class EvaluationScore:
     Args:
         loss: Mean cross entropy of an answer's token, in nats.
         accuracy: Share of answers' tokens whose most probable prediction is right, 0 to 1.
-        tokens: Answers' tokens that were predicted.
-        records: Records that were read.
-        losses: The loss of each modality that answers have tokens of, by the modality of the token that is predicted.
-        parts: The scores of named files, where the data is made of such; all but `losses` is then of them together.
+        tokens: Number of answers' tokens that were predicted.
+        records: Number of records that were read.
+        losses: The loss by the modality of the predicted token, for each modality that occurs in answers.
+        parts: The scores of named files, if the data consists of such; all but `losses` then covers them together.
     """
 
     loss: float
@@ -45,7 +45,7 @@ class EvaluationScore:
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> EvaluationScore:
-        """Returns a score as `dataclasses.asdict` has written it."""
+        """Returns the score that `dataclasses.asdict` turned into `values`."""
         parts = {name: cls.of_json(part) for name, part in (values.get("parts") or {}).items()}
         return cls(**{**values, "parts": parts})
 
@@ -63,19 +63,19 @@ class EvaluationScore:
 
     @property
     def perplexity(self) -> float:
-        """exp(loss), infinite where that is too large for a float."""
+        """exp(loss); infinite if too large for a float."""
         return float(perplexity_of(self.loss))
 
     @property
     def perplexities(self) -> dict[str, float]:
-        """Perplexities by the names that `scimind evaluate` gives them, of all tokens and of each modality's."""
+        """Perplexities of all tokens and of each modality, under the names that `scimind evaluate` uses."""
         of_modality = {name: float(perplexity_of(loss)) for name, loss in self.losses.items()}
         return named_perplexities(self.perplexity, of_modality)
 
 
 @dataclass
 class StepRecord:
-    """One row of the loss table; step 0, before the first, has an evaluation only and NaN for the rest."""
+    """One row of the loss table; step 0, before training, has only an evaluation and NaN for the rest."""
 
     step: int
     epoch: float

@@ -1,4 +1,4 @@
-"""Where MindFormers logs: it makes ./output/log when it is first imported, unless LOG_MF_PATH names another folder."""
+"""MindFormers' log folder: its first import creates ./output/log, unless LOG_MF_PATH names another folder."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _VARIABLE = "LOG_MF_PATH"
 
 
 def use_temporary_folder() -> None:
-    """Lets MindFormers log to a temporary folder of this user, unless a place is chosen already.
+    """Lets MindFormers log to a temporary folder of this user, unless a folder is already set.
 
-    To be called before MindFormers is imported, which is why `scimind.model` and `scimind.train` do so themselves.
+    Must be called before MindFormers is imported, which is why `scimind.model` and `scimind.train` do so themselves.
     """
     os.environ.setdefault(_VARIABLE, _temporary_folder())
 
 
 def use_folder(folder: Path) -> None:
-    """Lets MindFormers log to a run's folder, unless the user has chosen a place."""
+    """Lets MindFormers log to a run's folder, unless the user has set another one."""
     if os.environ.get(_VARIABLE, _temporary_folder()) == _temporary_folder():
         os.environ[_VARIABLE] = str(folder)
 

@@ -1,4 +1,4 @@
-"""The output folder of a run, and what every run leaves there."""
+"""The output folder of a run, and the files that every run writes there."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _PACKAGES = ("mindspore", "mindformers", "numpy", "sentencepiece", "rdkit")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names the files of a run.
+    """The output folder of a run and the names of its files.
 
     Args:
         root: The output folder.
-        command: The verb that runs; it names the log.
+        command: The subcommand; it names the log.
         rank: The worker's number.
-        is_reporter: Whether this is the one worker that talks to a person and writes more than its own log.
+        is_reporter: Whether this is the one worker that prints to the console and writes more than its own log.
     """
 
     root: Path
@@ -52,32 +52,32 @@ class RunFolder:
 
     @property
     def loss_table(self) -> Path:
-        """The loss of each step."""
+        """The table of the loss of each step."""
         return self.root / "loss.csv"
 
     @property
     def loss_plot(self) -> Path:
-        """The loss curve."""
+        """The plot of the loss curve."""
         return self.root / "loss.png"
 
     @classmethod
     def create(
         cls, root: str | Path, command: str, *, rank: int = 0, is_reporter: bool = True, needed_bytes: int = 0
     ) -> RunFolder:
-        """Makes the folder and proves that it can be written.
+        """Creates the folder and checks that it can be written.
 
         Args:
             root: The output folder.
-            command: The verb that runs.
+            command: The subcommand.
             rank: The worker's number.
-            is_reporter: Whether this worker talks to a person.
-            needed_bytes: What the run is going to write at least.
+            is_reporter: Whether this worker prints to the console.
+            needed_bytes: Minimum number of bytes that the run will write.
 
         Returns:
             The folder.
 
         Raises:
-            SciMindError: The folder cannot be written or has too little room.
+            SciMindError: The folder cannot be written or has too little space.
         """
         folder = cls(Path(root).expanduser().resolve(), command, rank, is_reporter)
         probe = folder.root / f".write-test-{os.getpid()}"
@@ -92,7 +92,7 @@ class RunFolder:
         free = shutil.disk_usage(folder.root).free
         if free < needed_bytes:
             raise SciMindError(
-                f"output_dir ({root}) has {free / 2**20:,.0f} MiB free, the run writes "
+                f"output_dir ({root}) has {free / 2**20:,.0f} MiB free, but the run writes "
                 f"{needed_bytes / 2**20:,.0f} MiB; make room or choose another with --output_dir"
             )
         return folder
@@ -101,10 +101,10 @@ class RunFolder:
         """Moves what an earlier training left in the folder to `earlier/1`, `earlier/2`, …
 
         Returns:
-            Where it is now, or None where there was none.
+            The new location, or None if there was nothing to move.
         """
         found = [self.root / name for name in _OF_A_TRAINING if (self.root / name).exists()]
-        # MindFormers makes an empty checkpoint folder whenever it starts.
+        # MindFormers creates an empty checkpoint folder whenever it starts.
         found = [path for path in found if not path.is_dir() or any(path.iterdir())]
         if not found:
             return None
@@ -115,13 +115,13 @@ class RunFolder:
         return target
 
     def set_later_steps_aside(self, checkpoints: list[Path]) -> Path | None:
-        """Moves checkpoints behind the one from which a training goes on to `earlier/1`, … with a copy of the losses.
+        """Moves checkpoints later than the one to resume from to `earlier/1`, …, with a copy of the losses.
 
         Args:
             checkpoints: Folders in `checkpoint`.
 
         Returns:
-            Where they are now, or None where there was none.
+            Their new location, or None if there was nothing to move.
         """
         if not checkpoints:
             return None
@@ -140,7 +140,7 @@ class RunFolder:
         return self.root / "earlier" / str(number)
 
     def remove_empty_folders(self) -> None:
-        """Removes what MindFormers makes in every output folder, where it stayed empty."""
+        """Removes the folders that MindFormers creates in every output folder, if they are still empty."""
         for name in ("strategy", "checkpoint"):
             path = self.root / name
             if path.is_dir() and not any(path.iterdir()):
@@ -158,7 +158,7 @@ class RunFolder:
 
 
 def plain(value: Any) -> Any:
-    """Returns a copy of a configuration in dicts, lists and plain values; anything else becomes its text."""
+    """Returns a copy of a configuration as dicts, lists and plain values; anything else is converted to text."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -167,7 +167,7 @@ def plain(value: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of Python, of the platform and of the packages that a result depends on."""
+    """Returns the versions of Python, the platform and the packages that results depend on."""
     found = {"python": platform.python_version(), "platform": platform.platform(), "scimind": __version__}
     for name in _PACKAGES:
         try:
@@ -178,10 +178,10 @@ def versions() -> dict[str, str]:
 
 
 def worker() -> tuple[int, int]:
-    """Returns this worker's number and how many there are, (0, 1) for a process that runs alone.
+    """Returns this worker's number and the number of workers; (0, 1) for a process that runs alone.
 
-    msrun starts the same program once more as the scheduler, which waits where the workers meet and never gets further;
-    its number is -1.
+    msrun starts the same program once more as the scheduler, which waits at the point where the workers meet and never
+    proceeds; its number is -1.
     """
     if os.environ.get("MS_ROLE") == "MS_SCHED":
         return -1, int(os.environ.get("MS_WORKER_NUM") or "1")

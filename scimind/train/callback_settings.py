@@ -1,4 +1,4 @@
-"""The section `callbacks` of a configuration: what SciMind does itself, and what MindFormers gets."""
+"""The section `callbacks` of a configuration: what SciMind does itself, and what is passed to MindFormers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _OWN_CALLBACKS = ("SciMindProgress", "SciMindEvaluation", "SciMindLossCurve", "S
 
 
 def take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict[str, Any]]:
-    """Takes SciMind's callbacks out of the configuration and returns their settings by type.
+    """Removes SciMind's callbacks from the configuration and returns their settings by type.
 
-    `CheckpointMonitor` writes weights in pieces where tensors are split, and stays; elsewhere its settings are
-    `SciMindCheckpoint`'s. The interval of `MFLossMonitor`, whose lines go to the log, is the console's too.
+    If tensors are split, `CheckpointMonitor` is kept and writes sharded weights; otherwise its settings are used for
+    `SciMindCheckpoint`. The interval of `MFLossMonitor`, whose lines go to the log, is also used for the console.
     """
     own: dict[str, dict[str, Any]] = {name: {} for name in _OWN_CALLBACKS}
     own["SciMindEvaluation"] = {
@@ -41,7 +41,7 @@ def take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict
 
 
 def checkpoint_bytes(callbacks: Mapping[str, Mapping[str, Any]], model: Mapping[str, Any]) -> int:
-    """Returns about how many bytes the checkpoints that `SciMindCheckpoint` keeps take together.
+    """Returns the approximate total size in bytes of the checkpoints that `SciMindCheckpoint` keeps.
 
     Args:
         callbacks: What `take_callbacks` returned.

@@ -1,4 +1,4 @@
-"""The loss of answers, over all tokens and by modality, and the token accuracy."""
+"""The loss of answers, in total and by modality, and the token accuracy."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from scimind.train.workers.workers import Workers
 
 
 class AnswerScoreCell(KeptGraph, nn.Cell):
-    """Scores one batch: the logits of a position are reduced to three numbers where they are made.
+    """Scores one batch: each position's logits are immediately reduced to three numbers.
 
     Args:
-        network: A causal language model that returns logits [b, s, v] first when it does not train.
-        pad_token_id: Input positions with this id count for nothing, as in MindFormers' loss.
+        network: A causal language model whose first output in evaluation mode is logits [b, s, v].
+        pad_token_id: Input positions with this id are ignored, as in MindFormers' loss.
     """
 
     def __init__(self, network: nn.Cell, pad_token_id: int) -> None:
@@ -38,11 +38,11 @@ class AnswerScoreCell(KeptGraph, nn.Cell):
     def construct(self, input_ids, labels):  # type: ignore[no-untyped-def]  # compiled by MindSpore, which reads the source
         """Returns each position's loss, whether its prediction is right, and whether it counts, float32 [t, 1] each.
 
-        What does not count is 0 in all of them.
+        Positions that do not count are 0 in all three.
 
         Args:
             input_ids: Input tokens, int32 [b, s].
-            labels: The tokens that follow, int32 [b, s]; negative where the loss does not look.
+            labels: The tokens that follow, int32 [b, s]; negative for positions that are ignored.
         """
         output = self.network(input_ids)
         logits = output[0] if isinstance(output, tuple) else output
@@ -59,17 +59,17 @@ class AnswerScoreCell(KeptGraph, nn.Cell):
 
 
 class Evaluator:
-    """Scores a model on a data set, batch after batch.
+    """Scores a model on a data set, batch by batch.
 
     Args:
         network: A causal language model.
-        files: The MindRecord files by name, each name scored on its own; the one name "" for data without names.
-        batch_size: Rows of a batch; the last one is filled up so that the graph's shapes stay.
-        pad_token_id: The tokenizer's padding.
+        files: The MindRecord files by name; each name is scored separately. Data without names has the name "".
+        batch_size: Rows of a batch; the last one is filled up, so that the graph's shapes do not change.
+        pad_token_id: The tokenizer's padding token.
         limit: Reads at most this many rows of each name.
-        bos_token_id: What a record begins with, where a row holds several; None where it holds one.
-        workers: The workers among which the batches are divided; each gets the score of all.
-        modalities: The modality of every id, [v]; None where only the whole is scored.
+        bos_token_id: The token that begins each record if a row holds several; None if it holds one.
+        workers: The workers among which the batches are divided; each gets the overall score.
+        modalities: The modality of every id, [v]; None for the total score only.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class Evaluator:
         """Reads the whole data set.
 
         Args:
-            is_stopped: Asked after each batch whether to give up.
+            is_stopped: Called after each batch; the evaluation is abandoned if it returns True.
 
         Returns:
-            The score, NaN where no token of an answer was found; None where it was given up. The network is left in
-            evaluation mode.
+            The score, NaN if no token of an answer was found; None if the evaluation was abandoned. The network is left
+            in evaluation mode.
         """
         self._cell.set_train(False)
         parts: dict[str, EvaluationScore] = {}
@@ -110,7 +110,7 @@ class Evaluator:
         return parts[""] if list(parts) == [""] else EvaluationScore.of_parts(parts)
 
     def _score_files(self, files: list[Path], is_stopped: Callable[[], bool]) -> EvaluationScore | None:
-        """Returns the score of the files of one name, None where it was given up."""
+        """Returns the score of the files of one name, or None if it was abandoned."""
         # Losses, right predictions and tokens of each modality.
         sums, records = np.zeros((len(MODALITY_NAMES), 3)), 0.0
         is_given_up = False
@@ -138,13 +138,13 @@ class Evaluator:
         return EvaluationScore(float(loss / tokens), float(right / tokens), int(tokens), int(records), losses)
 
     def _modality(self, labels: np.ndarray) -> np.ndarray:
-        """Returns the modality of each label, [b, s] -> [t]; that of a label that does not count means nothing."""
+        """Returns the modality of each label, [b, s] -> [t]; meaningless for labels that do not count."""
         if self._modalities is None:
             return np.zeros(labels.size, np.int32)
         return modality_of(np.maximum(labels.ravel(), 0), self._modalities)
 
     def _batches(self, files: list[Path]) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Yields input_ids and labels of this worker, int32 [b, s + 1], and how many records are in them."""
+        """Yields this worker's input_ids and labels, int32 [b, s + 1], and the number of records in them."""
         from mindspore.dataset import MindDataset
 
         settings: dict[str, Any] = {} if self._limit is None else {"num_samples": self._limit}

@@ -1,4 +1,4 @@
-"""Finetuning and evaluation, from a configuration to a result. Loads MindSpore only when a run starts."""
+"""Finetuning and evaluation, from configuration to result. Loads MindSpore only when a run starts."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def finetune(config: Mapping[str, Any]) -> FinetuneResult:
     """Trains a model on answers, through MindFormers' Trainer.
 
     Args:
-        config: A run's configuration in MindFormers' schema; checked here where it is not a RunConfig of a training.
+        config: A run's configuration in MindFormers' schema; checked here unless it is a training's RunConfig.
 
     Returns:
-        How it went. The output folder holds `checkpoint/step_…`, `loss.csv`, `loss.png`, `resolved_config.yaml`,
+        The result. The output folder holds `checkpoint/step_…`, `loss.csv`, `loss.png`, `resolved_config.yaml`,
         `versions.json`, `result.json` and the log.
 
     Raises:
-        SciMindError: A mistake in what was given, reported before anything heavy is done; a full disk; or a loss that
-            is not finite.
+        SciMindError: The configuration or the data is invalid, which is reported before any expensive work; the disk is
+            full; or the loss is not finite.
     """
     config = RunConfig.of(config, *TRAINING_MODES)
     settings = read_settings(config)
-    if settings.load_checkpoint and not settings.resume_training:  # else the newest may be damaged, and is skipped
+    if settings.load_checkpoint and not settings.resume_training:  # a resumed run skips damaged checkpoints itself
         find_checkpoint(settings.load_checkpoint)
     folder = _create_folder(settings, config, "finetune")
     with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
@@ -48,15 +48,15 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         config: A run's configuration in MindFormers' schema, with `eval_dataset` and `load_checkpoint`; checked here
-            where it is not a RunConfig of an evaluation.
+            unless it is an evaluation's RunConfig.
 
     Returns:
         loss (nats of an answer's token), perplexity, perplexity_text and so on for each modality of the answers,
-        token_accuracy (0 to 1), tokens, records; and, where the data has names, `parts` with the same for each.
-        `evaluation.json` has it too.
+        token_accuracy (0 to 1), tokens, records; and, if the data has names, `parts` with the same for each name. This
+        is also written to `evaluation.json`.
 
     Raises:
-        SciMindError: A mistake in what was given.
+        SciMindError: The configuration or the data is invalid.
     """
     config = RunConfig.of(config, "eval")
     settings = read_settings(config, is_training=False)
@@ -97,7 +97,7 @@ def _by_modality(score: EvaluationScore) -> str:
 
 
 def _create_folder(settings: TrainSettings, config: RunConfig, command: str) -> RunFolder:
-    """Returns the run's folder as this worker uses it."""
+    """Creates the run's folder for this worker."""
     rank, size = worker()
     is_reporter = rank == config.reporting_rank(size)
     needed = checkpoint_bytes(settings.callbacks, settings.model_config) if is_reporter else 0

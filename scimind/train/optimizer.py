@@ -18,8 +18,8 @@ _adam, _assign = P.Adam(), P.Assign()
 def _update_with_tensor(  # type: ignore[no-untyped-def]  # compiled by MindSpore, which reads the source
     power1, power2, beta1, beta2, eps, lr, decay, parameter, gradient, first, second
 ):
-    """Updates one parameter and its moments; the powers are β₁ⁿ and β₂ⁿ, `eps` see the class."""
-    _assign(parameter, parameter * (1.0 - lr * decay))  # effects on a parameter keep their order
+    """Updates one parameter and its moments; the powers are β₁ⁿ and β₂ⁿ; see the class for `eps`."""
+    _assign(parameter, parameter * (1.0 - lr * decay))  # side effects on a parameter are kept in order
     return _adam(parameter, first, second, power1, power2, lr, beta1, beta2, eps, gradient)
 
 
@@ -27,7 +27,7 @@ def _update_with_tensor(  # type: ignore[no-untyped-def]  # compiled by MindSpor
 def _update_with_number(  # type: ignore[no-untyped-def]
     power1, power2, beta1, beta2, eps, lr, decay, parameter, gradient, first, second
 ):
-    """Does the same with a decay that is known when it is compiled."""
+    """Does the same with a decay that is a compile-time constant."""
     if decay != 0.0:
         _assign(parameter, parameter * (1.0 - lr * decay))
     return _adam(parameter, first, second, power1, power2, lr, beta1, beta2, eps, gradient)
@@ -35,13 +35,13 @@ def _update_with_number(  # type: ignore[no-untyped-def]
 
 @MindFormerRegister.register(MindFormerModuleType.OPTIMIZER)
 class SciMindAdamW(AdamW):
-    """MindFormers' AdamW through MindSpore's kernel for Adam: the same numbers and the same state, in one pass.
+    """MindFormers' AdamW by means of MindSpore's Adam kernel: the same values and the same state, in one pass.
 
-    The kernel adds ε before the bias correction. With c₂ = 1 − β₂ⁿ at step n
+    The kernel adds ε before the bias correction. With c₂ = 1 − β₂ⁿ at step n,
 
         √c₂ · m / (√v + ε · √c₂) = m / (√(v / c₂) + ε),
 
-    so that an ε that follows the step makes it AdamW, after the parameter was decayed. Parameters are float32.
+    so that scaling ε at each step, after decaying the parameter, yields AdamW. Parameters are float32.
 
     Args:
         *args: AdamW's arguments.
@@ -55,7 +55,7 @@ class SciMindAdamW(AdamW):
         self.pow, self.sqrt = P.Pow(), P.Sqrt()
 
     def construct(self, gradients: tuple[Tensor, ...]) -> Any:
-        """Updates the parameters with their gradients; returns the results of the kernels."""
+        """Updates the parameters with their gradients; returns the kernels' outputs."""
         weight_decay = self.get_weight_decay()
         lr = self.get_lr()
         self.assignadd(self.global_step, self.global_step_increase_tensor)
@@ -64,7 +64,7 @@ class SciMindAdamW(AdamW):
         eps = self.eps * self.sqrt(1.0 - power2)
         beta1, beta2 = self.beta1, self.beta2
         states = (self._parameters, gradients, self.exp_avg, self.exp_avg_sq)
-        # One `partial` each, with its arguments by name: of others the compiler makes nothing.
+        # One `partial` each with keyword arguments, which is the only form that the graph compiler supports.
         if not self.is_group:
             update = ops.partial(_update, power1, power2, beta1, beta2, eps, lr, weight_decay)
             return self.hyper_map(update, *states)

@@ -1,4 +1,4 @@
-"""How a finetuning went: what the caller gets, and `result.json` in the run's folder."""
+"""The result of a finetuning: the returned object, and `result.json` in the run's folder."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from scimind.train.run import TrainingRun
 
 @dataclass(frozen=True)
 class FinetuneResult:
-    """How a finetuning went.
+    """The result of a finetuning.
 
     Args:
         output_dir: The run's folder.
-        checkpoint: The last checkpoint, to be given to `predict`; None where none was written.
-        steps: Steps that were done.
-        total_steps: Steps that were meant.
-        first_loss: Loss of the first step; NaN where there was none.
+        checkpoint: The last checkpoint, as input for `predict`; None if none was written.
+        steps: Number of completed steps.
+        total_steps: Number of planned steps.
+        first_loss: Loss of the first step; NaN if there was none.
         last_loss: Loss of the last step.
-        first_evaluation: Score before the first step; None where nothing was evaluated.
-        last_evaluation: Score after the last step that was evaluated.
-        best_evaluation: The lowest loss of all evaluations.
-        best_step: Where that was.
-        seconds: How long the training took.
-        stop_signal: The signal that ended it early, None for a run that went to its end.
-        first_step: Steps that an earlier run had done; 0 for a run from the beginning.
-        skipped_steps: Steps that overflowed and changed no weight.
+        first_evaluation: Score before the first step; None if nothing was evaluated.
+        last_evaluation: Score of the last evaluation.
+        best_evaluation: Score of the evaluation with the lowest loss.
+        best_step: Step of the best evaluation.
+        seconds: Duration of the training.
+        stop_signal: The signal that ended the run early; None if it was completed.
+        first_step: Steps completed by an earlier run; 0 for a run from the beginning.
+        skipped_steps: Steps that overflowed and changed no weights.
     """
 
     output_dir: Path
@@ -57,12 +57,12 @@ class FinetuneResult:
 
     @property
     def exit_status(self) -> int:
-        """0, or what a shell expects of a process that a signal ended."""
+        """0, or the status that a shell expects of a process ended by a signal."""
         return 0 if self.stop_signal is None else 128 + self.stop_signal
 
 
 def finish(run: TrainingRun) -> FinetuneResult:
-    """Writes `result.json`, says where everything is, and returns the result."""
+    """Writes `result.json`, prints where the files are, and returns the result."""
     trained = [record for record in run.records if record.step > 0]
     scores = [record.evaluation for record in run.records if record.evaluation is not None]
     result = FinetuneResult(

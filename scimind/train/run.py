@@ -1,4 +1,4 @@
-"""What the callbacks of a training share."""
+"""The state that the callbacks of a training share."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class TrainingRun:
     """The state of a training, read and written by its callbacks.
 
     Args:
-        folder: Where the run writes.
-        console: What a person sees.
-        total_steps: Steps until the end.
+        folder: The run's folder.
+        console: The console for the user.
+        total_steps: Number of steps in total.
         steps_per_epoch: Steps in one pass over the data.
-        tokens_per_step: Tokens of a global batch, padding included.
+        tokens_per_step: Tokens of a global batch, including padding.
         workers: The processes that train together.
-        first_step: Steps that an earlier run had done, from whose checkpoint this one goes on.
-        earlier_seconds: How long that run took.
-        skipped_steps: Steps that overflowed and changed no weight.
-        failure: What went wrong, where the training has to end; None where nothing did.
+        first_step: Steps completed by the earlier run from whose checkpoint this one resumes.
+        earlier_seconds: Duration of that run.
+        skipped_steps: Steps that overflowed and changed no weights.
+        failure: Why the training has to end; None if nothing went wrong.
 
     Attributes:
         received_signal: The signal that asked this worker to stop.
-        stop_signal: The one that the workers agree to stop for, all after the same step.
+        stop_signal: The signal on which all workers agreed to stop after the same step.
     """
 
     folder: RunFolder
@@ -53,32 +53,32 @@ class TrainingRun:
 
     @property
     def step(self) -> int:
-        """Steps that are done, those of an earlier run among them."""
+        """Number of completed steps, including those of an earlier run."""
         return max(self.first_step, self.records[-1].step if self.records else 0)
 
     @property
     def seconds(self) -> float:
-        """Seconds since the start, those of an earlier run among them."""
+        """Seconds since the start, including those of an earlier run."""
         return self.earlier_seconds + time.monotonic() - self.start
 
     def agree_to_stop(self) -> bool:
-        """Returns whether a worker was asked to stop or failed; all call it after a step and get the same answer."""
+        """Whether any worker was asked to stop or failed; all workers call it after a step and get the same answer."""
         if self.stop_signal is None:
-            told = [float(self.received_signal or 0), float(self.failure is not None)]
-            number, has_failure = self.workers.gather(told).max(axis=0)
+            signals = [float(self.received_signal or 0), float(self.failure is not None)]
+            number, has_failure = self.workers.gather(signals).max(axis=0)
             self.stop_signal = int(number) or None
             if has_failure and self.failure is None:
                 self.failure = "the training of another worker failed; its log says why"
         return self.stop_signal is not None or self.failure is not None
 
     def add_step(self, step: int, loss: float, learning_rate: float) -> StepRecord:
-        """Records a step that is done."""
+        """Records a completed step."""
         record = StepRecord(step, step / self.steps_per_epoch, loss, learning_rate, self.seconds)
         self.records.append(record)
         return record
 
     def add_evaluation(self, score: EvaluationScore) -> bool:
-        """Records an evaluation after the last step, or before the first.
+        """Records an evaluation after the latest step, or before the first.
 
         Returns:
             Whether it is the best so far.

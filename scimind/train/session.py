@@ -1,4 +1,4 @@
-"""One training or evaluation inside a quiet console: MindFormers is configured, the model built, the Trainer run."""
+"""One training or evaluation in a quiet console: configures MindFormers, builds the model and runs the Trainer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from scimind.train.workers.workers import Workers, weights_checksum
 
 @dataclass(frozen=True)
 class _Origin:
-    """Where a training begins; with neither, at the first step.
+    """Where a training starts; if both are None, at the first step.
 
     Args:
         point: A checkpoint of SciMind's to resume from.
@@ -60,19 +60,19 @@ class _Origin:
 
     @property
     def step(self) -> int:
-        """Global steps that are done."""
+        """Number of completed global steps."""
         checkpoint = self.point or self.pieces
         return 0 if checkpoint is None else checkpoint.step
 
     def weights(self, load_checkpoint: str | None) -> str | None:
-        """Returns the checkpoint that the model's weights come from; None for random ones, or for MindFormers' load."""
+        """Returns the checkpoint with the model's weights; None for random ones, or if MindFormers loads them."""
         if self.pieces is not None:
             return None
         return load_checkpoint if self.point is None else str(self.point.folder)
 
 
 def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console: Console) -> FinetuneResult:
-    """Checks data and weights, trains, and returns how it went; see `scimind.train.finetune.finetune`."""
+    """Checks data and weights, trains, and returns the result; see `scimind.train.finetune.finetune`."""
     origin = _find_origin(settings, folder, console)
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
@@ -91,13 +91,13 @@ def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console
     start_weights = origin.weights(settings.load_checkpoint)
     network = build_model(mf_config, start_weights, description, console, is_training=True)
     network.graph_key = graph_key(trainer_config)
-    if start_weights:  # training does not move neurons
+    if start_weights:  # training does not reorder neurons
         description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
     team = _build_team(settings, workers, position | {"step": origin.step}, network)
     run = _build_run(settings, folder, console, team, position, origin)
     console.print(_data_line(settings, position))
     if run.step >= run.total_steps:
-        console.print(f"nothing is left to do: the checkpoint has all {run.total_steps} steps")
+        console.print(f"nothing left to do: the checkpoint already has all {run.total_steps} steps")
         return _end(run)
     if folder.is_reporter:
         if origin.pieces is None:
@@ -113,7 +113,7 @@ def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console
 
 
 def _find_origin(settings: TrainSettings, folder: RunFolder, console: Console) -> _Origin:
-    """Returns where a training begins, after looking for a checkpoint if it is to resume from one."""
+    """Returns where a training starts, after looking for a checkpoint if it is to resume."""
     if not settings.resume_training:
         return _Origin()
     if settings.splits_tensors:
@@ -134,7 +134,7 @@ def _check_training_data(settings: TrainSettings, fingerprint: str | None) -> in
 
 
 def _describe_run(settings: TrainSettings, records: int, workers: int) -> dict[str, Any]:
-    """Returns what `describe_position` says of the run: its data and its steps.
+    """Returns `describe_position` of the run: its data and its steps.
 
     Raises:
         ConfigError: There are too few records for a step.
@@ -156,7 +156,7 @@ def _build_run(
     position: Mapping[str, Any],
     origin: _Origin,
 ) -> TrainingRun:
-    """Returns the state of a training, with what an earlier run had measured where it resumes from one."""
+    """Returns the state of a training, including an earlier run's measurements if it resumes from one."""
     total_steps = int(position["total_steps"])
     run = TrainingRun(
         folder=folder,
@@ -175,16 +175,16 @@ def _build_run(
 
 
 def _data_line(settings: TrainSettings, position: Mapping[str, Any]) -> str:
-    """Returns what the console says of the data: records, steps and epochs."""
+    """Returns the console's line on the data: records, steps and epochs."""
     what = "rows of packed records" if settings.packed else "records"
     if settings.feeds_records:
-        what += f", {settings.batch_size * settings.workers} a step"
+        what += f", {settings.batch_size * settings.workers} per step"
     steps = position["steps_per_epoch"]
-    return f"data: {position['records']} {what}, {steps} steps an epoch, {position['total_steps'] / steps:.2f} epochs"
+    return f"data: {position['records']} {what}, {steps} steps per epoch, {position['total_steps'] / steps:.2f} epochs"
 
 
 def _end(run: TrainingRun) -> FinetuneResult:
-    """Returns the result when all workers have come to their end: one that is gone would end the others too."""
+    """Returns the result once all workers have finished, since a worker that exits early would end the others."""
     result = finish(run)
     run.workers.wait()
     return result
@@ -199,16 +199,16 @@ def _check_evaluation(settings: TrainSettings, fingerprint: str | None) -> None:
 
 
 def _build_team(settings: TrainSettings, workers: int, position: Mapping[str, Any], network: ms.nn.Cell) -> Workers:
-    """Returns the processes that train together, after a comparison of what they begin with."""
+    """Returns the processes that train together, after checking that they start with the same."""
     team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), workers)
     run = f"{network.graph_key} {position}"
     team.check_same("configurations, data, checkpoints or versions", zlib.crc32(run.encode()))
-    team.check_same("weights at the start", weights_checksum(network) if workers > 1 else 0)
+    team.check_same("initial weights", weights_checksum(network) if workers > 1 else 0)
     return team
 
 
 def _training_data(settings: TrainSettings, position: Mapping[str, Any], run: TrainingRun) -> ms.dataset.Dataset:
-    """Returns a worker's batches from the step at which the run begins, counted from 0, to the end of all epochs."""
+    """Returns a worker's batches from the step at which the run starts, counted from 0, to the end of all epochs."""
     batches = RecordBatches(
         settings.train_files,
         settings.record_order(position["records"]),
@@ -222,7 +222,7 @@ def _training_data(settings: TrainSettings, position: Mapping[str, Any], run: Tr
 
 
 def _clear(run: TrainingRun, point: ResumePoint | None) -> None:
-    """Moves what is in the way in the output folder aside: an earlier run, or what one did behind `point`."""
+    """Moves aside what is in the way in the output folder: an earlier run, or its checkpoints after `point`."""
     folder = run.folder
     remove_leftovers(folder.checkpoint, "step_*")
     if point is None or point.folder.parent != folder.checkpoint:
@@ -230,9 +230,9 @@ def _clear(run: TrainingRun, point: ResumePoint | None) -> None:
     else:
         checkpoints = step_folders(folder.checkpoint)
         later = checkpoints[checkpoints.index(point.folder) + 1 :]
-        earlier, what = folder.set_later_steps_aside(later), f"checkpoints behind step {point.step}"
+        earlier, what = folder.set_later_steps_aside(later), f"checkpoints after step {point.step}"
     if earlier is not None:
-        run.console.print(f"{what} are now in {earlier}")
+        run.console.print(f"moved {what} to {earlier}")
 
 
 def _run_trainer(
@@ -243,14 +243,14 @@ def _run_trainer(
     data: ms.dataset.Dataset | None,
     pieces: Pieces | None,
 ) -> None:
-    """Runs MindFormers' Trainer; however it ends, the curve is drawn and the last good checkpoint named."""
+    """Runs MindFormers' Trainer; draws the curve and names the last good checkpoint, however the run ends."""
     reaches_end = False
     try:
         with stops_on_signals(run):
             trainer = Trainer(args=mf_config, model=network, train_dataset=data, callbacks=callbacks)
             trainer.finetune(**({} if pieces is None else pieces.arguments))
         if run.workers.size == 1 and run.stop_signal is None and run.step < run.total_steps:
-            run.agree_to_stop()  # MindSpore's data set ends at Ctrl-C, maybe before the step that would have asked
+            run.agree_to_stop()  # Ctrl-C ends MindSpore's data set, possibly before a step has checked for it
         if run.failure is not None:
             raise SciMindError(run.failure)
         reaches_end = run.stop_signal is None
@@ -277,7 +277,7 @@ def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:
     team = Workers() if settings.splits_tensors else Workers(max(0, worker()[0]), settings.workers)
     team.check_same("weights", weights_checksum(network) if settings.workers > 1 else 0)
     score = _evaluator(network, settings, team).score()
-    assert score is not None, "an evaluation that nobody can stop ends"
+    assert score is not None, "an evaluation without `is_stopped` is never abandoned"
     return score
 
 

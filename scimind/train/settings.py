@@ -1,6 +1,6 @@
-"""A run's configuration, read for training: SciMind's own keys taken out, the rest handed to MindFormers' Trainer.
+"""A run's configuration read for training: SciMind's own keys are removed, the rest goes to MindFormers' Trainer.
 
-Nothing here loads MindSpore, so that a mistake in the settings is reported at once.
+This does not load MindSpore, so that mistakes in the settings are reported at once.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices")
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """What a training or an evaluation is told.
+    """The settings of a training or an evaluation.
 
     Args:
-        tree: The configuration as plain dicts, as MindFormers will get it.
+        tree: The configuration as plain dicts, as it will be passed to MindFormers.
         output_dir: The output folder.
         seed: Seed of weights, data order and dropout.
-        load_checkpoint: Path of the weights to start from; None starts from random ones.
-        resume_training: True goes on from the last good checkpoint, a name from that one; False begins anew.
-        batch_size: Records of a worker's step.
-        accumulation_steps: Parts that a worker divides them into, one after the other; 1 where MindFormers does so.
-        workers: Processes that train together.
-        epochs: Passes over the data, where `max_steps` does not say otherwise.
-        max_steps: Steps of the run and of its learning-rate schedule; None follows `epochs`.
-        stop_step: Ends the run early and leaves the schedule as it is; None does not.
+        load_checkpoint: Path of the initial weights; None for random ones.
+        resume_training: True resumes from the last good checkpoint, a name from that checkpoint; False starts over.
+        batch_size: Records in a worker's step.
+        accumulation_steps: Parts in which a worker computes them, one after another; 1 if MindFormers divides them.
+        workers: Number of processes that train together.
+        epochs: Passes over the data, unless `max_steps` is set.
+        max_steps: Steps of the run and of its learning-rate schedule; None to derive them from `epochs`.
+        stop_step: Step at which to end the run early, without changing the schedule; None for no early end.
         train_files: The training data; empty for an evaluation.
-        eval_files: The evaluation data by name, the name "" where it has none; empty where none is done.
+        eval_files: The evaluation data by name, "" for data without names; empty for no evaluation.
         eval_limit: Reads at most this many records of each name.
         splits_tensors: Whether MindSpore splits tensors over devices (semi-automatic parallel mode).
         callbacks: Settings of SciMind's own callbacks by type.
-        has_own_optimizer: Whether AdamW is SciMind's, which computes with its kernels for the CPU.
+        has_own_optimizer: Whether to use SciMind's AdamW, which goes with its CPU kernels.
     """
 
     tree: dict[str, Any]
@@ -73,37 +73,37 @@ class TrainSettings:
 
     @property
     def seq_length(self) -> int:
-        """s, tokens of an input."""
+        """The number of input tokens s."""
         return int(self.model_config["seq_length"])
 
     @property
     def vocab_size(self) -> int:
-        """v, rows of the embedding."""
+        """The number of rows of the embedding v."""
         return int(self.model_config["vocab_size"])
 
     @property
     def packed(self) -> bool:
-        """Whether the model keeps the records of a row apart."""
+        """Whether the model keeps the records of a row separate."""
         return bool(self.model_config.get("packed"))
 
     @property
     def feeds_records(self) -> bool:
-        """Whether SciMind chooses each step's records itself, and not MindFormers."""
+        """Whether SciMind, and not MindFormers, chooses each step's records."""
         return not self.splits_tensors and can_order(self.tree.get("train_dataset", {}))
 
     def record_order(self, records: int) -> RecordOrder:
-        """Returns which records each step takes.
+        """Returns the records that each step takes.
 
         Args:
-            records: Records of the training data.
+            records: Number of records in the training data.
         """
         return order_of_data(self.tree["train_dataset"], records, self.batch_size, self.workers, self.seed)
 
     def steps_per_epoch(self, records: int) -> int:
-        """Returns the steps of one pass over the training data.
+        """Returns the number of steps in one pass over the training data.
 
         Args:
-            records: Records of the training data.
+            records: Number of records in the training data.
         """
         data = self.tree["train_dataset"]
         if self.feeds_records:
@@ -123,17 +123,17 @@ class TrainSettings:
         return steps * int(data.get("repeat", 1))
 
     def records_per_step(self, workers: int) -> int:
-        """Returns the records of a global step, which all workers read together.
+        """Returns the number of records in a global step, over all workers.
 
         Args:
-            workers: Processes that train together.
+            workers: Number of processes that train together.
         """
         if self.splits_tensors:
             return self.batch_size * int(self.tree.get("parallel_config", {}).get("data_parallel", 1))
         return self.batch_size * workers
 
     def total_steps(self, steps_per_epoch: int) -> int:
-        """Returns the steps of the learning-rate schedule."""
+        """Returns the number of steps of the learning-rate schedule."""
         return self.max_steps if self.max_steps else self.epochs * steps_per_epoch
 
 
@@ -141,16 +141,16 @@ def read_settings(config: RunConfig, *, is_training: bool = True, needs_data: bo
     """Reads a run's configuration.
 
     Args:
-        config: The configuration. Of its own, SciMind reads `runner_config.max_steps`.
-        is_training: Whether a training is meant; else an evaluation.
-        needs_data: Whether data sets are read at all.
+        config: The configuration; `runner_config.max_steps` is SciMind's own key.
+        is_training: Whether it is for a training; otherwise for an evaluation.
+        needs_data: Whether data sets are needed.
 
     Returns:
-        The settings; `config` is left as it is.
+        The settings; `config` is not changed.
 
     Raises:
-        ConfigError: There are several workers and the configuration does not let them work together.
-        DataError: A data set is not there.
+        ConfigError: There are several workers, and the configuration does not allow them to train together.
+        DataError: A data set does not exist.
     """
     workers = worker()[1]
     fault = facts.worker_fault(config, workers)
@@ -161,7 +161,7 @@ def read_settings(config: RunConfig, *, is_training: bool = True, needs_data: bo
     wants_evaluation = needs_data and (not is_training or tree["do_eval"])
     share, parts = (int(runner["batch_size"]), 1) if splits else divide_batch(runner, workers)
     if not splits:
-        runner["gradient_accumulation_steps"] = 1  # MindFormers' own needs the semi-automatic mode
+        runner["gradient_accumulation_steps"] = 1  # MindFormers' accumulation needs the semi-automatic mode
     runner.pop("global_batch_size", None)
     runner["batch_size"] = share
     runner.setdefault("sink_mode", config.device_target != "CPU")
@@ -199,19 +199,19 @@ def trainer_tree(
     steps_per_epoch: int | None = None,
     first_step: int = 0,
 ) -> dict[str, Any]:
-    """Returns the configuration that MindFormers' Trainer gets: without what SciMind does itself.
+    """Returns the configuration for MindFormers' Trainer, without what SciMind does itself.
 
     Args:
-        settings: The settings.
-        steps_per_epoch: Steps of one pass over the training data; None while they are not known, which is enough to set
-            devices up and to build optimizer and step.
-        first_step: Steps whose records are passed over, since an earlier run has seen them.
+        settings: The run's settings.
+        steps_per_epoch: Steps in one pass over the training data; None if not yet known, which suffices to set up
+            devices and to build the optimizer and the training step.
+        first_step: Steps whose records are skipped, since an earlier run has seen them.
     """
     own = (*_EVALUATION_KEYS, *_PREDICTION_KEYS)
     tree = {name: value for name, value in plain(settings.tree).items() if name not in own}
     tree |= model_tree(settings.tree, batch_size=settings.batch_size)
     tree["run_mode"] = "finetune"
-    # SciMind evaluates and loads weights itself; MindFormers would be lenient about the latter.
+    # SciMind evaluates and loads weights itself, since MindFormers loads them leniently.
     tree.update(do_eval=False, load_checkpoint="", resume_training=False, auto_trans_ckpt=False, seed=settings.seed)
     tree.setdefault("trainer", {"type": "CausalLanguageModelingTrainer", "model_name": "scimind"})
     model, wrapper = tree["model"]["model_config"], tree["runner_wrapper"]
@@ -224,12 +224,12 @@ def trainer_tree(
             ignore_token_id=model["ignore_token_id"],
         )
     if settings.has_own_optimizer:
-        tree["optimizer"]["type"] = "SciMindAdamW"  # the same numbers in one pass
+        tree["optimizer"]["type"] = "SciMindAdamW"  # the same values in one pass
     if steps_per_epoch is None:
         return tree
     total = settings.total_steps(steps_per_epoch)
     if settings.feeds_records:
-        tree["runner_config"]["epochs"] = 1  # SciMind's data is all passes in one, and begins where it should
+        tree["runner_config"]["epochs"] = 1  # SciMind's data set covers all passes at once and starts at the right step
     else:
         tree["runner_config"]["epochs"] = math.ceil(total / steps_per_epoch)
         if first_step:
@@ -250,6 +250,6 @@ def trainer_tree(
 
 
 def _has_own_optimizer(config: RunConfig) -> bool:
-    """Returns whether SciMind's AdamW takes the place of MindFormers': on the CPU's kernels, for float32 weights."""
+    """Whether SciMind's AdamW replaces MindFormers': with the CPU kernels, for float32 weights."""
     is_float = config.model_config["param_init_type"] == "float32"
     return config.kernels == "cpu" and is_float and config.at("optimizer.type") == "AdamW"

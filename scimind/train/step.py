@@ -1,4 +1,4 @@
-"""One training step that runs on a CPU as well as on Ascend."""
+"""A training step that runs on CPUs as well as on Ascend."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def _sum_of_tensors(first, second):  # type: ignore[no-untyped-def]
 
 @MindFormerRegister.register(MindFormerModuleType.WRAPPER)
 class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
-    """MindFormers' training step with an overflow check for devices that have no status register.
+    """MindFormers' training step with an overflow check for devices without a status register.
 
-    On Ascend nothing changes. Elsewhere a step overflows when the norm of all gradients, after they were reduced over
-    all devices, is infinite or NaN; the optimizer then leaves the weights as they are. That norm, which clipping needs
-    anyway, and one multiplication are all the passes over the gradients: loss scale and clipping are one factor.
+    On Ascend nothing changes. Elsewhere a step overflows if the norm of all gradients, after reduction over all
+    devices, is infinite or NaN; the optimizer then does not change the weights. That norm, which clipping needs anyway,
+    and one multiplication are the only passes over the gradients, since loss scale and clipping form one factor.
 
-    Workers that train together, and the parts of a worker's step, get the weight of their answers' tokens: loss and
-    gradients are those of one worker that takes all records at once. The loss is the same on all workers.
+    Workers that train together, and the parts of a worker's step, are weighted by their number of answers' tokens: loss
+    and gradients equal those of a single worker that takes all records at once. All workers get the same loss.
 
     Args:
         network: The network that returns the loss.
         optimizer: Updates the weights of `network`.
-        accumulation_steps: Parts of a worker's records that are computed one after the other.
-        pad_token_id: Positions with this input count for nothing, as in the network's loss.
-        ignore_token_id: Nor do those with this label.
+        accumulation_steps: Parts into which a worker's records are divided, computed one after another.
+        pad_token_id: Positions with this input are ignored, as in the network's loss.
+        ignore_token_id: Positions with this label are ignored too.
         **settings: The settings of `MFTrainOneStepCell`, such as `use_clip_grad`, `max_grad_norm` and `scale_sense`.
     """
 
@@ -76,13 +76,13 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
         self.is_finite = ops.IsFinite()
         self.parts, self.pad_token_id, self.ignore_token_id = accumulation_steps, pad_token_id, ignore_token_id
         self.is_weighted = (self.reducer_flag or accumulation_steps > 1) and not self.calculate_per_token_loss
-        # The reducer of gradients adds the workers', and may divide by their number.
+        # The gradient reducer sums over the workers, and may divide by their number.
         self.workers_divided = float(self.degree) if self.reducer_flag and self.mean else 1.0
         self.add_workers = ops.AllReduce() if self.reducer_flag else ops.Identity()
         self.max_norm = float(settings.get("max_grad_norm", 1.0))
 
     def construct(self, *inputs):  # type: ignore[no-untyped-def]
-        """Does one step; returns loss, overflow, loss scale, learning rate and norm, see MFTrainOneStepCell."""
+        """Runs one step; returns loss, overflow, loss scale, learning rate and norm, see MFTrainOneStepCell."""
         if not self.is_plain:
             return super().construct(*inputs)
         loss, gradients, shares = self.grads_for_legacy(self.scale_sense, *inputs)
@@ -103,7 +103,7 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
         return loss, overflow, self.scale_sense, learning_rate, norm if self.use_clip_grad else None
 
     def grads_for_legacy(self, scaling_sens, *inputs):  # type: ignore[no-untyped-def]
-        """Returns the loss, the gradients before they are reduced over workers, and what they must be divided by.
+        """Returns the loss, the gradients before reduction over workers, and the number to divide them by.
 
         Args:
             scaling_sens: The loss scale.
@@ -120,7 +120,7 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
         for part in range(self.parts):
             first = part * rows
             columns = (input_ids[first : first + rows], labels[first : first + rows])
-            if part > 0:  # only after the previous part, whose memory it reuses
+            if part > 0:  # must follow the previous part, whose memory it reuses
                 columns = ops.depend(columns, gradients)
             share = tokens[first : first + rows].sum() / all_tokens
             loss_of_part = self.network(*columns)
@@ -131,13 +131,13 @@ class SciMindTrainOneStepCell(KeptGraph, MFTrainOneStepCell):
         return self.add_workers(loss), gradients, self.grad_scale_factor
 
     def start_overflow_check(self, pre_cond, compute_input):  # type: ignore[no-untyped-def]
-        """Clears the status register where there is one; returns its state and `compute_input`."""
+        """Clears the status register if there is one; returns its state and `compute_input`."""
         if self.has_status_register:
             return super().start_overflow_check(pre_cond, compute_input)
         return pre_cond, compute_input
 
     def get_overflow_status(self, status, compute_output):  # type: ignore[no-untyped-def]
-        """Returns whether a gradient of `compute_output` is not finite, bool []."""
+        """Returns whether any gradient in `compute_output` is not finite, bool []."""
         if self.has_status_register:
             return super().get_overflow_status(status, compute_output)
         return ops.logical_not(self.is_finite(self.add_parts(self.hyper_map(_half_square_sum, compute_output))).all())

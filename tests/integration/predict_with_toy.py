@@ -1,4 +1,4 @@
-"""Predicts with a toy decoder in a process of its own: INPUT OUTPUT TASK [batches after which it kills itself]."""
+"""Predicts with a toy decoder in a separate process: INPUT OUTPUT TASK [batches after which it kills itself]."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.toys import CachedToy
 
 
 class Mortal(CachedToy):
-    """Ends its process in the middle of a batch, without a chance to tidy up."""
+    """Ends its process in the middle of a batch, without a chance to clean up."""
 
     batches_left = -1
 

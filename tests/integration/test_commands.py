@@ -1,4 +1,4 @@
-"""The commands as a user types them: from a file of molecules to answers, and what happens to bad input."""
+"""The commands as a user types them: from a file of molecules to answers, and errors for bad input."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SMALLER = ["--model.model_config.num_layers=1", "--model.model_config.hidden_siz
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with prepared records and a model that was trained on them for a few steps, by commands."""
+    """A folder with prepared records and a model trained on them for a few steps, by commands."""
     folder = tmp_path_factory.mktemp("run")
     records = json.loads((ROOT / "LPM-24-data/smiles2text/train.json").read_text())[:64]
     (folder / "records.json").write_text(json.dumps(records))
@@ -35,7 +35,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) < 20, "the console shows what a person needs"
+    assert len(done.stdout.splitlines()) < 20, "the console shows only what the user needs"
     return folder
 
 
@@ -65,7 +65,7 @@ def test_the_originals_command_answers_every_prompt(run, tmp_path):
     assert len(target.read_text().splitlines()) == 5
 
 
-def test_a_prompt_that_is_too_long_is_reported_and_the_rest_goes_on(run, tmp_path):
+def test_a_prompt_that_is_too_long_is_reported_and_the_others_are_answered(run, tmp_path):
     source, target = tmp_path / "molecules.txt", tmp_path / "answers.jsonl"
     source.write_text("\n".join(["CCO", "C" * 300, "CCN"]) + "\n")
     assert run_scimind(predict_command(run, source, target, "--task", "smiles2text")) == 0
@@ -112,7 +112,7 @@ BAD_RECORDS = {
     [("prepare", name) for name in BAD_RECORDS] + [("predict", name) for name in BAD_RECORDS if name != "no answer"],
 )
 def test_bad_records_end_in_one_line(command, name, run, tmp_path, capsys):
-    content, told = BAD_RECORDS[name]
+    content, message = BAD_RECORDS[name]
     source = tmp_path / "records.json"
     if content is not None:
         source.write_text(content)
@@ -122,7 +122,7 @@ def test_bad_records_end_in_one_line(command, name, run, tmp_path, capsys):
     else:
         status = run_scimind(predict_command(run, source, tmp_path / "x.jsonl"))
     line = fails(capsys, status)
-    assert told in line
+    assert message in line
     assert str(source) in line
     assert not (tmp_path / "x.jsonl").exists()
 
@@ -139,18 +139,18 @@ BAD_SETTINGS = {
 
 @pytest.mark.parametrize("name", BAD_SETTINGS)
 def test_bad_settings_end_in_one_line(name, run, tmp_path, capsys):
-    more, told = BAD_SETTINGS[name]
+    more, message = BAD_SETTINGS[name]
     source = tmp_path / "molecules.txt"
     source.write_text("CCO\n")
     capsys.readouterr()
     status = run_scimind(predict_command(run, source, tmp_path / "x.jsonl", "--task", "smiles2text", *more))
-    assert told in fails(capsys, status)
+    assert message in fails(capsys, status)
 
 
 @pytest.mark.parametrize("command", ["prepare", "finetune", "predict"])
 def test_a_folder_that_cannot_be_written_ends_in_one_line(command, run, tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    inside = tmp_path / "file" / "inside"  # no folder can be made in a file, for root neither
+    inside = tmp_path / "file" / "inside"  # no folder can be created in a file, not even by root
     source = tmp_path / "molecules.txt"
     source.write_text("CCO\n")
     capsys.readouterr()
@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_be_written_ends_in_one_line(command, run, tmp_path
     assert str(tmp_path / "file") in fails(capsys, status)
 
 
-def test_too_little_room_is_told_before_training(run, tmp_path, capsys, monkeypatch):
+def test_too_little_space_is_reported_before_training(run, tmp_path, capsys, monkeypatch):
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
     capsys.readouterr()

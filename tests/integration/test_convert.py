@@ -53,7 +53,7 @@ def test_mistakes_end_in_one_line(folder: Path, tmp_path: Path, capsys: pytest.C
     new = ["--output", str(tmp_path / "new")]
     for arguments, message in (
         (["--input", str(tmp_path / "absent"), *new], "does not exist"),
-        (["--input", str(folder), *new, "--from", "scimind"], "has the names of hf, not of scimind"),
+        (["--input", str(folder), *new, "--from", "scimind"], "named as in hf, not as in scimind"),
         (["--input", str(folder), *new, "--expert-sets", "text"], "--expert-sets (text) must have a form such as"),
         (["--input", str(folder), *new, "--expert-sets", "text=x"], "must be a number, or a span"),
         (["--input", str(folder), *new, "--num-experts", "7"], "must be a multiple of num_experts (7)"),
@@ -104,7 +104,7 @@ def test_an_original_checkpoint_of_molecules_only_gets_the_other_tokens(tmp_path
     for layer in range(2):
         np.save(source / f"patterns_{layer}.npy", np.eye(16, dtype=bool)[::-1])
     flags = ["--input", str(source), "--output", str(tmp_path / "ours"), "--num-heads", "2"]
-    assert main(["convert", *flags]) == 2  # without a tokenizer no one knows how a protein's letters are spelled
+    assert main(["convert", *flags]) == 2  # without a tokenizer it is not known how a protein's letters are spelled
     assert main(["convert", *flags, "--tokenizer", str(model)]) == 0
     made = load_file(tmp_path / "ours" / "model.safetensors")
     assert made["lm_head.weight"].shape == (32128, 8)

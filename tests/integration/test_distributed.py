@@ -46,7 +46,7 @@ def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def running(
     folder: Path, records: Path, *, trains: bool = True, **changes: object
 ) -> Iterator[tuple[subprocess.Popen[str], dict[int, psutil.Process]]]:
-    """Starts two workers that train for long; yields the script and its workers by rank, once they train or at once."""
+    """Starts two workers on a long training; yields the script and its workers by rank, once they train or at once."""
     changes = {"runner_config__max_steps": 1_000_000, "do_eval": False, **changes}
     write_config(folder / "config.yaml", records, folder / "out", **changes)
     script = subprocess.Popen(
@@ -64,7 +64,7 @@ def running(
         wait_until(lambda: sorted(workers_of(script)) == [0, 1], script)
         started = psutil.Process(script.pid).children(recursive=True)
         yield script, workers_of(script)
-        # Nothing is left: msrun, the scheduler, the workers.
+        # Nothing is left of msrun, the scheduler and the workers.
         assert len(started) >= 4
         assert [process for process in started if process.is_running()] == []
     finally:
@@ -75,7 +75,7 @@ def running(
 
 
 def workers_of(script: subprocess.Popen[str]) -> dict[int, psutil.Process]:
-    """Returns a job's workers by rank, as far as they run Python already."""
+    """Returns those of a job's workers that already run Python, by rank."""
     found = {}
     for process in psutil.Process(script.pid).children(recursive=True):
         with suppress(psutil.Error):
@@ -94,8 +94,8 @@ def wait_until(condition, script: subprocess.Popen[str], seconds: float = 120) -
 
 
 def end_of(script: subprocess.Popen[str]) -> tuple[int, str]:
-    _, told = script.communicate(timeout=SECONDS_TO_END)
-    return script.returncode, told
+    _, errors = script.communicate(timeout=SECONDS_TO_END)
+    return script.returncode, errors
 
 
 def write_config(path: Path, data: Path, output: Path, **changes: object) -> Path:
@@ -118,7 +118,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """61 records of different lengths: they fill neither batches nor workers' shares evenly."""
+    """61 records of different lengths, which fill neither batches nor workers' shares evenly."""
     return write_records(tmp_path_factory.mktemp("data") / "train.mindrecord", count=61, seed=2, is_uneven=True)
 
 
@@ -142,10 +142,10 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> None:
     """The nano model, 30 steps of the same 16 records; scores of 40 records, which five batches of 8 do not divide."""
     options = [
-        "--model.model_config.num_layers=2",  # of its 4, which take twice as long to compile
+        "--model.model_config.num_layers=2",  # instead of 4, which take twice as long to compile
         *("--train_dataset", str(sample), "--eval_dataset", str(sample)),
         *("--eval_dataset.data_loader.num_samples=40", "--runner_config.max_steps=30"),
-        "--context.runtime_num_threads=1",  # as many as there are workers would wait busily for each other
+        "--context.runtime_num_threads=1",  # several threads per worker would busily wait for each other
     ]
     two = launch("msrun", str(NANO), "[0,2]", "finetune", *options, "--output_dir", "two", cwd=tmp_path)
     assert two.returncode == 0, two.stderr
@@ -184,7 +184,7 @@ def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> Non
 
 
 def test_four_workers_with_uneven_data_and_accumulation(records: Path, tmp_path: Path) -> None:
-    """61 records in steps of 12, so that the sixth has one record: three workers have only blank rows in it."""
+    """61 records in steps of 12, so that the sixth step has one record: three workers have only blank rows in it."""
     from scimind.train import finetune
 
     changes = {
@@ -200,12 +200,12 @@ def test_four_workers_with_uneven_data_and_accumulation(records: Path, tmp_path:
     finetune(make_config(records, tmp_path / "one", **changes))
     expected = losses(tmp_path / "one")
     assert losses(tmp_path / "four") == pytest.approx(expected, abs=1e-4)
-    # The twin: other records in each step are other losses.
+    # The twin: other records in each step change the losses.
     finetune(make_config(records, tmp_path / "other", **{**changes, "seed": 4, "runner_config__stop_step": 3}))
     assert losses(tmp_path / "other") != pytest.approx(expected[:3], abs=1e-4)
 
 
-def test_workers_know_what_the_others_know(tmp_path: Path) -> None:
+def test_workers_exchange_values(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "mindspore.parallel.cluster.run", "--worker_num=2", "--local_worker_num=2"),
         *("--join=True", f"--master_port={free_port()}", f"--log_dir={tmp_path / 'log'}", "--tail_worker_log=2"),
@@ -219,13 +219,13 @@ def test_workers_know_what_the_others_know(tmp_path: Path) -> None:
         assert seen["gathered"] == [[math.pi, 2.0**53], [2 * math.pi, 2.0**53 - 1]]
         assert seen["total"] == [0.2, 1.0]
         assert seen["largest"] == 15
-        assert seen["error"] == "the workers have different weights: rank 1 not as rank 0; give all the same"
+        assert seen["error"] == "the workers have different weights: rank 1 differs from 0; give all the same"
 
 
-def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_ends_what_two_began(
+def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_finishes_what_two_started(
     records: Path, tmp_path: Path
 ) -> None:
-    """One of two workers is killed; one worker goes on, with the losses of a run that nothing interrupted."""
+    """One of two workers is killed; one worker resumes, with the losses of an uninterrupted run."""
     from scimind.train import finetune
 
     changes = {
@@ -237,10 +237,10 @@ def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_ends_what_two_
     with running(tmp_path, records, **changes) as (script, workers):
         wait_until(lambda: step_folders(tmp_path / "out" / "checkpoint"), script)
         workers[1].send_signal(signal.SIGKILL)
-        status, told = end_of(script)
+        status, errors = end_of(script)
         assert status == 128 + signal.SIGKILL
-        assert "rank 1 ended with signal SIGKILL, the others were stopped; the last lines of" in told
-        assert "worker_1.log" in told
+        assert "rank 1 ended with signal SIGKILL, the others were stopped; the last lines of" in errors
+        assert "worker_1.log" in errors
     first, last = step_folders(tmp_path / "out" / "checkpoint")[-1], 40
     begun = int(first.name.removeprefix("step_"))
     assert 0 < begun < 400 - last
@@ -257,10 +257,10 @@ def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_ends_what_two_
 def test_an_interrupted_job_stops_at_one_step_with_a_checkpoint(records: Path, tmp_path: Path) -> None:
     with running(tmp_path, records) as (script, _):
         script.send_signal(signal.SIGINT)
-        status, told = end_of(script)
-        assert status == 128 + signal.SIGINT, told
-        assert "stopping the workers after their current step" in told
-        assert "stopped by SIGINT" in told
+        status, errors = end_of(script)
+        assert status == 128 + signal.SIGINT, errors
+        assert "stopping the workers after their current step" in errors
+        assert "stopped by SIGINT" in errors
     last = sorted((tmp_path / "out" / "checkpoint").iterdir())[-1]
     assert len(losses(tmp_path / "out")) == int(last.name.split("_")[1])
     assert json.loads((tmp_path / "out" / "result.json").read_text())["stop_signal"] == signal.SIGTERM

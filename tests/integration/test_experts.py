@@ -1,4 +1,4 @@
-"""`scimind experts` from records to partitions on a small real model, and what a partition does to its outputs."""
+"""`scimind experts` from records to partitions on a small real model, and the effect of a partition on its outputs."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_same_seed_gives_the_same_files(workshop: Workshop, method: str) -> 
 
 
 @pytest.mark.parametrize("dispatch", ["masked", "grouped"])
-def test_outputs_stay_when_all_experts_are_used(workshop: Workshop, dispatch: str) -> None:
+def test_outputs_do_not_change_when_all_experts_are_used(workshop: Workshop, dispatch: str) -> None:
     weights = models.weights_of(workshop.model)
     settings = {**workshop.settings, "modality_ranges": workshop.codec.modality_ranges, "dispatch": dispatch}
     ids = models.some_ids((2, 24), vocab_size=workshop.codec.vocab_size)
@@ -103,7 +103,7 @@ def test_outputs_stay_when_all_experts_are_used(workshop: Workshop, dispatch: st
     assert np.abs(wrong - before).max() > 100 * SAME_MATH
 
 
-def test_activations_are_the_models(workshop: Workshop) -> None:
+def test_activations_equal_those_of_the_model(workshop: Workshop) -> None:
     from scimind.cli import parse
     from scimind.cli.run_options import overrides_of
     from scimind.config import load_config
@@ -120,7 +120,7 @@ def test_activations_are_the_models(workshop: Workshop) -> None:
             w1, w3 = (weights[f"model.layers.{batch.layer}.feed_forward.{part}.weight"] for part in ("w1", "w3"))
             gate, up = batch.inputs @ w1.T, batch.inputs @ w3.T
             np.testing.assert_allclose(batch.u, gate / (1 + np.exp(-gate)) * up, atol=SAME_MATH)
-    # The stream from layer to layer is the model's: its own first feed-forward gives the reader's next input.
+    # The residual stream is the model's: its own first feed-forward gives the reader's next input.
     ids = next(reader._batches())
     caught: list[np.ndarray] = []
     layer = reader.network.model.layers[1]
@@ -139,12 +139,12 @@ def test_experts_are_assigned_in_runs(workshop: Workshop, capfd: pytest.CaptureF
     stated = read_description(target)
     assert stated["expert_sets"]["protein"] == ["4..7"]
     for old, new in zip(*(read_partition(f, LAYERS, NEURONS, EXPERTS) for f in (source, target)), strict=True):
-        assert ((old[:, None] == old) == (new[:, None] == new)).all()  # the same experts under other numbers
+        assert ((old[:, None] == old) == (new[:, None] == new)).all()  # the same experts with other numbers
     held = stated["report"]["held"]
     assert held["text"] >= 5 / 8 - 0.05 and held["smiles"] >= 4 / 8 - 0.05
 
 
-def test_a_partition_is_measured_and_mistakes_are_told(workshop: Workshop, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_partition_is_measured_and_mistakes_reported(workshop: Workshop, capfd: pytest.CaptureFixture[str]) -> None:
     folder, target = workshop.built("kmeans"), workshop.folder / "measured.json"
     assert workshop.run("report", "--partition", str(folder), "--output", str(target), *workshop.data) == 0
     assert json.loads(target.read_text()) == json.loads((folder / "report.json").read_text())
@@ -156,10 +156,10 @@ def test_a_partition_is_measured_and_mistakes_are_told(workshop: Workshop, capfd
     (copy / "partition.json").write_text(json.dumps(stranger))
     out = str(workshop.folder / "none")
     for arguments, message in (
-        (("report", "--partition", str(copy)), "was made from other weights"),
+        (("report", "--partition", str(copy)), "was made from weights"),
         (("build", "--method", "coactivation", "--output", out), "needs --data"),
-        (("build", "--method", "kmeans", "--num-experts", "7", "--output", out), "cannot be shared equally"),
-        (("build", "--method", "kmeans", "--output", str(ROOT / "configs")), "exists and is no partition"),
+        (("build", "--method", "kmeans", "--num-experts", "7", "--output", out), "cannot be divided equally"),
+        (("build", "--method", "kmeans", "--output", str(ROOT / "configs")), "exists and is not a partition"),
     ):
         capfd.readouterr()
         assert workshop.run(*arguments) == 2

@@ -34,7 +34,7 @@ def write_records(
     *,
     is_uneven: bool = False,
 ) -> Path:
-    """Writes questions of three tokens and answers that count upwards, all of one length or not: easy to learn."""
+    """Writes easy records: questions of three tokens, and answers that count upwards, of equal length or not."""
     from mindspore.mindrecord import FileWriter
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def write_records(
 
 
 def make_config(data: Path, output_dir: Path, **changes: Any) -> dict[str, Any]:
-    """Returns a configuration in MindFormers' schema; `changes` go by dotted names, `__` for the dot."""
+    """Returns a configuration in MindFormers' schema; `changes` have dotted names, with `__` for the dot."""
     loader = {"type": "MindDataset", "dataset_dir": str(data), "shuffle": True}
     config: dict[str, Any] = {
         "run_mode": "finetune",
@@ -145,7 +145,7 @@ def test_the_loss_falls_and_answers_are_learnt(trained: FinetuneResult) -> None:
     assert trained.last_evaluation.tokens == 64 * (SEQ_LENGTH + 1 - 8)
 
 
-def test_the_run_leaves_its_files(trained: FinetuneResult) -> None:
+def test_the_run_writes_its_files(trained: FinetuneResult) -> None:
     folder = trained.output_dir
     rows = read_table(folder)
     assert [int(row["step"]) for row in rows] == list(range(STEPS + 1))
@@ -182,7 +182,7 @@ def test_a_seed_gives_the_same_losses(
     finetune(make_config(data, tmp_path / "same", runner_config__stop_step=10))
     shown = capfd.readouterr()
     assert losses(tmp_path / "same") == losses(trained.output_dir)[:10]
-    # The console has what a person needs, and none of the chatter.
+    # The console has what the user needs, and no library output.
     assert "step 10/10  loss" in shown.out
     assert "tokens/s" in shown.out
     assert f"checkpoint: {tmp_path / 'same' / 'checkpoint' / 'step_000010'}" in shown.out
@@ -198,7 +198,7 @@ def test_parts_of_a_step_are_weighted_by_their_answers(tmp_path: Path, monkeypat
     expected = losses(tmp_path / "whole")
     assert losses(tmp_path / "parts") == pytest.approx(expected, abs=1e-5)
 
-    # The twin: weighted by positions, as if all answers had one length.
+    # The twin: weighted by positions, as if all answers had the same length.
     from scimind.train.step import SciMindTrainOneStepCell
 
     build = SciMindTrainOneStepCell.__init__
@@ -207,7 +207,7 @@ def test_parts_of_a_step_are_weighted_by_their_answers(tmp_path: Path, monkeypat
         build(self, *args, **{**settings, "ignore_token_id": -1})
 
     monkeypatch.setattr(SciMindTrainOneStepCell, "__init__", build_with_equal_weights)
-    monkeypatch.setenv("MS_COMPILER_CACHE_ENABLE", "0")  # the graph above is another one
+    monkeypatch.setenv("MS_COMPILER_CACHE_ENABLE", "0")  # the graph above is a different one
     finetune(make_config(uneven, tmp_path / "equal", **parts))
     assert losses(tmp_path / "equal") != pytest.approx(expected, abs=1e-3)
 
@@ -224,9 +224,9 @@ def test_a_checkpoint_scores_as_it_did_in_training(trained: FinetuneResult, data
     assert of_modality == pytest.approx(
         {name: math.exp(loss) for name, loss in trained.last_evaluation.losses.items()}, rel=1e-4
     )
-    assert of_modality == {"text": scores["perplexity"]}  # the answers of these data are text
+    assert of_modality == {"text": scores["perplexity"]}  # the answers in this data are text
 
-    # The twin: weights, here in MindSpore's other format, that are not quite these score otherwise.
+    # The twin: slightly different weights, here in MindSpore's other format, have another score.
     assert trained.checkpoint
     weights = ms.load_checkpoint(str(trained.checkpoint / "model.ckpt"))
     weights["lm_head.weight"].set_data(weights["lm_head.weight"] * 1.1)
@@ -239,7 +239,7 @@ def test_a_checkpoint_scores_as_it_did_in_training(trained: FinetuneResult, data
     )
 
 
-def test_training_goes_on_from_weights_and_sets_the_earlier_run_aside(
+def test_training_starts_from_weights_and_sets_the_earlier_run_aside(
     trained: FinetuneResult, data: Path, tmp_path: Path
 ) -> None:
     # Another seed gives other losses, the twin of the test above.
@@ -263,7 +263,7 @@ def test_training_goes_on_from_weights_and_sets_the_earlier_run_aside(
     }
 
 
-def test_named_files_are_evaluated_each_on_its_own(data: Path, trained: FinetuneResult, tmp_path: Path) -> None:
+def test_named_files_are_evaluated_separately(data: Path, trained: FinetuneResult, tmp_path: Path) -> None:
     other = write_records(tmp_path / "other.mindrecord", count=24, highest=15, seed=5, is_uneven=True)
     config = make_config(data, tmp_path / "run", load_checkpoint=str(trained.output_dir), runner_config__stop_step=1)
     config["eval_dataset"]["data_loader"] = {
@@ -278,18 +278,18 @@ def test_named_files_are_evaluated_each_on_its_own(data: Path, trained: Finetune
     assert score.parts["a"].loss == pytest.approx(known.loss, rel=1e-5)
     assert score.parts["b"].loss == pytest.approx(b["loss"], rel=1e-5)
     assert (score.parts["a"].tokens, score.parts["b"].tokens) == (known.tokens, b["tokens"])
-    assert abs(known.loss - b["loss"]) > 0.01  # files in each other's place would be noticed
+    assert abs(known.loss - b["loss"]) > 0.01  # swapped files would be noticed
     tokens = known.tokens + b["tokens"]
     assert score.loss == pytest.approx((known.loss * known.tokens + b["loss"] * b["tokens"]) / tokens, rel=1e-5)
     rows = [row for row in read_table(result.output_dir) if row["eval_loss"]]
     for name in ("a", "b"):
         assert float(rows[0][f"eval_loss {name}"]) == pytest.approx(score.parts[name].loss, abs=1e-6)
         assert float(rows[0][f"eval_accuracy {name}"]) == pytest.approx(score.parts[name].accuracy, abs=1e-6)
-    told = json.loads((result.output_dir / "result.json").read_text())["last_evaluation"]["parts"]
-    assert told.keys() == {"a", "b"}
+    parts = json.loads((result.output_dir / "result.json").read_text())["last_evaluation"]["parts"]
+    assert parts.keys() == {"a", "b"}
 
 
-def test_mistakes_are_told_before_training(trained: FinetuneResult, data: Path, tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_training(trained: FinetuneResult, data: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut" / "train.mindrecord"
     cut.parent.mkdir()
     cut.write_bytes(data.read_bytes()[:1000])
@@ -316,11 +316,11 @@ def test_mistakes_are_told_before_training(trained: FinetuneResult, data: Path, 
         (ConfigError, "modality_ranges .* are not the tokenizer's", {f"{model}modality_ranges": ranges}),
         (ConfigError, r"runner_config\.batch_sizes is not a setting", {"runner_config__batch_sizes": 4}),
         (DataError, "does not exist", {dataset: str(tmp_path / "absent.mindrecord")}),
-        (DataError, "holds no .mindrecord file", {dataset: str(tmp_path / "empty")}),
+        (DataError, "contains no .mindrecord file", {dataset: str(tmp_path / "empty")}),
         (DataError, "cannot be read as MindRecord", {dataset: str(cut)}),
         (DataError, "25 tokens and 25 labels, seq_length .16. needs 17", {f"{model}seq_length": 16}),
-        (DataError, "64 records, batch_size .128. needs as many", {"runner_config__batch_size": 128}),
-        (DataError, "prepared with another tokenizer", {dataset: str(wide)}),
+        (DataError, "64 records, fewer than batch_size .128.", {"runner_config__batch_size": 128}),
+        (DataError, "prepared with a tokenizer .* other than", {dataset: str(wide)}),
         (CheckpointError, "does not exist", {"load_checkpoint": str(tmp_path / "absent.ckpt")}),
         (CheckpointError, "holds no weights", {"load_checkpoint": str(tmp_path / "empty")}),
         (CheckpointError, "hidden_size is 32, the model's is 64", {f"{model}hidden_size": 64}),
@@ -388,7 +388,7 @@ def test_an_interrupted_run_names_its_checkpoint_and_draws_the_curve(data: Path,
     assert f"last good checkpoint: {last}" in shown
     assert (tmp_path / "out" / "loss.png").read_bytes().startswith(b"\x89PNG")
     assert len(losses(tmp_path / "out")) == int(last.name.split("_")[1])
-    # Nothing is left in the folder that the run was started from.
+    # Nothing is left in the folder from which the run was started.
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "out"]
 
 

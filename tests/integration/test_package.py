@@ -1,4 +1,4 @@
-"""The wheel has all that a run needs: it is unpacked elsewhere, and used from an empty folder."""
+"""The wheel has everything that a run needs: it is unpacked elsewhere and used from an empty folder."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.skip("setuptools 77 or later, which builds the wheel, is not in this environment")
     folder = tmp_path_factory.mktemp("package")
     (folder / "source").mkdir()
-    for name in CONTENT:  # the build writes beside its sources
+    for name in CONTENT:  # the build writes next to its sources
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         options = {"symlinks": True, "ignore": shutil.ignore_patterns("__pycache__")} if copy is shutil.copytree else {}
         copy(ROOT / name, folder / "source" / name, **options)

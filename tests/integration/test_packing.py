@@ -33,7 +33,7 @@ def config_of(data: Path, kind: str, output: Path, **changes):
     return config
 
 
-def test_packed_records_are_learnt_and_scored(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_packed_records_are_learned_and_scored(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     trained = finetune(config_of(data, "packed", tmp_path / "run"))
     shown = capfd.readouterr().out
     assert "rows of packed records" in shown
@@ -49,7 +49,7 @@ def test_packed_records_are_learnt_and_scored(data: Path, tmp_path: Path, capfd:
     assert packed["token_accuracy"] == pytest.approx(plain["token_accuracy"], abs=2 / plain["tokens"])
 
 
-def test_a_model_that_lets_records_see_each_other_is_refused(data: Path, tmp_path: Path) -> None:
+def test_a_model_that_lets_records_attend_to_each_other_is_refused(data: Path, tmp_path: Path) -> None:
     for changes in ({"eval_dataset": {"data_loader": {"type": "MindDataset", "dataset_dir": str(data / "plain")}}}, {}):
         config = config_of(data, "packed", tmp_path / "run", **changes)
         config["model"]["model_config"]["packed"] = False

@@ -1,7 +1,7 @@
-"""A training goes on from MindFormers' own checkpoints, as it does where tensors are split over devices.
+"""A training resumes from MindFormers' own checkpoints, as it does if tensors are split over devices.
 
-No CPU can split them. Here one process takes that way with all of each tensor: MindFormers reads the data, writes the
-checkpoints and loads them; what is not run is the splitting.
+CPUs cannot split them. Here one process does the same with unsplit tensors: MindFormers reads the data, writes the
+checkpoints and loads them; only the splitting is not run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def config_of(data: Path, output_dir: Path, **changes):
     )
 
 
-def test_a_training_goes_on_from_pieces(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_training_resumes_from_pieces(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     data = write_records(tmp_path / "train.mindrecord")
     whole = finetune(config_of(data, tmp_path / "whole"))
     assert (tmp_path / "whole/checkpoint/rank_0").is_dir() and whole.steps == STEPS
@@ -47,14 +47,14 @@ def test_a_training_goes_on_from_pieces(tmp_path: Path, capfd: pytest.CaptureFix
     assert first.steps == 12
     rest = finetune(config_of(data, tmp_path / "cut", resume_training=True))
     shown = capfd.readouterr().out
-    assert "going on from" in shown and f"training steps {rest.first_step + 1} to {STEPS}" in shown
+    assert "resuming from" in shown and f"training steps {rest.first_step + 1} to {STEPS}" in shown
     assert 0 < rest.first_step <= 12 and rest.steps == STEPS
     assert [row["step"] for row in read_table(tmp_path / "cut")] == [str(step) for step in range(1, STEPS + 1)]
     np.testing.assert_allclose(losses(tmp_path / "cut"), losses(tmp_path / "whole"), rtol=0, atol=1e-5)
-    assert_faults_are_told(data, tmp_path / "cut")
+    assert_faults_are_reported(data, tmp_path / "cut")
 
 
-def assert_faults_are_told(data: Path, output_dir: Path) -> None:
+def assert_faults_are_reported(data: Path, output_dir: Path) -> None:
     folder, said = output_dir / "checkpoint", []
 
     def find(workers: int = 1, **changes: Any) -> Pieces | None:
@@ -66,15 +66,15 @@ def assert_faults_are_told(data: Path, output_dir: Path) -> None:
     piece = folder / "rank_0" / last.name
     piece.write_bytes(piece.read_bytes()[:1000])
     before = find()
-    assert f"{last.name} is skipped" in said[-2] and before is not None and 12 <= before.step < STEPS
+    assert f"skipping {last.name}" in said[-2] and before is not None and 12 <= before.step < STEPS
     assert find(resume_training=before.name.replace("_rank_0", "_rank_3")) == before  # any device's name will do
-    with pytest.raises(CheckpointError, match=r"resume_training \(nano_rank_0-9_9\) is no file in"):
+    with pytest.raises(CheckpointError, match=r"resume_training \(nano_rank_0-9_9\) is not a file in"):
         find(resume_training="nano_rank_0-9_9")
-    with pytest.raises(CheckpointError, match=r"no checkpoint from which 2 devices can go on .*rank_1.* is missing"):
+    with pytest.raises(CheckpointError, match=r"no checkpoint from which 2 devices can resume .*rank_1.* is missing"):
         find(workers=2)
     (folder / "rank_1").mkdir()
     other = next(path for path in folder.glob("rank_0/*.ckpt") if path.name not in (last.name, before.name))
     shutil.copy(other, folder / "rank_1" / before.name.replace("_rank_0", "_rank_1"))
-    with pytest.raises(CheckpointError, match="no checkpoint from which 2 devices can go on"):
+    with pytest.raises(CheckpointError, match="no checkpoint from which 2 devices can resume"):
         find(workers=2)
-    assert any(f"the pieces of {before.name} are of the steps" in line for line in said)
+    assert any(f"the pieces of {before.name} are of steps" in line for line in said)

@@ -1,4 +1,4 @@
-"""Predicting in processes that are killed and started again."""
+"""Prediction in processes that are killed and restarted."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def uninterrupted(source, tmp_path_factory):
     return folder
 
 
-def test_killed_twice_and_started_again_gives_the_same_bytes(source, uninterrupted, tmp_path):
+def test_killed_twice_and_restarted_gives_the_same_bytes(source, uninterrupted, tmp_path):
     path = tmp_path / "x.jsonl"
     written = []
     for batches in (21, 12):
@@ -84,12 +84,12 @@ def test_an_unknown_character_stops_before_anything_is_written(tmp_path):
     assert not (tmp_path / "x.jsonl").exists()
 
 
-def test_a_second_process_takes_the_graphs_of_the_first_and_its_own_weights(tmp_path):
+def test_a_second_process_uses_the_graphs_of_the_first_and_its_own_weights(tmp_path):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("CCO\nCC(=O)Oc1ccccc1C(=O)O\n")
 
     def answers(seed: int, **environment: str) -> tuple[str, int]:
-        """Returns the answers of random weights, and how many graphs were found."""
+        """Returns the answers of random weights, and how many cached graphs were found."""
         command = [sys.executable, ROOT / "run_scimind.py", "--config", ROOT / "configs" / "scimind_nano_predict.yaml"]
         options = {"load_checkpoint": "", "seed": seed, "model.model_config.num_layers": 1, "output_dir": tmp_path}
         command += ["--run_mode=predict", *(f"--{name}={value}" for name, value in options.items())]

@@ -1,4 +1,4 @@
-"""A finetuning that is killed, damaged or overflows, and goes on."""
+"""A finetuning that is killed, damaged or overflows, and resumes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from scimind.train import FinetuneResult, finetune
 from tests.integration.test_finetune import ROOT, losses, make_config, read_table, write_records
 
 STEPS, INTERVAL = 200, 7
-SAME = 1e-5  # the losses of a run that goes on; the table has six digits
+SAME = 1e-5  # the losses of a resumed run; the table has six digits
 
 
 def config_of(data: Path, output_dir: Path, keep: int = 3, **changes: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
-    """A run that nothing interrupted; all its checkpoints are kept."""
+    """An uninterrupted run; all its checkpoints are kept."""
     return finetune(config_of(data, tmp_path_factory.mktemp("whole") / "out", keep=STEPS))
 
 
@@ -73,8 +73,8 @@ def part_of(whole: FinetuneResult, output_dir: Path) -> list[Path]:
 
 
 def kill_after(config: Path, output_dir: Path, step: int) -> None:
-    """Starts, or goes on with, a run in a process of its own and kills it when the table has a step."""
-    program = config.with_name("program.py")  # a file, so that its graphs are kept
+    """Starts or resumes a run in a separate process, and kills it when the table has a step."""
+    program = config.with_name("program.py")  # a file, so that its graphs are cached
     program.write_text(
         "import sys, yaml\nfrom scimind.train import finetune\n"
         "sys.exit(finetune(yaml.safe_load(open(sys.argv[1]))).exit_status)\n"
@@ -88,7 +88,7 @@ def kill_after(config: Path, output_dir: Path, step: int) -> None:
         text=True,
     )
     table = output_dir / "loss.csv"
-    before = table.stat().st_ino if table.exists() else None  # of the run that was killed last
+    before = table.stat().st_ino if table.exists() else None  # of the last killed run
     try:
         end = time.monotonic() + 90
         while process.poll() is None and time.monotonic() < end:
@@ -106,7 +106,7 @@ def test_a_run_that_is_killed_three_times_has_the_losses_of_one_that_is_not(
     whole: FinetuneResult, data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     output_dir, file = tmp_path / "out", tmp_path / "config.yaml"
-    config = config_of(data, output_dir, resume_training=True)  # also the first time: there is nothing to go on from
+    config = config_of(data, output_dir, resume_training=True)  # also the first time, without a checkpoint
     file.write_text(yaml.safe_dump(config))
     numbers = random.Random(7)
     begun = 0
@@ -118,7 +118,7 @@ def test_a_run_that_is_killed_three_times_has_the_losses_of_one_that_is_not(
     capfd.readouterr()
     result = finetune(config)
     shown = capfd.readouterr().out
-    assert f"going on from {output_dir / 'checkpoint' / f'step_{begun:06d}'}" in shown
+    assert f"resuming from {output_dir / 'checkpoint' / f'step_{begun:06d}'}" in shown
     assert f"training steps {begun + 1} to {STEPS}" in shown
     assert (result.first_step, result.steps) == (begun, STEPS)
     assert_same_run(output_dir, whole)
@@ -131,9 +131,9 @@ def test_a_run_that_is_killed_three_times_has_the_losses_of_one_that_is_not(
         assert ours == pytest.approx(theirs, abs=SAME), name
     assert result.best_step == whole.best_step
     assert not [path for path in (output_dir / "checkpoint").iterdir() if path.name.startswith(".")]
-    # Once more: nothing is left to do, and nothing is changed.
+    # Once more: nothing is left to do, and nothing changes.
     again = finetune(config)
-    assert "nothing is left to do" in capfd.readouterr().out
+    assert "nothing left to do" in capfd.readouterr().out
     assert (again.steps, again.checkpoint) == (STEPS, result.checkpoint)
     assert again.last_loss == pytest.approx(result.last_loss, abs=SAME)
     assert_same_run(output_dir, whole)
@@ -151,19 +151,19 @@ def test_damaged_checkpoints_are_reported_and_the_one_before_is_used(
     (flipped / "optimizer.ckpt").write_bytes(content)
     result = finetune(config_of(data, output_dir, resume_training=True))
     shown = capfd.readouterr().out
-    assert f"{cut} is skipped: it is damaged, model.ckpt has" in shown
-    assert f"{flipped} is skipped: it is damaged, optimizer.ckpt has changed" in shown
+    assert f"skipping {cut}: it is damaged, model.ckpt has" in shown
+    assert f"skipping {flipped}: it is damaged, optimizer.ckpt has changed" in shown
     assert result.first_step == int(good.name.removeprefix("step_"))
     assert_same_run(output_dir, whole)
     aside = output_dir / "earlier" / "1" / "checkpoint"
     assert sorted(path.name for path in aside.iterdir()) == [flipped.name, cut.name]
-    # Weights that are damaged are not used otherwise either.
+    # Damaged weights are not used in other ways either.
     with pytest.raises(CheckpointError, match="model.ckpt has .* bytes, .* were written"):
         finetune(config_of(data, tmp_path / "other", load_checkpoint=str(aside / cut.name)))
 
 
-def test_weights_alone_do_not_go_on(whole: FinetuneResult, data: Path, tmp_path: Path) -> None:
-    """The twin: without optimizer, schedule and position the losses are others."""
+def test_weights_alone_do_not_resume_a_run(whole: FinetuneResult, data: Path, tmp_path: Path) -> None:
+    """The twin: without optimizer, schedule and position the losses differ."""
     third = step_folders(whole.output_dir / "checkpoint")[2]
     finetune(config_of(data, tmp_path / "out", load_checkpoint=str(third), runner_config__stop_step=5, do_eval=False))
     begun = 3 * INTERVAL
@@ -172,9 +172,9 @@ def test_weights_alone_do_not_go_on(whole: FinetuneResult, data: Path, tmp_path:
 
 def test_another_run_is_refused(whole: FinetuneResult, data: Path, tmp_path: Path) -> None:
     changes: dict[str, tuple[str, dict[str, Any]]] = {
-        "batch": ("are 16; set runner_config.global_batch_size to 8", {"runner_config__batch_size": 16}),
+        "batch": ("has 16 records; set runner_config.global_batch_size to 8", {"runner_config__batch_size": 16}),
         "seed": ("seed is 4; set it to 3", {"seed": 4}),
-        "records": ("train_dataset has 40 records; give the data with 64", {}),
+        "records": ("train_dataset has 40 records; give the data that has 64", {}),
     }
     few = write_records(tmp_path / "few" / "train.mindrecord", count=40)
     for name, (message, change) in changes.items():
@@ -193,7 +193,7 @@ def test_another_run_is_refused(whole: FinetuneResult, data: Path, tmp_path: Pat
 def test_a_loss_that_is_not_a_number_ends_the_run_with_the_last_good_checkpoint(
     whole: FinetuneResult, data: Path, tmp_path: Path
 ) -> None:
-    """A learning rate that was raised beyond all bounds spoils the weights at the first step of a run that goes on."""
+    """An excessive learning rate spoils the weights at the first step of a resumed run."""
     output_dir = tmp_path / "out"
     good = part_of(whole, output_dir)[0]
     config = config_of(
@@ -206,8 +206,8 @@ def test_a_loss_that_is_not_a_number_ends_the_run_with_the_last_good_checkpoint(
     assert step_folders(output_dir / "checkpoint") == [good]
 
 
-def test_float16_overflows_are_skipped_and_the_scale_goes_on(data: Path, tmp_path: Path) -> None:
-    """The loss scale begins where float16's gradients overflow; it halves until they do not."""
+def test_float16_overflows_are_skipped_and_the_scale_continues(data: Path, tmp_path: Path) -> None:
+    """The loss scale starts so high that float16 gradients overflow, and is halved until they do not."""
     first, second = tmp_path / "first", tmp_path / "second"
     changes = {
         "runner_config__max_steps": 24,
@@ -232,10 +232,10 @@ def test_float16_overflows_are_skipped_and_the_scale_goes_on(data: Path, tmp_pat
     assert whole.skipped_steps == sum(skipped)
     for step in range(1, 24):
         same = all((weights[step][name].asnumpy() == weights[step - 1][name].asnumpy()).all() for name in weights[0])
-        assert same is (skipped[step] or updates[step] == 1)  # the learning rate begins at 0
+        assert same is (skipped[step] or updates[step] == 1)  # the learning rate starts at 0
         assert scales[step] == scales[step - 1] / 2 if skipped[step] else scales[step] >= scales[step - 1]
     assert any(after > before for before, after in zip(scales, scales[1:], strict=False))  # it grew again
-    # Going on: the scale and its counters are where they were.
+    # After resuming, the scale and its counters are unchanged.
     shutil.copytree(first, second)
     for folder in step_folders(second / "checkpoint")[13:]:
         shutil.rmtree(folder)

@@ -23,7 +23,7 @@ K = {"text": 6, "smiles": 2, "nucleotide": 2, "protein": 2}
 
 
 def write_records(path: Path, count: int, seed: int) -> Path:
-    """Writes questions of text and answers of SMILES that follow from them."""
+    """Writes text questions, and SMILES answers that follow from them."""
     from mindspore.mindrecord import FileWriter
 
     random = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def test_held_out_agreement_rises(tuned: Path) -> None:
         assert K[name] / 8 < after
     assert report["after"]["mean_recall"]["protein"] is None
     assert report["after"]["gate_loss"] < report["before"]["gate_loss"]
-    # The answers' loss is told, and follows the agreement in a model of some size only; here it is near zero anyway.
+    # The answers' loss is only reported: it follows the agreement only in larger models, and is near zero here.
     assert all(report[when]["answer_loss"] > 0 for when in ("before", "after"))
     assert report["held_out_records"] == 20
     text = (tuned / "tuning.txt").read_text(encoding="utf-8")
@@ -96,7 +96,7 @@ def test_held_out_agreement_rises(tuned: Path) -> None:
     assert len(losses(tuned)) == 100 and (tuned / "loss.png").stat().st_size > 1000
 
 
-def test_the_checkpoint_is_whole_and_only_gates_are_new(trained: Path, tuned: Path) -> None:
+def test_the_checkpoint_is_complete_and_only_gates_are_new(trained: Path, tuned: Path) -> None:
     before, after = weights_at(trained), weights_at(tuned)
     assert set(after) - set(before) == {f"model.layers.{i}.feed_forward.gate.weight" for i in range(2)}
     for name, value in before.items():
@@ -106,7 +106,7 @@ def test_the_checkpoint_is_whole_and_only_gates_are_new(trained: Path, tuned: Pa
     assert described["training"]["gates"]["steps"] == 100
 
 
-def test_tuning_goes_on_from_gates_that_are_there(data: tuple[Path, Path], tuned: Path, tmp_path: Path) -> None:
+def test_tuning_continues_with_existing_gates(data: tuple[Path, Path], tuned: Path, tmp_path: Path) -> None:
     config = RunConfig(config_of(data[0], tmp_path, load_checkpoint=str(tuned)))
     # Without --eval-data a tenth is held out.
     result = tune(config, [data[0]], tmp_path, TuneSettings(steps=2, batch_size=8))

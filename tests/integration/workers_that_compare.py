@@ -1,4 +1,4 @@
-"""What each of two workers does in `test_workers_know_what_the_others_know`; msrun starts it."""
+"""The program of the two workers in `test_workers_exchange_values`; msrun starts it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def main() -> None:
     }
     network = ms.nn.Dense(3, 2, weight_init="ones", has_bias=False)
     workers.check_same("weights", weights_checksum(network))
-    if workers.rank == 1:  # the smallest change that float32 can hold
+    if workers.rank == 1:  # the smallest change that float32 can represent
         changed = network.weight.asnumpy()
         changed[0, 0] = np.nextafter(changed[0, 0], np.float32(2))
         network.weight.set_data(ms.Tensor(changed))

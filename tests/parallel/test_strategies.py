@@ -1,7 +1,7 @@
-"""MindSpore's automatic-parallel frontend accepts the strategies of every configuration that is spread over cards.
+"""MindSpore's automatic-parallel frontend accepts the strategies of every configuration for several cards.
 
-Each is compiled for its first and its last card, as it ships but for fewer layers and micro batches: a layer for each
-stage of the pipeline and as many micro batches. Of configurations that are spread alike one is compiled. Nothing is
+Each is compiled for its first and its last card, unchanged except for fewer layers and micro batches: one layer per
+pipeline stage and as many micro batches. Of configurations with the same layout, only one is compiled. Nothing is
 computed.
 """
 
@@ -34,7 +34,7 @@ ON_TWO_CARDS = [
 ]
 
 pytestmark = pytest.mark.skipif(
-    platform.machine() != "x86_64" or sys.platform != "linux", reason="tests/support/frontend.py knows Linux on x86-64"
+    platform.machine() != "x86_64" or sys.platform != "linux", reason="tests/support/frontend.py needs Linux on x86-64"
 )
 
 
@@ -45,7 +45,7 @@ def shorter(name: str) -> list[str]:
 
 
 def cases() -> dict[str, dict[str, Any]]:
-    """Returns all cases by name; one process compiles them one after the other."""
+    """Returns all cases by name; one process compiles them one after another."""
     found: dict[str, dict[str, Any]] = {
         "plain": {"network": "products", "rank": 0, "strategy_file": "strategy.ckpt"},
         "plain, bad": {"network": "products", "rank": 0, "bad": "size"},
@@ -70,7 +70,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def compiled(folder: Path) -> dict[str, dict[str, Any]]:
-    """Returns what came of each case."""
+    """Returns the result of each case."""
     (folder / "cases.json").write_text(json.dumps(list(cases().values())))
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LOG_MF_PATH": str(folder), "GLOG_v": "2"}
     done = subprocess.run(
@@ -87,7 +87,7 @@ def compiled(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_the_frontend_is_at_work(compiled: dict[str, dict[str, Any]]) -> None:
-    """It splits a plain weight as told, and refuses to split three rows over four devices."""
+    """It splits a plain weight as specified, and refuses to split three rows over four devices."""
     assert compiled["plain"]["layouts"]["weight"] == [[2, 16], [8, 16]]
     assert compiled["plain"]["collectives"]["AllReduce"] > 0
     assert compiled["plain, bad"]["error"]
@@ -95,7 +95,7 @@ def test_the_frontend_is_at_work(compiled: dict[str, dict[str, Any]]) -> None:
 
 @pytest.mark.parametrize("case", [name for name in cases() if name.split(",")[0] in COMPILED])
 def test_configuration_is_accepted(compiled: dict[str, dict[str, Any]], case: str) -> None:
-    """Its matrices are cut as its parallel_config says, and moments are shared by the copies of the model."""
+    """Its matrices are split as its parallel_config says, and moments are sharded over the model's replicas."""
     result, config = compiled[case], load_config(CONFIGS / case.split(",")[0])
     assert result["error"] == ""
     split, (hidden, neurons) = config["parallel_config"]["model_parallel"], (4096, 11008)
@@ -117,14 +117,14 @@ def test_configuration_is_accepted(compiled: dict[str, dict[str, Any]], case: st
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_configuration_that_is_not_compiled_is_spread_like_one_that_is(name: str) -> None:
+def test_configuration_that_is_not_compiled_has_the_layout_of_one_that_is(name: str) -> None:
     one, other = load_config(CONFIGS / name), load_config(CONFIGS / ALIKE[name])
     for section in ("model", "parallel", "parallel_config", "recompute_config", "runner_wrapper", "optimizer"):
         assert one[section] == other[section]
     assert one["runner_config"]["batch_size"] == other["runner_config"]["batch_size"]
 
 
-def test_first_and_last_stage_have_other_layers(compiled: dict[str, dict[str, Any]]) -> None:
+def test_first_and_last_stage_have_different_layers(compiled: dict[str, dict[str, Any]]) -> None:
     first, last = (compiled[f"scimind_7b_finetune.yaml, {rank}"]["layouts"] for rank in (0, 7))
     assert "model.tok_embeddings.embedding_weight" in first
     assert "lm_head.weight" in last
@@ -147,10 +147,10 @@ def read(file: Path) -> dict[str, np.ndarray]:
     return {name: value.asnumpy() for name, value in ms.load_checkpoint(str(file)).items()}
 
 
-def test_a_checkpoint_is_cut_by_a_strategy_and_put_together_again(
+def test_a_checkpoint_is_split_by_a_strategy_and_merged_again(
     compiled: dict[str, dict[str, Any]], folder: Path, tmp_path: Path
 ) -> None:
-    """Eight cards have the rows that the strategy gives them; swapped cards make another checkpoint."""
+    """Eight cards have the rows that the strategy assigns to them; swapping cards changes the checkpoint."""
     import mindspore as ms
 
     assert compiled["plain"]["error"] == ""
@@ -162,7 +162,7 @@ def test_a_checkpoint_is_cut_by_a_strategy_and_put_together_again(
     assert main(["convert", "--input", saved, "--output", cut, "--to-strategy", strategy]) == 0
     for rank in range(8):
         piece = read(tmp_path / "cut" / f"rank_{rank}" / f"checkpoint{rank}.ckpt")
-        rows = slice(2 * (rank % 4), 2 * (rank % 4) + 2)  # two copies over four parts
+        rows = slice(2 * (rank % 4), 2 * (rank % 4) + 2)  # two replicas of four parts
         assert all(np.array_equal(piece[name], whole[name][rows]) for name in names)
     assert main(["convert", "--input", cut, "--output", joined, "--from-strategy", strategy]) == 0
     result = read(tmp_path / "joined" / "rank_0" / "checkpoint0.ckpt")

@@ -1,4 +1,4 @@
-"""Converted weights against independent Llamas: numpy always, transformers where torch is installed."""
+"""Converted weights against independent Llamas: numpy always, transformers if torch is installed."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def llama(tmp_path: Path, heads: int, tied: bool, files: int = 1) -> tuple[dict,
 
 
 @pytest.mark.parametrize(("heads", "tied"), KINDS)
-def test_a_llama_keeps_its_logits_and_comes_back_bit_equal(tmp_path: Path, heads: int, tied: bool) -> None:
+def test_a_llama_keeps_its_logits_and_is_exported_bit_identical(tmp_path: Path, heads: int, tied: bool) -> None:
     use_mode("pynative")
     config, weights, source = llama(tmp_path, heads, tied, files=3)
     folder = convert(source, tmp_path / "ours", routing={"expert_sets": EVERY})
@@ -107,7 +107,7 @@ def test_transformers_gives_the_same_logits_both_ways(tmp_path: Path, heads: int
     )
 
 
-def test_new_rows_leave_old_logits_as_they_are(tmp_path: Path) -> None:
+def test_new_rows_do_not_change_old_logits(tmp_path: Path) -> None:
     use_mode("pynative")
     _, _, source = llama(tmp_path, 4, False)
     ids = np.random.default_rng(3).integers(3, 2000, (1, 20)).astype(np.int32)
@@ -116,7 +116,7 @@ def test_new_rows_leave_old_logits_as_they_are(tmp_path: Path) -> None:
     )
     after = model_of(convert(source, tmp_path / "b", routing={"expert_sets": EVERY}, vocab_multiple=256))
     assert logits(after, ids).shape[-1] == 2304
-    # To the bit up to the last product, whose rounding depends on its width on some processors.
+    # Bit-identical up to the last product, whose rounding depends on its width on some processors.
     states = [model.model(ms.Tensor(ids)).asnumpy() for model in (before.set_train(False), after.set_train(False))]
     assert np.array_equal(*states)
     heads = [model.lm_head.weight.asnumpy()[:2098] for model in (before, after)]
@@ -126,7 +126,7 @@ def test_new_rows_leave_old_logits_as_they_are(tmp_path: Path) -> None:
 
 @pytest.fixture
 def original(tmp_path: Path) -> Path:
-    """The original's checkpoint, with neurons in its own order and its patterns beside it."""
+    """The original's checkpoint, with neurons in its own order and its patterns next to it."""
     case = golden.golden_case("intended", expert_order=False)
     folder = tmp_path / "v0"
     folder.mkdir()
@@ -156,7 +156,7 @@ def test_an_original_checkpoint_reproduces_its_outputs(tmp_path: Path, original:
     assert difference < tolerances.GOLDEN
     assert of_loss < tolerances.GOLDEN
     assert same
-    # Without the other variant's shared experts, or with two experts' patterns swapped, the outputs are others.
+    # With the other variant's shared experts, or with two experts' patterns swapped, the outputs differ.
     assert golden_difference(folder, "released" if variant == "intended" else "intended")[0] > 100 * tolerances.GOLDEN
 
 

@@ -1,4 +1,4 @@
-"""Gradients of the CPU's own kernels against transformers' Llama on PyTorch, with automatic gradients of its own."""
+"""Gradients of the CPU kernels against automatic gradients of transformers' Llama on PyTorch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def ours(weights: dict[str, np.ndarray], heads: int, ids: np.ndarray, labels: np
 
 
 def theirs(weights: dict[str, np.ndarray], heads: int, ids: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns the same of PyTorch, whose inactive neurons are set to 0 in front of the last product."""
+    """Returns the same from PyTorch, with inactive neurons set to 0 before the last product."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -73,7 +73,7 @@ def largest_difference(one: dict[str, np.ndarray], other: dict[str, np.ndarray])
 
 
 @pytest.mark.parametrize("heads", [4, 2], ids=["multi-head", "grouped-query"])
-def test_routed_training_has_pytorchs_gradients(heads: int) -> None:
+def test_routed_training_has_the_gradients_of_pytorch(heads: int) -> None:
     ids = some_ids((2, 17), seed=4)
     labels = ids.copy()
     labels[:, :4] = -100
@@ -82,7 +82,7 @@ def test_routed_training_has_pytorchs_gradients(heads: int) -> None:
     found = ours(weights, heads, ids, labels)
     assert largest_difference(found, theirs(weights, heads, ids, labels)) < tolerances.NUMPY
 
-    # The twin: two experts' neurons swapped in one product alone are another function.
+    # The twin: swapping two experts' neurons in only one product changes the function.
     swapped = {name: weight.copy() for name, weight in weights.items()}
     w2 = swapped["model.layers.1.feed_forward.w2.weight"]
     w2[:, [0, 8]] = w2[:, [8, 0]]

@@ -1,4 +1,4 @@
-"""The ids of the original tokenizer: its 98 tokens behind the Llama-2 vocabulary."""
+"""The ids of the original tokenizer: its 98 tokens after the Llama-2 vocabulary."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def llama2() -> Path:
 
 
 @pytest.mark.parametrize("extension", [False, True])
-def test_ids_are_the_originals(golden: list[dict[str, Any]], llama2: Path, extension: bool) -> None:
+def test_ids_equal_the_originals(golden: list[dict[str, Any]], llama2: Path, extension: bool) -> None:
     tokenizer = TokenCodec(llama2, extension=extension)
     assert tokenizer.vocab_size == 32098 + 7 * extension
     for case in golden:
@@ -33,7 +33,7 @@ def test_ids_are_the_originals(golden: list[dict[str, Any]], llama2: Path, exten
         assert tokenizer.encode_with_offsets(case["text"]).ids == case["ids"]
 
 
-def test_decoding_and_encoding_again_gives_them_back(golden: list[dict[str, Any]], llama2: Path) -> None:
+def test_decoding_and_encoding_again_returns_them(golden: list[dict[str, Any]], llama2: Path) -> None:
     tokenizer = TokenCodec(llama2, extension=False)
     for case in golden:
         assert tokenizer.encode(tokenizer.decode(case["ids"], tags=True)) == case["ids"]

@@ -1,1 +1,1 @@
-"""Checkpoints of other forms to SciMind's, and back; `conversion` has the functions, the rest is what they ask."""
+"""Conversion of checkpoints to and from SciMind's format; `conversion` has the entry points, the rest serves them."""

@@ -40,13 +40,13 @@ from scimind.tokenizer.storage import SETTINGS_NAME
 
 @dataclass(frozen=True)
 class Conversion:
-    """A conversion that was checked and can be run.
+    """A checked conversion that is ready to run.
 
     Args:
-        source: What is read.
-        target: What is written.
-        mapping: A row for each tensor: stored name, new name, type, old shape, new shape, what is done.
-        notes: What a person should know.
+        source: The checkpoint to read.
+        target: The checkpoint to write.
+        mapping: One row per tensor: stored name, new name, type, old shape, new shape, action.
+        notes: Remarks for the user.
     """
 
     source: SourceCheckpoint
@@ -63,15 +63,17 @@ class Conversion:
 
 
 def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
-    """Checks everything that headers and descriptions tell, and returns what would be done. Reads no weights, but
-    where a partition says of which it was made, and where a tied output matrix has to be the embedding.
+    """Checks everything that headers and descriptions say, and returns the plan.
+
+    Weights are read in two cases only: to compare them with the fingerprint that a partition records, and to check
+    that a tied output matrix equals the embedding.
 
     Args:
         path: A folder or a file of weights.
-        options: How.
+        options: How to convert.
 
     Raises:
-        SciMindError: The weights are not whole, or cannot be converted so.
+        SciMindError: The weights are incomplete, or cannot be converted with these options.
     """
     settings = dict(options.settings or {})
     source = read_source(Path(path), options.kind, num_heads=options.num_heads, settings=settings)
@@ -117,20 +119,20 @@ def run_conversion(
     overwrite: bool = False,
     done: Callable[[NewTensor], None] = lambda tensor: None,
 ) -> list[Path]:
-    """Writes what `plan_conversion` planned; the folder appears when it is whole.
+    """Writes what `plan_conversion` planned; the folder appears only once it is complete.
 
     Args:
         conversion: The plan.
         output: The new folder.
-        options: How.
-        overwrite: Replaces a checkpoint that is there.
-        done: Is called after each tensor.
+        options: How to convert.
+        overwrite: Whether to replace an existing checkpoint.
+        done: Called after each tensor.
 
     Returns:
-        The files.
+        The files written.
 
     Raises:
-        SciMindError: A weight is not what was written, or the folder cannot be written.
+        SciMindError: A weight does not match its recorded checksum, or the folder cannot be written.
     """
     source = conversion.source
     names = iter([*source.tensors, *source.gates])
@@ -147,7 +149,7 @@ def run_conversion(
 def _after_check(
     source: SourceCheckpoint, name: str, pieces: Iterable[bytes | memoryview]
 ) -> Iterable[bytes | memoryview]:
-    """Yields a tensor's pieces after its checksum was compared."""
+    """Yields a tensor's pieces after verifying its checksum."""
     source.check_sums(name)
     yield from pieces
 
@@ -167,9 +169,9 @@ def _codec(source: SourceCheckpoint, options: ConvertOptions) -> tuple[TokenCode
         return TokenCodec(place / "tokenizer.model", extension=default), [f"tokenizer: {place / 'tokenizer.model'}"]
     complete = source.kind == "scimind-v0" and source.sizes.vocab_size == ORIGINAL_PIECES + len(added_tokens(False))
     if options.to == "hf" or source.kind == "scimind" or complete:
-        return None, ["no tokenizer beside the weights: none is written"]
+        return None, ["no tokenizer found next to the weights: none is written"]
     raise SciMindError(
-        f"{place}: holds no tokenizer.model; give --tokenizer, a SentencePiece model or a folder of ours"
+        f"{place}: has no tokenizer.model; give --tokenizer, a SentencePiece model or a SciMind tokenizer folder"
     )
 
 
@@ -181,7 +183,7 @@ def _describe(
     neuron_order: str | None,
     vocabulary: VocabularyPlan,
 ) -> dict[str, Any]:
-    """Returns what `scimind.json` says of the result; checksums are added when they are known."""
+    """Returns the content of the result's `scimind.json`; checksums are added once they are known."""
     settings = {**sizes.to_model_config(), **routing.to_dict(), "type": "SciMindConfig"}
     tree = {"model": {"model_config": settings, "arch": {"type": "SciMindForCausalLM"}}}
     fingerprint = codec.fingerprint() if codec else source.description.get("tokenizer_fingerprint")
@@ -197,7 +199,7 @@ def _describe(
 def _new_tensor(
     name: str, stored: StoredTensor, vocabulary: VocabularyPlan, orders: list[NDArray[np.int64]] | None
 ) -> tuple[NewTensor, str]:
-    """Returns one tensor of the result, and in a word what is done with it."""
+    """Returns one tensor of the result, and a short description of what happens to it."""
     if name in (EMBEDDING, HEAD) and vocabulary.rows > vocabulary.old_rows:
         shape = (vocabulary.rows, stored.shape[1])
         return NewTensor(name, stored.dtype, shape, extended_rows(stored, vocabulary)), "rows added"

@@ -1,4 +1,4 @@
-"""The order of a feed-forward's neurons: experts are contiguous in ours, and an export can undo that.
+"""The order of a feed-forward's neurons: SciMind keeps each expert's contiguous, and an export can undo that.
 
 A neuron is a row of w1 and w3 and a column of w2. Moving it in all three changes no output of the layer.
 """
@@ -25,13 +25,13 @@ ORDER_FILE = "neuron_order.npy"
 def neuron_orders(
     source: SourceCheckpoint, options: ConvertOptions, routing: RoutingSettings
 ) -> tuple[list[NDArray[np.int64]] | None, list[str], str | None]:
-    """Returns each layer's permutation, None if no neuron moves; notes; and the hash that names the resulting order."""
+    """Returns each layer's permutation (None if no neuron moves), notes, and the hash of the resulting order."""
     sizes = source.sizes
     stated = source.description.get("neuron_order")
     before = read_order(source.folder, sizes.num_layers, sizes.intermediate_size, stated)
     if options.to == "hf" and options.partition is None:
         if before is not None:
-            return [inverse(order) for order in before], ["neurons go back to the order that they had at first"], None
+            return [inverse(order) for order in before], ["neurons return to their original order"], None
         note = ["neurons stay in the experts' order, which changes no output"] if stated else []
         return None, note, stated
     folder = options.partition
@@ -41,7 +41,7 @@ def neuron_orders(
         return None, [], stated
     if not (folder / "patterns_0.npy").is_file() and source.kind == "scimind-v0":
         raise CheckpointError(
-            f"{folder}: holds no patterns_0.npy, and an original checkpoint is of no use without its experts; "
+            f"{folder}: has no patterns_0.npy, and an original checkpoint is unusable without its experts; "
             "give --partition, the folder with patterns_0.npy …"
         )
     if source.gates:
@@ -57,8 +57,8 @@ def neuron_orders(
         and stated_weights != feed_forward_fingerprint(source.tensors, source.sizes.num_layers)
     ):
         raise CheckpointError(
-            f"{folder}: was made from other weights than {source.folder}'s; build it again, or add --changed-weights "
-            "if it is meant for these too"
+            f"{folder}: was made from weights other than {source.folder}'s; rebuild it, or add --changed-weights "
+            "if it applies to these weights too"
         )
     orders = [neuron_order(of_layer) for of_layer in labels]
     composed = orders if before is None else [old[new] for old, new in zip(before, orders, strict=True)]
@@ -68,7 +68,7 @@ def neuron_orders(
 def kept_order(
     orders: list[NDArray[np.int64]] | None, source: SourceCheckpoint, options: ConvertOptions
 ) -> NDArray[np.int32] | None:
-    """Returns the original place of each neuron [layers, h], stored with the weights; None if unchanged or unknown."""
+    """Returns each neuron's original position [layers, h], stored with the weights; None if unchanged or unknown."""
     if options.to == "hf":
         return None
     sizes = source.sizes
@@ -77,16 +77,16 @@ def kept_order(
     if orders is None:
         return None if before is None else np.stack(before).astype(np.int32)
     if before is None:
-        # What went before is not known where a partition was applied already.
+        # If a partition was applied before, the order before that is not known.
         return None if stated else np.stack(orders).astype(np.int32)
     return np.stack([old[new] for old, new in zip(before, orders, strict=True)]).astype(np.int32)
 
 
 def permuted(stored: StoredTensor, order: NDArray[np.int64]) -> Iterator[memoryview]:
-    """Yields the bytes of a feed-forward's weight with its neurons in another order.
+    """Yields the bytes of a feed-forward weight with its neurons reordered.
 
     Args:
-        stored: w1 or w3 [h, d], or w2 [d, h], as its name says.
+        stored: w1 or w3 [h, d], or w2 [d, h], depending on its name.
         order: New neuron i is old neuron `order[i]`, [h].
     """
     rows = max(1, CHUNK // max(1, stored.nbytes // stored.shape[0]))
@@ -100,7 +100,7 @@ def permuted(stored: StoredTensor, order: NDArray[np.int64]) -> Iterator[memoryv
 
 
 def feed_forward_fingerprint(tensors: Mapping[str, StoredTensor], num_layers: int) -> str:
-    """Returns a hash of all layers' w1 and w3 as they are stored, in this order: 16 hexadecimal digits."""
+    """Returns a hash of all layers' w1 and w3 as stored, in this order: 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for layer in range(num_layers):
         for part in ("w1", "w3"):
@@ -110,12 +110,12 @@ def feed_forward_fingerprint(tensors: Mapping[str, StoredTensor], num_layers: in
 
 
 def stored_is_output(name: str) -> bool:
-    """Whether a name is that of the last product's matrix, in either project's words."""
+    """Whether a name is that of w2, the last product's matrix, in either project's naming."""
     return ".w2." in name or ".down_proj." in name
 
 
 def is_of_neurons(name: str) -> bool:
-    """Whether one of our names is that of a matrix with a row or a column for each neuron."""
+    """Whether one of our names belongs to a matrix with a row or a column for each neuron."""
     return ".feed_forward." in name
 
 
@@ -125,16 +125,16 @@ def inverse(order: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def read_order(folder: Path, num_layers: int, neurons: int, stated: str | None) -> list[NDArray[np.int64]] | None:
-    """Returns the original place of each neuron of a converted checkpoint, one array [h] a layer; None if unknown.
+    """Returns the original position of each neuron of a converted checkpoint, one [h] array per layer; None if unknown.
 
     Args:
-        folder: The checkpoint's.
+        folder: The checkpoint's folder.
         num_layers: Layers of the model.
         neurons: h.
-        stated: `neuron_order` of `scimind.json`.
+        stated: `neuron_order` in `scimind.json`.
 
     Raises:
-        CheckpointError: The file is not the one that was written with the weights.
+        CheckpointError: The file is not the one written with the weights.
     """
     file = folder / ORDER_FILE
     if stated is None or not file.is_file():

@@ -1,4 +1,4 @@
-"""How a checkpoint is to be converted."""
+"""Options of a conversion."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ class ConvertOptions:
     """How a checkpoint is converted.
 
     Args:
-        kind: "hf", "mindformers", "scimind-v0" or "scimind"; None guesses it.
+        kind: "hf", "mindformers", "scimind-v0" or "scimind"; None detects it.
         to: "scimind" or "hf".
-        partition: Folder with each neuron's expert; None keeps their order (scimind-v0: looks beside the weights).
-        tokenizer: Tokenizer folder or SentencePiece model; None looks beside the weights.
-        extension: Whether SMILES gets the characters that the published tokenizer lacks; None for what fits.
-        vocab_multiple: What the number of rows is a multiple of.
+        partition: Folder with each neuron's expert; None keeps their order (scimind-v0: looks next to the weights).
+        tokenizer: Tokenizer folder or SentencePiece model; None looks next to the weights.
+        extension: Whether SMILES gets the characters that the published tokenizer lacks; None detects it.
+        vocab_multiple: The number of rows is rounded up to a multiple of this.
         new_rows: "pieces" or "mean".
-        settings: `model.model_config` of a configuration: routing, and sizes that the weights do not say.
-        routing: Routing settings of single flags; they win over `settings`.
+        settings: `model.model_config` of a configuration: routing, and sizes that the weights do not specify.
+        routing: Routing settings from individual flags; they override `settings`.
         released_routing: Adds the shared experts of the original's released code.
-        num_heads: Heads, for weights that do not say.
-        allow_loss: Exports a model whose routing plain transformers cannot follow.
+        num_heads: Heads, for weights that do not specify them.
+        allow_loss: Exports a model even if plain transformers cannot reproduce its routing.
         original_vocabulary: Exports only the rows that the weights had before they were converted.
-        changed_weights: Does not compare weights with their checksums.
-        shard_bytes: Largest file of an export.
+        changed_weights: Skips the comparison of weights with their checksums.
+        shard_bytes: Size limit of an export's files.
     """
 
     kind: str | None = None

@@ -19,18 +19,18 @@ ORIGINAL_ROUTING = {
     "score": "sum",
     "experts_per_token": {"text": 14, "smiles": 2, "nucleotide": 2, "protein": 2},
 }
-# What its released code adds by mistake: the first experts of an all-zero score.
+# Added by mistake in its released code: the first experts of an all-zero score.
 _REST = ["0..13"]
 RELEASED_SHARED = {"text": [10, 11], "smiles": _REST, "nucleotide": _REST, "protein": _REST}
 
 
 def replace_ranges(routing: RoutingSettings, ranges: Mapping[str, Any], vocab_size: int) -> RoutingSettings:
-    """Returns the routing with a tokenizer's modality ranges."""
+    """Returns the routing with the modality ranges replaced by a tokenizer's."""
     return RoutingSettings.create(**{**routing.to_dict(), "modality_ranges": ranges}, vocab_size=vocab_size)
 
 
 def routing_of(source: SourceCheckpoint, options: ConvertOptions, settings: Mapping[str, Any]) -> RoutingSettings:
-    """Returns the routing of the result: of flags, a configuration, the checkpoint, or by default, in that order."""
+    """Returns the result's routing: from flags, a configuration, the checkpoint or the defaults, in that order."""
     names = [name for name in RoutingSettings.__dataclass_fields__ if name != "modality_ranges"]
     chosen: dict[str, Any] = dict(ORIGINAL_ROUTING) if source.kind == "scimind-v0" else {}
     chosen |= {key: value for key, value in (source.description.get("routing") or {}).items() if key in names}
@@ -52,10 +52,10 @@ def routing_of(source: SourceCheckpoint, options: ConvertOptions, settings: Mapp
 
 
 def export_losses(source: SourceCheckpoint, routing: RoutingSettings, options: ConvertOptions) -> list[str]:
-    """Returns what plain transformers, where every token uses every neuron, does not do.
+    """Returns what is lost in plain transformers, where every token uses every neuron.
 
     Raises:
-        CheckpointError: It loses something, and that was not allowed.
+        CheckpointError: Something is lost and `allow_loss` is not set.
     """
     if not source.description.get("routing"):
         return []
@@ -72,14 +72,14 @@ def export_losses(source: SourceCheckpoint, routing: RoutingSettings, options: C
     text = f"plain transformers uses every expert for every token: the export loses {' and '.join(parts)}"
     if not options.allow_loss:
         raise CheckpointError(
-            f"{source.folder}: {text}, so that its outputs differ; add --allow-loss if you want that, for example to "
-            "finetune it as a dense model"
+            f"{source.folder}: {text}, so its outputs will differ; add --allow-loss if that is intended, for example "
+            "to finetune it as a dense model"
         )
     return [text]
 
 
 def uses_all(routing: RoutingSettings, modality: str) -> bool:
-    """Whether a modality's tokens use every expert, so that their feed-forward is the dense one."""
+    """Whether a modality's tokens use every expert, which makes their feed-forward dense."""
     every = routing.num_experts
     if routing.router == "modality":
         return len(routing.expert_sets[modality]) == every

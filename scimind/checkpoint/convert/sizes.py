@@ -11,29 +11,29 @@ from typing import Any
 
 from scimind.errors import CheckpointError
 
-# What config.json may say only so, for our Llama has nothing else.
+# Keys of config.json that must have these values, since our Llama supports nothing else.
 _FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "sliding_window": None}
 _DEFAULT_ROTARY = (None, "default")
 
 
 @dataclass(frozen=True)
 class ModelSizes:
-    """Everything about a Llama that its weights do not say, or say only by their shapes.
+    """A Llama's sizes, and the settings that its weights do not specify.
 
     Args:
         vocab_size: v, rows of the embedding.
         hidden_size: d.
         num_layers: Decoder layers.
-        num_heads: Heads of the queries.
-        n_kv_heads: Heads of keys and values.
+        num_heads: Query heads.
+        n_kv_heads: Key and value heads.
         intermediate_size: h, neurons of a feed-forward.
-        seq_length: Longest sequence.
+        seq_length: Maximum sequence length.
         rms_norm_eps: Added to a norm's mean square.
         theta: Base of the rotary embedding.
-        tie_word_embeddings: Whether the embedding is the output matrix too.
-        bos_token_id: Id of the beginning.
-        eos_token_id: Id of the end.
-        pad_token_id: Id of the padding.
+        tie_word_embeddings: Whether the embedding is also the output matrix.
+        bos_token_id: Id of the token that begins a sequence.
+        eos_token_id: Id of the token that ends a sequence.
+        pad_token_id: Id of the padding token.
     """
 
     vocab_size: int
@@ -62,7 +62,7 @@ def read_config_json(file: Path) -> ModelSizes:
         file: Its config.json.
 
     Raises:
-        CheckpointError: The file cannot be read, or the model is no Llama of the kind that we have; all reasons.
+        CheckpointError: The file cannot be read, or it describes a Llama that is not supported; lists all reasons.
     """
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def read_config_json(file: Path) -> ModelSizes:
     except (OSError, ValueError, AssertionError) as error:
         raise CheckpointError(f"{file}: cannot be read ({error}); give a folder of save_pretrained") from error
     if config.get("model_type") != "llama":
-        raise CheckpointError(f"{file}: model_type is {config.get('model_type')!r}; only a llama can be converted")
+        raise CheckpointError(f"{file}: model_type is {config.get('model_type')!r}; only llama models can be converted")
     rotary = config.get("rope_parameters") or {}
     scaling = config.get("rope_scaling") or rotary
     faults = [
@@ -100,7 +100,7 @@ def read_config_json(file: Path) -> ModelSizes:
     except KeyError as error:
         raise CheckpointError(f"{file}: {error.args[0]} is missing; give a folder of save_pretrained") from error
     except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{file}: a size is no number ({error})") from error
+        raise CheckpointError(f"{file}: a size is not a number ({error})") from error
     faults += _head_faults(sizes)
     if (config.get("head_dim") or sizes.hidden_size // sizes.num_heads) * sizes.num_heads != sizes.hidden_size:
         faults.append(f"head_dim ({config['head_dim']}) must be hidden_size / num_attention_heads")
@@ -114,7 +114,7 @@ def write_config_json(file: Path, sizes: ModelSizes, dtype: str) -> None:
 
     Args:
         file: The new file.
-        sizes: The model's.
+        sizes: The model's sizes.
         dtype: "float32", "float16" or "bfloat16".
     """
     config = {
@@ -150,23 +150,23 @@ def sizes_from_shapes(
 
     Args:
         shapes: The shape of each weight.
-        num_heads: Heads, which no shape says; None where `given` has them.
-        given: Further settings by the names of `model.model_config`; what shapes say wins.
-        where: The file, for errors.
+        num_heads: Heads, which the shapes do not determine; None if `given` has them.
+        given: Further settings under the names of `model.model_config`; sizes derived from shapes override them.
+        where: The file, for error messages.
 
     Raises:
-        CheckpointError: A weight is missing without which there are no sizes, or the heads do not fit.
+        CheckpointError: A weight that determines a size is missing, or the number of heads does not fit.
     """
     try:
         rows, hidden = shapes["model.tok_embeddings.embedding_weight"]
         neurons, _ = shapes["model.layers.0.feed_forward.w1.weight"]
         keys, _ = shapes["model.layers.0.attention.wk.weight"]
     except (KeyError, ValueError) as error:
-        raise CheckpointError(f"{where}: is no Llama of MindFormers ({error} is missing or misshapen)") from error
+        raise CheckpointError(f"{where}: is not a MindFormers Llama ({error} is missing or misshapen)") from error
     layers = {int(name.split(".")[2]) for name in shapes if name.startswith("model.layers.")}
     heads = num_heads or given.get("num_heads")
     if not heads:
-        raise CheckpointError(f"{where}: does not say how many heads it has; give --num-heads or --config")
+        raise CheckpointError(f"{where}: does not specify the number of heads; give --num-heads or --config")
     if hidden % heads or keys % (hidden // heads):
         raise CheckpointError(f"{where}: {heads} heads do not fit hidden_size {hidden} and {keys} rows of wk")
     names = {entry.name for entry in fields(ModelSizes)}
@@ -197,7 +197,7 @@ def _head_faults(sizes: ModelSizes) -> list[str]:
 
 
 def _one(value: Any, default: int) -> int:
-    """Returns a token's id; of several ids the first."""
+    """Returns a token's id, the first if there are several."""
     if isinstance(value, list):
         value = value[0] if value else None
     return default if value is None else int(value)

@@ -1,4 +1,4 @@
-"""What is converted: recognised, measured, and checked name by name before anything is written."""
+"""The checkpoint to convert: recognised, measured and checked name by name before anything is written."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from scimind.errors import CheckpointError
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
 _INDEX = "model.safetensors.index.json"
 _ORIGINAL_ROWS = (32066, 32098)
-_HEAD_SIZE = 128  # of every published model of the original's
+_HEAD_SIZE = 128  # in all published models of the original
 
 
 @dataclass(frozen=True)
 class SourceCheckpoint:
-    """Weights that are going to be converted.
+    """The weights to convert.
 
     Args:
         kind: One of `KINDS`.
-        folder: Where they and what belongs to them are.
+        folder: The folder of the weights and the files that belong to them.
         tensors: The weights under our names, in the order of the layers.
-        sizes: The model's.
-        description: What `scimind.json` says; empty where there is none.
-        notes: What was guessed or left out, a sentence each.
-        gates: The weights of learned routers, which a plain Llama has no place for.
+        sizes: The model's sizes.
+        description: The content of `scimind.json`; empty if there is none.
+        notes: What was guessed or left out, one sentence each.
+        gates: The weights of learned routers, which a plain Llama does not have.
     """
 
     kind: str
@@ -47,34 +47,34 @@ class SourceCheckpoint:
     gates: Mapping[str, StoredTensor] = field(default_factory=dict)
 
     def check_sums(self, name: str) -> None:
-        """Compares a weight with the checksum that was written with it, where there is one.
+        """Compares a weight with its recorded checksum, if there is one.
 
         Raises:
-            CheckpointError: They differ.
+            CheckpointError: The checksums differ.
         """
         stored = self.tensors.get(name) or self.gates[name]
         stated = (self.description.get("checksums") or {}).get(stored.name)
         if stated is not None and checksum(stored) != stated:
             raise CheckpointError(
-                f"{stored.file}: {stored.name} is not what was written (its checksum differs from {DESCRIPTION}'s); "
-                "fetch the file again, or add --changed-weights if it was changed on purpose"
+                f"{stored.file}: {stored.name} has changed (its checksum differs from the one in {DESCRIPTION}); "
+                "download the file again, or add --changed-weights if the change is intended"
             )
 
 
 def read_source(
     path: Path, kind: str | None = None, *, num_heads: int | None = None, settings: Mapping[str, Any] | None = None
 ) -> SourceCheckpoint:
-    """Recognises weights and checks that they are a whole Llama.
+    """Recognises weights and checks that they are a complete Llama.
 
     Args:
         path: A folder or a file of weights.
-        kind: One of `KINDS`; None guesses it.
+        kind: One of `KINDS`; None detects it.
         num_heads: Heads, for weights without a description.
         settings: `model.model_config` of a configuration, for weights without a description.
 
     Raises:
-        CheckpointError: There are no such weights, or they are of a kind that cannot be read.
-        WeightMismatchError: A weight is missing, unexpected or misshapen; all of them are listed.
+        CheckpointError: The weights do not exist, or are of a kind that cannot be read.
+        WeightMismatchError: Weights are missing, unexpected or misshapen; the error lists all of them.
     """
     path = path.expanduser()
     if not path.exists():
@@ -88,7 +88,7 @@ def read_source(
         kind = guessed
         notes.insert(0, f"--from {kind} (guessed)")
     if (kind == "hf") != (guessed == "hf"):
-        raise CheckpointError(f"{where}: has the names of {guessed}, not of {kind}; leave --from out")
+        raise CheckpointError(f"{where}: its weights are named as in {guessed}, not as in {kind}; omit --from")
     gates = {name: item for name, item in stored.items() if re.search(r"\.feed_forward\.(gate|router)\b", name)}
     stored = {name: item for name, item in stored.items() if name not in gates}
     if kind == "hf":
@@ -107,7 +107,7 @@ def read_source(
 
 
 def _read_files(path: Path) -> tuple[dict[str, StoredTensor], Path, dict[str, Any]]:
-    """Returns the tensors of a path, the file or the folder that they are in, and what `scimind.json` there says."""
+    """Returns the tensors at a path, the file or folder that holds them, and the content of its `scimind.json`."""
     if path.is_dir() and (path / _INDEX).is_file():
         return _read_shards(path / _INDEX), path, _description(path)
     if path.is_dir() and not any(path.glob("*.safetensors")) and any(path.glob("pytorch_model*.bin")):
@@ -119,7 +119,7 @@ def _read_files(path: Path) -> tuple[dict[str, StoredTensor], Path, dict[str, An
 
 
 def _read_shards(index: Path) -> dict[str, StoredTensor]:
-    """Returns the tensors of all shards, each where the index says.
+    """Returns the tensors of all shards, each from the shard that the index names.
 
     Raises:
         CheckpointError: The index cannot be read, a shard is missing, or index and shards name different tensors.
@@ -128,17 +128,17 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
         places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = sorted(set(places.values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{index}: cannot be read ({error}); fetch it again") from error
+        raise CheckpointError(f"{index}: cannot be read ({error}); download it again") from error
     absent = [name for name in files if not (index.parent / name).is_file()]
     if absent:
-        raise CheckpointError(f"{index.parent}: lacks {', '.join(absent)}, which {index.name} names; fetch them")
+        raise CheckpointError(f"{index.parent}: lacks {', '.join(absent)}, which {index.name} names; download them")
     found: dict[str, StoredTensor] = {}
     for name in files:
         found |= read_header(index.parent / name)
     missing = [name for name, file in places.items() if name not in found or found[name].file.name != file]
     unexpected = [name for name in found if name not in places]
     if missing or unexpected:
-        raise WeightMismatchError(index, missing, unexpected, [], advice="its shards are of another model or not whole")
+        raise WeightMismatchError(index, missing, unexpected, [], advice="shards are missing or of another model")
     return found
 
 
@@ -154,10 +154,10 @@ def _description(folder: Path) -> dict[str, Any]:
 
 
 def _left_out(name: str, notes: list[str]) -> bool:
-    """Whether a tensor is no weight; the first of each sort is noted."""
+    """Whether a tensor is not a weight; adds a note for the first one of each sort."""
     for pattern, note in (
-        (TRAINING_STATE, "the state of the training is left out"),
-        (COMPUTED, "stored tables of the rotary embedding are left out; they are computed"),
+        (TRAINING_STATE, "the training state is left out"),
+        (COMPUTED, "stored tables of the rotary embedding are left out; they are recomputed"),
     ):
         if pattern.fullmatch(name):
             if note not in notes:
@@ -167,11 +167,11 @@ def _left_out(name: str, notes: list[str]) -> bool:
 
 
 def _guess(stored: Mapping[str, StoredTensor], folder: Path, description: Mapping[str, Any], where: Path) -> str:
-    """Returns the kind that the names speak for."""
+    """Returns the kind that the weights' names suggest."""
     if any(".self_attn." in name for name in stored):
         return "hf"
     if any(name.startswith("layers.") and ".attention." in name for name in stored):
-        raise CheckpointError(f"{where}: has the names of Meta's own release; convert it to Hugging Face's form first")
+        raise CheckpointError(f"{where}: is in Meta's own format; convert it to Hugging Face's format first")
     if description:
         return "scimind"
     rows = stored[EMBEDDING].shape[0] if EMBEDDING in stored else 0
@@ -209,10 +209,10 @@ def _sizes_of(
 def _without_tied_head(
     tensors: dict[str, StoredTensor], sizes: ModelSizes, notes: list[str]
 ) -> dict[str, StoredTensor]:
-    """Returns the weights without an output matrix that repeats the embedding.
+    """Returns the weights without an output matrix that duplicates the embedding.
 
     Raises:
-        CheckpointError: The model is tied and the two differ.
+        CheckpointError: The model is tied but the two matrices differ.
     """
     if not sizes.tie_word_embeddings or HEAD not in tensors or EMBEDDING not in tensors:
         return tensors
@@ -221,12 +221,12 @@ def _without_tied_head(
             f"{tensors[HEAD].file}: {tensors[HEAD].name} differs from the embedding, and config.json says "
             "tie_word_embeddings; correct one of them"
         )
-    notes.append("lm_head.weight repeats the embedding and is left out")
+    notes.append("lm_head.weight duplicates the embedding and is left out")
     return {name: tensor for name, tensor in tensors.items() if name != HEAD}
 
 
 def _check_shapes(tensors: Mapping[str, StoredTensor], sizes: ModelSizes, where: Path) -> None:
-    """Compares names, shapes and types with a whole Llama's."""
+    """Compares names, shapes and types with those of a complete Llama."""
     wanted = expected_shapes(sizes)
     missing = [name for name in wanted if name not in tensors]
     unexpected = [tensor.name for name, tensor in tensors.items() if name not in wanted]
@@ -237,7 +237,7 @@ def _check_shapes(tensors: Mapping[str, StoredTensor], sizes: ModelSizes, where:
     ]
     if missing or unexpected or misshapen:
         raise WeightMismatchError(
-            where, missing, unexpected, misshapen, advice="its sizes or some of its files are of another model"
+            where, missing, unexpected, misshapen, advice="its sizes or some of its files belong to another model"
         )
     strange = [f"{tensor.name} ({tensor.dtype})" for tensor in tensors.values() if tensor.dtype not in FLOATS]
     if strange:

@@ -1,4 +1,4 @@
-"""The folder that a conversion writes: weights, what they need to be used, the tokenizer."""
+"""The folder that a conversion writes: the weights, the files needed to use them, and the tokenizer."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ WEIGHTS = "model.safetensors"
 PREDICT = "predict.yaml"
 _TYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _NAMES_OF_A_CHECKPOINT = (DESCRIPTION, "config.json")
-_TABLE = 4096  # a longer table of positions is left to the user, for attention masks grow with its square
+_TABLE = 4096  # longer position tables are left to the user, since attention masks grow with the square of the length
 
 
 @dataclass(frozen=True)
 class TargetCheckpoint:
-    """What is written.
+    """The checkpoint to write.
 
     Args:
         to: "scimind" or "hf".
         tensors: The weights, in order.
-        sizes: The model's.
-        description: For `scimind.json`.
-        codec: The tokenizer; None where it is not known.
-        neuron_order: Where each neuron stood at first [layers, h]; None where they did not move.
+        sizes: The model's sizes.
+        description: The content of `scimind.json`.
+        codec: The tokenizer; None if unknown.
+        neuron_order: The original position of each neuron [layers, h]; None if they did not move.
     """
 
     to: str
@@ -58,7 +58,7 @@ class TargetCheckpoint:
 
     @property
     def dtype(self) -> str:
-        """The type of most of the weights' bytes: "float32", "float16" or "bfloat16"."""
+        """The type that accounts for most of the weights' bytes: "float32", "float16" or "bfloat16"."""
         count: Counter[str] = Counter()
         for tensor in self.tensors:
             count[tensor.dtype] += tensor.nbytes
@@ -74,21 +74,21 @@ def write_target(
     overwrite: bool = False,
     done: Callable[[NewTensor], None],
 ) -> list[Path]:
-    """Writes a folder under a temporary name and renames it when it is whole.
+    """Writes a folder under a temporary name and renames it once it is complete.
 
     Args:
         target: What to write.
         output: The new folder.
         source: The folder that is read; it is never overwritten.
-        shard_bytes: Largest file of weights of an export; ours are one file.
-        overwrite: Replaces a checkpoint that is there.
-        done: Is called after each tensor.
+        shard_bytes: Size limit of an export's weight files; SciMind's own format uses a single file.
+        overwrite: Whether to replace an existing checkpoint.
+        done: Called after each tensor.
 
     Returns:
-        The files.
+        The files written.
 
     Raises:
-        SciMindError: The folder is in use, has too little room or cannot be written.
+        SciMindError: The folder is in use, has too little space or cannot be written.
     """
     output = output.expanduser()
     check_output(output, source, target.nbytes, overwrite=overwrite)
@@ -98,26 +98,26 @@ def write_target(
             _write_rest(target, temporary, output, sums)
     except OSError as error:
         raise SciMindError(
-            f"--output ({output}) cannot be written ({error.strerror or error}); nothing is left"
+            f"--output ({output}) cannot be written ({error.strerror or error}); nothing was kept"
         ) from error
     return sorted(output.iterdir())
 
 
 def check_output(output: Path, source: Path, nbytes: int, *, overwrite: bool) -> None:
-    """Checks that a folder may be written and has room.
+    """Checks that a folder may be written and has enough space.
 
     Raises:
-        SciMindError: It is the input, is a file, holds something already, or the disk has too little room.
+        SciMindError: It is the input, is a file, is not empty, or the disk has too little space.
     """
     if output.resolve() == source.resolve():
-        raise SciMindError(f"--output ({output}) is the input's folder; give another")
+        raise SciMindError(f"--output ({output}) is the input folder; give another folder")
     if output.exists() and not output.is_dir():
         raise SciMindError(f"--output ({output}) is a file; give a folder")
     if output.exists() and any(output.iterdir()):
         if not overwrite:
             raise SciMindError(f"--output ({output}) is not empty; give another folder, or --overwrite")
         if not any((output / name).is_file() for name in _NAMES_OF_A_CHECKPOINT):
-            raise SciMindError(f"--output ({output}) holds something else than a checkpoint; give another folder")
+            raise SciMindError(f"--output ({output}) contains something other than a checkpoint; give another folder")
     place = next(folder for folder in (output, *output.resolve().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if free < nbytes:
@@ -129,7 +129,7 @@ def check_output(output: Path, source: Path, nbytes: int, *, overwrite: bool) ->
 def _write_weights(
     target: TargetCheckpoint, folder: Path, shard_bytes: int, done: Callable[[NewTensor], None]
 ) -> dict[str, str]:
-    """Writes the weights, in one file or in shards with an index; returns the checksums by name."""
+    """Writes the weights to one file, or to shards with an index; returns their checksums by name."""
     metadata = {"format": "pt" if target.to == "hf" else "ms"}
     if target.to != "hf" or target.nbytes <= shard_bytes:
         return write_file(folder / WEIGHTS, target.tensors, metadata, done)
@@ -168,15 +168,15 @@ def _write_rest(target: TargetCheckpoint, folder: Path, output: Path, sums: Mapp
 
 
 def _write_tokenizer_config(folder: Path, codec: TokenCodec, tokens: int) -> None:
-    """Writes what transformers' LlamaTokenizer needs to give the same ids: the added tokens, in their order."""
+    """Writes what transformers' LlamaTokenizer needs to produce the same ids: the added tokens, in order."""
     forms = [token_form(*token) for token in added_tokens(codec.extension)][: max(0, tokens - codec.base_size)]
 
-    def entry(text: str, *, beside: bool) -> dict[str, Any]:
-        flags = {"lstrip": beside, "rstrip": beside, "normalized": False, "single_word": False}
-        return {"content": text, **flags, "special": not beside}
+    def entry(text: str, *, is_added: bool) -> dict[str, Any]:
+        flags = {"lstrip": is_added, "rstrip": is_added, "normalized": False, "single_word": False}
+        return {"content": text, **flags, "special": not is_added}
 
-    specials = {str(index): entry(codec.token(index), beside=False) for index in range(3)}
-    added = {str(index): entry(form, beside=True) for index, form in enumerate(forms, codec.base_size)}
+    specials = {str(index): entry(codec.token(index), is_added=False) for index in range(3)}
+    added = {str(index): entry(form, is_added=True) for index, form in enumerate(forms, codec.base_size)}
     config = {
         "tokenizer_class": "LlamaTokenizer",
         "legacy": True,
@@ -193,11 +193,11 @@ def _write_tokenizer_config(folder: Path, codec: TokenCodec, tokens: int) -> Non
 
 
 def predict_yaml(target: TargetCheckpoint, output: Path) -> str:
-    """Returns a configuration with which `scimind predict` uses the checkpoint as it is.
+    """Returns a configuration with which `scimind predict` can use the checkpoint as it is.
 
     Args:
-        target: What is written.
-        output: Where it is going to be.
+        target: The checkpoint.
+        output: Its final folder.
     """
     on_ascend = Path("/dev/davinci_manager").exists()
     folder = output.resolve()
@@ -238,7 +238,7 @@ def predict_yaml(target: TargetCheckpoint, output: Path) -> str:
             }
         }
     head = (
-        "# Answers prompts with the converted checkpoint beside this file.\n#\n"
+        "# Answers prompts with the converted checkpoint next to this file.\n#\n"
         f"#   scimind predict --config {folder / PREDICT} --input PROMPTS --output predictions.jsonl\n#\n"
         "# For finetuning, copy model.model_config, processor and load_checkpoint into your own file.\n"
     )

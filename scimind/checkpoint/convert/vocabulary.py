@@ -1,4 +1,4 @@
-"""The rows of the embedding and the output matrix: those for new tokens, and those that an export leaves out."""
+"""The rows of the embedding and the output matrix: rows added for new tokens, and rows that an export leaves out."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from scimind.tokenizer.alphabet import added_tokens
 from scimind.tokenizer.storage import SETTINGS_NAME
 
 NEW_ROWS = ("pieces", "mean")
-ORIGINAL_PIECES = 32000  # of Llama-2's vocabulary, which every original model has
+ORIGINAL_PIECES = 32000  # in Llama-2's vocabulary, which every original model has
 
 
 @dataclass(frozen=True)
 class VocabularyPlan:
-    """How a vocabulary grows; the rows that are there stay as they are, so that their logits do not change by a bit.
+    """How a vocabulary grows; existing rows are kept unchanged, so that their logits stay bit-identical.
 
     Args:
-        old_rows: Rows that the weights have.
-        tokens: Tokens that there are afterwards.
-        rows: Rows that there are afterwards: tokens, then padding, whose rows are zero because nothing may look like
-            them.
-        pieces: For each new token the ids of text whose rows make its row by their mean; empty for the mean of all.
+        old_rows: Rows of the weights.
+        tokens: Tokens afterwards.
+        rows: Rows afterwards: tokens, then padding, whose rows are zero so that no hidden state resembles them.
+        pieces: For each new token, the ids of the text pieces whose mean row initialises it; empty for the mean of all
+            rows.
     """
 
     old_rows: int
@@ -38,24 +38,24 @@ class VocabularyPlan:
     pieces: tuple[tuple[int, ...], ...]
 
     def describe(self) -> str:
-        """Returns what is added, in words."""
-        means = "the mean of all rows" if not any(self.pieces) else "the mean of the pieces that spell it"
-        added = f"{len(self.pieces)} new tokens ({means})" if self.pieces else "no new token"
+        """Returns a description of what is added."""
+        means = "the mean of all rows" if not any(self.pieces) else "the mean of the pieces that spell each"
+        added = f"{len(self.pieces)} new tokens ({means})" if self.pieces else "no new tokens"
         return f"{self.old_rows} rows -> {self.rows}: {added}, {self.rows - max(self.tokens, self.old_rows)} padding"
 
 
 def grow_vocabulary(
     source: SourceCheckpoint, codec: TokenCodec | None, options: ConvertOptions
 ) -> tuple[VocabularyPlan, list[str]]:
-    """Returns how the vocabulary of a checkpoint gets all tokens of its tokenizer, and notes on it.
+    """Returns how to extend a checkpoint's vocabulary to all tokens of its tokenizer, and notes.
 
     Args:
         source: The checkpoint.
         codec: Its tokenizer; None leaves the tokens as they are.
-        options: How the checkpoint is converted.
+        options: The conversion's options.
 
     Raises:
-        CheckpointError: The tokenizer is not that of the weights.
+        CheckpointError: The tokenizer does not match the weights.
     """
     rows = source.sizes.vocab_size
     if codec is None:
@@ -69,15 +69,15 @@ def grow_vocabulary(
     ours = bool(source.description) or (source.folder / SETTINGS_NAME).is_file() or source.kind == "scimind-v0"
     if rows > codec.base_size and not ours:
         raise CheckpointError(
-            f"{source.folder}: has {rows} rows of the vocabulary, the tokenizer has {codec.base_size} pieces; what "
-            "the rows behind stand for is not known: remove them (transformers' resize_token_embeddings), or give "
-            "the tokenizer that has them"
+            f"{source.folder}: has {rows} vocabulary rows, but the tokenizer has {codec.base_size} pieces; the "
+            "tokens of the remaining rows are not known: remove the rows (transformers' resize_token_embeddings), or "
+            "give the tokenizer that has them"
         )
     before = source.description.get("tokenizer_fingerprint")
     if before and before != codec.fingerprint():
         raise CheckpointError(
-            f"{source.folder}: tokenizer_fingerprint is {before}, the tokenizer's is {codec.fingerprint()}; "
-            "give the tokenizer of the weights, with its own --extension or --no-extension"
+            f"{source.folder}: tokenizer_fingerprint is {before}, but the given tokenizer's is {codec.fingerprint()}; "
+            "give the tokenizer of the weights, with the same --extension or --no-extension"
         )
     plan = plan_vocabulary(
         codec, rows, multiple=options.vocab_multiple, new_rows=options.new_rows, where=str(source.folder)
@@ -86,30 +86,30 @@ def grow_vocabulary(
 
 
 def cut_vocabulary(source: SourceCheckpoint, options: ConvertOptions) -> tuple[VocabularyPlan, list[str]]:
-    """Returns which rows an export has, and notes on it.
+    """Returns which rows an export keeps, and notes.
 
     Raises:
-        CheckpointError: Only the original rows are asked for, and which those are is not known.
+        CheckpointError: Only the original rows are requested, but it is not known which these are.
     """
     rows = source.sizes.vocab_size
     if not options.original_vocabulary:
         return VocabularyPlan(rows, rows, rows, ()), []
     original_rows = source.description.get("original_rows")
     if not original_rows:
-        raise CheckpointError(f"{source.folder}: {DESCRIPTION} does not say original_rows; export all rows")
+        raise CheckpointError(f"{source.folder}: {DESCRIPTION} has no original_rows; export all rows")
     plan = VocabularyPlan(rows, original_rows, original_rows, ())
     return plan, [f"vocabulary: the first {original_rows} of {rows} rows"]
 
 
 def plan_vocabulary(codec: TokenCodec, old_rows: int, *, multiple: int, new_rows: str, where: str) -> VocabularyPlan:
-    """Returns how weights with `old_rows` rows get all tokens of a tokenizer.
+    """Returns how to extend weights with `old_rows` rows to all tokens of a tokenizer.
 
     Args:
         codec: The tokenizer.
-        old_rows: Rows that the weights have: the SentencePiece vocabulary's, or some or all added tokens too.
-        multiple: What the new number of rows is a multiple of.
+        old_rows: Rows of the weights: the SentencePiece vocabulary, possibly with some or all of the added tokens.
+        multiple: The new number of rows is rounded up to a multiple of this.
         new_rows: "pieces" or "mean".
-        where: The weights, for errors.
+        where: The weights, for error messages.
 
     Raises:
         CheckpointError: The weights have fewer rows than the SentencePiece vocabulary.
@@ -117,7 +117,7 @@ def plan_vocabulary(codec: TokenCodec, old_rows: int, *, multiple: int, new_rows
     """
     if old_rows < codec.base_size:
         raise CheckpointError(
-            f"{where}: has {old_rows} rows of the vocabulary, the tokenizer has {codec.base_size} pieces; "
+            f"{where}: has {old_rows} vocabulary rows, but the tokenizer has {codec.base_size} pieces; "
             "give the tokenizer of the weights with --tokenizer"
         )
     codec.padded_vocab_size(multiple)  # checks it
@@ -128,14 +128,14 @@ def plan_vocabulary(codec: TokenCodec, old_rows: int, *, multiple: int, new_rows
 
 
 def spelling(codec: TokenCodec, character: str) -> tuple[int, ...]:
-    """Returns the ids of the pieces that are a character: alone, at a word's beginning, or its bytes."""
+    """Returns the ids of the pieces that spell a character: alone, at the start of a word, or as its bytes."""
     single = [codec.token_id(piece) for piece in (character, f"▁{character}")]
     found = [index for index in single if index != codec.unk_id and index < codec.base_size]
     return tuple(found or codec.encode(codec.escape(character), bos=False))
 
 
 def extended_rows(stored: StoredTensor, plan: VocabularyPlan) -> Iterator[bytes | memoryview]:
-    """Yields the bytes of a matrix [v, d] with its new rows: the old ones as they are, the new ones, the padding.
+    """Yields the bytes of a matrix [v, d] with its new rows: the old rows unchanged, the new ones, the padding.
 
     Args:
         stored: The embedding or the output matrix, [old_rows, d].
@@ -159,7 +159,7 @@ def _new_rows(stored: StoredTensor, pieces: Sequence[Sequence[int]]) -> np.ndarr
 
 
 def _mean_row(stored: StoredTensor) -> np.ndarray:
-    """Returns the mean of all rows, float64 [d], a block of rows at a time."""
+    """Returns the mean of all rows, float64 [d], computed one block of rows at a time."""
     total = np.zeros(stored.shape[1], np.float64)
     step = max(1, CHUNK // (4 * stored.shape[1]))
     for first in range(0, stored.shape[0], step):

@@ -1,7 +1,7 @@
-"""The names of Llama's weights in Hugging Face's and in MindFormers' words, and the shapes that they must have.
+"""The names of Llama's weights in Hugging Face and in MindFormers, and the shapes that they must have.
 
-Both keep queries and keys in the order in which rotary embeddings turn the first half of a head against the second, so
-that no weight is permuted on the way.
+Both store queries and keys in the order in which rotary embeddings rotate the first half of a head against the second,
+so that conversion permutes no weights.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COMPUTED = re.compile(r"model\.layers\.\d+\.self_attn\.rotary_emb\.inv_freq")
 
 
 def hugging_face_names(num_layers: int) -> dict[str, str]:
-    """Returns our name of each of Hugging Face's, in the order of the model's layers."""
+    """Returns our name for each Hugging Face name, in the order of the model's layers."""
     layers = {
         f"model.layers.{layer}.{theirs}": f"model.layers.{layer}.{ours}"
         for layer in range(num_layers)
@@ -43,7 +43,7 @@ def hugging_face_names(num_layers: int) -> dict[str, str]:
 
 
 def expected_shapes(sizes: ModelSizes) -> dict[str, tuple[int, ...]]:
-    """Returns the shape that each of our names must have, in the order of the model's layers."""
+    """Returns the required shape of each weight by our names, in the order of the model's layers."""
     d, h, v = sizes.hidden_size, sizes.intermediate_size, sizes.vocab_size
     keys = sizes.n_kv_heads * (d // sizes.num_heads)
     parts: dict[str, tuple[int, ...]] = {"wq": (d, d), "wk": (keys, d), "wv": (keys, d), "wo": (d, d)}

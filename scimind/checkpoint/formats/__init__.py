@@ -1,1 +1,1 @@
-"""Files of tensors: safetensors, MindSpore's `.ckpt`, and how sharded ones are laid out."""
+"""File formats of tensors: safetensors, MindSpore's `.ckpt`, and the layout of sharded checkpoints."""

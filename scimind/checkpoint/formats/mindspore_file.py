@@ -1,11 +1,11 @@
-"""MindSpore's `.ckpt`: a protocol buffer, of which this reads where the tensors are and not the tensors.
+"""MindSpore's `.ckpt`: a protocol buffer, from which this reads the tensors' positions but not the tensors.
 
     message Checkpoint { repeated Value value = 1; }
     message Value { string tag = 1; oneof { TensorProto tensor = 2; MapTensorProto maptensor = 3; } }
     message TensorProto { repeated int64 dims = 1; string tensor_type = 2; bytes tensor_content = 3; }
 
-A large tensor is several values of one tag that follow each other. `mindspore.load_checkpoint` needs the file, its
-parsed copy and the tensors in memory at once.
+A large tensor is stored as several consecutive values with the same tag. `mindspore.load_checkpoint` holds the file,
+its parsed copy and the tensors in memory at once.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _CHECK_BYTES = len(_CHECK_MARK) + 10
 
 
 def read_index(file: Path) -> dict[str, StoredTensor]:
-    """Returns the tensors of a file by name, none of them read; texts that MindSpore keeps beside them are left out.
+    """Returns the tensors of a file by name without reading them; strings that MindSpore stores are left out.
 
     Raises:
-        CheckpointError: It is no MindSpore checkpoint, it is cut, encrypted, or does not have the sum that it states.
+        CheckpointError: The file is not a MindSpore checkpoint, is truncated or encrypted, or its checksum differs.
     """
     found: dict[str, StoredTensor] = {}
     try:
@@ -49,17 +49,17 @@ def read_index(file: Path) -> dict[str, StoredTensor]:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, UnicodeDecodeError) as error:
         raise CheckpointError(
-            f"{file}: cannot be read as a checkpoint ({error}); it is cut, encrypted or no file of MindSpore"
+            f"{file}: cannot be read as a checkpoint ({error}); it is truncated, encrypted or not a MindSpore file"
         ) from error
     if not found:
-        raise CheckpointError(f"{file}: cannot be read as a checkpoint (it holds no tensor)")
+        raise CheckpointError(f"{file}: cannot be read as a checkpoint (it holds no tensors)")
     for tensor in found.values():
         tensor.check()
     return found
 
 
 def _end_of_values(stream: BinaryIO, file: Path) -> int:
-    """Returns where the values end, after comparing them with the sum behind them where MindSpore wrote one."""
+    """Returns where the values end, after checking them against the checksum that may follow them."""
     size = stream.seek(0, 2)
     stream.seek(max(0, size - _CHECK_BYTES))
     tail = stream.read()
@@ -70,12 +70,12 @@ def _end_of_values(stream: BinaryIO, file: Path) -> int:
     for position in range(0, end, CHUNK):
         total = zlib.crc32(stream.read(min(CHUNK, end - position)), total)
     if total != int.from_bytes(tail[-10:], "big"):
-        raise CheckpointError(f"{file}: is damaged (its checksum differs); fetch the file again")
+        raise CheckpointError(f"{file}: is damaged (its checksum differs); download the file again")
     return end
 
 
 def _value(stream: BinaryIO, file: Path, start: int, stop: int) -> StoredTensor | None:
-    """Returns one value's tensor, None for a text."""
+    """Returns one value's tensor, or None for a string."""
     name, kind, dims, span = "", "", [], (0, 0)
     for field, first, last in list(fields(stream, start, stop)):
         if field == 1:
@@ -93,13 +93,13 @@ def _value(stream: BinaryIO, file: Path, start: int, stop: int) -> StoredTensor 
                 elif inner == 3:
                     span = (begin, end - begin)
         else:
-            raise ValueError(f"{name or 'a value'} is no tensor")
+            raise ValueError(f"{name or 'a value'} is not a tensor")
     if not name or not kind:
-        raise ValueError(f"a value at byte {start} without name or type")
+        raise ValueError(f"a value at byte {start} has no name or no type")
     if kind == "str":
         return None
     if kind not in _TYPES:
-        raise ValueError(f"{name} has type {kind}, which is not known")
+        raise ValueError(f"{name} has type {kind}, which is not supported")
     shape = () if dims == [0] else tuple(dims)
     return StoredTensor(name, _TYPES[kind], shape, file, (span,))
 

@@ -1,4 +1,4 @@
-"""A file of weights, whichever of the two kinds it is."""
+"""Reading the header of a file of weights in either format."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from scimind.checkpoint.formats.tensors import StoredTensor
 
 
 def read_tensors(file: Path) -> dict[str, StoredTensor]:
-    """Returns where each tensor of a `.safetensors` or a MindSpore `.ckpt` file lies; reads no tensor.
+    """Returns the position of each tensor in a `.safetensors` or a MindSpore `.ckpt` file, without reading it.
 
     Raises:
-        CheckpointError: The file cannot be read as what its name says.
+        CheckpointError: The file cannot be read in the format that its suffix names.
     """
     return read_header(file) if file.suffix == ".safetensors" else read_index(file)

@@ -1,7 +1,7 @@
 """safetensors: eight bytes with the header's length, a JSON header, then the tensors' bytes.
 
-The library of that name reads lazily as well. It gives NumPy no bfloat16, though, nor the place of a tensor's bytes,
-by which tensors are copied in pieces; and it writes a file from tensors that are all in memory, not one after another.
+The safetensors library also reads lazily. But it offers NumPy neither bfloat16 nor the position of a tensor's bytes,
+which is needed to copy tensors in pieces, and it writes only tensors that are all in memory, not one after another.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _LONGEST_HEADER = 100_000_000
 
 
 def read_header(file: Path) -> dict[str, StoredTensor]:
-    """Returns the tensors of a file by name, none of them read.
+    """Returns the tensors of a file by name without reading them.
 
     Raises:
-        CheckpointError: It is no safetensors file, or it is cut.
+        CheckpointError: The file is not a safetensors file, or is truncated.
     """
     try:
         size = file.stat().st_size
@@ -31,14 +31,14 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
             start = stream.read(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
             if length > min(_LONGEST_HEADER, size - 8):
-                raise ValueError("it is cut, or no safetensors file")
+                raise ValueError("it is truncated or not a safetensors file")
             header = json.loads(stream.read(length))
         header.pop("__metadata__", None)
         tensors = {name: _stored(file, name, entry, 8 + length, size) for name, entry in header.items()}
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{file}: cannot be read as a checkpoint ({error}); fetch the file again") from error
+        raise CheckpointError(f"{file}: cannot be read as a checkpoint ({error}); download the file again") from error
     for tensor in tensors.values():
         tensor.check()
     return tensors
@@ -47,7 +47,7 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
 def _stored(file: Path, name: str, entry: Mapping, base: int, size: int) -> StoredTensor:
     first, last = entry["data_offsets"]
     if entry["dtype"] not in WIDTHS:
-        raise ValueError(f"{name} has type {entry['dtype']}, which is not known")
+        raise ValueError(f"{name} has type {entry['dtype']}, which is not supported")
     if not 0 <= first <= last or base + last > size:
         raise ValueError(f"it ends within {name}")
     return StoredTensor(name, entry["dtype"], tuple(entry["shape"]), file, ((base + first, last - first),))
@@ -56,13 +56,13 @@ def _stored(file: Path, name: str, entry: Mapping, base: int, size: int) -> Stor
 def write_file(
     file: Path, tensors: Sequence[NewTensor], metadata: Mapping[str, str], done: Callable[[NewTensor], None]
 ) -> dict[str, str]:
-    """Writes tensors one after the other, under a temporary name that is changed at the end.
+    """Writes tensors one after the other, to a temporary file that is renamed at the end.
 
     Args:
         file: The file.
         tensors: What to write; only a piece of one is in memory at a time.
-        metadata: Goes into the header, such as {"format": "pt"}.
-        done: Is called after each tensor.
+        metadata: Metadata for the header, such as {"format": "pt"}.
+        done: Called after each tensor.
 
     Returns:
         The checksum of each tensor, see `checksum`.
@@ -96,7 +96,7 @@ def write_file(
 
 
 def checksum(tensor: StoredTensor) -> str:
-    """Returns eight hexadecimal digits, the CRC-32 of a tensor's bytes: against accidents, not against malice."""
+    """Returns the CRC-32 of a tensor's bytes, eight hexadecimal digits: detects accidents, not tampering."""
     total = 0
     for piece in tensor.chunks():
         total = zlib.crc32(piece, total)

@@ -1,7 +1,7 @@
 """Tensors in files of weights, described by the files' headers and read piece by piece.
 
-Nothing here interprets numbers: a tensor is read and written as the bytes that it is, so that float32, float16 and
-bfloat16 pass unchanged, and numpy, which has no bfloat16, sees whole words of the same width.
+Reading and writing do not interpret numbers: a tensor is handled as raw bytes, so that float32, float16 and bfloat16
+pass unchanged, and numpy, which has no bfloat16, sees unsigned integers of the same width.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from scimind.errors import CheckpointError
 
-CHUNK = 1 << 25  # bytes that are in memory at a time where a tensor is only copied
+CHUNK = 1 << 25  # bytes held in memory at a time when a tensor is only copied
 
-# The names of safetensors, with the bytes of a number.
+# The type names of safetensors, with the bytes of one number.
 WIDTHS = {
     **{"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "BOOL": 1},
     **{f"{sign}{bits}": bits // 8 for sign in "IU" for bits in (8, 16, 32, 64)},
@@ -35,7 +35,7 @@ _WORDS = {1: np.uint8, 2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """Where a tensor's bytes are.
+    """The position of a tensor's bytes in a file.
 
     Args:
         name: Its name in the file.
@@ -53,11 +53,11 @@ class StoredTensor:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the shape and the type ask for."""
+        """Bytes that the shape and the type require."""
         return math.prod(self.shape) * WIDTHS[self.dtype]
 
     def check(self) -> None:
-        """Checks that the parts have the bytes that the shape asks for.
+        """Checks that the parts have as many bytes as the shape requires.
 
         Raises:
             CheckpointError: They have more or fewer.
@@ -66,7 +66,7 @@ class StoredTensor:
         if there != self.nbytes:
             raise CheckpointError(
                 f"{self.file}: {self.name} has {there} bytes, {self.dtype} {list(self.shape)} needs {self.nbytes}; "
-                "the file is damaged, fetch it again"
+                "the file is damaged, download it again"
             )
 
     def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -88,13 +88,13 @@ class StoredTensor:
                     for begin in range(first, last, CHUNK):
                         piece = stream.read(min(CHUNK, last - begin))
                         if len(piece) != min(CHUNK, last - begin):
-                            raise CheckpointError(f"{self.file}: ends within {self.name}; fetch the file again")
+                            raise CheckpointError(f"{self.file}: ends within {self.name}; download the file again")
                         yield piece
         except OSError as error:
             raise CheckpointError(f"{self.file}: cannot be read ({error.strerror})") from error
 
     def words(self, first: int = 0, last: int | None = None) -> NDArray[np.unsignedinteger]:
-        """Returns rows `first` … `last` as unsigned integers of the numbers' width, [rows, …]; all of it by default."""
+        """Returns rows `first` … `last` as unsigned integers of the numbers' width, [rows, …]; all rows by default."""
         if not self.shape:
             return np.frombuffer(b"".join(self.chunks()), _WORDS[WIDTHS[self.dtype]]).reshape(())
         last = self.shape[0] if last is None else last
@@ -107,23 +107,23 @@ class StoredTensor:
         return found.view(_WORDS[WIDTHS[self.dtype]]).reshape(last - first, *self.shape[1:])
 
     def values(self) -> NDArray[Any]:
-        """Returns the tensor in numpy's type of the same name; there is none for bfloat16, see `numbers`."""
+        """Returns the tensor in numpy's type of the same name; numpy has no bfloat16, see `numbers`."""
         return self.words().view(_NUMPY[self.dtype])
 
     def numbers(self, first: int = 0, last: int | None = None) -> NDArray[np.float32]:
-        """Returns rows as float32, exactly for the three types of `FLOATS`."""
+        """Returns rows as float32, which is exact for the three types of `FLOATS`."""
         return to_float32(self.words(first, last), self.dtype)
 
 
 @dataclass(frozen=True)
 class NewTensor:
-    """A tensor that is going to be written.
+    """A tensor to write.
 
     Args:
         name: Its name in the new file.
         dtype: A key of `WIDTHS`.
         shape: Its shape.
-        pieces: Gives its bytes, part by part; iterated once.
+        pieces: Yields its bytes part by part; iterated once.
     """
 
     name: str
@@ -133,29 +133,29 @@ class NewTensor:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the shape and the type ask for."""
+        """Bytes that the shape and the type require."""
         return math.prod(self.shape) * WIDTHS[self.dtype]
 
 
 def to_float32(words: NDArray[np.unsignedinteger], dtype: str) -> NDArray[np.float32]:
-    """Returns the numbers that words stand for as float32; float64 is rounded.
+    """Returns the numbers encoded by words as float32; float64 is rounded.
 
     Args:
-        words: As `StoredTensor.words` gives them, any shape.
+        words: What `StoredTensor.words` returns, any shape.
         dtype: "F32", "F16", "BF16" or "F64".
 
     Raises:
-        CheckpointError: Another type.
+        CheckpointError: The type is another one.
     """
     if dtype == "BF16":
         return (words.astype(np.uint32) << 16).view(np.float32)
     if dtype not in ("F16", "F32", "F64"):
-        raise CheckpointError(f"a weight has type {dtype}; weights are {', '.join(FLOATS)}")
+        raise CheckpointError(f"a weight has type {dtype}; weights must be {', '.join(FLOATS)}")
     return words.view({"F16": np.float16, "F32": np.float32, "F64": np.float64}[dtype]).astype(np.float32)
 
 
 def from_float32(numbers: NDArray[np.float32], dtype: str) -> NDArray[np.unsignedinteger]:
-    """Returns the words of numbers, rounded to the nearest, to even at a tie.
+    """Returns the words that encode numbers, rounded to nearest, ties to even.
 
     Args:
         numbers: Finite numbers, any shape.
@@ -169,5 +169,5 @@ def from_float32(numbers: NDArray[np.float32], dtype: str) -> NDArray[np.unsigne
 
 
 def bytes_of(words: NDArray[np.unsignedinteger]) -> memoryview:
-    """Returns the bytes of an array, without a copy where it is contiguous."""
+    """Returns the bytes of an array, without a copy if it is contiguous."""
     return np.ascontiguousarray(words).reshape(-1).view(np.uint8).data

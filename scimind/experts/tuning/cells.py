@@ -1,4 +1,4 @@
-"""The cells that tune gates: the model with activation routing, what each gate should have chosen, and the losses."""
+"""The cells that tune gates: the model with activation routing, the gates' targets, and the losses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scimind.model.routing.lookup import RowLookup, member_rows
 
 
 class ActivationPass(nn.Cell):
-    """Runs a model whose router is `learned` with router `activation` instead, and keeps what the gates must know.
+    """Runs a model whose router is `learned` with router `activation` instead, and returns what the gates learn from.
 
     Args:
         network: A SciMindForCausalLM with router `learned`.
@@ -60,7 +60,7 @@ class ActivationPass(nn.Cell):
 
 
 class ActivationModel(nn.Cell):
-    """The model with activation routing as one that returns logits.
+    """The model with activation routing, returning logits.
 
     Args:
         run: The model's activation pass.
@@ -76,7 +76,7 @@ class ActivationModel(nn.Cell):
 
 
 class Membership(nn.Cell):
-    """Tells the modality of each token that is not padding.
+    """Marks the modality of each token that is not padding.
 
     Args:
         network: The model.
@@ -90,24 +90,24 @@ class Membership(nn.Cell):
         self.reshape = P.Reshape()
 
     def construct(self, ids: Tensor) -> Tensor:
-        """Returns 1 where a token is of a modality [t, modalities] float32 for ids [b, s]."""
+        """Returns, for ids [b, s], float32 [t, modalities]: 1 where a token is of a modality, else 0."""
         return self.member(self.reshape(ids, (-1,)))  # [b, s] -> [t]
 
 
 class GateLoss(nn.Cell):
-    """How far the gates are from what activation picks.
+    """The loss of the gates: how far they are from what activation picks.
 
         cost(t) = mean over experts i of BCE(σ(score(t, i)), z(t, i))      z = 1 where activation's top-k holds i
         loss = mean over layers, over the modalities present, and over each one's tokens, of cost
                + load balance weight · mean over layers of the load balance
 
-    A cross entropy for each expert by itself, as its minimum is the probability that activation picks the expert, and
-    the k experts of the highest probability have the highest expected recall. Modalities count alike, however many
-    tokens they have, or the rarest would be learned last.
+    The cross entropy is taken per expert, since it is minimised by the probability that activation picks the expert,
+    and the k experts of the highest probability have the highest expected recall. All modalities have the same weight,
+    however many tokens they have, or the rarest would be learned last.
 
     Args:
         run: The model's activation pass.
-        membership: Tells modalities.
+        membership: Marks the modalities.
         load_balance: Weight of the load balance; 0 leaves it out.
     """
 
@@ -119,7 +119,7 @@ class GateLoss(nn.Cell):
         self.cast = P.Cast()
 
     def construct(self, ids: Tensor) -> Tensor:
-        """Returns the loss, float32 [], of ids [b, s]."""
+        """Returns the loss of ids [b, s], float32 []."""
         _, inputs, targets, plan = self.run(ids)
         member = self.membership(ids)
         total = Tensor(0.0, mstype.float32)
@@ -133,7 +133,7 @@ class GateLoss(nn.Cell):
         return total / self.run.num_layers
 
     def cost(self, score: Tensor, target: Tensor, member: Tensor) -> Tensor:
-        """Returns one layer's cost without the balance, float32 []."""
+        """Returns one layer's cost without the load balance, float32 []."""
         z = self.cast(target, mstype.float32)
         # log(1 + exp(score)) − score·z, in a form that does not overflow.
         entropy = P.ReLU()(score) - score * z + P.Log()(1.0 + P.Exp()(-P.Abs()(score)))  # [t, e]
@@ -158,7 +158,7 @@ class GateAgreement(nn.Cell):
         self.by_modality = P.MatMul(transpose_a=True)
 
     def construct(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns experts that both pick and that activation picks, [layers, modalities] each, and the loss []."""
+        """Returns counts of the experts that both and that activation picks, [layers, modalities] each; the loss []."""
         run = self.loss.run
         _, inputs, targets, plan = run(ids)
         member = self.loss.membership(ids)

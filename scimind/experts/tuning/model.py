@@ -1,4 +1,4 @@
-"""The model while its gates are tuned: loaded with new gates where it has none, stepped and measured."""
+"""The model whose gates are tuned: loaded, given new gates if it has none, trained and measured."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def load_for_tuning(
 
     Args:
         config: A checked configuration; `load_checkpoint` names the weights.
-        description: What `describe_model` says of the model.
+        description: What `describe_model` returns for the model.
         batch_size: Rows of a batch.
-        console: Is told what was built.
+        console: Reports what was built.
 
     Raises:
         CheckpointError: The weights are not this model's.
@@ -40,19 +40,19 @@ def load_for_tuning(
     network.set_train(False)
     start_gates(network, lacking)
     if lacking:
-        console.print(f"gates: {len(lacking)} new ones, started from each expert's mean row of w3")
+        console.print(f"gates: {len(lacking)} new ones, initialised with each expert's mean row of w3")
     return network, find_checkpoint(weights)
 
 
 def start_gates(network: nn.Cell, names: Sequence[str]) -> None:
     """Sets gates to the mean of each expert's rows of w3.
 
-    The direction in which an expert's neurons respond on the whole: of w1, w3, zeros and random values the one that
-    agrees best with activation before any tuning. After it all are equal.
+    This is the direction to which an expert's neurons respond overall: of w1, w3, zeros and random values, it agrees
+    best with activation before tuning. After tuning, all are equal.
 
     Args:
         network: The model; changed in place.
-        names: Parameters of the gates that are set.
+        names: Parameters of the gates to set.
     """
     for layer in network.model.layers:
         gate, w3 = layer.feed_forward.gate.weight, layer.feed_forward.w3.weight
@@ -63,11 +63,11 @@ def start_gates(network: nn.Cell, names: Sequence[str]) -> None:
 
 
 class GateTuner:
-    """Steps gates and measures them; the rest of the model stays as it is.
+    """Trains and measures the gates; the rest of the model is frozen.
 
     Args:
         network: A SciMindForCausalLM with router `learned`.
-        learning_rates: Adam's, one a step.
+        learning_rates: Adam's learning rates, one per step.
         load_balance: Weight of the load balance.
         batch_size: Rows of a batch.
     """
@@ -91,7 +91,7 @@ class GateTuner:
         return float(self._step(ms.Tensor(records[:, :-1])).asnumpy())
 
     def agreement(self, input_ids: np.ndarray, labels: np.ndarray) -> Agreement:
-        """Returns how the gates compare with activation on records [n, s + 1]."""
+        """Returns how well the gates agree with activation on records [n, s + 1]."""
         both: Any = 0.0
         picked: Any = 0.0
         loss, rows = 0.0, 0
@@ -102,7 +102,7 @@ class GateTuner:
         return Agreement.of_counts(both, picked, loss / rows, self._score(self._learned, input_ids, labels))
 
     def activation_loss(self, input_ids: np.ndarray, labels: np.ndarray) -> float:
-        """Returns the cross entropy of an answer's token with router `activation`, NaN for no answers."""
+        """Returns the cross entropy of an answer's token with router `activation`; NaN if there are no answers."""
         return self._score(self._activation, input_ids, labels)
 
     def _score(self, cell: AnswerScoreCell, input_ids: np.ndarray, labels: np.ndarray) -> float:
@@ -115,7 +115,7 @@ class GateTuner:
         return loss / tokens if tokens else float("nan")
 
     def _batches(self, input_ids: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-        """Yields batches of one shape, the last one filled up with padding, and how many rows are records."""
+        """Yields batches of one shape, the last one filled up with padding, and the number of rows that are records."""
         for first in range(0, len(input_ids), self.batch_size):
             ids = input_ids[first : first + self.batch_size]
             of_batch = labels[first : first + self.batch_size]

@@ -1,4 +1,4 @@
-"""What a tuning of gates changed, as JSON and as a table."""
+"""The effect of tuning gates, as JSON and as a table."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from scimind.modality import MODALITY_NAMES
 
 @dataclass(frozen=True)
 class Agreement:
-    """How the gates compare with router `activation` on held-out records.
+    """How well the gates agree with router `activation` on held-out records.
 
     Args:
-        recall: |learned ∩ activation| / |activation| of the top-k for each layer and modality, 0 to 1; NaN where a
-            modality has no token.
-        gate_loss: Loss of the gates, see `GateLoss`, without the load balance.
+        recall: |learned ∩ activation| / |activation| of the top-k for each layer and modality, 0 to 1; NaN for a
+            modality without tokens.
+        gate_loss: Loss of the gates without the load balance, see `GateLoss`.
         answer_loss: Cross entropy of an answer's token with router `learned`, in nats.
     """
 
@@ -31,11 +31,11 @@ class Agreement:
 
     @classmethod
     def of_counts(cls, both: np.ndarray, picked: np.ndarray, gate_loss: float, answer_loss: float) -> Agreement:
-        """Returns the agreement that counts mean.
+        """Returns the agreement computed from counts.
 
         Args:
-            both: Experts that gates and activation pick [layers, modalities].
-            picked: Experts that activation picks [layers, modalities].
+            both: Number of experts that both gates and activation pick [layers, modalities].
+            picked: Number of experts that activation picks [layers, modalities].
             gate_loss: See the class.
             answer_loss: See the class.
         """
@@ -46,11 +46,11 @@ class Agreement:
         return cls(recall, gate_loss, answer_loss)
 
     def mean_recall(self, modality: str) -> float:
-        """Returns the mean over layers, NaN for a modality without tokens."""
+        """Returns the mean recall over layers; NaN for a modality without tokens."""
         return sum(layer[modality] for layer in self.recall) / len(self.recall)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain values that JSON can hold."""
+        """Returns the content as JSON values."""
         return {
             "recall": [_finite(layer) for layer in self.recall],
             "mean_recall": _finite({name: self.mean_recall(name) for name in MODALITY_NAMES}),
@@ -60,18 +60,18 @@ class Agreement:
 
 @dataclass(frozen=True)
 class TuneResult:
-    """How a tuning went.
+    """The result of a tuning.
 
     Args:
         output_dir: The run's folder.
         checkpoint: The model with its gates, ready for `router: learned`.
-        before: The gates as they were initialised.
-        after: The gates as they are.
+        before: Agreement of the gates before tuning.
+        after: Agreement of the gates after tuning.
         activation_loss: Cross entropy of an answer's token with router `activation`, in nats.
-        held_out: Held-out records that all of this was measured on.
+        held_out: Number of held-out records that all of this was measured on.
         model_config: The settings of `model.model_config` to use the checkpoint with.
         losses: Loss of each step.
-        seconds: How long the tuning took.
+        seconds: Duration of the tuning.
     """
 
     output_dir: Path
@@ -85,7 +85,7 @@ class TuneResult:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns plain values that JSON can hold."""
+        """Returns the content as JSON values."""
         return {
             "checkpoint": str(self.checkpoint),
             "held_out_records": self.held_out,
@@ -98,7 +98,7 @@ class TuneResult:
         }
 
     def table(self) -> str:
-        """Returns the report for a person."""
+        """Returns the report as text for display."""
         seen = [name for name in MODALITY_NAMES if not math.isnan(self.after.mean_recall(name))]
         lines = [
             f"Agreement with router activation (recall of its top-k) on {self.held_out} held-out records, "
@@ -116,7 +116,7 @@ class TuneResult:
             f"Loss of an answer's token: router activation {self.activation_loss:.4f}, "
             f"learned {self.before.answer_loss:.4f} -> {self.after.answer_loss:.4f}"
         )
-        lines.append("To use it, in model.model_config:")
+        lines.append("To use it, set in model.model_config:")
         text = yaml.safe_dump(dict(self.model_config), sort_keys=False, default_flow_style=None, width=120)
         return "\n".join(lines + [f"  {line}" for line in text.splitlines()])
 

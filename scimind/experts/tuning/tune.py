@@ -1,4 +1,4 @@
-"""Gates tuned on domain data, with the model frozen, towards the experts that router `activation` picks."""
+"""Tuning gates on domain data towards the experts that router `activation` picks, with the model frozen."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from scimind.runtime.console import Console, duration, quiet_console
 from scimind.runtime.run_folder import RunFolder
 from scimind.train.feed.dataset_checks import check_preparation, check_records, find_records
 
-# A gate's step changes a score by about learning rate · hidden size, which is what must not depend on the model.
+# A step changes a score by about learning rate · hidden size, which must not depend on the model.
 _STEP_OF_A_SCORE = 4.0
 
 
 @dataclass(frozen=True)
 class TuneSettings:
-    """How gates are tuned.
+    """Settings for tuning gates.
 
     Args:
         steps: Steps of the optimizer, at least 1.
-        batch_size: Records of a step, at least 1.
-        learning_rate: Adam's, above 0, falling to 0 along a cosine; None for 4 / hidden_size.
+        batch_size: Records per step, at least 1.
+        learning_rate: Adam's learning rate, above 0, decaying to 0 along a cosine; None for 4 / hidden_size.
         load_balance: Weight of the load balance of each modality, at least 0.
 
     Raises:
-        ConfigError: With every fault that was found.
+        ConfigError: Settings are invalid; the error lists all faults.
     """
 
     steps: int = 300
@@ -67,33 +67,33 @@ def tune(
     *,
     eval_data: Sequence[str | Path] = (),
 ) -> TuneResult:
-    """Tunes a gate for each layer of a model and writes the model with them.
+    """Tunes a gate for each layer of a model and writes the model with its gates.
 
-    The model runs with router `activation`; each gate sees its layer's input there. Gates of the checkpoint are tuned
-    further; where it has none, a gate starts as the mean of each expert's rows of w3. Nothing but gates changes.
+    The model runs with router `activation`, and each gate sees its layer's input in that run. Gates of the checkpoint
+    are tuned further; if it has none, a gate starts as the mean of each expert's rows of w3. Only gates change.
 
     Args:
-        config: A run's configuration; `load_checkpoint` names the weights. Its router makes no difference, its
-            `experts_per_token`, `shared_experts` and `score` do.
-        data: MindRecord files or folders of domain data; answers and prompts count alike.
+        config: A run's configuration; `load_checkpoint` names the weights. Its router is ignored, unlike its
+            `experts_per_token`, `shared_experts` and `score`.
+        data: MindRecord files or folders of domain data; answers and prompts are treated alike.
         output: The output folder.
         settings: How to tune.
-        eval_data: Held-out MindRecord files or folders; empty sets a tenth of `data` aside.
+        eval_data: Held-out MindRecord files or folders; if empty, a tenth of `data` is set aside.
 
     Returns:
-        How it went. The folder holds `checkpoint/step_…`, `loss.csv`, `loss.png`, `tuning.json`, `tuning.txt`,
+        The result. The output folder holds `checkpoint/step_…`, `loss.csv`, `loss.png`, `tuning.json`, `tuning.txt`,
         `resolved_config.yaml`, `versions.json` and the log.
 
     Raises:
-        SciMindError: A mistake in what was given.
+        SciMindError: The configuration, the data or the settings are invalid.
     """
     settings = settings or TuneSettings()
     if not config.get("load_checkpoint"):
-        raise ConfigError("no weights to tune gates for; give --load_checkpoint PATH")
+        raise ConfigError("there are no weights to tune gates for; give --load_checkpoint PATH")
     files = [file for path in data for file in find_records(path, "--data")]
     eval_files = [file for path in eval_data for file in find_records(path, "--eval-data")]
     if not files:
-        raise ConfigError("no data to tune on; give --data FILE, made by `scimind prepare`")
+        raise ConfigError("there is no data to tune on; give --data FILE, made by `scimind prepare`")
     folder = RunFolder.create(output, "tune")
     with quiet_console(folder.log_file) as console:
         return _tune(config, files, eval_files, settings, folder, console)
@@ -107,7 +107,7 @@ def _tune(
     folder: RunFolder,
     console: Console,
 ) -> TuneResult:
-    """Builds the model, tunes and writes; see `tune`."""
+    """Builds the model, tunes its gates and writes the results; see `tune`."""
     from scimind.checkpoint.description import complete_from_tokenizer, describe_model
     from scimind.checkpoint.weights import save_checkpoint
     from scimind.experts.tuning.model import GateTuner, load_for_tuning
@@ -169,13 +169,13 @@ def _tune(
 def _run_steps(
     tuner: Any, records: np.ndarray, rates: Sequence[float], seed: int, folder: RunFolder, console: Console
 ) -> list[float]:
-    """Tunes; returns the loss of each step and writes the loss curve."""
+    """Tunes the gates and writes the loss curve; returns the loss of each step."""
     from scimind.runtime.loss_curve import LossTable, draw_loss_curve
     from scimind.runtime.measurements import StepRecord
 
     earlier = folder.set_earlier_run_aside()
     if earlier is not None:
-        console.print(f"an earlier run's files are now in {earlier}")
+        console.print(f"moved an earlier run's files to {earlier}")
     rows: list[StepRecord] = []
     start = time.monotonic()
     table = LossTable(folder.loss_table)
@@ -197,5 +197,5 @@ def _run_steps(
 
 
 def _kind(weights: Path) -> str:
-    """Returns the format of a file of weights, which the result keeps."""
+    """Returns the format of a file of weights, which is also used for the result."""
     return "safetensors" if weights.suffix == ".safetensors" else "ckpt"

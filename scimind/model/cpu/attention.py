@@ -13,15 +13,15 @@ from scimind.model.cpu.rotary import half_turn
 class Attention(nn.Cell):
     """softmax(Q · Kᵀ / √p + mask) · V with rotary positions, heads first.
 
-    With heads as the first axis the mask, the same for all heads, is added as a bias along the others. The term that
-    the gradient of the softmax subtracts from each row is Σ dO ⊙ O; it enters the product dO · Vᵀ as one more column.
-    Queries are taken in blocks, each with the keys up to its end: what lies behind is hidden from all of them.
+    With heads as the first axis, the mask, which is the same for all heads, is added as a bias along the other axes.
+    The term that the gradient of the softmax subtracts from each row is Σ dO ⊙ O; it enters the product dO · Vᵀ as one
+    more column. Queries are processed in blocks, each with the keys up to its end, since later keys are masked.
 
     Args:
         num_heads: n.
         num_kv_heads: n_kv; n is a multiple of it (grouped-query attention).
         head_dim: p.
-        block: About how many queries a block has.
+        block: Approximate number of queries per block.
 
     Source: Attention Is All You Need (Vaswani et al., 2017), equation 1; the row term: FlashAttention (Dao et al.,
     2022), equation 4 of appendix B.
@@ -44,8 +44,8 @@ class Attention(nn.Cell):
         self.add_mask = P.BiasAdd()
         self.softmax = P.Softmax()
         self.sum = P.ReduceSum(keep_dims=True)
-        self.beside = P.Concat(-1)
-        self.behind = P.Concat(1)
+        self.concat_columns = P.Concat(-1)
+        self.concat_rows = P.Concat(1)
         self.tile = P.Tile()
         self.ones = P.Ones()
         self.zeros_like = P.ZerosLike()
@@ -61,17 +61,17 @@ class Attention(nn.Cell):
         sines_k: Tensor,
         mask: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Returns the output [t, n·p] and what the gradient needs.
+        """Returns the output [t, n·p] and the values that the gradient needs.
 
         Args:
             q: Queries [t, n·p].
             k: Keys [t, n_kv·p].
             v: Values [t, n_kv·p].
-            cosines_q: Of `RotaryTables`, as the three that follow.
+            cosines_q: From `RotaryTables`, like the next three, [t, n·p].
             sines_q: [t, n·p].
             cosines_k: [t, n_kv·p].
             sines_k: [t, n_kv·p].
-            mask: Added to the scores [b, 1, s, s]; hides at least what lies behind each query.
+            mask: Added to the scores [b, 1, s, s]; masks at least all positions after each query.
         """
         b, _, s, _ = mask.shape
         q = self._split(self._rotate(q, cosines_q, sines_q), b, self.num_heads)
@@ -108,17 +108,17 @@ class Attention(nn.Cell):
         rows = self.sum(self.reshape(change * output, (-1, self.head_dim)), -1)  # [t·n, 1]
         rows = self.reshape(self.transpose(self.reshape(rows, (-1, self.num_heads)), (1, 0)), (-1, s, 1))
         change = self._split(change, mask.shape[0], self.num_heads)  # [n·b, s, p]
-        beside_change = self.beside((change, -rows))
-        beside_v = self.beside((v, self.ones((v.shape[0], s, 1), mstype.float32)))
+        wide_change = self.concat_columns((change, -rows))
+        wide_v = self.concat_columns((v, self.ones((v.shape[0], s, 1), mstype.float32)))
         of_q: tuple[Tensor, ...] = ()
         of_k, of_v = (), ()
-        # The last block sees all keys: the others' parts are added to its own.
+        # The last block covers all keys: the gradients of the other blocks are added to its own.
         for number in range(len(out) - 4):
             probability = out[len(out) - 1 - number]  # [n·b, m, end]
             end = probability.shape[2]
             start = end - probability.shape[1]
             part_v = self.transposed(probability, self._rows(change, start, end))
-            of_weights = self.scores(self._rows(beside_change, start, end), self._rows(beside_v, 0, end))
+            of_weights = self.scores(self._rows(wide_change, start, end), self._rows(wide_v, 0, end))
             of_scores = probability * of_weights
             part_k = self.transposed(of_scores, self._rows(q, start, end))
             of_q = (self.values(of_scores, self._rows(k, 0, end)), *of_q)
@@ -139,34 +139,34 @@ class Attention(nn.Cell):
         )
 
     def _rows(self, x: Tensor, start: int, end: int) -> Tensor:
-        """Returns x[:, start:end] of x [n·b, s, p]; an index would be compiled from much more Python."""
+        """Returns x[:, start:end] of x [n·b, s, p]; indexing would compile much more Python."""
         size = x.shape
         if end - start == size[1]:
             return x
         return self.slice(x, (0, start, 0), (size[0], end - start, size[2]))
 
     def _whole(self, parts: tuple[Tensor, ...]) -> Tensor:
-        """Returns blocks [n·b, m, p] one behind the other."""
-        return parts[0] if len(parts) == 1 else self.behind(parts)
+        """Returns the concatenation of blocks [n·b, m, p]."""
+        return parts[0] if len(parts) == 1 else self.concat_rows(parts)
 
     def _add_front(self, whole: Tensor, part: Tensor) -> Tensor:
         """Returns `whole` [n·b, s, p] with `part` [n·b, m, p] added to its first m rows."""
         end = part.shape[1]
-        return self.behind((self._rows(whole, 0, end) + part, self._rows(whole, end, whole.shape[1])))
+        return self.concat_rows((self._rows(whole, 0, end) + part, self._rows(whole, end, whole.shape[1])))
 
     def _split(self, x: Tensor, b: int, heads: int) -> Tensor:
         """Returns x [t, heads·p] as [heads·b, s, p]."""
         return self.reshape(self.heads.first(x, heads), (heads * b, -1, self.head_dim))
 
     def _repeat(self, x: Tensor) -> Tensor:
-        """Returns x [n_kv·b, s, p] as [n·b, s, p]: neighbouring query heads share keys and values."""
+        """Returns x [n_kv·b, s, p] repeated to [n·b, s, p]: neighbouring query heads share keys and values."""
         if self.repeats == 1:
             return x
         shared = self.tile(self.reshape(x, (self.num_kv_heads, 1, -1)), (1, self.repeats, 1))
         return self.reshape(shared, (-1, *x.shape[1:]))
 
     def _add_repeats(self, change: Tensor) -> Tensor:
-        """Returns the gradient of what `_repeat` took."""
+        """Returns the gradient of `_repeat`'s input."""
         if self.repeats == 1:
             return change
         shared = self.reshape(change, (self.num_kv_heads, self.repeats, -1))
@@ -176,18 +176,18 @@ class Attention(nn.Cell):
         return self.reshape(total, (-1, *change.shape[1:]))
 
     def _rotate(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-        """Returns x [t, heads·p] turned by its position."""
+        """Returns x [t, heads·p] rotated according to its position."""
         turned = self.reshape(self.product(self.reshape(x, (-1, self.head_dim)), self.turn), cosines.shape)
         return x * cosines + turned * sines
 
     def _rotate_back(self, change: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-        """Returns the gradient of what `_rotate` turned."""
+        """Returns the gradient of `_rotate`'s input."""
         turned = self.product(self.reshape(change * sines, (-1, self.head_dim)), self.turn_back)
         return change * cosines + self.reshape(turned, cosines.shape)
 
 
 @ops.constexpr
 def blocks(s: int, size: int) -> tuple[tuple[int, int], ...]:
-    """Returns the half-open ranges of `s` rows that are computed together, each of about `size`."""
+    """Returns the half-open ranges into which `s` rows are divided, each of about `size` rows."""
     count = max(1, (s + size // 2) // size)
     return tuple((s * i // count, s * (i + 1) // count) for i in range(count))

@@ -1,4 +1,4 @@
-"""The first half of a decoder layer."""
+"""The attention half of a decoder layer."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class AttentionBlock(nn.Cell):
             wk: [n_kv·p, d], as `wv`.
             wv: See above.
             wo: See above.
-            rotary: What `RotaryTables` gives.
+            rotary: What `RotaryTables` returns.
             mask: Added to the scores [b, 1, s, s].
         """
         h = self.norm(x, gain)[0]

@@ -1,4 +1,4 @@
-"""Llama's feed-forward in plain operators, with gradients that keep little."""
+"""Llama's feed-forward in plain operators, with memory-saving gradients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scimind.model.cpu.linear import Product
 
 
 class Neurons(nn.Cell):
-    """u = silu(x · W1ᵀ) ⊙ (x · W3ᵀ), with a gradient that keeps a and b alone.
+    """u = silu(x · W1ᵀ) ⊙ (x · W3ᵀ), with a gradient that keeps only a and b.
 
         g = a ⊙ σ(a),  u = g ⊙ b                                       a = x · W1ᵀ,  b = x · W3ᵀ
         da = du ⊙ b ⊙ (σ(a) + a ⊙ σ′(a)),  db = du ⊙ g
@@ -31,10 +31,10 @@ class Neurons(nn.Cell):
         self.depend = P.Depend()
 
     def construct(self, x: Tensor, w1: Tensor, w3: Tensor) -> tuple[Tensor, ...]:
-        """Returns u [t, h] of x [t, d], w1 [h, d] and w3 [h, d]; and what the gradient needs."""
+        """Returns u [t, h] of x [t, d], w1 [h, d] and w3 [h, d]; and the values that the gradient needs."""
         a = self.product(x, w1)
         gate = a * self.sigmoid(a)
-        b = self.product(self.depend(x, gate), w3)  # not before the sigmoid is gone, which is as large
+        b = self.product(self.depend(x, gate), w3)  # after the sigmoid, which is as large, has been freed
         return gate * b, a, b
 
     def bprop(
@@ -46,21 +46,21 @@ class Neurons(nn.Cell):
         return self.gradients(x, w1, w3, dout[0] * b * slope, dout[0] * gate)
 
     def again(self, a: Tensor, change: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns g and ∂g/∂a [t, h], computed again: kept, each would take as much memory as u.
+        """Returns g and ∂g/∂a [t, h], recomputed: keeping either would take as much memory as u.
 
-        What depends on the gradient `change` is not merged with the first time by the compiler, which would keep it.
+        Depending on the gradient `change` stops the compiler from reusing, and thus keeping, the first computation.
         """
         sigmoid = self.sigmoid(self.depend(a, change))
         return a * sigmoid, self.sigmoid_slope(sigmoid, a) + sigmoid
 
     def gradients(self, x: Tensor, w1: Tensor, w3: Tensor, of_a: Tensor, of_b: Tensor) -> tuple[Tensor, ...]:
-        """Returns the gradients of x and of both weights for those of a and b."""
+        """Returns the gradients of x and of both weights, given those of a and b."""
         of_x = self.to_input(of_a, w1) + self.to_input(of_b, w3)
         return of_x, self.product.weight_gradient(x, of_a), self.product.weight_gradient(x, of_b)
 
 
 class WholeFeedForward(nn.Cell):
-    """y = u · W2ᵀ with u of `Neurons`, which is not kept for the gradient.
+    """y = u · W2ᵀ with u from `Neurons`, which is not kept for the gradient.
 
     Args:
         inputs: d.
@@ -72,7 +72,7 @@ class WholeFeedForward(nn.Cell):
         self.neurons, self.output = Neurons(inputs, neurons), Product(wide=False)
 
     def construct(self, x: Tensor, w1: Tensor, w3: Tensor, w2: Tensor) -> tuple[Tensor, ...]:
-        """Returns y [t, d] of x [t, d], w1 [h, d], w3 [h, d] and w2 [d, h]; and what the gradient needs."""
+        """Returns y [t, d] of x [t, d], w1 [h, d], w3 [h, d] and w2 [d, h]; and the values that the gradient needs."""
         u, a, b = self.neurons(x, w1, w3)
         return self.output(u, w2), a, b
 
@@ -94,9 +94,9 @@ class WholeFeedForward(nn.Cell):
 
 
 def is_slow_left(columns: int, others: int) -> bool:
-    """Returns whether a matrix of `columns` is the wrong left factor of xᵀ · y, where y has `others` columns.
+    """Whether a matrix x with `columns` columns is a slow left factor of xᵀ · y, where y has `others` columns.
 
-    The rows of a transposed left factor are read down their columns. Where they lie a multiple of 4 KiB apart they fall
-    on the same lines of the cache, and the wider factor suffers more.
+    A transposed left factor is read column by column. If its rows are a multiple of 4 KiB apart, they map to the same
+    cache lines, and the wider factor suffers more.
     """
     return columns % 1024 == 0 and columns > others

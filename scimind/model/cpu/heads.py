@@ -1,4 +1,4 @@
-"""Heads from the columns of a token to an axis of their own, and back."""
+"""Moving heads from the columns of a token to a separate axis, and back."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mindspore.ops import operations as P
 
 
 class Heads(nn.Cell):
-    """Moves heads between columns [t, heads·p] and an axis in front, as rows [heads·t, p].
+    """Moves heads between columns [t, heads·p] and a leading axis, as rows [heads·t, p].
 
-    A gather of rows, since `Transpose` on a CPU keeps an index of 8 bytes for each number, for as long as its graph
-    lives, and takes longer.
+    This gathers rows, since on a CPU `Transpose` is slower and keeps an 8-byte index per number for as long as its
+    graph lives.
 
     Args:
         head_dim: p.
@@ -25,12 +25,12 @@ class Heads(nn.Cell):
         self.reshape = P.Reshape()
 
     def first(self, x: Tensor, heads: int, parts: int = 1) -> Tensor:
-        """Returns x [t, heads·p] as [parts·heads·(t / parts), p], heads first within each of the tokens' parts."""
+        """Returns x [t, heads·p] as [parts·heads·(t / parts), p], heads first within each part of the tokens."""
         rows = self.reshape(x, (-1, self.head_dim))  # [t·heads, p]
         return self.gather(rows, swapped_rows(parts, x.shape[0] // parts, heads), 0)
 
     def last(self, x: Tensor, heads: int, parts: int = 1) -> Tensor:
-        """Returns what `first` gave, of any shape, as [t, heads·p]."""
+        """Returns what `first` returned, in any shape, as [t, heads·p]."""
         rows = self.reshape(x, (-1, self.head_dim))
         x = self.gather(rows, swapped_rows(parts, heads, rows.shape[0] // heads // parts), 0)  # [t·heads, p]
         return self.reshape(x, (-1, heads * self.head_dim))
@@ -38,5 +38,5 @@ class Heads(nn.Cell):
 
 @ops.constexpr
 def swapped_rows(parts: int, m: int, n: int) -> Tensor:
-    """Returns where the rows of [parts, n, m] stand in [parts, m, n], int32 [parts·n·m]."""
+    """Returns the positions of the rows of [parts, n, m] in [parts, m, n], int32 [parts·n·m]."""
     return Tensor(np.arange(parts * m * n).reshape(parts, m, n).transpose(0, 2, 1).reshape(-1), mstype.int32)

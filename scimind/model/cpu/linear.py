@@ -1,4 +1,4 @@
-"""Products with a weight."""
+"""Products with a weight matrix."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from mindspore.ops import operations as P
 
 
 class Product(nn.Cell):
-    """y = x · Wᵀ, with the gradient of the weight in the order of factors that the CPU multiplies fastest.
+    """y = x · Wᵀ, with the factors of the weight's gradient in the order that is fastest on a CPU.
 
-    A product whose left factor is both transposed and wide takes twice as long as the other order, so that the gradient
-    of a weight with more rows than columns is computed transposed.
+    A product whose left factor is both transposed and wide takes twice as long as the other order, so the gradient of a
+    weight with more rows than columns is computed transposed.
 
     Args:
         wide: Whether the weight has more rows than columns.
@@ -25,7 +25,7 @@ class Product(nn.Cell):
         self.transpose = P.Transpose()
 
     def construct(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Returns y [t, o] of x [t, i] and the weight [o, i]."""
+        """Returns y [t, o] for x [t, i] and the weight [o, i]."""
         return self.product(x, weight)
 
     def bprop(self, x: Tensor, weight: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,18 +9,18 @@ from mindspore.ops import operations as P
 
 from scimind.model.cpu.attention import blocks
 
-_MOST_BLOCKS = 8  # each is compiled
+_MOST_BLOCKS = 8  # each one is compiled
 
 
 class AnswerLoss(nn.Cell):
     """Weighted mean of −log softmax(x · Wᵀ)[label].
 
-    Rows are taken in blocks, and a block's part of the gradient is computed along with its loss, which needs nothing
-    from behind but one factor. So the logits of one block are there at a time, and nothing of them is kept. Nothing is
-    one-hot. Row weights are folded into the smaller factors of the gradients' products.
+    Rows are processed in blocks, and a block's part of the gradient is computed together with its loss: all that it
+    needs from later operators is one factor. So only one block's logits exist at a time, and none are kept. There are
+    no one-hot labels. Row weights are folded into the smaller factors of the gradients' products.
 
     Args:
-        block: About how many logits are computed together, where that takes no more than 8 blocks; 16 MiB of float32.
+        block: Approximate number of logits per block, 16 MiB of float32; larger if that would take more than 8 blocks.
 
     Source: gradient with the loss, in blocks: Liger Kernel (Hsu et al., 2024), FusedLinearCrossEntropy.
     """
@@ -33,13 +33,13 @@ class AnswerLoss(nn.Cell):
         self.to_weight = P.MatMul(transpose_a=True)
         self.transpose = P.Transpose()
         self.softmax = P.Softmax()
-        self.largest = P.ArgMaxWithValue(axis=1)  # several times as fast as ReduceMax
+        self.largest = P.ArgMaxWithValue(axis=1)  # several times faster than ReduceMax
         self.pick = P.GatherNd()
         self.subtract_at = P.TensorScatterSub()
         self.log = P.Log()
         self.sum = P.ReduceSum()
         self.stack = P.Stack(axis=1)
-        self.behind = P.Concat(0)
+        self.concat = P.Concat(0)
         self.maximum = P.Maximum()
         self.cast = P.Cast()
         self.zero = Tensor(0, mstype.int32)
@@ -50,12 +50,12 @@ class AnswerLoss(nn.Cell):
         self.zeros_like = P.ZerosLike()
 
     def construct(self, x: Tensor, weight: Tensor, labels: Tensor, row_weight: Tensor) -> tuple[Tensor, ...]:
-        """Returns the loss, float32 [1], and its gradients of x [t, d] and of the weight [v, d].
+        """Returns the loss, float32 [1], and its gradients with respect to x [t, d] and the weight [v, d].
 
         Args:
             x: Hidden states [t, d].
             weight: Output embedding [v, d].
-            labels: The right tokens [t] int32; any number where the row's weight is 0.
+            labels: The correct tokens [t] int32; any number where the row's weight is 0.
             row_weight: Weight of each row's loss [t].
         """
         share = row_weight / (self.sum(row_weight) + 1e-8)
@@ -64,7 +64,7 @@ class AnswerLoss(nn.Cell):
         of_x: tuple[Tensor, ...] = ()
         t, d = x.shape
         for start, end in blocks(t, rows_of_block(t, weight.shape[0], self.block)):
-            # One block after the other: each waits for the gradient of the one before it, if there is to be one.
+            # One block after another: each waits for the gradient of the previous one, if there is one.
             before = of_weight if self.training else loss
             part = self.slice(self.depend(x, before) if start else x, (start, 0), (end - start, d))
             part_share = self.slice(share, (start,), (end - start,))
@@ -72,7 +72,7 @@ class AnswerLoss(nn.Cell):
             places = self.stack((rows, self.slice(labels, (start,), (end - start,))))
             logits = self.product(part, weight)
             probability = self.softmax(logits)
-            # log Σ exp(logits) from the row's largest, whose probability is at least 1 / v: it cannot underflow.
+            # log Σ exp(logits) from the row's largest logit, whose probability of at least 1 / v cannot underflow.
             at_largest, largest = self.largest(logits)
             at_largest = self.stack((rows, self.cast(at_largest, mstype.int32)))
             losses = largest - self.log(self.pick(probability, at_largest)) - self.pick(logits, places)
@@ -81,7 +81,7 @@ class AnswerLoss(nn.Cell):
             change = self.subtract_at(probability, places, self.ones_like(losses))
             of_x += (self.to_input(change, weight) * scale,)
             of_weight = of_weight + self.to_weight(part * scale, change)
-        return self.reshape(loss, (1,)), self.behind(of_x), self.transpose(of_weight, (1, 0))
+        return self.reshape(loss, (1,)), self.concat(of_x), self.transpose(of_weight, (1, 0))
 
     def bprop(
         self,
@@ -104,5 +104,5 @@ def numbers(count: int) -> Tensor:
 
 @ops.constexpr
 def rows_of_block(rows: int, vocab_size: int, block: int) -> int:
-    """Returns about how many of the rows a block has."""
+    """Returns the approximate number of rows per block."""
     return max(block // vocab_size, -(-rows // _MOST_BLOCKS))

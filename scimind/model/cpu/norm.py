@@ -11,8 +11,8 @@ from mindspore.ops import operations as P
 class RootMeanSquareNorm(nn.Cell):
     """y = x / sqrt(mean(x²) + ε) ⊙ g.
 
-    A factor that is one number a row is spread over the row by a product with one row of numbers, which costs less than
-    a broadcast; sums run over the last axis of two, which is much faster than of three.
+    A factor with one number per row is spread over the row by a product with a one-row matrix, which is cheaper than a
+    broadcast; sums run over the last of two axes, which is much faster than the last of three.
 
     Args:
         size: d.
@@ -32,7 +32,7 @@ class RootMeanSquareNorm(nn.Cell):
         self.reshape = P.Reshape()
 
     def construct(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns y [t, d] of x [t, d] and the weight g [d]; and what the gradient needs."""
+        """Returns y [t, d] for x [t, d] and the weight g [d], and the values that the gradient needs."""
         scale = self.rsqrt(self.sum(x * x, -1) * self.inverse + self.eps)  # [t, 1]
         return x * self.spread(scale, self.reshape(weight, (1, self.size))), scale
 

@@ -1,4 +1,4 @@
-"""Rotary position embedding, as tables to multiply with."""
+"""Rotary position embedding as multiplication tables."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mindspore.ops import operations as P
 
 
 class RotaryTables(nn.Cell):
-    """Cosines and sines for every token and head of a batch, with the attention's scale in the queries' ones.
+    """Cosines and sines for every token and head of a batch; those of queries include the attention's scale.
 
     Args:
-        cosines: Of each position and place in a head [longest, p].
-        sines: Likewise.
+        cosines: The cosine for each position and index within a head [positions, p].
+        sines: The sine, likewise.
         num_heads: n.
         num_kv_heads: n_kv.
 

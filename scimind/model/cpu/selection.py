@@ -1,4 +1,4 @@
-"""The choice of experts, without a comparison of all pairs on three axes."""
+"""Choosing experts without comparing all pairs on three axes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from mindspore.ops import operations as P
 
 
 class RankedExperts(nn.Cell):
-    """Chooses as `scimind.model.routing.selection.TopExperts` does, in two small products.
+    """Chooses experts as `scimind.model.routing.selection.TopExperts` does, with two small products.
 
-    Of each pair of experts i < j, i beats j where score(i) − score(j) ≥ 0, and j beats i elsewhere: a tie goes to the
-    lower one. The differences are one product with a matrix of 1 and −1, exact in their sign; an expert's rank, the
-    number of those that beat it, is another.
+    Of each pair of experts i < j, i beats j if score(i) − score(j) ≥ 0, otherwise j beats i: a tie goes to the lower
+    one. The differences are one product with a matrix of 1 and −1, whose sign is exact; an expert's rank, the number of
+    experts that beat it, is another.
 
     Args:
         num_experts: e.
@@ -27,7 +27,7 @@ class RankedExperts(nn.Cell):
         differences[lower, pairs], differences[higher, pairs] = 1, -1
         self.differences = Tensor(differences)  # [e, pairs]
         self.wins = Tensor(-differences.T.copy())  # [pairs, e]: a win raises the other's rank, and lowers one's own
-        self.losses = Tensor(np.arange(num_experts)[None, ::-1].astype(np.float32))  # [1, e]: if all higher ones win
+        self.losses = Tensor(np.arange(num_experts)[None, ::-1].astype(np.float32))  # [1, e]: if all higher experts win
         self.product = P.MatMul()
         self.cast = P.Cast()
         self.stop_gradient = P.StopGradient()

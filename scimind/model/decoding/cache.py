@@ -1,4 +1,4 @@
-"""Keys and values of the tokens so far."""
+"""The cache of the previous tokens' keys and values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scimind.runtime.graph_cache import KeptGraph
 
 
 class KeyValueCache(KeptGraph, nn.Cell):
-    """Keys and values of the tokens so far, for a batch and a length that stay as they are.
+    """Keys and values of the tokens so far, for a fixed batch size and length.
 
     Args:
         num_layers: Layers.
@@ -30,9 +30,9 @@ class KeyValueCache(KeptGraph, nn.Cell):
         self.assign = P.Assign()
 
     def construct(self, *contents: Tensor) -> Tensor:
-        """Replaces everything by `contents`, each layer's keys and values in turn; returns how many, int32 [].
+        """Replaces the cache by `contents`, each layer's keys and values in turn; returns their number, int32 [].
 
-        A graph that assigns is seen by the graphs that read, which `Parameter.set_data` after their first calls is not.
+        Graphs that read the cache see an assignment by a graph, but not `Parameter.set_data` after their first call.
         """
         for i in range(len(self.keys)):
             self.assign(self.keys[i], contents[2 * i])
@@ -45,14 +45,14 @@ class KeyValueCache(KeptGraph, nn.Cell):
 
 
 class WriteTokens(nn.Cell):
-    """Writes one token's keys or values into each row of a cache, and touches nothing else.
+    """Writes one token's keys or values into each row of a cache, without touching the rest.
 
-    `ScatterNdUpdate` copies the whole cache onto itself, on a CPU. `UpdateCache` does not; MindSpore 2.9 deprecates it,
-    and its kernel writes nothing where the numbers are not float32, so that it serves those alone.
+    On a CPU, `ScatterNdUpdate` copies the whole cache onto itself. `UpdateCache` does not; but MindSpore 2.9 deprecates
+    it, and its kernel writes nothing for types other than float32, so it is used for float32 only.
 
     Args:
-        shape: Of the cache [b·n_kv, l, p].
-        dtype: Of the cache.
+        shape: Shape of the cache [b·n_kv, l, p].
+        dtype: Type of the cache.
     """
 
     def __init__(self, shape: tuple[int, int, int], dtype: mstype) -> None:
@@ -62,19 +62,19 @@ class WriteTokens(nn.Cell):
         self.rows = Tensor(np.arange(rows)[:, None], mstype.int32)
         self.starts = Tensor(np.arange(rows) * length, mstype.int32)
         self.places = rows * length
-        # Without the attribute the compiler does not know that it writes, and leaves it out.
+        # Without this attribute the compiler does not know that the operator writes, and removes it.
         self.write = P.UpdateCache().add_prim_attr("side_effect_mem", True) if self.in_place else P.ScatterNdUpdate()
         self.concat = P.Concat(-1)
         self.reshape = P.Reshape()
 
     def at(self, positions: Tensor) -> Tensor:
-        """Returns where `construct` writes, for a position in each row [b·n_kv] int32."""
+        """Returns where `construct` writes, given a position in each row [b·n_kv] int32."""
         if self.in_place:
             return self.starts + positions
         return self.concat((self.rows, self.reshape(positions, (-1, 1))))
 
     def construct(self, cache: Parameter, places: Tensor, x: Tensor) -> Tensor:
-        """Returns the cache after x [b, n_kv·p] was written at `places`."""
+        """Returns the cache after writing x [b, n_kv·p] at `places`."""
         x = self.reshape(x, (-1, self.size))
         if self.in_place:
             self.write(cache, places, x, self.places)

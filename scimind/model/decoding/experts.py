@@ -1,4 +1,4 @@
-"""The routed feed-forward of one token a row."""
+"""The routed feed-forward of one token per row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scimind.model.routing.groups import expert_groups, group_table
 
 
 class NeuronPlan(TypedDict):
-    """A step's plan with router `modality`.
+    """The plan of a step with router `modality`.
 
     active: 1 where a token uses a neuron, laid out as `RowsFeedForward.neurons`.
     """
@@ -29,7 +29,7 @@ class NeuronPlanner(nn.Cell):
     """Makes the plan of a step's tokens with router `modality`.
 
     Args:
-        routing: The settings.
+        routing: The routing settings.
         vocab_size: v.
         neurons: h.
         dtype: Type of `active`.
@@ -59,7 +59,7 @@ class StepFeedForward(nn.Cell):
     """The feed-forward of tokens that use all experts.
 
     Args:
-        feed_forward: The layer's; its parameters are shared.
+        feed_forward: The layer's feed-forward; its parameters are shared.
     """
 
     def __init__(self, feed_forward: Any) -> None:
@@ -70,7 +70,7 @@ class StepFeedForward(nn.Cell):
         self.cast = P.Cast()
 
     def construct(self, x: Tensor, plan: Any) -> Tensor:
-        """Returns y [b, d] of x [b, d] and the step's plan; reads its weights where they are."""
+        """Returns y [b, d] for x [b, d] and the step's plan; uses the weights without copying them."""
         x = self.cast(x, self.dtype)
         whole = self.feed_forward
         w1, w3, w2 = whole.w1.weight, whole.w3.weight, whole.w2.weight
@@ -78,12 +78,12 @@ class StepFeedForward(nn.Cell):
         return self.halves.output(self.active(x, u, plan), self.cast(w2, self.dtype), x.shape[0])
 
     def active(self, x: Tensor, u: Tensor, plan: Any) -> Tensor:
-        """Returns u, laid out as `RowsFeedForward.neurons`, with 0 for neurons that a token does not use."""
+        """Returns u, laid out as by `RowsFeedForward.neurons`, with 0 for neurons that a token does not use."""
         return u
 
 
 class ModalityStep(StepFeedForward):
-    """The feed-forward of tokens whose plan tells their neurons."""
+    """The feed-forward of tokens whose plan specifies their neurons."""
 
     def active(self, x: Tensor, u: Tensor, plan: NeuronPlan) -> Tensor:
         """Returns u of the active neurons, see `StepFeedForward`."""
@@ -94,7 +94,7 @@ class ChosenStep(StepFeedForward):
     """The feed-forward of tokens whose experts the layer's router chooses.
 
     Args:
-        feed_forward: The layer's; its parameters are shared.
+        feed_forward: The layer's feed-forward; its parameters are shared.
     """
 
     def __init__(self, feed_forward: Any) -> None:
@@ -113,10 +113,10 @@ class ChosenStep(StepFeedForward):
 
 
 class GroupFeedForward(nn.Cell):
-    """The feed-forward of tokens that all use the same experts: other neurons are not computed.
+    """The feed-forward of tokens that all use the same experts; other neurons are not computed.
 
     Args:
-        weights: Those neurons', for a step.
+        weights: A step's weights of those neurons.
         layer: Number of the layer.
     """
 
@@ -133,10 +133,10 @@ class GroupFeedForward(nn.Cell):
 
 
 class StepExperts(nn.Cell):
-    """A step's weights, its planner, and the feed-forward of each layer.
+    """The weights, the planner and each layer's feed-forward of a step.
 
     Args:
-        parts: The model's.
+        parts: The model's components.
     """
 
     name = "all experts"
@@ -148,22 +148,22 @@ class StepExperts(nn.Cell):
         self.weights = StepWeights(parts, (), self.name)
         kind: type[StepFeedForward] = ChosenStep
         self.planner = parts.planner
-        if routing.router == "modality":  # a neuron's own factor is looked up at once
+        if routing.router == "modality":  # each neuron's factor is looked up directly
             self.planner = NeuronPlanner(routing, parts.vocab_size, parts.intermediate_size, parts.dtype)
             uses_all = all(len(experts) == routing.num_experts for experts, _ in expert_groups(routing))
             kind = StepFeedForward if uses_all else ModalityStep
         self.layers = nn.CellList([kind(layer.layer.feed_forward) for layer in parts.layers], auto_prefix=False)
 
     def plan(self, ids: Tensor) -> Any:
-        """Returns the plan of ids [b] int32 that the layers take."""
+        """Returns the layers' plan for ids [b] int32."""
         return self.planner(ids)
 
 
 class GroupExperts(nn.Cell):
-    """The same where every token uses one group's experts, see `expert_groups`.
+    """The same for steps in which every token uses one group's experts, see `expert_groups`.
 
     Args:
-        parts: The model's; its router is `modality`.
+        parts: The model's components; its router is `modality`.
         group: Number of the group.
     """
 
@@ -179,12 +179,12 @@ class GroupExperts(nn.Cell):
         self.layers = nn.CellList(layers, auto_prefix=False)
 
     def plan(self, ids: Tensor) -> Any:
-        """Returns nothing: all tokens use the same experts."""
+        """Returns an empty plan, since all tokens use the same experts."""
         return ()
 
 
 def small_groups(routing: RoutingSettings) -> tuple[int, ...]:
-    """Returns the groups that use at most half of the experts, and at least one: a step of their own pays for them."""
+    """Returns the groups that use at least one and at most half of the experts, for which a separate step pays off."""
     if routing.router != "modality":
         return ()
     sizes = [len(chosen) for chosen, _ in expert_groups(routing)]

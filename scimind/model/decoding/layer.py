@@ -1,4 +1,4 @@
-"""A decoder layer's two ends: what comes before the attention and what comes after it."""
+"""The two ends of a decoder layer: the operators before and after the attention."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scimind.model.decoding.products import RowsProduct
 
 
 class DecodingLayer(nn.Cell):
-    """A decoder layer of the model, for tokens in rows; whoever uses it attends in between.
+    """A decoder layer of the model, for tokens in rows; the caller computes the attention in between.
 
     Args:
         layer: The model's layer; its parameters are shared.
@@ -20,13 +20,13 @@ class DecodingLayer(nn.Cell):
         self.product = RowsProduct()
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns queries [t, n·p], keys and values [t, n_kv·p] of x [t, d], without positions."""
+        """Returns queries [t, n·p], keys and values [t, n_kv·p] for x [t, d], without positions."""
         h = self.layer.attention_norm(x)
         weights, product = self.layer.attention, self.product
         return product.linear(h, weights.wq), product.linear(h, weights.wk), product.linear(h, weights.wv)
 
     def project_by(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Returns what `project` does, one behind the other [t, (n + 2 · n_kv)·p], by `StepWeights.projections`."""
+        """Returns the output of `project` concatenated [t, (n + 2 · n_kv)·p], using `StepWeights.projections`."""
         return self.product.rows(self.layer.attention_norm(x), weight)
 
     def attended(self, x: Tensor, attention: Tensor) -> tuple[Tensor, Tensor]:

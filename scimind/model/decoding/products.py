@@ -1,4 +1,4 @@
-"""Products of a few rows with weights, in the order of factors that a CPU multiplies fastest."""
+"""Products of a few rows with weights, with the factors in the order that is fastest on a CPU."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from mindspore.ops import operations as P
 
 from scimind.model._mindformers import LlamaSiLU
 
-# W · xᵀ takes half the time of x · Wᵀ, or less, at 16 rows, and as much at 4 and at 128. Below, with AVX-512 it takes
-# twice as much.
+# W · xᵀ takes at most half the time of x · Wᵀ at 16 rows, and the same time at 4 and at 128. Below 4, with AVX-512 it
+# takes twice as long.
 _FEWEST, _MOST = 5, 64
 
 
 def are_columns(rows: int) -> bool:
-    """Returns whether so many rows are better the columns of the right factor."""
+    """Whether this number of rows is multiplied faster as columns of the right factor."""
     return _FEWEST <= rows <= _MOST
 
 
@@ -30,7 +30,7 @@ class RowsProduct(nn.Cell):
         self.cast = P.Cast()
 
     def construct(self, x: Tensor, weight: Tensor) -> Tensor:
-        """Returns the product of x [b, i] with the weight [o, i]: [o, b] where `are_columns`, else [b, o]."""
+        """Returns the product of x [b, i] with the weight [o, i]: [o, b] if `are_columns`, else [b, o]."""
         return self.product(weight, x) if are_columns(x.shape[0]) else self.product(x, weight)
 
     def columns(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class RowsProduct(nn.Cell):
         return y if are_columns(x.shape[0]) else self.transpose(y, (1, 0))
 
     def linear(self, x: Tensor, layer: Any) -> Tensor:
-        """Returns what a linear layer of MindFormers makes of x [b, i]: [b, o]."""
+        """Returns the output of a MindFormers linear layer for x [b, i]: [b, o]."""
         if layer.has_bias or not are_columns(x.shape[0]):
             return layer(x)
         return self.rows(x, self.cast(layer.weight, layer.dtype))
@@ -53,9 +53,9 @@ class RowsProduct(nn.Cell):
 
 
 class RowsFeedForward(nn.Cell):
-    """Llama's feed-forward in two halves: who uses it may set neurons to 0 in between.
+    """Llama's feed-forward in two halves, so that the caller may set neurons to 0 in between.
 
-    u = silu(x · W1ᵀ) ⊙ (x · W3ᵀ), y = u · W2ᵀ; where `are_columns`, both with their tokens in columns.
+    u = silu(x · W1ᵀ) ⊙ (x · W3ᵀ), y = u · W2ᵀ; if `are_columns`, both have tokens in columns.
     """
 
     def __init__(self) -> None:
@@ -67,11 +67,11 @@ class RowsFeedForward(nn.Cell):
         self.transpose = P.Transpose()
 
     def neurons(self, x: Tensor, w1: Tensor, w3: Tensor) -> Tensor:
-        """Returns u of x [b, d], w1 [h, d] and w3 [h, d]: [h, b] where `are_columns`, else [b, h]."""
+        """Returns u for x [b, d], w1 [h, d] and w3 [h, d]: [h, b] if `are_columns`, else [b, h]."""
         return self.silu(self.product(x, w1)) * self.product(x, w3)
 
     def output(self, u: Tensor, w2: Tensor, rows: int) -> Tensor:
-        """Returns y [b, d] of u for b = `rows` and w2 [d, h]."""
+        """Returns y [b, d] for u, w2 [d, h] and b = `rows`."""
         if are_columns(rows):
             return self.transpose(self.to_columns(w2, u), (1, 0))
         return self.to_rows(u, w2)

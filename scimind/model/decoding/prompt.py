@@ -1,4 +1,4 @@
-"""Whole prompts: the logits after each, and the keys and values of all their tokens."""
+"""The network for whole prompts: the logits after each prompt, and the keys and values of all its tokens."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scimind.runtime.graph_cache import KeptGraph
 
 
 class PromptNetwork(KeptGraph, nn.Cell):
-    """Reads prompts that are padded on the right.
+    """Processes prompts that are padded on the right.
 
     Args:
-        parts: The model's.
+        parts: The model's components.
     """
 
     is_steady = True
@@ -37,12 +37,12 @@ class PromptNetwork(KeptGraph, nn.Cell):
         self.tile = P.Tile()
 
     def construct(self, ids: Tensor, lengths: Tensor, mask: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Returns logits float32 [b, v] after each prompt, and keys and values of each layer [b·n_kv, s, p] in turn.
+        """Returns float32 logits [b, v] after each prompt, and each layer's keys and values [b·n_kv, s, p] in turn.
 
         Args:
             ids: [b, s] int32.
             lengths: Tokens of each prompt [b] int32.
-            mask: What is added to the scores of r heads [r·s·s] float32.
+            mask: Added to the scores of r heads [r·s·s] float32.
         """
         b, s = ids.shape
         parts = self.parts

@@ -1,4 +1,4 @@
-"""Rotary positions of tokens that stand anywhere in their sequences."""
+"""Rotary embedding for tokens at arbitrary positions."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from scimind.model.cpu.rotary import half_turn
 
 
 class Rotary(nn.Cell):
-    """Turns queries and keys by their positions, and divides both by ⁴√p: their products are then divided by √p.
+    """Rotates queries and keys by their positions, and divides both by ⁴√p, so that their products are divided by √p.
 
-    Half a turn of a head is a product with a constant matrix, which costs less than slices and their concatenation.
+    A head's half turn is a product with a constant matrix, which is cheaper than slicing and concatenating.
 
     Args:
-        cosines: Of each position [positions, p].
-        sines: The same shape.
+        cosines: Cosines of each position [positions, p].
+        sines: Sines of each position [positions, p].
         num_heads: n.
         num_kv_heads: n_kv.
         dtype: Type of the tables.
@@ -46,16 +46,16 @@ class Rotary(nn.Cell):
         return self.tile(cosines, queries), self.tile(sines, queries), self.tile(cosines, keys), self.tile(sines, keys)
 
     def rotate(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
-        """Returns x [t, heads·p], turned."""
+        """Returns x [t, heads·p], rotated."""
         turned = self.product(self.reshape(x, (-1, self.head_dim)), self.turn)
         return x * cosines + self.reshape(turned, x.shape) * sines
 
 
 class StepRotary(nn.Cell):
-    """The same for one token a row, with one product.
+    """The same for one token per row, in one product.
 
-    A row's heads are all at the same position, so that its turn is one matrix: R = diag(cos) + H · diag(sin), where
-    x · H is x by half a turn.
+    All heads of a row are at the same position, so its rotation is one matrix: R = diag(cos) + H · diag(sin), where
+    x · H is the half turn of x.
 
     Args:
         rotary: The tables.
@@ -79,5 +79,5 @@ class StepRotary(nn.Cell):
         return self.identity * cosines + self.turn * sines
 
     def rotate(self, x: Tensor, turn: Tensor) -> Tensor:
-        """Returns x [b, heads·p], turned."""
+        """Returns x [b, heads·p], rotated."""
         return self.reshape(self.product(self.reshape(x, (turn.shape[0], -1, self.head_dim)), turn), x.shape)

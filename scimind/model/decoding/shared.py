@@ -1,4 +1,4 @@
-"""The model's parts that decoding uses."""
+"""The model's components that decoding uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scimind.model.decoding.rotary import Rotary
 
 
 class DecodingParts(nn.Cell):
-    """What the networks of prompts and steps share: the model's parameters, positions, first and last operators.
+    """What the networks for prompts and steps share: the model's parameters, positions, first and last operators.
 
     Args:
         model: A SciMindForCausalLM.

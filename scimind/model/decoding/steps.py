@@ -1,4 +1,4 @@
-"""One more token a row, or several in one call."""
+"""The networks that decode one more token per row, or several in one call."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from scimind.model.decoding.shared import DecodingParts
 from scimind.model.routing.groups import group_table
 from scimind.runtime.graph_cache import KeptGraph
 
-HIDDEN = -1e9  # added to the scores of positions that a row may not look at
+HIDDEN = -1e9  # added to the scores of positions that a row must not attend to
 
 
 class Step(nn.Cell):
-    """Reads one token of each row and keeps its keys and values.
+    """Processes one token of each row and caches its keys and values.
 
     Args:
-        parts: The model's.
+        parts: The model's components.
         cache: Keys and values.
         rows: b.
         experts: The feed-forward of each layer.
@@ -35,7 +35,7 @@ class Step(nn.Cell):
         self.num_layers = len(parts.layers)
         self.kv_heads, self.head_dim = parts.num_kv_heads, parts.head_dim
         self.length = cache.shape[1]
-        # Inputs tell the rows, and neither the cache's length nor the experts.
+        # The inputs' shapes give the number of rows, but neither the cache's length nor the experts.
         self.graph_key = parts.graph_key and f"{parts.graph_key} {self.length} {experts.name}"
         self.experts = experts
         self.rotary = StepRotary(parts.rotary)
@@ -59,8 +59,8 @@ class Step(nn.Cell):
         turn = self.rotary(positions)
         plan = self.experts.plan(ids)
         places = self.write.at(self.gather(positions, self.row_of, 0))
-        behind = self.cast(self.columns > self.reshape(positions, (-1, 1)), mstype.float32) * HIDDEN  # [b, l]
-        hidden = self.gather(behind, self.row_of_head, 0)  # [b·n, l]
+        beyond = self.cast(self.columns > self.reshape(positions, (-1, 1)), mstype.float32) * HIDDEN  # [b, l]
+        hidden = self.gather(beyond, self.row_of_head, 0)  # [b·n, l]
         for i in range(self.num_layers):
             layer = parts.layers[i]
             if weights.joins:
@@ -74,7 +74,7 @@ class Step(nn.Cell):
         return parts.logits(x)
 
     def _turned(self, all_three: Tensor, turn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns queries [b, n·p] and keys [b, n_kv·p], turned, and values of all three, one behind the other."""
+        """Splits the concatenated projections; returns queries [b, n·p] and keys [b, n_kv·p], rotated, and values."""
         b, (of_queries, of_keys) = all_three.shape[0], self.sizes
         both = of_queries + of_keys
         turned = self.rotary.rotate(self.slice(all_three, (0, 0), (b, both)), turn)
@@ -82,7 +82,7 @@ class Step(nn.Cell):
         return q, k, self.slice(all_three, (0, both), (b, of_keys))
 
     def _attend(self, q: Tensor, keys: Tensor, values: Tensor, hidden: Tensor) -> Tensor:
-        """Returns the attention's output [b, n·p] of q [b, n·p] over the cache [b·n_kv, l, p]."""
+        """Returns the attention's output [b, n·p] for q [b, n·p] over the cache [b·n_kv, l, p]."""
         rows = keys.shape[0]
         scores = self.scores(self.reshape(q, (rows, -1, self.head_dim)), keys)  # [b·n_kv, r, l]
         scores = self.cast(self.reshape(scores, (-1, self.length)), mstype.float32) + hidden
@@ -92,7 +92,7 @@ class Step(nn.Cell):
 
 
 class OneStep(KeptGraph, nn.Cell):
-    """One step, for whoever chooses the token from the logits.
+    """One step; the caller chooses the token from the logits.
 
     Args:
         step: The step.
@@ -111,12 +111,12 @@ class OneStep(KeptGraph, nn.Cell):
 
 
 class GreedySteps(KeptGraph, nn.Cell):
-    """Several steps in one call, each with the most likely token of the one before it.
+    """Several steps in one call, each with the most likely token of the previous one.
 
     Args:
         step: The step.
         rows: b.
-        most: Most steps of a call.
+        most: Maximum number of steps per call.
     """
 
     is_steady = True
@@ -150,17 +150,17 @@ class GreedySteps(KeptGraph, nn.Cell):
         steps: Tensor,
         fewest: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns tokens int32 [most, b], sums of logits float32 [most, b], and how many steps are left, int32 [1].
+        """Returns tokens int32 [most, b], sums of logits float32 [most, b], and the number of steps left, int32 [1].
 
-        The first step's tokens and sums are at index `steps` - 1, and the last one's at the number of steps that are
-        left. A sum that is not finite tells that a row's logits were not. It ends after `steps` steps, or earlier where
-        as few rows go on as `fewest`, or where a row's token needs other experts than the step has. What a row has
-        behind its EOS means nothing.
+        The tokens and sums of the first step are at index `steps` - 1, those of the last step at the number of steps
+        left. A sum is not finite if any of the row's logits is not. The loop ends after `steps` steps, or earlier if at
+        most `fewest` rows continue or a row's token needs experts that the step does not have. A row's tokens after
+        its EOS are meaningless.
 
         Args:
             ids: Newest token of each row [b] int32.
-            positions: Where it stands [b] int32.
-            alive: 1 for a row that goes on, else 0 [b] int32.
+            positions: Its position [b] int32.
+            alive: 1 for a row that continues, else 0 [b] int32.
             banned: Added to the logits [v, 1] float32; a large negative number for tokens that are never generated.
             eos_id: int32 [].
             steps: At least 1 and at most `most`, int32 [1].

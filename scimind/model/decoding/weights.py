@@ -1,4 +1,4 @@
-"""Weights as the products of a step take them."""
+"""Weights in the form that the products of a step take."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from scimind.model.decoding.shared import DecodingParts
 from scimind.model.dispatch.neuron_slices import NeuronSlices
 from scimind.runtime.graph_cache import KeptGraph
 
-MOST_JOINED = 64 << 20  # bytes of weights that are copied to join them
+MOST_JOINED = 64 << 20  # bytes of weights that are copied in order to join them
 
 
 class StepWeights(KeptGraph, nn.Cell):
-    """Copies of weights, made anew by each call: of the neurons that are used, and joined ones of the attention.
+    """Copies of weights, refreshed by each call: those of the neurons in use, and the attention's joined projections.
 
-    A small product takes longer to begin than to compute, so that one is faster than three. Copies of large weights
-    would take more memory than that is worth.
+    A small product takes longer to launch than to compute, so one product is faster than three. For large weights the
+    gain is not worth the memory of the copies.
 
     Args:
-        parts: The model's.
-        spans: Half-open runs of the neurons that a step computes; nothing stands for all of them, which are not copied.
-        name: Of these neurons.
+        parts: The model's components.
+        spans: Half-open runs of the neurons that a step computes; empty for all of them, which are not copied.
+        name: Name of this set of neurons.
 
     Attributes:
         joins: Whether there are `projections`.
-        projections: Each layer's weights of queries, keys and values, one under the other [(n + 2 · n_kv)·p, d].
+        projections: Each layer's weights of queries, keys and values, stacked [(n + 2 · n_kv)·p, d].
         w1: Each layer's W1 [neurons, d].
         w3: Each layer's W3 [neurons, d].
         w2: Each layer's W2 [d, neurons].
@@ -57,7 +57,7 @@ class StepWeights(KeptGraph, nn.Cell):
         return self.joins or self.cuts
 
     def construct(self) -> Tensor:
-        """Copies the weights as they are now; returns the number of layers, int32 []."""
+        """Copies the current weights; returns the number of layers, int32 []."""
         dtype = self.parts.dtype
         for i in range(len(self.parts.layers)):
             layer = self.parts.layers[i].layer

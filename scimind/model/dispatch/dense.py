@@ -1,4 +1,4 @@
-"""The dense products that grouped dispatch is made of, by `kernels`."""
+"""The dense products of grouped dispatch, by `kernels`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PlainNeurons(nn.Cell):
         self.product = P.MatMul(transpose_b=True)
 
     def construct(self, x: Tensor, w1: Tensor, w3: Tensor) -> tuple[Tensor, ...]:
-        """Returns u [t, h] of x [t, d], w1 [h, d] and w3 [h, d], in a tuple as the CPU's `Neurons` does."""
+        """Returns u [t, h] for x [t, d], w1 [h, d] and w3 [h, d], in a tuple like the CPU's `Neurons`."""
         return (self.silu(self.product(x, w1)) * self.product(x, w3),)
 
 
@@ -46,16 +46,16 @@ class PlainFeedForward(nn.Cell):
         self.output = P.MatMul(transpose_b=True)
 
     def construct(self, x: Tensor, w1: Tensor, w3: Tensor, w2: Tensor) -> tuple[Tensor, ...]:
-        """Returns y [t, d] of x [t, d], w1 [h, d], w3 [h, d] and w2 [d, h], in a tuple as `WholeFeedForward` does."""
+        """Returns y [t, d] for x [t, d], w1 [h, d], w3 [h, d] and w2 [d, h], in a tuple like `WholeFeedForward`."""
         return (self.output(self.neurons(x, w1, w3)[0], w2),)
 
 
 class DenseCells(NamedTuple):
-    """Makers of dense cells without parameters.
+    """Factories of dense cells without parameters.
 
     Args:
-        neurons: Makes of (d, h) a cell of (x, w1, w3); u comes first in what it returns.
-        feed_forward: Makes of (d, h) a cell of (x, w1, w3, w2); y comes first in what it returns.
+        neurons: Takes (d, h) and makes a cell of (x, w1, w3) whose first output is u.
+        feed_forward: Takes (d, h) and makes a cell of (x, w1, w3, w2) whose first output is y.
         output: Makes a cell of (u [t, h], w2 [d, h]) that returns y [t, d].
     """
 

@@ -1,4 +1,4 @@
-"""Tokens by expert, where a token uses several of them; see `scimind.model.dispatch.groups` for the form of `bprop`."""
+"""Tokens by expert, if a token uses several of them; see `scimind.model.dispatch.groups` for the form of `bprop`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from scimind.model.dispatch.groups import zeros_of
 class TokensOfExperts(nn.Cell):
     """Finds the tokens of each expert.
 
-    MindSpore leaves a product over no rows as it finds it, and a weight's gradient is one. So no expert is ever without
-    tokens: the row behind the last one, which is zero wherever rows are taken, stands in.
+    MindSpore leaves the result of a product over no rows uninitialised, and a weight's gradient is such a product. So
+    an expert without tokens gets a substitute: the row after the last one, which is zero wherever rows are taken.
 
     Args:
         num_experts: e.
@@ -40,7 +40,7 @@ class TokensOfExperts(nn.Cell):
 
 
 class TakeTokens(nn.Cell):
-    """Takes each expert's tokens out of a batch; the gradient adds up what a token gets from its experts."""
+    """Takes each expert's tokens out of a batch; the gradient sums over the experts of a token."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class TakeTokens(nn.Cell):
         self.add_at = P.TensorScatterAdd()
 
     def construct(self, x: Tensor, positions: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Returns each expert's tokens [n, d] of x [t, d], behind which is a row of zeros; and the positions."""
+        """Returns each expert's tokens [n, d] of x [t, d], which is followed by a row of zeros; and the positions."""
         x = self.rows((x, self.zeros((1, x.shape[1]), x.dtype)))
         found: tuple[Tensor, ...] = ()
         for expert in positions:
@@ -66,7 +66,7 @@ class TakeTokens(nn.Cell):
         return self.add_up(zeros_like(x), dout[: len(positions)], out[1]), *zeros_of(positions)
 
     def add_up(self, total: Tensor, groups: tuple[Tensor, ...], positions: tuple[Tensor, ...]) -> Tensor:
-        """Returns the total [t, d] with each group's rows added; the row behind the last token has only zeros."""
+        """Returns the total [t, d] with each group's rows added; the row after the last token has only zeros."""
         for i in range(len(positions)):
             expert = self.column(self.minimum(positions[i], total.shape[0] - 1), 1)  # [n, 1]
             total = self.add_at(total, expert, groups[i])
@@ -74,7 +74,7 @@ class TakeTokens(nn.Cell):
 
 
 class AddUp(nn.Cell):
-    """Adds up what a token gets from its experts: the counterpart of `TakeTokens`."""
+    """Sums the outputs of a token's experts: the counterpart of `TakeTokens`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class AddUp(nn.Cell):
         """Returns the gradient of each expert's rows, and zeros for the rest."""
         found: tuple[Tensor, ...] = ()
         for expert in out[1]:
-            # A row that stands in gets another's gradient, and makes nothing of it: its neurons are zero.
+            # A substitute row gets another row's gradient, without effect: its neurons are zero.
             found += (self.gather(dout[0], self.minimum(expert, dout[0].shape[0] - 1), 0),)
         if isinstance(dout[1], tuple):
             return found, zeros_of(positions), zeros_like(start)
@@ -100,7 +100,7 @@ class AddUp(nn.Cell):
 
 
 class UnitWeight(nn.Cell):
-    """Multiplies by a weight that is 1 and has a gradient all the same (see `scimind.model.routing.gate.Gate`)."""
+    """Multiplies by a weight that is 1 but has a gradient (see `scimind.model.routing.gate.Gate`)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Llama's feed-forward for tokens that use some of its neurons: what they do not use is not computed."""
+"""Llama's feed-forward for tokens that use only some of its neurons; the others are not computed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class GroupedFeedForward(nn.Cell):
     """The feed-forward of tokens in groups, each of which uses its own neurons.
 
     Args:
-        groups: Each group's half-open runs of neurons; none at all is allowed.
+        groups: Each group's half-open runs of neurons; may be empty.
         inputs: d.
         neurons: h.
-        kernels: "mindformers" or "cpu": what the products are computed with.
+        kernels: "mindformers" or "cpu": the kernels of the products.
     """
 
     def __init__(self, groups: Sequence[Sequence[tuple[int, int]]], inputs: int, neurons: int, kernels: str) -> None:
@@ -45,8 +45,8 @@ class GroupedFeedForward(nn.Cell):
             w1: [h, d].
             w3: [h, d].
             w2: [d, h].
-            positions: Each group's tokens [n] int32, see `Collect`; with one group they are not needed.
-            places: Where each token is in the groups, one after the other [t] int32; likewise.
+            positions: Each group's tokens [n] int32, see `Collect`; not needed with one group.
+            places: Each token's place in the concatenated groups [t] int32; likewise.
         """
         w1, w3, w2 = self.rows(w1), self.rows(w3), self.columns(w2)
         groups = (x,) if self.num_groups == 1 else self.collect(x, positions, places)[0]
@@ -67,7 +67,7 @@ class ExpertFeedForward(nn.Cell):
         num_experts: e.
         inputs: d.
         neurons: h.
-        kernels: "mindformers" or "cpu": what the products are computed with.
+        kernels: "mindformers" or "cpu": the kernels of the products.
     """
 
     def __init__(self, num_experts: int, inputs: int, neurons: int, kernels: str) -> None:
@@ -95,7 +95,7 @@ class ExpertFeedForward(nn.Cell):
             w3: [h, d].
             w2: [d, h].
             active: Active experts [t, e] bool.
-            through: Zero, with the gradient of an active expert's weight [t, e].
+            through: Zero, but with the gradient of an active expert's weight [t, e].
         """
         positions = self.tokens(active)
         w1, w3, w2 = self.rows(w1), self.rows(w3), self.columns(w2)
@@ -108,7 +108,7 @@ class ExpertFeedForward(nn.Cell):
         return self.add_up(outputs, positions, self.zeros_like(x))[0]
 
     def last_product(self, u: Tensor, w2: Tensor, active: Tensor) -> Tensor:
-        """Returns y [t, d] from all neurons u [t, h]: each expert's part for the tokens that use it."""
+        """Returns y [t, d] from all neurons u [t, h], using each expert's part for its tokens only."""
         positions = self.tokens(active)
         w2 = self.columns(w2)
         outputs: tuple[Tensor, ...] = ()

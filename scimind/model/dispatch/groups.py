@@ -1,8 +1,8 @@
-"""Tokens by group and back.
+"""Sorting tokens into groups and back.
 
-Two habits of MindSpore shape these cells. An argument that `construct` does not use is gone before `bprop` could use
-it, so that what only the gradient needs is an output as well. And where arguments or outputs hold tuples, graph mode
-hands `bprop` the gradients nested in the same way and wants them back so; pynative mode has them flat, both times.
+Two properties of MindSpore shape these cells. An argument that `construct` does not use is dropped before `bprop` can
+use it, so whatever only the gradient needs is also an output. And if arguments or outputs contain tuples, graph mode
+passes gradients to `bprop`, and expects them back, with the same nesting, whereas pynative mode flattens both.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from mindspore.ops.composite import zeros_like
 
 
 class Collect(nn.Cell):
-    """Takes each group's tokens out of a batch. Every token is in one group, so that the gradient is a gather too."""
+    """Takes each group's tokens out of a batch. Every token is in one group, so the gradient is a gather too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,12 +22,12 @@ class Collect(nn.Cell):
         self.minimum = P.Minimum()
 
     def construct(self, x: Tensor, positions: tuple[Tensor, ...], places: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
-        """Returns each group's tokens [n, d], and what the gradient needs.
+        """Returns each group's tokens [n, d], and the values that the gradient needs.
 
         Args:
             x: [t, d].
-            positions: Each group's tokens [n] int32; t, behind the last, stands for a row that nobody reads.
-            places: Where each token is in the groups, one behind the other [t] int32.
+            positions: Each group's tokens [n] int32; t, one past the last, denotes a row that is never read.
+            places: Each token's place in the concatenated groups [t] int32.
         """
         found: tuple[Tensor, ...] = ()
         for group in positions:
@@ -42,7 +42,7 @@ class Collect(nn.Cell):
 
 
 class Spread(nn.Cell):
-    """Puts each group's tokens back to where `Collect` took them from."""
+    """Returns each group's tokens to the positions from which `Collect` took them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,13 +53,13 @@ class Spread(nn.Cell):
     def construct(
         self, groups: tuple[Tensor, ...], positions: tuple[Tensor, ...], places: Tensor
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Returns y [t, d] of each group's rows [n, d], and what the gradient needs; arguments as in `Collect`."""
+        """Returns y [t, d] from each group's rows [n, d], and the gradient's values; arguments as in `Collect`."""
         return self.gather(self.rows(groups), places, 0), positions
 
     def bprop(
         self, groups: tuple[Tensor, ...], positions: tuple[Tensor, ...], places: Tensor, out: tuple, dout: tuple
     ) -> tuple:
-        """Returns the gradient of each group's rows, which is 0 for a row that nobody reads; and zeros for the plan."""
+        """Returns the gradient of each group's rows, 0 for a row that is never read, and zeros for the plan."""
         change = dout[0]
         change = self.rows((change, self.zeros((1, change.shape[1]), change.dtype)))  # [t + 1, d]
         found: tuple[Tensor, ...] = ()

@@ -1,4 +1,4 @@
-"""Each group's neurons cut out of a weight."""
+"""Slicing each group's neurons out of a weight."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mindspore.ops import operations as P
 
 
 class NeuronSlices(nn.Cell):
-    """Cuts a weight into the neurons of each group. Groups may overlap, and may leave neurons out.
+    """Slices the neurons of each group out of a weight. Groups may overlap and may omit neurons.
 
-    The gradient is put together from pieces that lie between two boundaries of any group, without a matrix of zeros for
-    each group.
+    The gradient is assembled from the pieces between neighbouring boundaries of all groups, without a matrix of zeros
+    for each group.
 
     Args:
         groups: Each group's half-open runs of neurons, in order, none of them empty.
@@ -43,7 +43,7 @@ class NeuronSlices(nn.Cell):
         return parts
 
     def bprop(self, weight: Tensor, out: tuple[Tensor, ...], dout: tuple[Tensor, ...]) -> tuple[Tensor]:
-        """Returns the gradient of the weight: 0 for neurons of no group."""
+        """Returns the gradient of the weight: 0 for neurons that are in no group."""
         if self.is_whole:
             return (dout[0],)
         found: tuple[Tensor, ...] = ()
@@ -69,14 +69,14 @@ class NeuronSlices(nn.Cell):
 def pieces_of(
     groups: Sequence[Sequence[tuple[int, int]]], total: int
 ) -> tuple[tuple[int, tuple[tuple[int, int], ...]], ...]:
-    """Returns the pieces into which all boundaries of all groups cut 0 … `total`.
+    """Returns the pieces into which the boundaries of all groups divide 0 … `total`.
 
     Args:
         groups: Each group's half-open runs, in order.
         total: End of the last piece.
 
     Returns:
-        Each piece's size, and the groups that have it, with where it begins among the group's own.
+        Each piece's size, and the groups that contain it, with its offset among the group's neurons.
     """
     bounds = sorted({0, total, *(bound for group in groups for run in group for bound in run)})
     pieces = []

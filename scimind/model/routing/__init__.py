@@ -1,5 +1,5 @@
-"""Which experts a token uses: one router a module, which `routers.py` lists.
+"""Routing: which experts a token uses. Each router has its own module; `routers.py` lists them.
 
-A router's planner makes a plan of a step's token ids once, for all layers; each layer has a router of its own that
-reads it (`router.py`).
+A router's planner makes one plan per step from the token ids, for all layers; each layer has its own router, which
+reads the plan (`router.py`).
 """

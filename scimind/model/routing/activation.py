@@ -1,4 +1,4 @@
-"""Router `activation`: the experts whose neurons are the most active."""
+"""Router `activation`: chooses the experts whose neurons are most active."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from scimind.model.routing.top_k import TopKPlan, TopKPlanner
 
 
 class ActivationSelector(nn.Cell):
-    """Chooses experts by how much their neurons are activated. Has no parameters and no gradient.
+    """Chooses experts by the activation of their neurons. Has no parameters and no gradient.
 
-        score(t, i) = Σ_j u(t, i, j), of |u| or of u²                      [t, e]
+        score(t, i) = Σ_j u(t, i, j), or with |u| or u²                    [t, e]
         active(t) = top-k[m(t)](score(t)) ∪ shared[m(t)]
 
     Args:
-        routing: The settings; `score` says how an expert's neurons make its score.
+        routing: The routing settings; `score` specifies how an expert's neurons are combined to its score.
         kernels: "mindformers" or "cpu".
         data_parallel: Ways in which tokens are split.
         model_parallel: Ways in which neurons are split.
@@ -52,7 +52,7 @@ class ActivationSelector(nn.Cell):
         Args:
             experts: u [t, e, f].
             k: Experts per token [t, 1] int32.
-            shared: Experts that a token uses in any case [t, e] bool.
+            shared: Experts that a token always uses [t, e] bool.
         """
         u = self.cast(self.stop_gradient(experts), mstype.float32)
         if self.kind == "abs":
@@ -60,7 +60,7 @@ class ActivationSelector(nn.Cell):
         elif self.kind == "square":
             u = self.square(u)
         if self.on_cpu:
-            # A sum over the last of two axes takes a quarter of one over the last of three.
+            # A sum over the last of two axes takes a quarter of the time of one over the last of three.
             score = self.reshape(self.sum(self.reshape(u, (-1, u.shape[-1])), -1), (-1, self.num_experts))
         else:
             score = self.sum(u, -1)  # [t, e, f] -> [t, e]
@@ -68,10 +68,10 @@ class ActivationSelector(nn.Cell):
 
 
 class ActivationRouter(nn.Cell):
-    """Computes all neurons and lets a token use the experts that `ActivationSelector` chooses.
+    """Computes all neurons, and then uses the experts that `ActivationSelector` chooses for a token.
 
     Args:
-        settings: What it is made of.
+        settings: The router's settings.
     """
 
     def __init__(self, settings: RouterSettings) -> None:
@@ -96,11 +96,11 @@ class ActivationRouter(nn.Cell):
         return self.selector(u, plan["k"], plan["shared"])
 
     def weigh(self, x: Tensor, u: Tensor, plan: TopKPlan) -> tuple[Tensor, Any]:
-        """Returns the experts' weights [t, e] and no balance, see `Router`."""
+        """Returns the experts' weights [t, e] and None for the balance, see `Router`."""
         return self.choose(x, u, plan), None
 
     def compute(self, x: Tensor, w1: Tensor, w3: Tensor, w2: Tensor, plan: TopKPlan) -> tuple[Tensor, Any]:
-        """Returns y [t, d] and no balance, see `Router`; the last product alone is by expert."""
+        """Returns y [t, d] and None for the balance, see `Router`; only the last product is by expert."""
         u = self.all_neurons(x, w1, w3)[0]  # [t, h]
         experts = self.reshape(u, (-1, self.num_experts, self.neurons // self.num_experts))  # [t, h] -> [t, e, f]
         return self.by_expert.last_product(u, w2, self.choose(x, experts, plan)), None

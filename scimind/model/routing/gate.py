@@ -12,31 +12,31 @@ from scimind.model.routing.selection import expert_choice
 
 
 class Gate(nn.Cell):
-    """Scores experts from the feed-forward's input, chooses, and says with which weight each chosen one counts.
+    """Scores experts from the feed-forward's input, chooses some, and weighs the chosen ones.
 
         score = x · Wgᵀ                                                    [t, e]
         active(t) = top-k[m(t)](score(t)) ∪ shared[m(t)]
         weight(t, i) = 1 + p(t, i) − stop_gradient(p(t, i)),  p = sigmoid(score)
 
-    The weight is exactly 1 in the forward pass, so that all experts on equal the dense layer; in the backward pass its
-    gradient goes to the score as if the weight were p. An expert that is not chosen gives no gradient.
+    The weight is exactly 1 in the forward pass, so that with all experts active the layer equals the dense one; in the
+    backward pass its gradient reaches the score as if the weight were p. Experts that are not chosen get no gradient.
 
-    The sigmoid, and not a softmax, because each expert is in or out by itself: p(t, i) is the probability that token t
-    uses expert i, which is what `scimind experts tune` makes it.
+    It is a sigmoid instead of a softmax because each expert is chosen independently: p(t, i) is the probability that
+    token t uses expert i, which is what `scimind experts tune` trains it to be.
 
-    The parameter is `weight` [e, d], float32 whatever the model's type. As part of a feed-forward it is
-    `model.layers.{i}.feed_forward.gate.weight`: beside Llama's `feed_forward.w1.weight`, and named as the `gate.weight`
-    [e, d] of published mixtures of experts (Mixtral, DeepSeek) is; Hugging Face's `gate_proj` is w1.
+    The parameter is `weight` [e, d], float32 regardless of the model's type. As part of a feed-forward it is
+    `model.layers.{i}.feed_forward.gate.weight`: next to Llama's `feed_forward.w1.weight`, and named like `gate.weight`
+    [e, d] in published mixtures of experts (Mixtral, DeepSeek); Hugging Face's `gate_proj` is w1.
 
     Args:
-        routing: The settings.
+        routing: The routing settings.
         dim: d.
-        init_method_std: Standard deviation of its random values.
+        init_method_std: Standard deviation of its initial values.
         data_parallel: Ways in which tokens are split.
         kernels: "mindformers" or "cpu".
 
-    Source: straight-through estimator: Bengio, Léonard, Courville 2013, arXiv:1308.3432. Scores in float32 whatever
-    the model's type: Fedus, Zoph, Shazeer 2022 (Switch Transformer), section 2.4.
+    Source: straight-through estimator: Bengio, Léonard, Courville 2013, arXiv:1308.3432. Scores in float32
+    regardless of the model's type: Fedus, Zoph, Shazeer 2022 (Switch Transformer), section 2.4.
     """
 
     def __init__(
@@ -64,19 +64,19 @@ class Gate(nn.Cell):
     def construct(self, x: Tensor, k: Tensor, shared: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Returns the score [t, e] float32, the active experts [t, e] bool and the zero that carries the gradient.
 
-        The third is p − stop_gradient(p) [t, e] float32; an active expert's weight is 1 more.
+        The third is p − stop_gradient(p) [t, e] float32; an active expert's weight is this plus 1.
 
         Args:
             x: Input of the feed-forward [t, d].
             k: Experts per token [t, 1] int32.
-            shared: Experts that a token uses in any case [t, e] bool.
+            shared: Experts that a token always uses [t, e] bool.
         """
         score = self.score(x)
         p = self.sigmoid(score)
         return score, self.top(score, k, shared), self.difference(p, self.stop_gradient(p))
 
     def score(self, x: Tensor) -> Tensor:
-        """Returns the score [t, e] float32 of x [t, d]."""
+        """Returns the float32 score [t, e] of x [t, d]."""
         return self.product(self.cast(x, mstype.float32), self.cast(self.weight, mstype.float32))
 
 
@@ -87,9 +87,9 @@ class LoadBalance(nn.Cell):
         P(m, i) = Σ_t∈m softmax(score(t))_i / |m|                     mean probability that the gate gives i
         balance = mean over the modalities present of e · Σ_i f(m, i) · P(m, i)
 
-    It is 1 for even use of all experts. Each modality is measured by itself, so that text and SMILES may prefer
-    different experts; Switch Transformer, which has one kind of token and k = 1, is the case of one modality. The
-    gradient goes through P only.
+    It is 1 if all experts are used evenly. Each modality is measured separately, so that text and SMILES may prefer
+    different experts; Switch Transformer, with one kind of token and k = 1, is the case of a single modality. The
+    gradient passes through P only.
 
     Args:
         num_experts: e.
@@ -116,7 +116,7 @@ class LoadBalance(nn.Cell):
         Args:
             score: [t, e] float32.
             active: Active experts [t, e] bool.
-            member: 1 where a token is of a modality [t, modalities] float32; a row of zeros does not count.
+            member: 1 where a token is of a modality [t, modalities] float32; rows of zeros do not count.
         """
         chosen = self.by_modality(member, self.cast(active, mstype.float32))  # [modalities, e]
         probability = self.by_modality(member, self.softmax(score))  # [modalities, e]

@@ -1,4 +1,4 @@
-"""Tokens that use the same experts, as groups."""
+"""Groups of tokens that use the same experts."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def group_table(routing: RoutingSettings, vocab_size: int) -> np.ndarray:
 
 
 class TokenGroups(nn.Cell):
-    """Finds each group's tokens, and each token's place where the groups come one after the other.
+    """Finds each group's tokens, and each token's place in the concatenated groups.
 
-    MindSpore leaves a product over no rows as it finds it, and a weight's gradient is one. So no group is ever empty:
-    one without tokens has the row after the last token, which nobody reads.
+    MindSpore leaves the result of a product over no rows uninitialised, and a weight's gradient is such a product. So
+    a group without tokens gets the row after the last token, which is never read.
 
     Args:
-        num_groups: Groups, of which every token is in one.
+        num_groups: Number of groups; every token is in exactly one.
     """
 
     def __init__(self, num_groups: int) -> None:
@@ -56,7 +56,7 @@ class TokenGroups(nn.Cell):
         """
         positions: tuple[Tensor, ...] = ()
         if self.num_groups == 1:
-            return positions, group_of  # nothing is moved, and neither is read
+            return positions, group_of  # no token moves, and neither of the two is read
         places, before = group_of * 0, -1
         for group in range(self.num_groups):
             member = self.equal(group_of, group)  # [t]
@@ -69,7 +69,7 @@ class TokenGroups(nn.Cell):
 
 
 class Positions(nn.Cell):
-    """Finds where a mask is true."""
+    """Finds the positions at which a mask is true."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Router `learned`: the experts that a small gate scores highest, before any of them is computed."""
+"""Router `learned`: chooses the experts that a small gate scores highest, before any of them is computed."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from scimind.model.routing.top_k import BalancedPlan, TopKPlan, TopKPlanner
 
 
 class LearnedRouter(Gate):
-    """A gate that decides which experts compute.
+    """A gate that decides which experts are computed.
 
     Args:
-        settings: What it is made of.
+        settings: The router's settings.
     """
 
     def __init__(self, settings: RouterSettings) -> None:
@@ -52,7 +52,7 @@ class LearnedRouter(Gate):
         """Returns the experts' weights [t, e] and the load balance, see `Router`."""
         score, active, through = self.construct(x, plan["k"], plan["shared"])
         active_weight = self.cast(active, mstype.float32)
-        # The product keeps experts that are not chosen at 0 without a gradient.
+        # The product keeps experts that are not chosen at 0, without a gradient.
         weight = self.sum_of_weights(active_weight, self.only(through, active_weight))
         return weight, self._balance_of(score, active, plan)
 
@@ -62,7 +62,7 @@ class LearnedRouter(Gate):
         return self.by_expert(x, w1, w3, w2, active, through), self._balance_of(score, active, plan)
 
     def _balance_of(self, score: Tensor, active: Tensor, plan: BalancedPlan) -> Any:
-        """Returns the load balance float32 [], or None where the loss has no term for it."""
+        """Returns the load balance float32 [], or None if the loss has no term for it."""
         if self.has_balance:
             return self.balance(score, active, plan["member"])
         return None

@@ -1,4 +1,4 @@
-"""What is known of a token from its id alone."""
+"""Looking up what a token's id determines."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from scimind.model._mindformers import splits_tensors
 
 
 class RowLookup(nn.Cell):
-    """Looks up a row for each token: one gather instead of its modality first and what that means second.
+    """Looks up a row for each token: one gather instead of first the modality and then its properties.
 
     Args:
-        rows: What is known of each token [v, …].
-        data_parallel: Ways in which tokens are split, where `rows` has two axes.
+        rows: One row per token [v, …].
+        data_parallel: Ways in which tokens are split, if `rows` has two axes.
     """
 
     def __init__(self, rows: Tensor, data_parallel: int = 1) -> None:
@@ -36,7 +36,7 @@ class RowLookup(nn.Cell):
 def expert_rows(
     experts: Mapping[str, Sequence[int]], num_experts: int, vocab_size: int, ranges: Mapping[str, Any]
 ) -> np.ndarray:
-    """Returns whether an expert is among those of a token's modality, bool [v, e].
+    """Returns whether each expert is among those of a token's modality, bool [v, e].
 
     Args:
         experts: Experts of each modality.
@@ -51,7 +51,7 @@ def expert_rows(
 
 
 def member_rows(vocab_size: int, ranges: Mapping[str, Any], pad_token_id: int) -> np.ndarray:
-    """Returns 1 where a token is of a modality, float32 [v, modalities]; padding is of none."""
+    """Returns 1 where a token is of a modality, float32 [v, modalities]; padding has no modality."""
     member = np.eye(len(MODALITY_NAMES), dtype=np.float32)[modality_table(vocab_size, ranges)]
     member[pad_token_id] = 0
     return member

@@ -27,8 +27,8 @@ class ModalityPlan(TypedDict):
 class GroupedPlan(TypedDict):
     """The plan with grouped dispatch.
 
-    positions: The tokens [n] int32 of each of `expert_groups`; none where there is one group.
-    places: Where each token is when the groups come one after the other [t] int32.
+    positions: The tokens [n] int32 of each of `expert_groups`; empty if there is only one group.
+    places: Each token's place in the concatenated groups [t] int32.
     """
 
     positions: tuple[Tensor, ...]
@@ -66,11 +66,11 @@ class GroupPlanner(nn.Cell):
 
 
 class ModalityRouter(nn.Cell):
-    """Gives a token the experts of its modality, which is looked up from the input token at its position.
+    """Selects the experts of a token's modality, which is determined by the input token at the position.
 
         active(t) = expert_sets[m(t)]
 
-    Source: SciMind's paper, which pre-trains with experts of text and experts of SMILES.
+    Source: SciMind's paper, which pre-trains with text experts and SMILES experts.
     """
 
     def __init__(self, settings: RouterSettings) -> None:
@@ -93,9 +93,9 @@ class ModalityRouter(nn.Cell):
         return plan["active"]
 
     def weigh(self, x: Tensor, u: Tensor, plan: ModalityPlan) -> tuple[Tensor, Any]:
-        """Returns the experts' weights [t, e] and no balance, see `Router`."""
+        """Returns the experts' weights [t, e] and None for the balance, see `Router`."""
         return plan["active"], None
 
     def compute(self, x: Tensor, w1: Tensor, w3: Tensor, w2: Tensor, plan: GroupedPlan) -> tuple[Tensor, Any]:
-        """Returns y [t, d] and no balance, see `Router`."""
+        """Returns y [t, d] and None for the balance, see `Router`."""
         return self.by_group(x, w1, w3, w2, plan["positions"], plan["places"]), None

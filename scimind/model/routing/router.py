@@ -1,4 +1,4 @@
-"""What a router is."""
+"""The interface of routers."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from scimind.model.shared_cells import CellFactory
 
 @dataclass(frozen=True)
 class PlannerSettings:
-    """What a planner is made of.
+    """The settings of a planner.
 
     Args:
-        routing: The settings.
+        routing: The routing settings.
         vocab_size: v, rows of the embedding.
         dispatch: "masked" or "grouped".
         compute_dtype: Type of the model's products.
         data_parallel: Ways in which the batch is split.
-        pad_token_id: Padding, which the load balance leaves out.
+        pad_token_id: Id of the padding token, which the load balance leaves out.
     """
 
     routing: RoutingSettings
@@ -35,17 +35,17 @@ class PlannerSettings:
 
 @dataclass(frozen=True)
 class RouterSettings:
-    """What a layer's router is made of.
+    """The settings of a layer's router.
 
     Args:
-        routing: The settings.
+        routing: The routing settings.
         dim: d.
         neurons: h.
         dispatch: "masked" or "grouped".
         kernels: "mindformers" or "cpu".
-        cells: What the model's layers have in common.
+        cells: Factory of the cells that the model's layers share.
         parallel_config: MindFormers' parallel configuration.
-        init_method_std: Standard deviation of a new parameter's random values.
+        init_method_std: Standard deviation of a new parameter's initial values.
     """
 
     routing: RoutingSettings
@@ -59,28 +59,28 @@ class RouterSettings:
 
 
 class Router(Protocol):
-    """How the tokens of a layer come to their experts. An nn.Cell, made of `RouterSettings`, one for each layer.
+    """Assigns the tokens of a layer to experts. An nn.Cell, made from `RouterSettings`, one per layer.
 
-    A router has a plan: a dictionary with the fields of a TypedDict, made once a step from the token ids, which all
-    layers get. A dictionary, since it is the only thing with named fields that MindSpore's graph mode keeps as it is: a
-    NamedTuple or a dataclass there leaves the graph, and its gradients are zero without a word.
+    A router has a plan: a dictionary with the fields of a TypedDict, made once per step from the token ids and passed
+    to all layers. It is a dictionary because that is the only type with named fields that MindSpore's graph mode keeps
+    in the graph: gradients through a NamedTuple or a dataclass are silently zero.
     """
 
     def __init__(self, settings: RouterSettings) -> None: ...
 
     @staticmethod
     def planner(settings: PlannerSettings) -> nn.Cell:
-        """Returns the cell that makes the plan of tokens [b, s] int32, or [t]."""
+        """Returns the cell that makes the plan for tokens [b, s] or [t] int32."""
         ...
 
     def choose(self, x: Tensor, u: Tensor, plan: Any) -> Tensor:
-        """Returns 1, or true, where a token uses an expert [t, e]; arguments as in `weigh`."""
+        """Returns 1 or true where a token uses an expert [t, e]; arguments as in `weigh`."""
         ...
 
     def weigh(self, x: Tensor, u: Tensor, plan: Any) -> tuple[Tensor, Any]:
         """Returns each expert's weight [t, e], 0 where it is not active, and the load balance float32 [].
 
-        The balance is None where the training loss has no term for it. Used by masked dispatch.
+        The balance is None if the training loss has no term for it. Used by masked dispatch.
 
         Args:
             x: Input of the feed-forward [t, d].
@@ -90,7 +90,7 @@ class Router(Protocol):
         ...
 
     def compute(self, x: Tensor, w1: Tensor, w3: Tensor, w2: Tensor, plan: Any) -> tuple[Tensor, Any]:
-        """Returns y [t, d], computed from what is active alone, and the load balance as `weigh` does.
+        """Returns y [t, d], computed from active experts only, and the load balance as `weigh` does.
 
         Used by grouped dispatch.
 

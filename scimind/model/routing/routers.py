@@ -1,4 +1,4 @@
-"""The routers by name: a new one is a class of its own module, and a line here and in `scimind.config.routing`."""
+"""The routers by name: a new one is a class in its own module, plus a line here and in `scimind.config.routing`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The choice of each token's k experts of the highest score."""
+"""Choosing each token's k experts with the highest score."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scimind.model.cpu.selection import RankedExperts
 
 
 class TopExperts(nn.Cell):
-    """Chooses each token's k experts of the highest score, and its shared ones. Has no parameters and no gradient.
+    """Chooses each token's k experts with the highest score, and its shared ones. Has no parameters and no gradient.
 
     Args:
         num_experts: e.
@@ -22,7 +22,7 @@ class TopExperts(nn.Cell):
         super().__init__()
         e, data = num_experts, data_parallel
         self.rows, self.columns = (-1, e, 1), (-1, 1, e)
-        # [1, e, e]: 1 where the column's expert comes before the row's, to which a tie goes.
+        # [1, e, e]: 1 where the column's expert comes before the row's, and so wins a tie.
         self.before = Tensor(np.tril(np.ones((1, e, e)), -1), mstype.bool_)
         self.cast = P.Cast()
         self.reshape = P.Reshape()
@@ -48,19 +48,19 @@ class TopExperts(nn.Cell):
         Args:
             score: [t, e] float32.
             k: Experts per token [t, 1] int32.
-            shared: Experts that a token uses in any case [t, e] bool.
+            shared: Experts that a token always uses [t, e] bool.
         """
         score = self.stop_gradient(score)
         mine, other = self.reshape(score, self.rows), self.reshape(score, self.columns)  # [t, e, 1], [t, 1, e]
-        # An expert's rank is the number of those that beat it: a comparison of all pairs needs no sort, has a static
-        # shape, and sends a tie to the lower expert on every device.
+        # An expert's rank is the number of experts that beat it: comparing all pairs needs no sort, has a static shape,
+        # and gives ties to the lower expert on every device.
         beaten = self.beats(self.greater(other, mine), self.tie(self.equal(other, mine), self.before))  # [t, e, e]
         rank = self.count(self.cast(beaten, mstype.float32), -1)  # [t, e, e] -> [t, e]
         return self.either(self.less(rank, self.cast(k, mstype.float32)), shared)
 
 
 def expert_choice(num_experts: int, kernels: str, data_parallel: int = 1) -> nn.Cell:
-    """Returns the cell that chooses experts: `TopExperts`, or with the CPU's kernels the faster `RankedExperts`.
+    """Returns the cell that chooses experts: `TopExperts`, or, with the CPU kernels, the faster `RankedExperts`.
 
     Args:
         num_experts: e.

@@ -1,4 +1,4 @@
-"""The plan of routers that choose each token's k experts of the highest score."""
+"""The plan of routers that choose each token's k experts with the highest score."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from scimind.model.routing.router import PlannerSettings
 
 
 class TopKPlan(TypedDict):
-    """How many experts a token chooses, and which it uses in any case.
+    """The number of experts that a token chooses, and those that it always uses.
 
     k: Experts that a token chooses [t, 1] int32.
-    shared: Experts that a token uses in any case [t, e] bool.
+    shared: Experts that a token always uses [t, e] bool.
     """
 
     k: Tensor
@@ -36,7 +36,7 @@ class BalancedPlan(TopKPlan):
 
 
 class TopKPlanner(nn.Cell):
-    """Looks up what a token's modality says of its experts."""
+    """Looks up the number of experts and the shared experts of a token's modality."""
 
     def __init__(self, settings: PlannerSettings) -> None:
         super().__init__()

@@ -1,1 +1,1 @@
-"""What a training does between its steps: progress, loss curve, evaluation, checkpoints."""
+"""The callbacks of a training: progress, loss curve, evaluation, checkpoints."""

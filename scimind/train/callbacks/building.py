@@ -1,4 +1,4 @@
-"""The callbacks of a training, made from their settings."""
+"""Creating the callbacks of a training from their settings."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ def build_callbacks(
     description: Mapping[str, Any],
     position: Mapping[str, Any],
 ) -> list[ms.train.Callback]:
-    """Returns SciMind's callbacks in the order in which they work, so that a row of the loss table holds what was
-    measured at its step; one worker alone writes files.
+    """Returns SciMind's callbacks in the order in which they run.
+
+    The order ensures that a row of the loss table holds what was measured at its step. Only one worker writes files.
 
     Args:
         run: The training.
-        settings: Its settings; their `callbacks` are the arguments of each callback by its name.
-        evaluator: Scores the network; None evaluates nothing.
-        description: What `scimind.json` says of the model.
-        position: What `training.json` says of the run.
+        settings: Its settings; their `callbacks` are the arguments of each callback by name.
+        evaluator: Scores the network; None for no evaluation.
+        description: The content of `scimind.json`, see `describe_model`.
+        position: The content of `training.json`, see `describe_position`.
 
     Raises:
-        ConfigError: A callback does not know a setting.
+        ConfigError: A callback does not have a setting.
     """
     kinds: list[tuple[type[ms.train.Callback], dict[str, Any]]] = [
         (SciMindProgress, {}),
@@ -55,5 +56,5 @@ def build_callbacks(
         try:
             callbacks.append(kind(run=run, **arguments, **own_settings))
         except TypeError as error:
-            raise ConfigError(f"callbacks: {kind.__name__} does not take these settings ({error})") from error
+            raise ConfigError(f"callbacks: {kind.__name__} does not accept these settings ({error})") from error
     return callbacks

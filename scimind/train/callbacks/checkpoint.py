@@ -21,18 +21,18 @@ from scimind.train.run import TrainingRun
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
 class SciMindCheckpoint(Callback):
-    """Writes weights, state and description at intervals and when the run ends, and removes the oldest.
+    """Writes checkpoints (weights, state and description) at intervals and at the end, and removes the oldest.
 
-    Weights that are not finite, or whose loss is not, are worth nothing, and are not written.
+    Weights that are not finite, or whose loss is not, are useless and are not written.
 
     Args:
         run: The training.
-        description: What `scimind.json` says of the model.
-        position: What `training.json` says of the run, see `describe_position`; None writes no such file.
-        save_checkpoint_steps: Steps between two checkpoints; 0 writes at the end only.
-        keep_checkpoint_max: Checkpoints to keep; the best evaluated one stays too.
+        description: The content of `scimind.json`, see `describe_model`.
+        position: The content of `training.json`, see `describe_position`; None writes no such file.
+        save_checkpoint_steps: Steps between two checkpoints; 0 writes only at the end.
+        keep_checkpoint_max: Number of checkpoints to keep, in addition to the best evaluated one.
         checkpoint_format: "ckpt" or "safetensors".
-        save_optimizer: Whether the optimizer's state is written, without which no run can go on from the checkpoint.
+        save_optimizer: Whether the optimizer's state is written, which is needed to resume from the checkpoint.
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class SciMindCheckpoint(Callback):
         self._next_step = run.first_step - run.first_step % max(1, save_checkpoint_steps) + save_checkpoint_steps
 
     def on_train_step_end(self, run_context: Any) -> None:
-        """Writes a checkpoint at the intervals."""
+        """Writes a checkpoint if one is due."""
         if self._interval > 0 and self._run.step >= self._next_step:
             self._next_step = self._run.step - self._run.step % self._interval + self._interval
             self._save(run_context)
 
     def on_train_end(self, run_context: Any) -> None:
-        """Writes the last checkpoint, also of a run that was asked to stop."""
+        """Writes the last checkpoint, also if the run was asked to stop."""
         if self._run.step > self._saved_step:
             self._save(run_context)
 
@@ -68,7 +68,7 @@ class SciMindCheckpoint(Callback):
         weights, state = list(wrapper.network.get_parameters()), state_parameters(wrapper)
         fault = _fault(run.records[-1].loss, weights, state)
         if fault is not None:
-            run.console.print(f"step {run.step}: no checkpoint, {fault}")
+            run.console.print(f"step {run.step}: no checkpoint written, {fault}")
             return
         training: dict[str, Any] = {
             "step": run.step,
@@ -92,7 +92,7 @@ class SciMindCheckpoint(Callback):
         self._remove_oldest()
 
     def _progress(self) -> dict[str, Any]:
-        """Returns how far the run is, for `training.json`."""
+        """Returns the progress of the run, for `training.json`."""
         run, best = self._run, self._run.best
         return {
             "step": run.step,
@@ -111,7 +111,7 @@ class SciMindCheckpoint(Callback):
 
 
 def _fault(loss: float, weights: Iterable[ms.Parameter], state: Iterable[ms.Parameter]) -> str | None:
-    """Returns why a checkpoint is worth nothing, None for a good one."""
+    """Returns why a checkpoint would be useless, or None for a good one."""
     if not math.isfinite(loss):
         return f"the loss is {loss}"
     for parameter in (*weights, *state):
@@ -123,5 +123,5 @@ def _fault(loss: float, weights: Iterable[ms.Parameter], state: Iterable[ms.Para
 
 
 def _json(value: float) -> float | None:
-    """Returns a float that JSON can hold, None for the others."""
+    """Returns a float if JSON can represent it, else None."""
     return value if math.isfinite(value) else None

@@ -17,9 +17,9 @@ class SciMindEvaluation(Callback):
 
     Args:
         run: The training.
-        evaluator: Scores the network; None evaluates nothing.
-        step_interval: Steps between two evaluations; 0 evaluates at both ends only.
-        epoch_interval: Epochs between two evaluations; 0 or below for none by epochs.
+        evaluator: Scores the network; None for no evaluation.
+        step_interval: Steps between two evaluations; 0 evaluates only at the beginning and the end.
+        epoch_interval: Epochs between two evaluations; 0 or below for no evaluation by epochs.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class SciMindEvaluation(Callback):
         self._next_step, self._next_epoch = step_interval, epoch_interval
 
     def on_train_begin(self, run_context: Any) -> None:
-        """Scores the model as it is given; one that goes on was scored before."""
+        """Scores the initial model; one that resumes was scored before."""
         run = self._run
         if run.first_step == 0:
             self._evaluate(run_context)
@@ -43,7 +43,7 @@ class SciMindEvaluation(Callback):
             self._next_epoch = (run.step // steps + 1) * self._epoch_interval
 
     def on_train_step_end(self, run_context: Any) -> None:
-        """Scores at the intervals and at the end."""
+        """Scores the model at the intervals and at the end."""
         run = self._run
         is_due = run.step >= run.total_steps
         # Compared by order, not by remainder: a data sink counts several steps at once.

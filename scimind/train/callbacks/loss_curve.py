@@ -1,4 +1,4 @@
-"""The loss of a training, written as it goes and drawn now and then."""
+"""The callback that records the loss and draws its curve."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from scimind.train.run import TrainingRun
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
 class SciMindLossCurve(Callback):
-    """Writes `loss.csv` as the run goes and draws `loss.png` at intervals and at the end.
+    """Writes `loss.csv` during the run and draws `loss.png` at intervals and at the end.
 
     Args:
         run: The training.
-        names: Those of the evaluation data, each with a column of its own.
+        names: Names of the evaluation data, each with its own column.
         plot_interval: Steps between two drawings.
     """
 
@@ -30,7 +30,7 @@ class SciMindLossCurve(Callback):
         self._table: LossTable | None = None
 
     def on_train_begin(self, run_context: Any) -> None:
-        """Opens the table; the steps of an earlier run, or an evaluation before the first one, are its first rows."""
+        """Opens the table; its first rows are an earlier run's steps, or an evaluation before the first step."""
         self._table = LossTable(self._run.folder.loss_table, self._run.records, self._names)
         self._next_plot += self._run.step
 
@@ -43,7 +43,7 @@ class SciMindLossCurve(Callback):
             draw_loss_curve(self._run.records, self._run.folder.loss_plot)
 
     def finish(self) -> None:
-        """Closes the table and draws the curve, however the run ended."""
+        """Closes the table and draws the curve, regardless of how the run ended."""
         if self._table is not None:
             self._table.close()
             draw_loss_curve(self._run.records, self._run.folder.loss_plot)

@@ -1,4 +1,4 @@
-"""The progress of a training, shown step by step; ends the run at its last step."""
+"""The callback that shows the progress of a training and ends the run at its last step."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MOST_OVERFLOWS = 20
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
 class SciMindProgress(Callback):
-    """Shows step, loss, learning rate, speed and remaining time; ends the run at its last step or when it is asked to.
+    """Shows step, loss, learning rate, speed and remaining time; ends the run at its last step or on request.
 
     Args:
         run: The training.
-        step_interval: Steps between two lines where there is no terminal.
+        step_interval: Steps between two lines if there is no terminal.
     """
 
     def __init__(self, run: TrainingRun, step_interval: int = 10) -> None:
@@ -43,7 +43,7 @@ class SciMindProgress(Callback):
         )
 
     def on_train_step_end(self, run_context: Any) -> None:
-        """Records the step, shows it, and stops the run where it ends."""
+        """Records and shows the step, and stops the run at its end."""
         run, cell = self._run, run_context.original_args()
         outputs = cell.net_outputs if isinstance(cell.net_outputs, (tuple, list)) else (cell.net_outputs,)
         loss = _scalar(outputs[0])
@@ -51,7 +51,7 @@ class SciMindProgress(Callback):
         done = int(cell.cur_step_num) - self._last_step
         self._last_step = int(cell.cur_step_num)
         record = run.add_step(run.first_step + self._last_step, loss, rate)
-        if self._first_record is None:  # its step compiles, which would spoil the speed
+        if self._first_record is None:  # this step compiles, which would distort the speed
             self._first_record = record
         is_moving = getattr(cell.train_network, "loss_scaling_manager", None) is not None
         scale = _scalar(outputs[2]) if is_moving and len(outputs) > 2 else None
@@ -80,12 +80,12 @@ class SciMindProgress(Callback):
         return text
 
     def _check(self, record: StepRecord, scale: float | None, overflows: bool) -> None:
-        """Counts steps that were skipped, and ends a run that no smaller loss scale can save.
+        """Counts skipped steps, and ends a run that a smaller loss scale cannot save.
 
         Args:
             record: The step.
-            scale: The loss scale that the next step has; None for one that does not move.
-            overflows: Whether the step's gradients were not finite, so that the weights stayed as they were.
+            scale: The next step's loss scale; None if it is fixed.
+            overflows: Whether the step's gradients were not finite, so that the weights were not changed.
         """
         run = self._run
         run.skipped_steps += overflows
@@ -94,7 +94,7 @@ class SciMindProgress(Callback):
         is_curable = is_finite or (overflows and scale is not None)
         if overflows and is_curable and self._overflows < _MOST_OVERFLOWS:
             moved = "" if scale is None else f"; loss scale {scale:g}"
-            run.console.print(f"step {record.step}: overflow, no weight was changed{moved}")
+            run.console.print(f"step {record.step}: overflow, no weights were changed{moved}")
         elif not is_curable or self._overflows >= _MOST_OVERFLOWS:
             what = f"the loss is {record.loss}" if not is_finite else f"{self._overflows} steps overflowed"
             good = run.last_checkpoint or "none was written"
@@ -105,6 +105,6 @@ class SciMindProgress(Callback):
 
 
 def _scalar(value: Any) -> float:
-    """Returns a tensor of one element as a float."""
+    """Returns a one-element tensor as a float."""
     array = value.asnumpy() if hasattr(value, "asnumpy") else np.asarray(value)
     return float(np.asarray(array, np.float64).reshape(-1)[0])

@@ -1,1 +1,1 @@
-"""Which records each step takes, and the checks of the data sets before the first."""
+"""Feeding a training: checks of the data sets, and the records that each step takes."""

@@ -1,4 +1,4 @@
-"""How a step's records are divided among workers, and among the parts of a worker's step."""
+"""Dividing a step's records among workers, and a worker's records into parts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from scimind.errors import ConfigError
 
 
 def divide_batch(runner: Mapping[str, Any], workers: int) -> tuple[int, int]:
-    """Returns the records of a worker's step and the parts that it computes one after the other.
+    """Returns the number of records in a worker's step, and the number of parts in which they are computed.
 
-    With `global_batch_size` a step has as many records whatever the number of workers is; `batch_size` is then the most
-    that a worker computes at a time. Without it each worker takes `batch_size` x `gradient_accumulation_steps`.
+    With `global_batch_size`, a step has this many records regardless of the number of workers; `batch_size` is then the
+    most that a worker computes at a time. Without it, each worker takes `batch_size` x `gradient_accumulation_steps`.
 
     Args:
         runner: The section runner_config.
@@ -39,6 +39,6 @@ def divide_batch(runner: Mapping[str, Any], workers: int) -> tuple[int, int]:
     if parts > 1 and share != most * parts:
         raise ConfigError(
             f"runner_config.global_batch_size ({total}) must be batch_size ({most}) x gradient_accumulation_steps "
-            f"({parts}) x workers ({workers}); leave gradient_accumulation_steps out, it is then chosen"
+            f"({parts}) x workers ({workers}); omit gradient_accumulation_steps to derive it"
         )
     return share, next(count for count in range(1, share + 1) if share % count == 0 and share // count <= most)

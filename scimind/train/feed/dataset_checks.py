@@ -1,4 +1,4 @@
-"""MindRecord files: found and checked before anything heavy is done."""
+"""Finding and checking MindRecord files before any expensive work."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from scimind.errors import DataError
 
 COLUMNS = ("input_ids", "labels")
 _NAME = re.compile(r"mindrecord\d*$")
-# A vocabulary that is too small shows at once; reading all of a large corpus would take minutes.
+# A vocabulary that is too small shows up early; reading all of a large corpus would take minutes.
 _MOST_RECORDS_READ = 20_000
 
 
 def data_paths(tree: Mapping[str, Any], key: str) -> dict[str, list[str]]:
-    """Returns the paths of a data set by name, as MindFormers' two keys give them; the folder comes first.
+    """Returns the paths of a data set by name, from MindFormers' two keys; the folder comes first.
 
-    MindFormers knows no names: data without them has the name "".
+    MindFormers has no names: data without them gets the name "".
 
     Args:
         tree: A run's configuration.
@@ -37,14 +37,14 @@ def data_paths(tree: Mapping[str, Any], key: str) -> dict[str, list[str]]:
 
 
 def find_records(path: str | Path, key: str) -> list[Path]:
-    """Returns the MindRecord files that a path means, sorted; MindFormers looks for them by the same rule.
+    """Returns the MindRecord files at a path, sorted; MindFormers finds them by the same rule.
 
     Args:
         path: A file or a folder, searched with its subfolders.
-        key: The setting that gave the path, named in errors.
+        key: The setting that gave the path, for error messages.
 
     Raises:
-        DataError: There are none.
+        DataError: There are no such files.
     """
     given = Path(path).expanduser()
     if not given.exists():
@@ -56,27 +56,27 @@ def find_records(path: str | Path, key: str) -> list[Path]:
     else:
         files = sorted(file for file in given.rglob("*") if file.is_file() and _NAME.search(file.name))
         if not files:
-            raise DataError(f"{key} ({path}) holds no .mindrecord file; make one with `scimind prepare`")
+            raise DataError(f"{key} ({path}) contains no .mindrecord file; make one with `scimind prepare`")
     for file in files:
         if not file.with_name(file.name + ".db").is_file():
             raise DataError(
-                f"{key}: {file.name}.db is missing beside {file}; a MindRecord is both files, copy them together"
+                f"{key}: {file.name}.db is missing next to {file}; a MindRecord is both files, copy them together"
             )
     return files
 
 
 def check_preparation(files: list[Path], key: str, fingerprint: str | None, *, packed: bool) -> None:
-    """Compares how a data set was prepared with the model, as far as it is known.
+    """Checks that a data set was prepared for the model, as far as this is known.
 
     Args:
-        files: The MindRecord files; a `.summary.json` that `scimind prepare` left beside them names the tokenizer and
-            says whether rows hold several records.
-        key: The setting that gave them, named in errors.
-        fingerprint: The model's tokenizer's; None where it is not known.
-        packed: Whether the model keeps the records of a row apart. Rows of one record do not mind.
+        files: The MindRecord files; the `.summary.json` that `scimind prepare` writes next to them specifies the
+            tokenizer and whether rows hold several records.
+        key: The setting that gave them, for error messages.
+        fingerprint: The fingerprint of the model's tokenizer; None if unknown.
+        packed: Whether the model keeps the records of a row separate. Rows of one record do not need this.
 
     Raises:
-        DataError: The tokenizers differ, so that ids would mean something else, or records would see each other.
+        DataError: The tokenizers differ, so that ids would have other meanings, or records would attend to each other.
     """
     for file in files:
         for summary in file.parent.glob("*.summary.json"):
@@ -89,14 +89,14 @@ def check_preparation(files: list[Path], key: str, fingerprint: str | None, *, p
                 continue
             if fingerprint and made_with != fingerprint:
                 raise DataError(
-                    f"{key} was prepared with another tokenizer ({made_with}) than the model's ({fingerprint}); "
+                    f"{key} was prepared with a tokenizer ({made_with}) other than the model's ({fingerprint}); "
                     "prepare it again, or give the tokenizer in processor.tokenizer",
                     file,
                 )
             if is_packed and not packed:
                 raise DataError(
-                    f"{key} was prepared with --pack, and model.model_config.packed (False) would let its records see "
-                    "each other; set it to True",
+                    f"{key} was prepared with --pack, and model.model_config.packed (False) would let its records "
+                    "attend to each other; set it to True",
                     file,
                 )
 
@@ -106,37 +106,37 @@ def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: i
 
     Args:
         files: The MindRecord files.
-        key: The setting that gave them, named in errors.
+        key: The setting that gave them, for error messages.
         seq_length: s; a record has s + 1 tokens.
         vocab_size: Token ids must be below it.
-        batch_size: There must be as many records at least.
+        batch_size: Minimum number of records.
 
     Returns:
         The number of records.
 
     Raises:
-        DataError: It is empty or broken, lacks a column, has another length, a token id that the model has no row for,
-            or no token of an answer at all.
+        DataError: The data set is empty or damaged, lacks a column, has the wrong length, a token id that the model has
+            no row for, or no token of an answer.
     """
     from mindspore.dataset import MindDataset
 
     where = files[0] if len(files) == 1 else files[0].parent
     names = [str(file) for file in files]
-    with _unreadable_is_told(key, where):
+    with _unreadable_is_reported(key, where):
         data = MindDataset(names, shuffle=False)
         records, columns = data.get_dataset_size(), data.get_col_names()
     if records == 0:
-        raise DataError(f"{key} holds no record; make it again with `scimind prepare`", where)
+        raise DataError(f"{key} has no records; make it again with `scimind prepare`", where)
     lacking = [name for name in COLUMNS if name not in columns]
     if lacking:
         raise DataError(f"{key} has no column {' and '.join(lacking)} (it has {', '.join(columns)})", where)
     if records < batch_size:
         raise DataError(
-            f"{key} has {records} records, batch_size ({batch_size}) needs as many; lower runner_config.batch_size",
+            f"{key} has {records} records, fewer than batch_size ({batch_size}); lower runner_config.batch_size",
             where,
         )
     answers = 0
-    with _unreadable_is_told(key, where):
+    with _unreadable_is_reported(key, where):
         data = MindDataset(
             names, columns_list=list(COLUMNS), shuffle=False, num_samples=min(records, _MOST_RECORDS_READ)
         )
@@ -148,14 +148,14 @@ def check_records(files: list[Path], key: str, *, seq_length: int, vocab_size: i
                 raise DataError(f"{key}: record {number} has {fault}", where)
             answers += int(np.count_nonzero(labels[1:] >= 0))
     if answers == 0:
-        raise DataError(f"{key} has no answer: every label is ignored; prepare the data again", where)
+        raise DataError(f"{key} has no answers: every label is ignored; prepare the data again", where)
     return int(records)
 
 
 def _fault_of_row(
     input_ids: np.ndarray, labels: np.ndarray, highest: int, seq_length: int, vocab_size: int
 ) -> str | None:
-    """Returns what is wrong with a record and what to do, None for a good one."""
+    """Returns what is wrong with a record and what to do, or None for a good one."""
     if len(input_ids) != seq_length + 1 or labels.shape != input_ids.shape:
         return (
             f"{len(input_ids)} tokens and {len(labels)} labels, seq_length ({seq_length}) needs {seq_length + 1}; set "
@@ -170,8 +170,8 @@ def _fault_of_row(
 
 
 @contextmanager
-def _unreadable_is_told(key: str, where: Path) -> Iterator[None]:
-    """Turns what MindSpore raises for a file that is cut, or not one of its own, into a DataError."""
+def _unreadable_is_reported(key: str, where: Path) -> Iterator[None]:
+    """Turns MindSpore's error for a file that is truncated or not a MindRecord into a DataError."""
     try:
         yield
     except DataError:

@@ -1,4 +1,4 @@
-"""The training data as MindSpore's data set: each worker's records in the order of `RecordOrder`."""
+"""The training data as a MindSpore data set: each worker's records in the order of `RecordOrder`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from scimind.train.feed.record_order import RecordOrder
 
 
 class RecordBatches:
-    """A worker's batches, step after step.
+    """A worker's batches, step by step.
 
     Args:
         files: The MindRecord files.
         order: Which records a step takes.
-        rank: The worker.
-        steps: How many batches there are.
-        first_step: The step of the first one, from 0.
+        rank: The worker's number.
+        steps: Number of batches.
+        first_step: The step of the first batch, from 0.
         tokens: Length of a record, s + 1.
-        ignore_token_id: The label that a blank row has everywhere; its inputs are 0.
+        ignore_token_id: All labels of a blank row; its inputs are 0.
     """
 
     def __init__(
@@ -60,12 +60,12 @@ class RecordBatches:
             step = end
 
     def _read(self, records: list[int]) -> Iterator[tuple[np.ndarray, ...]]:
-        """Yields these records of a pass, read ahead by MindSpore's own threads."""
+        """Yields the given records of a pass, read ahead by MindSpore's threads."""
         if records:
             data = MindDataset(self._files, columns_list=list(COLUMNS), sampler=SubsetSampler(records))
             yield from data.create_tuple_iterator(num_epochs=1, output_numpy=True)
 
 
 def training_data(batches: RecordBatches) -> ms.dataset.Dataset:
-    """Returns batches as one epoch of MindSpore's data set."""
+    """Returns the batches as a MindSpore data set of one epoch."""
     return GeneratorDataset(batches, list(COLUMNS), num_parallel_workers=1, python_multiprocessing=False)

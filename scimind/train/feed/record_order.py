@@ -1,9 +1,9 @@
 """The order of the records in a training, and each worker's share of it.
 
-The order is a pure function of the seed and of the pass over the data, so that it is the same for any number of workers
-and can begin at any step. Step k takes the next `global_batch_size` records of its pass; the workers divide them by
-rank. A pass ends with a whole step: the records that are left over are dropped (other ones in each pass), or get a step
-of their own whose empty places are blank rows.
+The order depends only on the seed and on the number of the pass over the data, so it is the same for any number of
+workers and can start at any step. Step k takes the next `global_batch_size` records of its pass, divided among the
+workers by rank. A pass ends with a complete step: the remaining records are dropped (others in each pass), or get a
+separate step that is filled up with blank rows.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any
 
 import numpy as np
 
-# What MindFormers' data set does and these batches do not.
+# Features of MindFormers' data set that these batches lack.
 _MINDFORMERS_KEYS = ("eod_reset", "dynamic_batch", "output_columns", "token_monitor")
 
 
 @dataclass(frozen=True)
 class RecordOrder:
-    """Which records a step takes.
+    """The records that each step takes.
 
     Args:
-        records: Records of the data.
-        global_batch_size: Records of a step, all workers together; a multiple of `workers`.
-        seed: Decides the order.
-        workers: Processes that train together.
-        shuffle: Whether each pass has an order of its own; else the data's.
+        records: Number of records in the data.
+        global_batch_size: Records per step over all workers; a multiple of `workers`.
+        seed: Determines the order.
+        workers: Number of processes that train together.
+        shuffle: Whether each pass is shuffled differently; otherwise the data's order is kept.
         drop_remainder: Whether records that do not fill a step are dropped.
     """
 
@@ -40,12 +40,12 @@ class RecordOrder:
 
     @property
     def share(self) -> int:
-        """Records of a worker's step."""
+        """Number of records in a worker's step."""
         return self.global_batch_size // self.workers
 
     @property
     def steps_per_pass(self) -> int:
-        """Steps of a pass over the data."""
+        """Number of steps in a pass over the data."""
         whole, rest = divmod(self.records, self.global_batch_size)
         return whole + (1 if rest and not self.drop_remainder else 0)
 
@@ -53,29 +53,29 @@ class RecordOrder:
         """Returns the records of a pass in order, int64 [records].
 
         Args:
-            number: The pass, from 0.
+            number: Number of the pass, from 0.
         """
         if not self.shuffle:
             return np.arange(self.records)
         return np.random.default_rng((self.seed, number)).permutation(self.records)
 
     def real_rows(self, step: int, rank: int) -> int:
-        """Returns how many rows of a worker's step hold a record; those behind them are blank.
+        """Returns how many rows of a worker's step hold a record; the following rows are blank.
 
         Args:
             step: The step, from 0.
-            rank: The worker.
+            rank: The worker's number.
         """
         first = step % self.steps_per_pass * self.global_batch_size + rank * self.share
         return int(np.clip(self.records - first, 0, self.share))
 
     def rows(self, rank: int, first_step: int, steps: int) -> np.ndarray:
-        """Returns the records of a worker, step after step, int64 [steps · share]; 0 stands where a row is blank.
+        """Returns the records of a worker, step by step, int64 [steps · share]; 0 for blank rows.
 
         Args:
-            rank: The worker.
+            rank: The worker's number.
             first_step: The first step, from 0.
-            steps: Steps.
+            steps: Number of steps.
         """
         found = np.zeros((steps, self.share), np.int64)
         order, number = np.empty(0, np.int64), -1
@@ -90,19 +90,19 @@ class RecordOrder:
 
 
 def can_order(data: Mapping[str, Any]) -> bool:
-    """Returns whether a section `train_dataset` asks for nothing that MindFormers' data set alone does."""
+    """Whether a section `train_dataset` requests no features that only MindFormers' data set has."""
     return not any(data.get(key) for key in _MINDFORMERS_KEYS)
 
 
 def order_of_data(data: Mapping[str, Any], records: int, share: int, workers: int, seed: int) -> RecordOrder:
-    """Returns the order that a section `train_dataset` asks for.
+    """Returns the order that a section `train_dataset` specifies.
 
     Args:
         data: The section.
-        records: Records of the data.
-        share: Records of a worker's step.
-        workers: Processes that train together.
-        seed: Decides the order.
+        records: Number of records in the data.
+        share: Number of records in a worker's step.
+        workers: Number of processes that train together.
+        seed: Determines the order.
     """
     loader = data["data_loader"]
     limit = loader.get("num_samples")

@@ -1,1 +1,1 @@
-"""An interrupted training: its last good checkpoint, its state, and where its data continues."""
+"""Resuming an interrupted training: its last good checkpoint, its state, and its position in the data."""

@@ -1,4 +1,4 @@
-"""Ctrl-C and kill: the first asks a training to stop after its step, the second stops it at once."""
+"""Ctrl-C and kill: the first signal asks a training to stop after its step, the second stops it immediately."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stops_on_signals(run: TrainingRun) -> Iterator[None]:
-    """Sets `run.received_signal` when the process is interrupted or told to end.
+    """Sets `run.received_signal` when the process is interrupted or asked to terminate.
 
     Args:
-        run: The training; its callbacks look at the signal after each step.
+        run: The training; its callbacks check the signal after each step.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python handles signals in the main thread only
+        yield  # Python handles signals only in the main thread
         return
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
         if run.received_signal is not None:
             raise KeyboardInterrupt
         run.received_signal = number
-        run.console.interrupt("interrupted: stopping after this step, with a checkpoint; once more stops at once")
+        run.console.interrupt("interrupted: stopping after this step, with a checkpoint; again to stop at once")
 
-    # MindSpore takes Ctrl-C for itself when it runs a graph and turns it into SIGTERM, which arrives here all the same.
+    # While MindSpore runs a graph, it handles Ctrl-C itself and turns it into SIGTERM, which also arrives here.
     before: dict[signal.Signals, Any] = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
     try:
         yield

@@ -1,7 +1,7 @@
-"""Where a training goes on: the last good checkpoint, and whether the run is the one that it was written by.
+"""Where a training resumes: the last good checkpoint, and a check that it was written by the same run.
 
-A position in the data is a number of global steps, each of which reads the same number of records however many workers
-share them.
+A position in the data is a number of global steps, each of which reads the same number of records regardless of the
+number of workers.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _NUMBERS = ("step", "total_steps", "steps_per_epoch", "records_per_step", "recor
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """A checkpoint from which a training goes on.
+    """A checkpoint from which a training resumes.
 
     Args:
         folder: The checkpoint.
-        state: What its `training.json` says.
+        state: The content of its `training.json`.
     """
 
     folder: Path
@@ -39,23 +39,23 @@ class ResumePoint:
 
     @property
     def step(self) -> int:
-        """Global steps that are done."""
+        """Number of completed global steps."""
         return int(self.state["step"])
 
     @property
     def optimizer(self) -> Path:
-        """The file of moments, step and loss scale."""
+        """The file with moments, step and loss scale."""
         return next(self.folder / name for name in OPTIMIZERS if (self.folder / name).is_file())
 
 
 def describe_position(settings: TrainSettings, records: int, workers: int, total_steps: int) -> dict[str, Any]:
-    """Returns what `training.json` says of a run beside the step, its state and its scores.
+    """Returns what a run's `training.json` holds in addition to the step, the state and the scores.
 
     Args:
         settings: The run's settings.
-        records: Records of the training data.
-        workers: Processes that train together.
-        total_steps: Steps of the run.
+        records: Number of records in the training data.
+        workers: Number of processes that train together.
+        total_steps: Number of steps of the run.
     """
     return {
         "format": _FORMAT,
@@ -70,84 +70,84 @@ def describe_position(settings: TrainSettings, records: int, workers: int, total
 
 
 def find_resume_point(settings: TrainSettings, output_dir: Path, say: Callable[[str], None]) -> ResumePoint | None:
-    """Finds the checkpoint from which a training goes on, and reports the damaged ones that it skips.
+    """Finds the checkpoint from which a training resumes, and reports the damaged ones that it skips.
 
-    Those of the output folder are meant, unless `load_checkpoint` names others: a command that was killed is given
-    again as it was. Its checkpoints tell which weights they began with.
+    It looks in the output folder, unless `load_checkpoint` names other checkpoints of a training. So a command that was
+    killed can be repeated unchanged: its checkpoints record the weights that they started with.
 
     Args:
         settings: The run's settings; `resume_training` is True or the name of a checkpoint, such as step_000300.
         output_dir: The run's output folder.
-        say: Is told what is skipped, and what is found.
+        say: Called with messages on what is skipped and what is found.
 
     Returns:
-        The last good checkpoint, None where none was written yet.
+        The last good checkpoint, or None if none has been written yet.
 
     Raises:
-        CheckpointError: There are checkpoints, and none is good or has the name; or `load_checkpoint` does not exist.
+        CheckpointError: There are checkpoints, but none is good or has the name; or `load_checkpoint` does not exist.
     """
     given, own = settings.load_checkpoint, step_folders(output_dir / "checkpoint")
     is_own = given is None or any(_origin(folder) == _absolute(given) for folder in own)
     folders = own if is_own else _folders_in(str(given))
     place = output_dir if is_own else given
     if not folders:
-        say(f"{place} has no checkpoint of a training yet; beginning with the first step")
+        say(f"{place} has no checkpoint of a training yet; starting with the first step")
         return None
     if isinstance(settings.resume_training, str):
         name = settings.resume_training
         found = ", ".join(folder.name for folder in folders)
         folders = [folder for folder in folders if folder.name == name]
         if not folders:
-            raise CheckpointError(f"resume_training ({name}) is no checkpoint in {place}; give one of {found}, or True")
+            raise CheckpointError(f"resume_training ({name}) is not a checkpoint in {place}; give {found} or True")
     faults = []
     for folder in reversed(folders):
         state, fault = _read(folder)
         if fault is None:
-            say(f"going on from {folder}")
+            say(f"resuming from {folder}")
             return ResumePoint(folder, state)
-        say(f"{folder} is skipped: {fault}")
+        say(f"skipping {folder}: {fault}")
         faults.append(f"{folder.name}: {fault}")
     raise CheckpointError(
-        f"{place} has no checkpoint from which a training can go on ({'; '.join(faults[:3])}); give another with "
-        "load_checkpoint, or start anew with resume_training False"
+        f"{place} has no checkpoint from which a training can resume ({'; '.join(faults[:3])}); give another with "
+        "load_checkpoint, or start over with resume_training False"
     )
 
 
 def check_resume_point(point: ResumePoint, now: Mapping[str, Any], say: Callable[[str], None]) -> None:
-    """Compares a checkpoint's run with the one that is to go on.
+    """Compares a checkpoint's run with the one that resumes from it.
 
     Args:
         point: The checkpoint.
         now: `describe_position` of the run.
-        say: Is told what may differ and makes the losses other ones.
+        say: Called with messages on permitted differences that change the losses.
 
     Raises:
-        ConfigError: The records would be read in another order or in other batches; all differences at once.
+        ConfigError: The records would be read in another order or in other batches; the error lists all differences.
     """
     reasons = {
-        "records_per_step": "the records of a step are {0}; set runner_config.global_batch_size to {1}",
-        "records": "train_dataset has {0} records; give the data with {1}",
-        "steps_per_epoch": "an epoch has {0} steps; give the settings of train_dataset with which it has {1}",
+        "records_per_step": "a step has {0} records; set runner_config.global_batch_size to {1}",
+        "records": "train_dataset has {0} records; give the data that has {1}",
+        "steps_per_epoch": "an epoch has {0} steps; use the train_dataset settings that give {1}",
         "seed": "seed is {0}; set it to {1}",
     }
     faults = [text.format(now[key], point.state[key]) for key, text in reasons.items() if now[key] != point.state[key]]
     if faults:
         raise ConfigError(
-            [f"resume_training: the run of {point.folder} read its data otherwise: {faults[0]}", *faults[1:]]
+            [f"resume_training: the run of {point.folder} read its data differently: {faults[0]}", *faults[1:]]
         )
     if now["total_steps"] != point.state["total_steps"]:
         say(
-            f"note: the run now has {now['total_steps']} steps, not {point.state['total_steps']}, and so another "
-            "learning rate"
+            f"note: the run now has {now['total_steps']} steps instead of {point.state['total_steps']}, which changes "
+            "the learning rate"
         )
 
 
 def continue_run(run: TrainingRun, point: ResumePoint) -> None:
-    """Gives a training what an earlier one had measured up to the checkpoint from which it goes on.
+    """Passes to a training what an earlier one measured up to the checkpoint from which it resumes.
 
     Args:
-        run: The training, which has not begun.
-        point: The checkpoint; the losses come from its run's table where that is still there.
+        run: The training, before its first step.
+        point: The checkpoint; the losses come from its run's table if that still exists.
     """
     state, best = point.state, point.state.get("best_evaluation")
     score = EvaluationScore.of_json(best) if best else None
@@ -163,10 +163,10 @@ def continue_run(run: TrainingRun, point: ResumePoint) -> None:
 
 
 def _folders_in(path: str) -> list[Path]:
-    """Returns the checkpoints of a training that a path means, oldest first; none where it means weights only."""
+    """Returns the training checkpoints that a path refers to, oldest first; empty if it has only weights."""
     given = Path(path).expanduser()
     if not given.exists():
-        find_checkpoint(path)  # which says so
+        find_checkpoint(path)  # raises the error
     folder = (given.parent if given.is_file() else given).resolve()
     if any((folder / name).is_file() for name in WEIGHTS):
         return [folder] if (folder / TRAINING).is_file() else []
@@ -174,7 +174,7 @@ def _folders_in(path: str) -> list[Path]:
 
 
 def _origin(folder: Path) -> str | None:
-    """Returns the `load_checkpoint` of the run that wrote a checkpoint, None where that cannot be read."""
+    """Returns the `load_checkpoint` of the run that wrote a checkpoint, or None if it cannot be read."""
     try:
         return json.loads((folder / TRAINING).read_bytes()).get("load_checkpoint")
     except (OSError, ValueError, AttributeError):
@@ -182,7 +182,7 @@ def _origin(folder: Path) -> str | None:
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], str | None]:
-    """Returns what a checkpoint says of its training, and what is wrong with it, None for a good one."""
+    """Returns the content of a checkpoint's `training.json`, and what is wrong with the checkpoint, or None."""
     fault = fault_of_folder(folder)
     if fault is not None:
         return {}, f"it is damaged, {fault}"

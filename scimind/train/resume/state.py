@@ -1,4 +1,4 @@
-"""What a training needs beside its weights to go on: optimizer, loss scale, random state; read strictly."""
+"""What a training needs to resume in addition to its weights: optimizer, loss scale, random state; read strictly."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from scimind.checkpoint.weights import WeightMismatchError
 
 
 def state_parameters(wrapper: ms.nn.Cell) -> list[ms.Parameter]:
-    """Returns the parameters of a training step that are no weights: moments, step, loss scale and its counters.
+    """Returns the parameters of a training step that are not weights: moments, step, loss scale and its counters.
 
-    A learning rate that does not follow the steps is a parameter too; the configuration sets it.
+    A constant learning rate is also a parameter, but is left out, since the configuration sets it.
 
     Args:
-        wrapper: The training step, with the cell `network` that it trains.
+        wrapper: The training step, whose cell `network` is trained.
     """
     weights = {parameter.name for parameter in wrapper.network.get_parameters()}
     others = [parameter for parameter in wrapper.get_parameters() if parameter.name not in weights]
@@ -30,7 +30,7 @@ def state_parameters(wrapper: ms.nn.Cell) -> list[ms.Parameter]:
 
 
 def restore_state(wrapper: ms.nn.Cell, file: Path) -> None:
-    """Gives a training step the state that a checkpoint holds, all of it or nothing.
+    """Restores a training step's state from a checkpoint, all of it or nothing.
 
     Args:
         wrapper: The training step.
@@ -38,7 +38,7 @@ def restore_state(wrapper: ms.nn.Cell, file: Path) -> None:
 
     Raises:
         CheckpointError: The file cannot be read.
-        WeightMismatchError: A parameter is missing, unexpected or misshapen, such as another optimizer's.
+        WeightMismatchError: A parameter is missing, unexpected or misshapen, for example of another optimizer.
     """
     stored = read_tensors(file)
     wanted = {parameter.name: parameter for parameter in state_parameters(wrapper)}
@@ -51,7 +51,7 @@ def restore_state(wrapper: ms.nn.Cell, file: Path) -> None:
     missing, unexpected = [n for n in wanted if n not in stored], [n for n in stored if n not in wanted]
     if missing or unexpected or misshapen:
         raise WeightMismatchError(
-            file, missing, unexpected, misshapen, "give the optimizer and the runner_wrapper that the run began with"
+            file, missing, unexpected, misshapen, "give the optimizer and the runner_wrapper that the run started with"
         )
     for name, parameter in wanted.items():
         entry = stored[name]
@@ -60,7 +60,7 @@ def restore_state(wrapper: ms.nn.Cell, file: Path) -> None:
 
 
 def random_state() -> dict[str, Any]:
-    """Returns the state of Python's, NumPy's and MindSpore's random numbers as JSON can hold it."""
+    """Returns the state of Python's, NumPy's and MindSpore's random generators as JSON values."""
     version, numbers, gauss = random.getstate()
     _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     generator = np.ascontiguousarray(ms.get_rng_state().asnumpy())
@@ -72,7 +72,7 @@ def random_state() -> dict[str, Any]:
 
 
 def restore_random_state(state: dict[str, Any]) -> None:
-    """Sets the random numbers to what `random_state` has returned."""
+    """Restores the random generators from what `random_state` returned."""
     version, numbers, gauss = state["python"]
     random.setstate((version, tuple(numbers), gauss))
     keys, position, has_gauss, cached = state["numpy"]
@@ -90,11 +90,11 @@ def _unpacked(packed: list[str]) -> np.ndarray:
 
 @MindFormerRegister.register(MindFormerModuleType.CALLBACK)
 class SciMindResume(Callback):
-    """Restores optimizer, loss scale and random state before the first step of a run that goes on.
+    """Restores optimizer, loss scale and random state before the first step of a resumed run.
 
     Args:
-        file: The optimizer's file of the checkpoint.
-        state: `random_state` of the moment when it was written.
+        file: The checkpoint's optimizer file.
+        state: `random_state` at the time when it was written.
     """
 
     def __init__(self, file: Path, state: dict[str, Any]) -> None:
@@ -102,6 +102,6 @@ class SciMindResume(Callback):
         self._file, self._state = file, state
 
     def on_train_begin(self, run_context: Any) -> None:
-        """Restores it all."""
+        """Restores the state."""
         restore_state(run_context.original_args().train_network, self._file)
         restore_random_state(self._state)

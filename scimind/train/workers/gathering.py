@@ -1,4 +1,4 @@
-"""Numbers of all workers, by the collective communication of the devices that they train on."""
+"""Gathering numbers from all workers by collective communication on their devices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mindspore import nn, ops
 
 
 class _Gather(nn.Cell):
-    """Concatenates the workers' int32 [n] to [workers · n]."""
+    """Concatenates the workers' int32 values [n] to [workers · n]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,10 +26,10 @@ def _cell() -> _Gather:
 
 
 def gather_rows(values: np.ndarray) -> np.ndarray:
-    """Returns the values of all workers one after the other, int32 [workers · n].
+    """Returns the concatenated values of all workers, int32 [workers · n].
 
     Args:
-        values: This worker's, int32 [n]; n is the same on all.
+        values: This worker's values, int32 [n]; n is the same on all workers.
     """
     gathered: np.ndarray = _cell()(ms.Tensor(values)).asnumpy()
     return gathered

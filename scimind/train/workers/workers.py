@@ -1,4 +1,4 @@
-"""The workers that train together: what each knows, gathered on the host."""
+"""The workers that train together, and the exchange of numbers between them on the host."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Workers:
     """The workers of a data-parallel training. All of them must call the same methods in the same order.
 
     Args:
-        rank: This worker.
-        size: How many there are; with one, nothing is sent.
+        rank: This worker's number.
+        size: Number of workers; with one, nothing is sent.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -28,11 +28,11 @@ class Workers:
             self._gather_rows = gather_rows
 
     def gather(self, values: Sequence[float]) -> np.ndarray:
-        """Returns the values of all workers, float64 [workers, n], bit by bit as each gave them."""
+        """Returns the values of all workers, float64 [workers, n], bit-identical."""
         own = np.asarray(values, np.float64)
         if self._gather_rows is None:
             return own[None]
-        # As pairs of int32, which every device can send as they are.
+        # As pairs of int32, which every device can send unchanged.
         sent = self._gather_rows(own.view(np.int32))
         return np.ascontiguousarray(sent).view(np.float64).reshape(self.size, -1)
 
@@ -41,28 +41,28 @@ class Workers:
         return [float(value) for value in self.gather(values).sum(axis=0)]
 
     def largest(self, value: float) -> float:
-        """Returns the largest value that a worker gave."""
+        """Returns the largest value of all workers."""
         return float(self.gather([value]).max())
 
     def wait(self) -> None:
-        """Returns when all workers have come here."""
+        """Waits until all workers have reached this point."""
         self.gather([0.0])
 
     def check_same(self, what: str, number: int) -> None:
-        """Compares a number below 2⁵³ of all workers.
+        """Checks that a number below 2⁵³ is the same on all workers.
 
         Raises:
-            SciMindError: They differ; on every worker.
+            SciMindError: The numbers differ; raised on every worker.
         """
         given = self.gather([float(number)])[:, 0]
         others = np.flatnonzero(given != given[0])
         if len(others):
             ranks = ", ".join(str(rank) for rank in others)
-            raise SciMindError(f"the workers have different {what}: rank {ranks} not as rank 0; give all the same")
+            raise SciMindError(f"the workers have different {what}: rank {ranks} differs from 0; give all the same")
 
 
 def weights_checksum(network: Any) -> int:
-    """Returns a number that the weights of a network decide, bit by bit."""
+    """Returns a checksum of a network's weights that depends on every bit."""
     checksum = 0
     for parameter in sorted(network.get_parameters(), key=lambda item: item.name):
         checksum = zlib.crc32(np.ascontiguousarray(parameter.asnumpy()).tobytes(), checksum)

@@ -1,4 +1,4 @@
-"""Partitions on disk: what is written is read, the original's form too; faults are told."""
+"""Partitions on disk: written ones are read back, so is the original's form; faults are reported."""
 
 from __future__ import annotations
 
@@ -64,24 +64,24 @@ def test_the_order_brings_experts_together() -> None:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.array([0, 0, 0, 1, 2, 2, 3, 3]), "gives expert 0 3 neurons, each must have 2"),
+        (np.array([0, 0, 0, 1, 2, 2, 3, 3]), "gives expert 0 3 neurons, but each must have 2"),
         (np.array([0, 0, 1, 1, 2, 2, 4, 4]), "names expert 4; experts are 0 … 3"),
         (np.zeros(8), r"holds float64 \[8\]"),
-        (np.zeros(7, int), "has 7 neurons, which 4 experts cannot share equally"),
+        (np.zeros(7, int), r"has 7 neurons, not divisible by num_experts \(4\)"),
         (np.repeat(np.arange(4), 3), "has 12 neurons, the model's layers have 8"),
         (np.zeros((5, 8), bool), "has 5 experts, the model has 4"),
-        (np.zeros((4, 8), bool), "gives neuron 0 to 0 experts"),
-        (np.full((4, 8), 2), "has rows of other values than 0 and 1"),
+        (np.zeros((4, 8), bool), "assigns neuron 0 to 0 experts"),
+        (np.full((4, 8), 2), "has values other than 0 and 1"),
     ],
 )
-def test_a_file_that_does_not_fit_is_told(tmp_path: Path, array: np.ndarray, message: str) -> None:
+def test_a_file_that_does_not_fit_is_reported(tmp_path: Path, array: np.ndarray, message: str) -> None:
     np.save(tmp_path / "patterns_0.npy", array)
     with pytest.raises(DataError, match=rf"patterns_0\.npy: {message}"):
         read_partition(tmp_path, 1, 8, 4)
 
 
-def test_a_folder_that_does_not_fit_is_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"absent: holds no patterns_0\.npy"):
+def test_a_folder_that_does_not_fit_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"absent: has no patterns_0\.npy"):
         read_partition(tmp_path / "absent", 2, 12, 4)
     folder = write_partition(tmp_path / "p", some_layers(), 4, {})
     for layers, message in ((3, r"lacks patterns_2\.npy"), (1, "has 2 layers, the model has 1")):
@@ -103,7 +103,7 @@ def test_only_a_partition_is_replaced(tmp_path: Path) -> None:
     assert sorted(file.name for file in folder.iterdir()) == ["partition.json", "patterns_0.npy"]
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("x")
-    with pytest.raises(SciMindError, match="exists and is no partition"):
+    with pytest.raises(SciMindError, match="exists and is not a partition"):
         write_partition(tmp_path / "mine", some_layers(), 4, {})
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "x"
     with pytest.raises(DataError, match="layer 1: gives expert"):

@@ -1,4 +1,4 @@
-"""Damage to a checkpoint's files is found, whichever file it hits."""
+"""Damage to any of a checkpoint's files is found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_an_untouched_folder_is_good(folder: Path) -> None:
     assert fault_of_folder(folder) is None
 
 
-def test_a_cut_file_and_a_flipped_bit_are_found(folder: Path) -> None:
+def test_a_truncated_file_and_a_flipped_bit_are_found(folder: Path) -> None:
     content = (folder / "model.ckpt").read_bytes()
     (folder / "model.ckpt").write_bytes(content[: len(content) // 2])
     assert fault_of_folder(folder) == "model.ckpt has 5,120 bytes, 10,240 were written"

@@ -1,4 +1,4 @@
-"""Checkpoints: found, described, checked name by name, written whole or not at all."""
+"""Checkpoints: found, described, checked name by name, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_fault_is_listed_and_nothing_is_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(value, before[name])
 
 
-def test_the_state_of_mindformers_training_is_no_weight(tmp_path: Path) -> None:
+def test_the_state_of_mindformers_training_is_ignored(tmp_path: Path) -> None:
     values = {name: value for name, value in Network(3).values().items() if "cache" not in name}
     state = {"adam_m.a.weight": np.zeros((3, 2), np.float32), "global_step": np.zeros(1), "scale_sense": np.ones(1)}
     load_weights(Network(), find_checkpoint(save(tmp_path / "x.ckpt", values | state)))
@@ -88,14 +88,14 @@ def test_names_of_hugging_face_are_recognised(tmp_path: Path) -> None:
 def test_a_path_means_the_newest_checkpoint_in_it(tmp_path: Path) -> None:
     for step in (5, 200, 30):
         save_checkpoint(tmp_path / "run" / "checkpoint", step, Network().get_parameters(), [], {"step": step})
-    (tmp_path / "run" / "checkpoint" / "step_000300").mkdir()  # a write that was cut off
+    (tmp_path / "run" / "checkpoint" / "step_000300").mkdir()  # an interrupted write
     folders = step_folders(tmp_path / "run" / "checkpoint")
     assert [folder.name for folder in folders] == ["step_000005", "step_000030", "step_000200"]
     for path in (tmp_path / "run", tmp_path / "run" / "checkpoint", folders[-1], folders[-1] / "model.ckpt"):
         assert find_checkpoint(path).description["step"] == 200
 
 
-def test_paths_that_mean_nothing_are_told(tmp_path: Path) -> None:
+def test_paths_without_weights_are_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     two = tmp_path / "two"
     two.mkdir()
@@ -133,7 +133,7 @@ def test_descriptions_are_compared() -> None:
         check_description(changed, expected)
 
 
-def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_what_was_there(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, 1, Network().get_parameters(), [], {})
     (tmp_path / "step_000002").write_text("in the way")
     with pytest.raises(SciMindError, match="step_000002: the checkpoint cannot be written .*; make room"):

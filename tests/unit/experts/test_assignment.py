@@ -1,4 +1,4 @@
-"""Experts for modalities: runs on a line, the best experts in them, and what is said of impossible wishes."""
+"""Experts for modalities: runs of experts, the best experts in them, and errors for impossible requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TOKENS = {"text": 5, "smiles": 5, "nucleotide": 0, "protein": 5}
 
 
 class Recorded:
-    """Activations that were made beforehand."""
+    """Activations that were recorded beforehand."""
 
     def __init__(self, batches: list[LayerActivations]) -> None:
         self._batches = batches
@@ -44,7 +44,7 @@ def test_runs_overlap_with_neighbours_only() -> None:
     assert spans("text=16,smiles=16") == [(0, 16), (0, 16)]
     assert spans("text=4,smiles=4") == [(0, 4), (4, 8)]
     assert spans("text=8,smiles=6,protein=6") == [(0, 8), (6, 12), (10, 16)]
-    with pytest.raises(SciMindError, match="only neighbours overlap"):
+    with pytest.raises(SciMindError, match="only neighbouring groups may overlap"):
         spans("text=16,smiles=16,protein=16")
 
 
@@ -59,13 +59,13 @@ def test_the_best_experts_are_placed_in_each_run() -> None:
     new = place_experts(activation, runs, TOKENS)
     assert sorted(new) == list(range(6))
     assert set(new[[1, 3]]) == {0, 1} and set(new[[0, 4]]) == {4, 5} and list(new[[2, 5]]) == [2, 3]
-    assert list(new[[1, 3]]) == [0, 1]  # the old order among equals
-    with pytest.raises(SciMindError, match="holds no token of nucleotide"):
+    assert list(new[[1, 3]]) == [0, 1]  # equals keep the old order
+    with pytest.raises(SciMindError, match="has no tokens of nucleotide"):
         place_experts(activation, lay_out([(("text",), 2), (("nucleotide",), 2)], 6), TOKENS)
 
 
 def planted_activations(seed: int = 0) -> tuple[list[np.ndarray], list[LayerActivations], list[np.ndarray]]:
-    """Returns labels and activations of two layers with 8 experts, of which 4 are strong for text, 4 for SMILES."""
+    """Returns labels and activations of two layers with 8 experts, of which 4 are strong for text and 4 for SMILES."""
     random = np.random.default_rng(seed)
     labels, batches, of_text = [], [], []
     modality = np.repeat([0, 1], 20).astype(np.int32)
@@ -92,7 +92,7 @@ def test_planted_experts_become_the_runs() -> None:
 
 
 @pytest.mark.parametrize("score", ["sum", "abs", "square"])
-def test_kept_activation_is_what_the_best_experts_hold(score: str) -> None:
+def test_kept_activation_is_that_of_the_best_experts(score: str) -> None:
     random = np.random.default_rng(0)
     labels, modality = random.permutation(np.repeat(np.arange(4), 3)), np.array([0, 1, 1, 0, 1], np.int32)
     u = random.standard_normal((5, 12)).astype(np.float32)

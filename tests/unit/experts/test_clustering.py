@@ -1,4 +1,4 @@
-"""Balanced k-means: exact, balanced, repeatable; it finds clusters that were planted."""
+"""Balanced k-means is exact, balanced and repeatable, and finds planted clusters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXPERTS, SIZE = 8, 12
 
 
 def planted(noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Returns vectors of length 1 [h, 32] around eight directions, and the direction of each [h]."""
+    """Returns unit vectors [h, 32] around eight directions, and the direction of each [h]."""
     random = np.random.default_rng(seed)
     truth = random.permutation(np.repeat(np.arange(EXPERTS), SIZE))
     vectors = random.standard_normal((EXPERTS, 32))[truth] + noise * random.standard_normal((len(truth), 32))

@@ -1,4 +1,4 @@
-"""Neurons read from a file: both kinds, all types; what is no checkpoint is told."""
+"""Reading neurons from files of both formats and all types; files that are not checkpoints are reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def save(path: Path, dtype: ms.Type, **changes: tuple[int, int]) -> dict[str, np
 
 @pytest.mark.parametrize("dtype", [ms.float32, ms.float16, ms.bfloat16])
 @pytest.mark.parametrize("name", ["model.ckpt", "model.safetensors"])
-def test_rows_are_the_files(tmp_path: Path, name: str, dtype: ms.Type) -> None:
+def test_rows_equal_those_in_the_file(tmp_path: Path, name: str, dtype: ms.Type) -> None:
     values = save(tmp_path / name, dtype)
     weights = NeuronWeights(Checkpoint(tmp_path / name, {}))
     assert (weights.num_layers, weights.neurons, weights.hidden_size) == (2, 5, 3)
@@ -52,7 +52,7 @@ def test_the_fingerprint_is_of_these_neurons(tmp_path: Path) -> None:
     assert one == two != three
 
 
-def test_faults_are_told(tmp_path: Path) -> None:
+def test_faults_are_reported(tmp_path: Path) -> None:
     (tmp_path / "x.ckpt").write_bytes(b"no checkpoint at all")
     (tmp_path / "x.safetensors").write_bytes(b"short")
     for name in ("x.ckpt", "x.safetensors"):

@@ -1,4 +1,4 @@
-"""Memory of a card against numbers that are worked out by hand from what MindFormers and MindSpore keep."""
+"""Memory of a card against numbers worked out by hand from what MindFormers and MindSpore keep."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_training_on_one_card() -> None:
     needed = estimate_memory(seven_billion(DATA, *alone))
     number = 32 * LAYER + D + 2 * V * D
     assert (needed.weights, needed.gradients, needed.optimizer) == (2 * number, 2 * number, 8 * number)
-    # A token's layer: eight vectors of d and five of h; the logits five times: float16 once, float32 four times.
+    # Per token and layer: eight vectors of d and five of h; logits five times: float16 once, float32 four times.
     layer = 2 * (8 * D + 5 * H)
     assert needed.activations == S * 32 * layer + S * S + S * V * (2 + 4 * 4)
     assert needed.total == 12 * number + needed.activations
@@ -48,7 +48,7 @@ def test_scores_without_flash_attention_and_a_compressed_mask() -> None:
     alone = ["use_parallel=False", "runner_config.batch_size=1"]
     flash = estimate_memory(seven_billion(DATA, *alone)).activations
     plain = estimate_memory(seven_billion(DATA, *alone, "model.model_config.use_flash_attention=False")).activations
-    # Probabilities of 32 heads in float32 and float16, of the one layer that is computed again; a mask of two bytes.
+    # Probabilities of 32 heads in float32 and float16, for the one layer that is recomputed; a mask of two bytes.
     assert plain - flash == S * 32 * S * (4 + 2) + S * S
     long = ["model.model_config.seq_length=4096", "model.model_config.use_attn_mask_compression=True"]
     config = seven_billion(DATA, *alone, *long)
@@ -59,7 +59,7 @@ def test_copies_share_moments_weights_and_gradients() -> None:
     number = 32 * LAYER + D + 2 * V * D
     needed = estimate_memory(seven_billion(DATA))
     assert (needed.gradients, needed.optimizer) == (2 * number // 8, number)
-    assert needed.weights == 2 * number // 8 + 2 * 2 * (number // 32)  # those of two layers are gathered at a time
+    assert needed.weights == 2 * number // 8 + 2 * 2 * (number // 32)  # two layers are gathered at a time
     keeps = estimate_memory(seven_billion(DATA, "recompute_config.parallel_optimizer_comm_recompute=False"))
     assert keeps.weights == 2 * number // 8 + 2 * number
     alone = estimate_memory(seven_billion(DATA, "parallel.enable_parallel_optimizer=False"))
@@ -68,10 +68,10 @@ def test_copies_share_moments_weights_and_gradients() -> None:
 
 def test_stages_of_a_pipeline() -> None:
     needed = estimate_memory(seven_billion(PIPELINE))
-    number = 8 * LAYER + D + V * D  # of the last stage
+    number = 8 * LAYER + D + V * D  # on the last stage
     assert needed.stage == 3
     assert needed.optimizer == 8 * number // 2
-    assert needed.gradients == 2 * number  # micro batches add up to whole ones
+    assert needed.gradients == 2 * number  # micro batches accumulate unsharded gradients
     assert needed.activations == 2 * S * (8 * 2 * D + 2 * (8 * D + 5 * H)) + 2 * S * S + 2 * S * V * 18
     # Without recomputation the first stage is the fullest: it keeps four micro batches.
     first = estimate_memory(seven_billion(PIPELINE, "recompute_config={recompute: False}"))
@@ -83,15 +83,15 @@ def test_matrices_split_over_cards() -> None:
     needed = estimate_memory(seven_billion(MODEL, "runner_config.batch_size=1"))
     number = 32 * (4 * D * D + 3 * D * H) // 4 + 2 * D * 32 + D + 2 * (V // 4) * D
     assert needed.optimizer == 8 * number // 2
-    # Everything of a token is split, with the sequence: the inputs that are kept, a layer and the logits.
+    # Everything of a token is split along with the sequence: the inputs that are kept, a layer and the logits.
     assert needed.activations == S * (32 * 2 * D // 4 + 2 * (8 * D + 5 * H) // 4 + V * 18 // 4) + S * S
     whole = estimate_memory(
         seven_billion(MODEL, "runner_config.batch_size=1", "parallel_config.use_seq_parallel=False")
     )
-    assert whole.activations - needed.activations == S * 2 * 4 * D * 3 // 4  # the norms' of one layer
+    assert whole.activations - needed.activations == S * 2 * 4 * D * 3 // 4  # the norms of one layer
 
 
-def test_predicting_takes_weights_a_cache_and_prompts() -> None:
+def test_predicting_needs_weights_a_cache_and_prompts() -> None:
     path = CONFIGS / "scimind_7b_predict.yaml"
     one, two = (estimate_memory(seven_billion(path, f"generation.batch_size={rows}")) for rows in (1, 2))
     assert (one.gradients, one.optimizer) == (0, 0)

@@ -1,4 +1,4 @@
-"""What must hold of the memory of a process; scripts/bench/memory.py compares it with what one takes."""
+"""Properties of a process's memory estimate; scripts/bench/memory.py compares it with measurements."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_weights_gradients_and_moments_are_float32() -> None:
     assert (memory.weights, memory.gradients, memory.optimizer) == (4 * number, 4 * number, 8 * number)
 
 
-def test_the_total_is_that_of_all_components() -> None:
+def test_the_total_is_the_sum_of_all_components() -> None:
     for memory in (training(), predicting()):
         assert memory.total == sum(astuple(memory)) - memory.stage
     assert all(value > 0 for value in (training().activations, training().runtime, predicting().activations))
@@ -53,7 +53,7 @@ def test_more_of_anything_needs_more_memory(dispatch: str, more: str) -> None:
 
 
 def test_a_step_keeps_at_least_what_its_products_read() -> None:
-    """The backward pass of a matrix product needs the input of each: attention's two, and the feed-forward's two."""
+    """The backward pass of a matrix product needs its input: two in attention, and two in the feed-forward."""
     tokens = 4 * S
     needed = training("runner_config.batch_size=4", "model.model_config.dispatch=masked").activations
     assert needed > 4 * tokens * LAYERS * (3 * D + H)

@@ -30,7 +30,7 @@ def with_weights(model, weights):
 
 @pytest.fixture(scope="module")
 def references():
-    """Returns dense Llamas by mode and heads; their graphs serve all routings."""
+    """Returns dense Llamas by mode and heads; their graphs are shared by all routings."""
     return {}
 
 
@@ -87,7 +87,7 @@ def test_loss_counts_answers_only():
     assert abs(loss(model, ids, ids) + picked.mean()) < tolerances.NUMPY
 
 
-def test_a_gate_is_the_one_parameter_more():
+def test_a_gate_is_the_only_additional_parameter():
     use_mode("pynative")
     names = {p.name: p.shape for p in build(router="learned").get_parameters()}
     gates = {f"model.layers.{i}.feed_forward.gate.weight": (8, 32) for i in range(2)}
@@ -106,13 +106,13 @@ def test_the_load_balance_is_added_to_the_loss(dispatch, mode):
     labels[:, :5] = -100
     np.testing.assert_array_equal(logits(balanced, ids[:, :16]), logits(plain, ids[:, :16]))
     more = loss(balanced, ids, labels) - loss(plain, ids, labels)
-    assert 0.5 * 0.8 < more < 0.5 * 8  # about 1 for even use, at most e
+    assert 0.5 * 0.8 < more < 0.5 * 8  # about 1 for an even use, at most e
     balanced.model.set_train(True)
     hidden, balance = balanced.model(ms.Tensor(ids[:, :16]))
     assert hidden.shape == (2, 16, 32)
     assert abs(more - 0.5 * balance.asnumpy().item()) < tolerances.SAME_MATH
 
 
-def test_what_a_load_balance_does_not_go_with_is_refused():
+def test_settings_that_exclude_a_load_balance_are_refused():
     with pytest.raises(ConfigError, match="calculate_per_token_loss"):
         build(router="learned", balance_weight=0.1, calculate_per_token_loss=True)

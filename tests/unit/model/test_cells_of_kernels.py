@@ -1,4 +1,4 @@
-"""Which kernels a network is built of, and that the others give the same numbers."""
+"""Which kernels a network is built from, and that the others give the same numbers."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ ROUTINGS = {
 
 
 def cpu_cells(cell: ms.nn.Cell) -> list[str]:
-    """Returns the names of the cells in `cell` that are the CPU's own."""
+    """Returns the names of the cells in `cell` that belong to the CPU kernels."""
     return [name for name, part in cell.cells_and_names() if type(part).__module__.startswith("scimind.model.cpu")]
 
 
-def test_every_router_is_here():
+def test_every_router_is_covered():
     assert sorted(ROUTINGS) == sorted(ROUTERS)
 
 
 @pytest.mark.parametrize("dispatch", ["auto", "masked", "grouped"])
 @pytest.mark.parametrize("router", ROUTINGS)
-def test_mindformers_kernels_are_no_cell_of_the_cpus(router, dispatch):
+def test_mindformers_kernels_use_no_cpu_cells(router, dispatch):
     use_mode("pynative")
     model = build(kernels="mindformers", dispatch=dispatch, **ROUTINGS[router])
     assert cpu_cells(model) == []
@@ -41,7 +41,7 @@ def test_mindformers_kernels_are_no_cell_of_the_cpus(router, dispatch):
 
 @pytest.mark.parametrize("dispatch", ["auto", "masked", "grouped"])
 @pytest.mark.parametrize("router", ROUTINGS)
-def test_auto_takes_the_cpus_cells_in_every_layer(router, dispatch):
+def test_auto_uses_the_cpu_cells_in_every_layer(router, dispatch):
     use_mode("pynative")
     model = build(dispatch=dispatch, **ROUTINGS[router])
     assert model.kernels == "cpu"
@@ -56,7 +56,7 @@ def test_auto_takes_the_cpus_cells_in_every_layer(router, dispatch):
         assert choosing == ([] if router == "modality" else [RankedExperts])
 
 
-# What is compiled takes long; gradients of both forms of dispatch, in both modes, are compared in test_feed_forward.py.
+# Compiling takes long; gradients of both forms of dispatch, in both modes, are compared in test_feed_forward.py.
 @pytest.mark.parametrize(("dispatch", "mode"), [("auto", "graph"), ("grouped", "pynative")])
 @pytest.mark.parametrize("router", ROUTINGS)
 def test_all_kernels_train_and_evaluate_alike(router, dispatch, mode):

@@ -99,7 +99,7 @@ def test_equals_the_numpy_twin(name, dispatch, kernels, mode):
     np.testing.assert_allclose(y, expected, atol=tolerances.SAME_MATH, rtol=0)
 
 
-def test_another_expert_set_is_noticed():
+def test_a_different_expert_set_is_noticed():
     use_mode("pynative")
     ids, x = some_ids((2, 16)), np.random.default_rng(0).standard_normal((2, 16, D)).astype(np.float32)
     y, layer, routing = run("modality", "grouped", ids, x)

@@ -1,4 +1,4 @@
-"""Kernels, dispatch and split tensors: what a configuration says of a model is what the model does."""
+"""Kernels, dispatch and split tensors: a model does what its configuration says."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def tree_of(model: dict[str, Any], device: str, mode: int | None, **sections: An
 
 @contextmanager
 def parallel_mode(mode: int | None) -> Iterator[None]:
-    """Puts MindSpore into a parallel mode."""
+    """Switches MindSpore to a parallel mode."""
     if mode is None:
         yield
         return
@@ -64,7 +64,7 @@ def parallel_mode(mode: int | None) -> Iterator[None]:
 
 
 def kernels_of_model(model: dict[str, Any], device: str) -> str:
-    """Returns the kernels that a model takes, "refused" where it cannot be built."""
+    """Returns the kernels that a model uses, or "refused" if it cannot be built."""
     try:
         return chosen_kernels(SciMindConfig(**{**SMALL, **CPU_TYPES, **model}), device)
     except ConfigError:
@@ -72,7 +72,7 @@ def kernels_of_model(model: dict[str, Any], device: str) -> str:
 
 
 def kernels_of_configuration(tree: dict[str, Any]) -> str:
-    """Returns the kernels that a configuration says, "refused" where it is not valid."""
+    """Returns the kernels that a configuration implies, or "refused" if it is not valid."""
     try:
         return RunConfig(tree).kernels
     except ConfigError as error:
@@ -87,7 +87,7 @@ def test_configuration_and_model_choose_the_same_kernels(device: str, mode: int 
         for formats, kernels in product(FORMATS, KERNELS):
             model = {**formats, "kernels": kernels}
             if device == "CPU" and mode not in (1, 2):
-                model["use_past"] = False  # as the model itself does, whose cache on a CPU is not MindFormers'
+                model["use_past"] = False  # as the model itself sets it, since its cache on a CPU is not MindFormers'
             expected = kernels_of_model(model, device)
             model = {**formats, "kernels": kernels}
             assert kernels_of_configuration(tree_of(model, device, mode)) == expected, model
@@ -114,7 +114,7 @@ def test_configuration_and_model_split_and_dispatch_alike(device: str, mode: int
 
 
 @pytest.mark.parametrize("formats", FORMATS, ids=str)
-def test_check_and_training_say_what_a_model_computes_with(formats: dict[str, Any]) -> None:
+def test_check_and_training_report_the_kernels_of_a_model(formats: dict[str, Any]) -> None:
     use_mode("pynative")
     model = build(**formats)
     sections = {"run_mode": "predict", "optimizer": {"type": "AdamW"}, "generation": {"max_new_tokens": 4}}

@@ -1,4 +1,4 @@
-"""Records in one row give what each gives in a row of its own: logits, loss and gradients."""
+"""Packed records give the same logits, loss and gradients as records in separate rows."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def difference(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> float:
     "settings",
     [{}, {"router": "activation", "dispatch": "masked", "num_layers": 1}, {"n_kv_heads": 2, "num_layers": 1}],
 )
-def test_packed_and_unpacked_are_the_same(mode, settings):
+def test_packed_and_unpacked_records_give_the_same(mode, settings):
     use_mode(mode)
     model = model_of(True, **settings)
     plain = model_of(False, weights_of(model), **settings)
@@ -92,7 +92,7 @@ def test_logits_are_the_same_at_each_position():
         )
 
 
-def test_records_that_see_each_other_are_noticed():
+def test_records_that_attend_to_each_other_are_noticed():
     use_mode("pynative")
     plain = model_of(False)
     packed_loss, packed_gradients = loss_and_gradients(plain, True)
@@ -101,7 +101,7 @@ def test_records_that_see_each_other_are_noticed():
     assert difference(packed_gradients, plain_gradients) > 100 * tolerances.SAME_MATH
 
 
-def test_rows_of_one_record_do_not_mind():
+def test_rows_of_one_record_are_not_affected():
     use_mode("pynative")
     model = model_of(True)
     ids = rows(False)[0][:, :-1]
@@ -122,6 +122,6 @@ def test_mask_in_both_forms(kind):
     np.testing.assert_array_equal(found, (closed[:, None] * scale).astype(kind))
 
 
-def test_a_compressed_mask_has_no_room_for_records():
+def test_a_compressed_mask_does_not_work_with_packed_records():
     with pytest.raises(ConfigError, match="packed"):
         build(packed=True, use_attn_mask_compression=True)

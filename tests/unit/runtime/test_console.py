@@ -1,4 +1,4 @@
-"""The quiet console, in processes of its own: it takes over the process's standard output."""
+"""The quiet console, in separate processes, since it takes over the process's standard output."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(folder: Path, action: str = "") -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_chatter_goes_to_the_log_and_the_rest_to_the_console(tmp_path: Path) -> None:
+def test_library_output_goes_to_the_log_and_the_rest_to_the_console(tmp_path: Path) -> None:
     done = run(tmp_path)
     assert done.stdout.splitlines() == ["before", "for a person", "from within", "after"]
     assert done.stderr == ""
@@ -64,19 +64,19 @@ def test_chatter_goes_to_the_log_and_the_rest_to_the_console(tmp_path: Path) -> 
     assert not (tmp_path / "log" / "other.log").exists()
 
 
-def test_a_fault_shows_the_end_of_the_log(tmp_path: Path) -> None:
-    done = run(tmp_path, "raise RuntimeError('a fault of ours')")
+def test_a_bug_shows_the_end_of_the_log(tmp_path: Path) -> None:
+    done = run(tmp_path, "raise RuntimeError('a bug of ours')")
     assert done.returncode == 1
     assert "written from C++" in done.stderr
-    assert f"its whole log is in {Path('log') / 'run.log'}" in done.stderr
-    assert "a fault of ours" in done.stderr
+    assert f"the full log is in {Path('log') / 'run.log'}" in done.stderr
+    assert "a bug of ours" in done.stderr
     assert done.stdout.splitlines()[-1] == "after"
 
 
 @pytest.mark.parametrize("action", ["raise SciMindError('a mistake')", "raise KeyboardInterrupt"])
-def test_a_mistake_and_an_interruption_speak_for_themselves(tmp_path: Path, action: str) -> None:
+def test_a_mistake_and_an_interruption_do_not_show_the_log(tmp_path: Path, action: str) -> None:
     done = run(tmp_path, action)
-    assert "whole log" not in done.stderr
+    assert "full log" not in done.stderr
     assert "written from C++" not in done.stderr
 
 

@@ -1,4 +1,4 @@
-"""Kept graphs: found again by the same work alone, and only whole."""
+"""Cached graphs are found again only by the same work, and only if complete."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mindspore import Tensor, nn
 from scimind.runtime.graph_cache import KeptGraph, cache_folder, graph_key, kept_graph
 from tests.support.models import use_mode
 
-# Compiles cells with the factors given, in this order, and tells results and whether a kept graph was used.
+# Compiles cells with the given factors in order, and reports results and whether a cached graph was used.
 PROGRAM = """
 import sys
 import mindspore as ms
@@ -51,10 +51,10 @@ def results(folder: Path, *items: str, source: str = PROGRAM) -> tuple[list[str]
     return run.stdout.splitlines(), run.stderr.count("Use the compilation cache")
 
 
-def test_a_graph_is_used_again_by_the_same_work_only(tmp_path: Path) -> None:
+def test_a_graph_is_reused_only_by_the_same_work(tmp_path: Path) -> None:
     assert results(tmp_path, "2x4", "3x4") == (["4 2.0", "4 3.0"], 0)
     assert results(tmp_path, "2x4", "3x4") == (["4 2.0", "4 3.0"], 2)
-    # Another order, another factor and another shape: each right, whatever is found.
+    # Another order, another factor and another shape: all results are correct, whatever is found.
     assert results(tmp_path, "3x4", "2x4") == (["4 3.0", "4 2.0"], 2)
     assert results(tmp_path, "5x4", "2x7") == (["4 5.0", "7 2.0"], 0)
     assert results(tmp_path, "6x4", "2x4", "7x4", "2x7")[0] == ["4 6.0", "4 2.0", "4 7.0", "7 2.0"]
@@ -78,7 +78,7 @@ def test_a_changed_program_replaces_the_graph(tmp_path: Path) -> None:
     assert results(tmp_path, "2x4", source=changed) == (["4 3.0"], 1)
 
 
-def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_cached_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SCIMIND_CACHE_DIR", str(tmp_path / "file"))
     with kept_graph("key"):
@@ -95,15 +95,15 @@ def test_a_failed_compilation_leaves_nothing(tmp_path: Path, monkeypatch: pytest
     assert not any(cache_folder().iterdir())
 
 
-def test_the_key_follows_what_is_compiled() -> None:
+def test_the_key_depends_on_what_is_compiled() -> None:
     tree = {"model": {"batch_size": 2}, "context": {"mode": 0}, "output_dir": "here"}
     same = {**tree, "output_dir": "there", "context": {"mode": 0, "save_graphs_path": "there/log"}}
     assert graph_key(tree) == graph_key(same)
     assert graph_key(tree) != graph_key({**tree, "model": {"batch_size": 3}})
 
 
-def test_without_a_script_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MindSpore reads the script that was started, and fails where `python -c` has none."""
+def test_nothing_is_cached_without_a_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MindSpore reads the script that was started, and fails with `python -c`, which has none."""
     monkeypatch.setenv("SCIMIND_CACHE_DIR", str(tmp_path))
     for script, is_kept in (("-c", False), (__file__, True)):
         monkeypatch.setattr(sys, "argv", [script])
@@ -129,7 +129,7 @@ class SteadyDoubled(Doubled):
 
 
 @pytest.mark.parametrize(("kind", "compiled"), [(SteadyDoubled, 3), (Doubled, 7)])
-def test_a_steady_graph_is_looked_for_where_shapes_or_types_change(kind: type[Doubled], compiled: int) -> None:
+def test_a_steady_graph_is_searched_only_when_shapes_or_types_change(kind: type[Doubled], compiled: int) -> None:
     use_mode("graph")
     cell = kind()
     inputs = [np.full(shape, 3, dtype) for shape, dtype in ((2, "f4"), ((2, 2), "f4"), ((2, 2), "i4"))]

@@ -25,7 +25,7 @@ def test_the_table_has_a_row_as_soon_as_a_step_is_done(tmp_path: Path) -> None:
     table.close()
 
 
-def test_a_table_is_read_up_to_a_step_and_goes_on(tmp_path: Path) -> None:
+def test_a_table_is_read_up_to_a_step_and_continued(tmp_path: Path) -> None:
     path, score = tmp_path / "loss.csv", EvaluationScore(2.0, 0.25, 8, 2)
     table = LossTable(path)
     records = [StepRecord(0, 0.0, math.nan, math.nan, 0.5, score)]
@@ -62,7 +62,7 @@ def test_a_table_has_columns_for_each_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 50])
-def test_a_curve_is_drawn_of_what_there_is(tmp_path: Path, count: int) -> None:
+def test_a_curve_is_drawn_from_what_there_is(tmp_path: Path, count: int) -> None:
     records = [StepRecord(step, step / 10, 1 / step, 1e-3, step) for step in range(1, count + 1)]
     draw_loss_curve([StepRecord(0, 0, math.nan, math.nan, 0), *records], tmp_path / "loss.png")
     assert [path.name for path in tmp_path.iterdir()] == ["loss.png"]
@@ -78,7 +78,7 @@ def test_the_moving_mean_is_that_of_a_twentieth_of_the_run(count: int) -> None:
 
 
 def test_the_curve_shows_the_losses_that_were_measured(tmp_path: Path) -> None:
-    """Read back from the image: the same run draws the same one, and another loss or a name's score another."""
+    """Read back from images: the same run draws the same image, another loss or a named score a different one."""
     records = [StepRecord(step, step / 10, 1 / step, 1e-3, step) for step in range(1, 41)]
     images = {}
     for name, drawn in {

@@ -17,7 +17,7 @@ def test_a_score_of_parts_is_the_mean_over_all_tokens() -> None:
     assert math.isnan(EvaluationScore.of_parts({"a": EvaluationScore(math.nan, math.nan, 0, 3)}).loss)
 
 
-def test_a_score_comes_back_from_json() -> None:
+def test_a_score_is_restored_from_json() -> None:
     parts = {"a": EvaluationScore(2.0, 0.5, 30, 3, {"text": 2.0}), "b": EvaluationScore(1.0, 1.0, 10, 2)}
     score = EvaluationScore.of_parts(parts)
     assert EvaluationScore.of_json(json.loads(json.dumps(asdict(score)))) == score

@@ -1,4 +1,4 @@
-"""Importing the package changes nothing: no environment variable, no folder where it is imported."""
+"""Importing the package has no side effects: no environment variables, no folder in the current directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOMS = ("model", "train")
 
 
 def run_in(folder: Path, code: str) -> list[str]:
-    """Runs a program as a user does who has chosen no place for logs; returns the lines it prints."""
+    """Runs a program as a user who has not set a log folder would; returns the lines that it prints."""
     environment = {name: value for name, value in os.environ.items() if name != "LOG_MF_PATH"}
     environment["PYTHONPATH"] = str(ROOT)
     environment["TMPDIR"] = str(folder / "tmp")
@@ -46,7 +46,7 @@ def test_nothing_appears_where_a_module_is_imported(tmp_path: Path, module: str)
     assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
 
 
-def test_mindformers_is_imported_only_where_its_log_has_a_place() -> None:
+def test_mindformers_is_imported_only_after_its_log_folder_is_set() -> None:
     importers = set()
     for file in sorted((ROOT / "scimind").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

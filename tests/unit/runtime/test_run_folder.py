@@ -1,4 +1,4 @@
-"""The run's folder: what it holds, and what an earlier run left there."""
+"""The run's folder: its content, and what happens to an earlier run's files."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_the_folder_is_made_and_described(tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.root.iterdir()) == ["log", "resolved_config.yaml", "versions.json"]
 
 
-def test_a_folder_without_room_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(SciMindError, match="MiB free, the run writes .* make room"):
+def test_a_folder_without_space_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(SciMindError, match="MiB free, but the run writes .* make room"):
         RunFolder.create(tmp_path, "finetune", needed_bytes=2**60)
 
 
-def test_workers_have_logs_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_have_separate_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK_ID", "3")
     monkeypatch.setenv("RANK_SIZE", "8")
     assert worker() == (3, 8)
@@ -50,7 +50,7 @@ def test_earlier_runs_are_set_aside_one_by_one(tmp_path: Path) -> None:
     assert not folder.checkpoint.exists()
 
 
-def test_checkpoints_behind_the_one_that_is_used_are_set_aside(tmp_path: Path) -> None:
+def test_checkpoints_after_the_one_in_use_are_set_aside(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "finetune")
     for step in (10, 20):
         (folder.checkpoint / f"step_{step:06d}").mkdir(parents=True)

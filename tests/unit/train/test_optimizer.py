@@ -1,4 +1,4 @@
-"""AdamW in one pass against MindFormers' own."""
+"""AdamW in one pass against MindFormers' AdamW."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import tolerances
 
 
 class Quadratic(nn.Cell):
-    """A loss with gradients of two sizes."""
+    """A loss with gradients of two magnitudes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ def trained(kind: type[AdamW], steps: int = 5, groups: str = "one", **settings: 
             {"params": [network.gain], "weight_decay": 0.0} | ({"lr": 0.01} if groups == "rates" else {}),
         ]
     optimizer = kind(parameters, learning_rate=0.02, betas=(0.9, 0.98), eps=1e-4, weight_decay=0.1, **settings)
-    assert type(optimizer) is kind  # MindFormers' own names make objects of other classes
+    assert type(optimizer) is kind  # MindFormers' own names create objects of other classes
     step = SciMindTrainOneStepCell(network, optimizer, use_clip_grad=True, max_grad_norm=0.5).set_train()
     random = np.random.default_rng(1)
     for _ in range(steps):
@@ -50,15 +50,15 @@ def trained(kind: type[AdamW], steps: int = 5, groups: str = "one", **settings: 
 
 
 @pytest.mark.parametrize("groups", ["one", "decays", "rates"])
-def test_parameters_and_moments_are_adamws(groups: str) -> None:
+def test_parameters_and_moments_equal_adamw(groups: str) -> None:
     wanted = trained(AdamW, groups=groups)
     for ours, theirs in zip(trained(SciMindAdamW, groups=groups), wanted, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=tolerances.SAME_MATH, atol=1e-7)
-    # The twin: one step less is another result.
+    # The twin: one step less gives another result.
     assert not np.allclose(trained(SciMindAdamW, steps=4, groups=groups)[0], wanted[0], rtol=1e-3)
 
 
-def test_states_have_adamws_names() -> None:
+def test_states_have_the_names_of_adamw() -> None:
     names = [
         [state.name for state in (*optimizer.exp_avg, *optimizer.exp_avg_sq)]
         for optimizer in (kind(Quadratic().trainable_params()) for kind in (AdamW, SciMindAdamW))

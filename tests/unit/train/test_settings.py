@@ -81,7 +81,7 @@ def test_steps_of_an_epoch(
     assert read(config).steps_per_epoch(records=22) == expected
 
 
-def test_workers_that_do_not_know_of_each_other_are_refused(
+def test_workers_that_do_not_share_their_work_are_refused(
     config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RANK_SIZE", "2")
@@ -115,7 +115,7 @@ def test_split_tensors_share_one_batch(config: dict[str, Any]) -> None:
     assert settings.steps_per_epoch(records=640) == 640 // (4 * 2 * 8)
     assert (
         checkpoint_bytes(settings.callbacks, settings.model_config) == 0
-    )  # MindFormers writes them, each worker its part
+    )  # MindFormers writes them, and each worker its part
     config["do_eval"] = True
     with pytest.raises(ConfigError, match="does not work with a pipeline"):
         read(config)
@@ -123,7 +123,7 @@ def test_split_tensors_share_one_batch(config: dict[str, Any]) -> None:
 
 def test_max_steps_sets_epochs_and_schedule(config: dict[str, Any]) -> None:
     tree = trainer_tree(read(config), steps_per_epoch=5)
-    # SciMind's batches of all passes are one epoch of MindFormers.
+    # All passes of SciMind's batches are one MindFormers epoch.
     assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (1, 15)
     config["runner_config"] |= {"max_steps": 12, "stop_step": 7}
     settings = read(config)
@@ -131,7 +131,7 @@ def test_max_steps_sets_epochs_and_schedule(config: dict[str, Any]) -> None:
     assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (1, 12)
     assert "max_steps" not in tree["runner_config"]
     assert settings.stop_step == 7
-    config["train_dataset"]["eod_reset"] = True  # which MindFormers' data set does
+    config["train_dataset"]["eod_reset"] = True  # only MindFormers' data set supports this
     tree = trainer_tree(read(config), steps_per_epoch=5)
     assert (tree["runner_config"]["epochs"], tree["lr_schedule"]["total_steps"]) == (3, 12)
     config["lr_schedule"]["total_steps"] = 100
@@ -170,7 +170,7 @@ def test_callbacks_are_taken_over(config: dict[str, Any]) -> None:
     assert [entry["type"] for entry in trainer_tree(settings)["callbacks"]] == ["MFLossMonitor", "ProfileMonitor"]
 
 
-def test_room_for_checkpoints_is_counted(config: dict[str, Any]) -> None:
+def test_space_for_checkpoints_is_counted(config: dict[str, Any]) -> None:
     config["model"]["model_config"]["intermediate_size"] = 16
     config["callbacks"] = [{"type": "SciMindCheckpoint", "keep_checkpoint_max": 1, "save_optimizer": False}]
     weights = 2 * 20 * 4 + 2 * (4 * 4 * 4 + 3 * 4 * 16)
@@ -178,7 +178,7 @@ def test_room_for_checkpoints_is_counted(config: dict[str, Any]) -> None:
     assert checkpoint_bytes(settings.callbacks, settings.model_config) == 2 * 4 * weights
 
 
-def test_all_faults_are_told_at_once(config: dict[str, Any]) -> None:
+def test_all_faults_are_reported_at_once(config: dict[str, Any]) -> None:
     config["runner_config"] |= {"sink_mode": True, "epochs": 0, "global_batch_size": -2}
     config |= {"do_eval": True, "optimizer": None}
     config["model"]["model_config"]["vocab_size"] = 0
@@ -200,13 +200,13 @@ def test_reading_loads_no_mindspore() -> None:
     assert subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[3]).returncode == 0
 
 
-def test_a_run_that_goes_on_skips_the_records_it_has_seen(config: dict[str, Any]) -> None:
+def test_a_resumed_run_skips_the_records_it_has_seen(config: dict[str, Any]) -> None:
     assert "data_skip_steps" not in trainer_tree(read(config), 5)
     config |= {"resume_training": True, "data_skip_steps": 2}
     settings = read(config)
     assert settings.resume_training is True
     tree = trainer_tree(settings, 5, first_step=7)
-    assert (tree["data_skip_steps"], tree["resume_training"]) == (2, False)  # SciMind's batches begin at the step
-    config["train_dataset"]["eod_reset"] = True  # what MindFormers alone does
+    assert (tree["data_skip_steps"], tree["resume_training"]) == (2, False)  # SciMind's batches start at the step
+    config["train_dataset"]["eod_reset"] = True  # only MindFormers supports this
     assert trainer_tree(read(config), 5, first_step=7)["data_skip_steps"] == 9
     assert settings.records_per_step(workers=2) == 8

@@ -36,7 +36,7 @@ class Loss(nn.Cell):
 @pytest.mark.parametrize(
     ("gradient", "overflows"), [([0.5, 0.25], False), ([0.5, np.inf], True), ([np.nan, 0.25], True)]
 )
-def test_a_gradient_that_is_not_finite_changes_no_weight(mode: int, gradient: list[float], overflows: bool) -> None:
+def test_a_gradient_that_is_not_finite_changes_no_weights(mode: int, gradient: list[float], overflows: bool) -> None:
     ms.set_context(mode=mode)
     network = Loss()
     step = SciMindTrainOneStepCell(network, nn.SGD(network.trainable_params(), learning_rate=1.0), scale_sense=4.0)
@@ -76,7 +76,7 @@ def test_a_moving_loss_scale_halves_at_an_overflow_and_grows_again(mode: int) ->
         changed = any((one != other).any() for one, other in zip(before, after, strict=True))
         seen.append((bool(outputs[1].asnumpy()), changed, float(outputs[2].asnumpy())))
     ms.set_context(mode=ms.GRAPH_MODE)
-    # float16 ends at 65504: 1.5 times 2**15 is below, 1.5 times 2**16 is not. Weights, moments and their step stay.
+    # float16 ends at 65504: 1.5 times 2**15 is below, 1.5 times 2**16 above. Weights, moments and step do not change.
     skipped, done = (True, False, 2.0**15), (False, True)
     assert seen[0] == seen[3] == skipped
     assert [entry[:2] for entry in (*seen[1:3], *seen[4:])] == [done] * 4
@@ -85,7 +85,7 @@ def test_a_moving_loss_scale_halves_at_an_overflow_and_grows_again(mode: int) ->
 
 
 class Fixed(nn.Cell):
-    """Logits that look up a table by the input token."""
+    """A model whose logits are looked up in a table by the input token."""
 
     def __init__(self, table: np.ndarray) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ def test_answers_are_scored_as_numpy_scores_them() -> None:
     score = [float(part.asnumpy().sum()) for part in cell(ms.Tensor(input_ids), ms.Tensor(labels))]
     np.testing.assert_allclose(score, expected, rtol=1e-5)
 
-    # The twin: one label changed is another score.
+    # The twin: one changed label changes the score.
     labels[0, 5] = (labels[0, 5] + 1) % 11
     input_ids[0, 5] = max(input_ids[0, 5], 1)
     other = [float(part.asnumpy().sum()) for part in cell(ms.Tensor(input_ids), ms.Tensor(labels))]
@@ -137,7 +137,7 @@ def test_each_modality_has_the_loss_of_its_own_labels(tmp_path: Path) -> None:
         writer.append(row, of_row)
     writer.close()
     modalities = modality_table(11, {"smiles": [[6, 9]], "protein": [[9, 11]]})
-    # Two rows a batch: the last batch is filled up.
+    # Two rows per batch: the last batch is filled up.
     score = Evaluator(Fixed(table), {"": [path]}, 2, modalities=modalities).score()
     assert score is not None and score.records == 5
 
@@ -151,7 +151,7 @@ def test_each_modality_has_the_loss_of_its_own_labels(tmp_path: Path) -> None:
     assert score.loss == pytest.approx(loss.mean(), rel=1e-5)
     assert score.perplexities["perplexity_smiles"] == pytest.approx(np.exp(expected["smiles"]), rel=1e-5)
 
-    # The same as `scimind evaluate` makes of these losses, token by token; the twin: another border, other losses.
+    # `scimind evaluate` computes the same from these losses, token by token; the twin: another border changes them.
     rows = [
         LossRow(MODALITY_NAMES[modalities[token]], value)
         for token, value in zip(target.ravel(), loss.ravel(), strict=True)

@@ -1,4 +1,4 @@
-"""Conversions without a model: what is refused, what is guessed, which rows and neurons move."""
+"""Conversions without a model: what is refused, what is detected, which rows and neurons move."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def convert(source: Path, output: Path, *, overwrite: bool = False, **options: A
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "mistral"}, "only a llama can be converted"),
+        ({"model_type": "mistral"}, "only llama models can be converted"),
         ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling .* is not supported"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling .* is not supported"),
         ({"attention_bias": True, "hidden_act": "gelu"}, "hidden_act .* must be .*; attention_bias"),
@@ -49,7 +49,7 @@ def convert(source: Path, output: Path, *, overwrite: bool = False, **options: A
         ({"num_key_value_heads": 3}, "num_key_value_heads .3. must divide"),
     ],
 )
-def test_llamas_that_are_not_ours_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_unsupported_llamas_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**numpy_llama.SIZES, **change}))
     with pytest.raises(CheckpointError, match=message):
         read_config_json(tmp_path / "config.json")
@@ -79,7 +79,7 @@ def test_every_fault_is_named(tmp_path: Path) -> None:
     assert fault.misshapen == [("model.layers.0.self_attn.k_proj.weight", (5, 32), (32, 32))]
 
 
-def test_shards_must_be_whole(tmp_path: Path) -> None:
+def test_shards_must_be_complete(tmp_path: Path) -> None:
     config = dict(numpy_llama.SIZES)
     folder = numpy_llama.save(tmp_path / "hf", numpy_llama.draw(config), config, files=3)
     assert len(read_source(folder).tensors) == 21
@@ -149,7 +149,7 @@ def partition(folder: Path, seed: int) -> list[np.ndarray]:
     return labels
 
 
-def test_neurons_move_twice_and_go_back(tmp_path: Path) -> None:
+def test_neurons_move_twice_and_return(tmp_path: Path) -> None:
     weights, folder = llama(tmp_path / "hf")
     first = partition(tmp_path / "first", 1)
     partition(tmp_path / "second", 2)
@@ -181,7 +181,7 @@ def test_a_partition_of_other_weights_is_refused(tmp_path: Path) -> None:
     options = ConvertOptions(partition=tmp_path / "parts")
     source = read_source(folder)
     made_from = feed_forward_fingerprint(source.tensors, source.sizes.num_layers)
-    for fingerprint, message in ((made_from, None), ("0" * 16, "other weights")):
+    for fingerprint, message in ((made_from, None), ("0" * 16, "weights other than")):
         (tmp_path / "parts" / "partition.json").write_text(json.dumps({"fingerprint": fingerprint}))
         if message is None:
             plan_conversion(folder, options)
@@ -199,7 +199,7 @@ def test_an_export_that_loses_the_routing_says_so(tmp_path: Path) -> None:
     assert any("loses its routing" in note for note in plan.notes)
 
 
-def test_an_exported_model_is_known_again(tmp_path: Path) -> None:
+def test_an_exported_model_is_recognised(tmp_path: Path) -> None:
     _, folder = llama(tmp_path / "hf")
     ours = convert(folder, tmp_path / "ours")
     exported = convert(ours, tmp_path / "exported", to="hf", allow_loss=True, shard_bytes=100_000)
@@ -212,7 +212,7 @@ def test_an_exported_model_is_known_again(tmp_path: Path) -> None:
     assert one == two
 
 
-def test_rows_that_nobody_knows_are_refused(tmp_path: Path) -> None:
+def test_rows_without_known_tokens_are_refused(tmp_path: Path) -> None:
     _, folder = llama(tmp_path / "hf", vocab_size=2001)
     with pytest.raises(CheckpointError, match="has 2001 rows .* 2000 pieces"):
         plan_conversion(folder, ConvertOptions())
@@ -241,9 +241,9 @@ def test_an_output_is_guarded(tmp_path: Path) -> None:
     convert(folder, ours, overwrite=True)
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").write_text("mine")
-    with pytest.raises(SciMindError, match="something else than a checkpoint"):
+    with pytest.raises(SciMindError, match="something other than a checkpoint"):
         convert(folder, tmp_path / "notes", overwrite=True)
-    with pytest.raises(SciMindError, match="is the input's folder"):
+    with pytest.raises(SciMindError, match="is the input folder"):
         convert(folder, folder, overwrite=True)
     for text in ("tokenizer.model", "missing"):
         with pytest.raises(SciMindError):

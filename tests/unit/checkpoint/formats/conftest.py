@@ -1,4 +1,4 @@
-"""Tensors that the tests of both formats write."""
+"""Tensors for the tests of both formats."""
 
 from __future__ import annotations
 

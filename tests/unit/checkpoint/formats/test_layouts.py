@@ -1,4 +1,4 @@
-"""What is said where a checkpoint cannot be cut; tests/parallel cuts one by a real strategy."""
+"""Error messages when a checkpoint cannot be split; tests/parallel splits one by a real strategy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scimind.errors import SciMindError
         ([], "does not exist"),
         (["in/other.txt", "strategy"], "rank_0"),
         (["in/rank_0/a.ckpt"], "--from-strategy"),
-        (["in/rank_0/a.ckpt", "strategy", "out/file"], "is there already"),
+        (["in/rank_0/a.ckpt", "strategy", "out/file"], "already exists"),
         (["in/rank_0/a.ckpt", "strategy/readme"], "no strategy files"),
         (["in/rank_0/a.ckpt", "strategy"], "MindSpore cannot change its layout"),
     ],

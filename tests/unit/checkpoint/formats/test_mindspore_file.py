@@ -1,4 +1,4 @@
-"""MindSpore's files read by their index: types kept, parts joined, damage reported."""
+"""Reading MindSpore's files by their index: types are kept, parts joined and damage reported."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_mindspore_files_are_read_as_mindspore_reads_them(tmp_path: Path, checke
 
 
 def test_a_tensor_in_several_values_is_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mindspore.train.serialization.SLICE_SIZE", 1)  # KiB; else a gigabyte would have to be written
+    monkeypatch.setattr("mindspore.train.serialization.SLICE_SIZE", 1)  # KiB; the default needs a file of a gigabyte
     value = np.random.default_rng(0).random((700, 3)).astype(np.float32)
     ms.save_checkpoint([{"name": "a", "data": ms.Tensor(value)}], str(tmp_path / "x.ckpt"))
     read = read_index(tmp_path / "x.ckpt")["a"]
@@ -38,14 +38,14 @@ def test_a_tensor_in_several_values_is_joined(tmp_path: Path, monkeypatch: pytes
     np.testing.assert_array_equal(read.words(100, 500).view(np.float32), value[100:500])
 
 
-def test_damaged_files_are_told(tmp_path: Path) -> None:
+def test_damaged_files_are_reported(tmp_path: Path) -> None:
     entries = [{"name": name, "data": ms.Tensor(value)} for name, value in values().items()]
     ms.save_checkpoint(entries, str(tmp_path / "x.ckpt"), crc_check=True)
     whole = (tmp_path / "x.ckpt").read_bytes()
     for content, message in (
         (whole[:-30], "cannot be read as a checkpoint"),
         (whole[:20] + bytes([whole[20] ^ 1]) + whole[21:], "its checksum differs"),
-        (b"", "it holds no tensor"),
+        (b"", "it holds no tensors"),
         (b"hello", "cannot be read as a checkpoint"),
     ):
         (tmp_path / "y.ckpt").write_bytes(content)

@@ -1,4 +1,4 @@
-"""safetensors against the library of that name, and damage that is reported."""
+"""safetensors against the library of that name, and reports of damage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write(file: Path, arrays: dict[str, np.ndarray]) -> dict[str, str]:
     return write_file(file, tensors, {"format": "pt"}, lambda tensor: None)
 
 
-def test_safetensors_are_those_of_the_library(tmp_path: Path) -> None:
+def test_safetensors_equal_those_of_the_library(tmp_path: Path) -> None:
     sums = write(tmp_path / "ours.safetensors", values())
     theirs = load_file(tmp_path / "ours.safetensors")
     save_file(values(), tmp_path / "theirs.safetensors", metadata={"format": "pt"})
@@ -34,12 +34,12 @@ def test_safetensors_are_those_of_the_library(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob(".*")] == []
 
 
-def test_damaged_files_are_told(tmp_path: Path) -> None:
+def test_damaged_files_are_reported(tmp_path: Path) -> None:
     write(tmp_path / "x.safetensors", values())
     whole = (tmp_path / "x.safetensors").read_bytes()
     for content, message in (
         (whole[:-1], "ends within c"),
-        (whole[:4], "it is cut"),
+        (whole[:4], "it is truncated"),
         (b"\x08" + bytes(7) + b"not json", "cannot be read as a checkpoint"),
         (whole.replace(b"[5,3]", b"[5,4]"), r"a has 60 bytes, F32 \[5, 4\] needs 80"),
     ):

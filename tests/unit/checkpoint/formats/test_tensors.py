@@ -1,4 +1,4 @@
-"""Words of numbers, and reading a file that changes meanwhile."""
+"""Encoding numbers as words, and reading a file that changes meanwhile."""
 
 from __future__ import annotations
 

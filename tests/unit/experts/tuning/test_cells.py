@@ -31,7 +31,7 @@ def test_the_activation_pass_is_the_model_with_router_activation(mode):
     assert np.abs(ours - logits(learned, ids)).max() > 100 * tolerances.SAME_MATH
 
 
-def test_loss_and_agreement_are_numpys():
+def test_loss_and_agreement_equal_numpy():
     use_mode("pynative")
     learned, _ = models()
     learned.set_train(False)
@@ -45,7 +45,7 @@ def test_loss_and_agreement_are_numpys():
     losses, both, wanted = [], [], []
     for i, (x, target) in enumerate(zip(inputs, targets, strict=True)):
         z = target.asnumpy()
-        assert (z.sum(1) == k[:, 0]).all()  # shared experts are no target
+        assert (z.sum(1) == k[:, 0]).all()  # shared experts are not targets
         gate = learned.model.layers[i].feed_forward.gate.weight.asnumpy().astype(float)
         score = x.asnumpy() @ gate.T
         p = 1 / (1 + np.exp(-score))

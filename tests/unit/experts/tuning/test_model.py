@@ -1,4 +1,4 @@
-"""The gates that a model gets where its checkpoint has none."""
+"""The gates that a model gets if its checkpoint has none."""
 
 from __future__ import annotations
 

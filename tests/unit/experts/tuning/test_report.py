@@ -1,4 +1,4 @@
-"""What counts of picked experts mean."""
+"""The agreement computed from counts of picked experts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Attention in blocks of queries against one block, and against the formula in numpy."""
+"""Attention in blocks of queries, compared with one block and with the formula in numpy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ B, S, N, P = 2, 22, 4, 6
 
 
 class SquareSum(nn.Cell):
-    """A loss of the attention's output."""
+    """The sum of squares of the attention's output, as a loss."""
 
     def __init__(self, attention: Attention) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class SquareSum(nn.Cell):
 
 
 def inputs(kv_heads: int) -> tuple[list[ms.Tensor], np.ndarray]:
-    """Returns the arguments of the cell: queries, keys, values, tables that turn nothing and a mask."""
+    """Returns the cell's arguments: queries, keys, values, tables that rotate by zero and a mask."""
     random = np.random.default_rng(0)
     q, k, v = (random.normal(size=(B * S, heads * P)).astype(np.float32) for heads in (N, kv_heads, kv_heads))
     mask = np.where(np.tril(np.ones((S, S))) > 0, 0.0, -10000.0) + np.zeros((B, 1, 1, 1))
@@ -50,9 +50,9 @@ def by_numpy(q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray) -> n
     return out.transpose(0, 2, 1, 3).reshape(B * S, -1)
 
 
-@cache  # the whole's is compared with that of every size of a block
+@cache  # the result of the single block is compared with that of every block size
 def output_and_gradients(mode: str, kv_heads: int, size: int) -> list[np.ndarray]:
-    """Returns what the cell gives for `inputs`, and the gradients of queries, keys and values."""
+    """Returns the cell's output for `inputs`, and the gradients of queries, keys and values."""
     use_mode(mode)
     given, _ = inputs(kv_heads)
     cell = Attention(N, kv_heads, P, size)
@@ -71,6 +71,6 @@ def test_blocks_change_nothing(block: int, kv_heads: int, mode: str) -> None:
     given, mask = inputs(kv_heads)
     q, k, v = (x.asnumpy() for x in given[:3])
     assert np.abs(found[0] - by_numpy(q, k, v, mask)).max() < tolerances.SAME_MATH
-    # The twin: another value is another output.
+    # The twin: another value changes the output.
     v[0, 0] += 0.1
     assert np.abs(found[0] - by_numpy(q, k, v, mask)).max() > 1e-3

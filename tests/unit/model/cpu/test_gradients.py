@@ -1,4 +1,4 @@
-"""Loss, logits and gradients of the CPU's own kernels against MindFormers' operators and their automatic gradients."""
+"""Loss, logits and gradients of the CPU kernels against MindFormers' operators and their automatic gradients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scimind.errors import ConfigError
 from tests.support import tolerances
 from tests.support.models import build, load, logits, some_ids, use_mode, weights_of
 
-# Two layers in one of them: graphs of one take half as long to compile.
+# Two layers in only one case, since graphs of one layer take half as long to compile.
 HEADS = {
     "multi-head": {"n_kv_heads": 4, "num_layers": 2},
     "grouped-query": {"n_kv_heads": 2, "num_layers": 1},
@@ -33,7 +33,7 @@ def largest_difference(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray
 
 
 def batch() -> tuple[np.ndarray, np.ndarray]:
-    """Returns ids with padding behind them, and labels that leave a question out."""
+    """Returns ids followed by padding, and labels that ignore a question."""
     ids = some_ids((2, 17), seed=4)
     labels = ids.copy()
     labels[:, :4] = -100
@@ -43,7 +43,7 @@ def batch() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
 @pytest.mark.parametrize("heads", HEADS)
-def test_training_is_mindformers_own(mode: str, heads: str) -> None:
+def test_training_equals_mindformers(mode: str, heads: str) -> None:
     use_mode(mode)
     ids, labels = batch()
     settings = {"dispatch": "masked", **HEADS[heads]}
@@ -56,14 +56,14 @@ def test_training_is_mindformers_own(mode: str, heads: str) -> None:
     assert largest_difference(found, wanted_gradients) < tolerances.SAME_MATH
     assert np.abs(logits(ours, ids[:, :-1]) - logits(theirs, ids[:, :-1])).max() < tolerances.NUMPY
 
-    # The twin: one weight of one key changed is another gradient.
+    # The twin: changing one weight of one key changes the gradient.
     changed = weights_of(ours)
     changed["model.layers.0.attention.wk.weight"][0, 0] += 0.1
     load(ours, changed)
     assert largest_difference(gradients(ours, ids, labels)[1], wanted_gradients) > 1e-3
 
 
-def test_a_loss_beyond_what_a_probability_can_hold_is_right() -> None:
+def test_a_loss_is_correct_where_its_probability_underflows() -> None:
     use_mode("graph")
     ids, labels = batch()
     settings = {"dispatch": "masked", "num_layers": 1}
@@ -78,7 +78,7 @@ def test_a_loss_beyond_what_a_probability_can_hold_is_right() -> None:
     assert largest_difference(found, wanted_gradients) < tolerances.NUMPY  # of logits in the thousands
 
 
-def test_what_the_kernels_cannot_do_falls_back_or_is_refused() -> None:
+def test_unsupported_settings_fall_back_or_are_refused() -> None:
     assert build(compute_dtype="float16").kernels == "mindformers"
     with pytest.raises(ConfigError, match="kernels .cpu. does not work with compute_dtype"):
         build(compute_dtype="float16", kernels="cpu")

@@ -1,4 +1,4 @@
-"""Heads in front and back, against NumPy's transposition."""
+"""Moving heads to the front and back, against NumPy's transposition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T, HEADS, P = 12, 5, 4
 
 
 class There(nn.Cell):
-    """Moves heads in front, and back."""
+    """Moves heads to the front and back."""
 
     def __init__(self, parts: int) -> None:
         super().__init__()
@@ -33,5 +33,5 @@ def test_heads_move_as_numpy_transposes(parts: int, mode: str) -> None:
     expected = x.reshape(parts, T // parts, HEADS, P).transpose(0, 2, 1, 3)
     np.testing.assert_array_equal(first.asnumpy(), expected.reshape(-1, P))
     np.testing.assert_array_equal(last.asnumpy(), x)
-    # The twin: as many parts more or less are another order.
+    # The twin: with another number of parts the order differs.
     assert not np.array_equal(There(4 - parts)(Tensor(x))[0].asnumpy(), first.asnumpy())

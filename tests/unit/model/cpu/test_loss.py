@@ -20,7 +20,7 @@ LABELS[ROW_WEIGHT == 0] = -100
 
 
 def expected(labels: np.ndarray = LABELS) -> tuple[float, np.ndarray, np.ndarray]:
-    """Returns the loss and its gradients of the hidden states and of the output embedding, in float64."""
+    """Returns the loss and its gradients with respect to hidden states and output embedding, in float64."""
     logits = X @ WEIGHT.T
     probability = np.exp(logits - logits.max(1, keepdims=True))
     probability /= probability.sum(1, keepdims=True)
@@ -31,7 +31,7 @@ def expected(labels: np.ndarray = LABELS) -> tuple[float, np.ndarray, np.ndarray
 
 
 def computed(block: int, *, training: bool) -> tuple[float, np.ndarray, np.ndarray]:
-    """Returns the same of twice the loss, halved: what is behind the loss reaches the gradients."""
+    """Returns the same from twice the loss, halved, to check that a factor after the loss reaches the gradients."""
     cell = AnswerLoss(block)
     cell.set_train(training)
     labels, row_weight = Tensor(LABELS, ms.int32), Tensor(ROW_WEIGHT, ms.float32)
@@ -53,7 +53,7 @@ def test_blocks_change_nothing(block: int, count: int, mode: str) -> None:
     for training in (True, False):
         for ours, theirs in zip(computed(block, training=training), wanted, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
-    # The twin: another label in one row is another loss with other gradients.
+    # The twin: another label in one row changes the loss and the gradients.
     labels = LABELS.copy()
     labels[1] = (labels[1] + 1) % V
     for ours, theirs in zip(computed(block, training=True), expected(labels), strict=True):

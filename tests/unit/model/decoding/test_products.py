@@ -1,4 +1,4 @@
-"""Products of a few rows, in either order of factors, against NumPy."""
+"""Products of a few rows, in both orders of factors, against NumPy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.models import use_mode
 from tests.support.tolerances import NUMPY, SAME_MATH
 
 RNG = np.random.default_rng(3)
-# On both sides of either bound.
+# On both sides of each bound.
 ROWS = (1, 4, 5, 64, 65)
 
 
@@ -26,7 +26,7 @@ def test_both_orders_are_used() -> None:
 
 
 @pytest.mark.parametrize("rows", ROWS)
-def test_a_product_is_numpys(rows: int) -> None:
+def test_a_product_equals_numpy(rows: int) -> None:
     use_mode("pynative")
     x, weight = normal(rows, 24), normal(40, 24)
     product = RowsProduct()
@@ -38,19 +38,19 @@ def test_a_product_is_numpys(rows: int) -> None:
 
 @pytest.mark.parametrize("has_bias", [False, True])
 @pytest.mark.parametrize("rows", ROWS)
-def test_a_linear_layer_is_mindformers(rows: int, has_bias: bool) -> None:
+def test_a_linear_layer_equals_mindformers(rows: int, has_bias: bool) -> None:
     use_mode("pynative")
     types = {"compute_dtype": mstype.float32, "param_init_type": mstype.float32}
     layer = Linear(24, 40, weight_init="normal", bias_init="ones", has_bias=has_bias, **types)
     x = Tensor(normal(rows, 24))
     found = RowsProduct().linear(x, layer).asnumpy()
     np.testing.assert_allclose(found, layer(x).asnumpy(), atol=SAME_MATH)
-    # The twin: what a bias adds is seen.
+    # The twin: the effect of a bias is noticed.
     assert has_bias == (np.abs(found - x.asnumpy() @ layer.weight.asnumpy().T).max() > 0.5)
 
 
 @pytest.mark.parametrize("rows", ROWS)
-def test_a_feed_forward_is_numpys(rows: int) -> None:
+def test_a_feed_forward_equals_numpy(rows: int) -> None:
     use_mode("pynative")
     x, w1, w3, w2 = normal(rows, 24), normal(40, 24), normal(40, 24), normal(24, 40)
     halves = RowsFeedForward()
@@ -62,5 +62,5 @@ def test_a_feed_forward_is_numpys(rows: int) -> None:
     a = x @ w1.T
     expected = (a / (1 + np.exp(-a)) * (x @ w3.T)) @ w2.T
     np.testing.assert_allclose(output(w1, w3, w2), expected, atol=NUMPY)
-    # The twin: the gate's weight in the place of the other is not the same.
+    # The twin: swapping the two weights changes the output.
     assert np.abs(output(w3, w1, w2) - expected).max() > 0.1

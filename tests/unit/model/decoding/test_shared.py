@@ -1,4 +1,4 @@
-"""What a decoding step does with one token a row, against NumPy and against whole sequences."""
+"""A decoding step with one token per row, against NumPy and against whole sequences."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RNG = np.random.default_rng(2)
 
 
 class Writing(nn.Cell):
-    """Writes twice and reads what is there."""
+    """Writes twice and reads the cache."""
 
     def __init__(self, before: np.ndarray, dtype: mstype) -> None:
         super().__init__()
@@ -29,7 +29,7 @@ class Writing(nn.Cell):
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
 @pytest.mark.parametrize("dtype", [mstype.float32, mstype.float16], ids=str)
-def test_tokens_are_written_where_their_rows_stand_and_nowhere_else(dtype: mstype, mode: str) -> None:
+def test_tokens_are_written_at_their_positions_and_nowhere_else(dtype: mstype, mode: str) -> None:
     use_mode(mode)
     before = RNG.integers(-9, 9, (6, 5, 4)).astype(np.float32)  # whole numbers are exact in all types
     x = RNG.integers(-9, 9, (3, 8)).astype(np.float32)  # three rows of two heads
@@ -41,12 +41,12 @@ def test_tokens_are_written_where_their_rows_stand_and_nowhere_else(dtype: mstyp
         expected[np.arange(6), places] = values.reshape(6, 4)
         np.testing.assert_array_equal(found.astype(mstype.float32).asnumpy(), expected)
     np.testing.assert_array_equal(network.cache.astype(mstype.float32).asnumpy(), expected)
-    # The twin: one row one place further is not the same.
+    # The twin: moving one row by one place makes a difference.
     expected[0] = np.roll(expected[0], 1, axis=0)
     assert not np.array_equal(network.cache.astype(mstype.float32).asnumpy(), expected)
 
 
-def test_a_step_turns_as_whole_sequences_do() -> None:
+def test_a_step_rotates_as_whole_sequences_do() -> None:
     use_mode("pynative")
     angles = np.arange(20)[:, None] * 10000.0 ** (-np.arange(4) / 4)
     cosines, sines = np.cos(angles), np.sin(angles)
@@ -61,11 +61,11 @@ def test_a_step_turns_as_whole_sequences_do() -> None:
 
     assert largest(q, turn, *tables[:2]) < 1e-6
     assert largest(k, turn, *tables[2:]) < 1e-6
-    # Against complex numbers: a pair of places is one of them, and a head of 8 is divided by the fourth root of 8.
+    # Against complex numbers: a pair of places is one number, and a head of 8 is divided by the fourth root of 8.
     pairs = k.asnumpy().reshape(3, 2, 2, 4)
     turned = (pairs[:, :, 0] + 1j * pairs[:, :, 1]) * np.exp(1j * angles[[3, 0, 19]])[:, None] / 8**0.25
     np.testing.assert_allclose(
         step.rotate(k, turn).asnumpy(), np.stack([turned.real, turned.imag], 2).reshape(3, -1), atol=1e-5
     )
-    # The twin: another position turns otherwise.
+    # The twin: another position rotates differently.
     assert largest(k, step(Tensor([4, 1, 18], mstype.int32)), *tables[2:]) > 0.1

@@ -38,7 +38,7 @@ class Weighted(ms.nn.Cell):
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
-def test_weight_is_exactly_one_and_its_gradient_the_sigmoids(mode):
+def test_weight_is_exactly_one_with_the_gradient_of_the_sigmoid(mode):
     cell = gate(mode)
     x, k, shared = inputs()
     score, active, through = (part.asnumpy() for part in cell(ms.Tensor(x), ms.Tensor(k), ms.Tensor(shared)))
@@ -82,7 +82,7 @@ def test_load_balance_by_modality(mode):
     random = np.random.default_rng(3)
     score = (3 * random.standard_normal((T, E))).astype(np.float32)
     active = score >= np.sort(score, 1)[:, -2:-1]
-    member = np.eye(3, dtype=np.float32)[random.integers(0, 2, T)]  # the third modality has no token
+    member = np.eye(3, dtype=np.float32)[random.integers(0, 2, T)]  # the third modality has no tokens
     member[0] = 0  # padding
     ours = LoadBalance(E)(ms.Tensor(score), ms.Tensor(active), ms.Tensor(member)).asnumpy()
     assert ours == pytest.approx(twin(score, active, member), abs=tolerances.SAME_MATH)

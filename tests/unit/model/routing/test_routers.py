@@ -31,7 +31,7 @@ def planned(mode: str, dispatch: str, **settings) -> dict:
     }
 
 
-def test_the_routers_are_those_of_the_configuration():
+def test_the_routers_match_the_configuration():
     assert sorted(ROUTERS) == sorted(config.ROUTERS)
 
 
@@ -75,7 +75,7 @@ def test_the_plan_with_a_load_balance_leaves_padding_out(mode):
 
 
 @pytest.mark.parametrize("router", config.ROUTERS)
-def test_auto_groups_tokens_where_it_pays(router):
+def test_auto_groups_tokens_where_it_pays_off(router):
     assert chosen_dispatch("auto", router, "mindformers", splits=False) == "masked"
     assert chosen_dispatch("auto", router, "cpu", splits=True) == "masked"
     assert chosen_dispatch("auto", router, "cpu", splits=False) == ("grouped" if router == "modality" else "masked")
@@ -84,5 +84,5 @@ def test_auto_groups_tokens_where_it_pays(router):
 @pytest.mark.parametrize("kernels", ["cpu", "mindformers"])
 @pytest.mark.parametrize("dispatch", ["masked", "grouped"])
 @pytest.mark.parametrize("router", config.ROUTERS)
-def test_a_dispatch_that_is_asked_for_is_taken(router, dispatch, kernels):
+def test_a_requested_dispatch_is_used(router, dispatch, kernels):
     assert chosen_dispatch(dispatch, router, kernels, splits=False) == dispatch

@@ -1,4 +1,4 @@
-"""What the workers' data sets hold is each record of the data, once in a pass."""
+"""The workers' data sets together hold each record exactly once per pass."""
 
 from __future__ import annotations
 
@@ -56,5 +56,5 @@ def test_a_later_start_gives_the_rest(data: Path) -> None:
     order = RecordOrder(RECORDS, 8, seed=1, workers=2)
     whole = read(data, order, rank=1, steps=7)
     assert np.array_equal(read(data, order, rank=1, steps=4, first_step=3), whole[3:])
-    # The twin: the other worker's share is another.
+    # The twin: the other worker's share differs.
     assert not np.array_equal(read(data, order, rank=0, steps=7), whole)

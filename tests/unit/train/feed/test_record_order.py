@@ -1,4 +1,4 @@
-"""Each record once in a pass, the same steps for any number of workers, and a start at any step."""
+"""Each record occurs once per pass, steps are the same for any number of workers, and any step can be the first."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_workers_divide_the_step_of_one(workers: int) -> None:
     assert alone.steps_per_pass == together.steps_per_pass == 4  # two records are left over
     for step in range(10):
         assert sum(real_records(together, step), []) == real_records(alone, step)[0]
-    # The twin: another seed is another order.
+    # The twin: another seed gives another order.
     assert real_records(RecordOrder(50, 12, seed=2), 0) != real_records(alone, 0)
 
 

@@ -1,4 +1,4 @@
-"""Optimizer, loss scale and random state, taken from one training step and given to another."""
+"""Optimizer, loss scale and random state, transferred from one training step to another."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def step_cell(optimizer: type[nn.Optimizer] = nn.AdamWeightDecay, fill: float | 
 
 
 @pytest.mark.parametrize("kind", ["ckpt", "safetensors"])
-def test_a_state_comes_back(tmp_path: Path, kind: str) -> None:
+def test_a_state_is_restored(tmp_path: Path, kind: str) -> None:
     written, file = step_cell(fill=5), tmp_path / f"optimizer.{kind}"
     values = {parameter.name: parameter.asnumpy() for parameter in state_parameters(written)}
     assert {"scale_sense", "adam_m.weight", "adam_v.bias", "global_step"} <= set(values)
@@ -51,10 +51,10 @@ def test_another_optimizers_state_is_refused(tmp_path: Path) -> None:
         restore_state(step_cell(), file)
 
 
-def test_random_numbers_go_on() -> None:
+def test_random_numbers_continue() -> None:
     ms.set_seed(5)
     np.random.seed(5)
-    np.random.randn()  # leaves one behind
+    np.random.randn()  # keeps a second value for the next call
     random.random()
     state = json.loads(json.dumps(random_state()))
 
