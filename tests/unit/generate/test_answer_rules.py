@@ -62,7 +62,7 @@ def test_choices_are_those_of_the_task_or_of_a_file(tmp_path: Path) -> None:
     path.write_text("Inhibits all\n\nOpens a channel\n")
     assert read_rules(CODEC, "moa", path).choices == Choices.encode(CODEC, ("Inhibits all", "Opens a channel"))
     path.write_text("a\nb\na\n")
-    with pytest.raises(DataError, match=r"mechanisms.txt:3: choice 'a' is on line 1 already"):
+    with pytest.raises(DataError, match=r"mechanisms.txt:3: choice 'a' is already on line 1"):
         read_rules(CODEC, "moa", path)
     path.write_text("yes\n")
     with pytest.raises(ConfigError, match="at least two"):

@@ -95,7 +95,7 @@ def test_a_complete_run_asks_the_model_nothing(tmp_path):
     model = toy()
     summary = run(tmp_path, decoder=model)
     assert model.shapes == [] and summary.continued == 37
-    assert "37 were there already" in str(summary)
+    assert "37 already written" in str(summary)
 
 
 def test_other_settings_are_refused_and_another_batch_size_is_not(tmp_path):
