@@ -1,4 +1,4 @@
-"""What each metric is: which direction is better, and a line that says what was measured."""
+"""The metrics: which direction is better, and a line that describes what was measured."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _PREFIX = "withheld_"
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric.
+    """The description of a metric.
 
     Attributes:
         better: higher, lower or neither.
-        text: What it is.
+        text: What it measures.
     """
 
     better: str
@@ -65,7 +65,7 @@ _METRICS = {
 
 
 def find_metric(name: str) -> Metric:
-    """Returns what a score's name means; `withheld_` in front says of the items with a withheld combination."""
+    """Returns the metric of a score's name; the prefix `withheld_` means the items with a withheld combination."""
     if name in _METRICS:
         return _METRICS[name]
     whole = _METRICS[name.removeprefix(_PREFIX)]

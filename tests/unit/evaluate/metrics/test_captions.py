@@ -112,7 +112,7 @@ def test_without_wordnet_meteor_is_not_computed():
 
 
 def test_a_folder_that_is_not_wordnets_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"data\.noun is not there"):
+    with pytest.raises(DataError, match=r"data\.noun is missing"):
         find_wordnet(tmp_path)
 
 

@@ -84,7 +84,7 @@ def test_probabilities_of_several_labels():
 @pytest.mark.parametrize(
     ("rows", "options", "match"),
     [
-        ([("yes", "yes"), ("no", "yes")], {}, "two labels or more"),
+        ([("yes", "yes"), ("no", "yes")], {}, "at least two labels"),
         ([("a", "a", 0.9), ("b", "b", 0.1)], {}, "--positive_label"),
         ([("a", "a"), ("b", "b")], {"positive": "c"}, "'c' is not among"),
         ([("yes", "yes"), ("no", None)], {}, "item 2 is missing"),

@@ -55,7 +55,7 @@ def test_inflected_words_are_found_by_rule_and_by_exception(tiny: Path) -> None:
 def test_a_folder_that_lacks_a_file_is_refused(tiny: Path) -> None:
     assert find_wordnet(str(tiny)) == tiny
     (tiny / "adv.exc").unlink()
-    with pytest.raises(DataError, match=r"adv\.exc is not there"):
+    with pytest.raises(DataError, match=r"adv\.exc is missing"):
         find_wordnet(tiny)
 
 
