@@ -225,9 +225,7 @@ def _read_references(path: Path, columns: Sequence[str], unescape: bool) -> _Ref
     texts, inputs = [], []
     for number, row in read_table(path):
         if column not in row:
-            raise DataError(
-                f"the row ends before its column {column!r}; fix it", path, number, "\t".join(row.values())
-            )
+            raise DataError(f"the row ends before its column {column!r}; fix it", path, number, "\t".join(row.values()))
         texts.append(row[column])
         inputs.append(next((row[name] for name in names if name not in ("id", "cid", column, "output")), None))
     return _References(path, texts, [], inputs)

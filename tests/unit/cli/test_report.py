@@ -84,7 +84,7 @@ def test_training_and_experts_are_shown(predictions, metrics, tmp_path):
         (["--predictions", "P", "--metrics", "M", "--task", "smiles2text"], "--task (smiles2text)"),
         (["--predictions", "P", "--metrics", "M", "--items", "L"], "as .jsonl"),
         (["--predictions", "P", "--metrics", "M", "--items", "S"], "has 1 rows, but the metrics are of 4 items"),
-        (["--predictions", "P", "--metrics", "M", "--experts", "M"], "holds no activation"),
+        (["--predictions", "P", "--metrics", "M", "--experts", "M"], "has no activation"),
         (["--predictions", "P", "--metrics", "M", "--losses", "M"], "holds no loss"),
         (["--predictions", "P", "--metrics", "M", "--losses", "none.csv"], "no such file"),
     ],

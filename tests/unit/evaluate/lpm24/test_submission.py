@@ -62,5 +62,5 @@ def test_wrong_submissions_are_found(tmp_path):
     with pytest.raises(DataError, match="is empty"):
         read_submission(made(submit_txt=""))
     (tmp_path / "w.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match="no zip"):
+    with pytest.raises(DataError, match="not a readable zip"):
         read_submission(tmp_path / "w.zip")

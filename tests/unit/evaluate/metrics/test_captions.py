@@ -119,7 +119,7 @@ def test_a_folder_that_is_not_wordnets_is_an_error(tmp_path):
 def test_a_file_that_is_no_vocabulary_is_an_error(tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_text("a\nb\n")
-    with pytest.raises(DataError, match=r"vocab\.txt: has no \[UNK\]"):
+    with pytest.raises(DataError, match=r"vocab\.txt: lacks \[UNK\]"):
         score_captions(items(("a", "a")), PLAIN, vocabulary=path)
     with pytest.raises(DataError, match="cannot be read"):
         score_captions(items(("a", "a")), PLAIN, vocabulary=Path("none.txt"))

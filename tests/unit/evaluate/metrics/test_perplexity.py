@@ -42,8 +42,8 @@ def test_records_are_what_is_drawn(tmp_path):
     [
         ("wood\t1", "modality"),
         ("text\tx", "needs"),
-        ("text\t-1", "0 or more"),
-        ("text\tnan", "0 or more"),
+        ("text\t-1", "at least 0"),
+        ("text\tnan", "at least 0"),
         ("text", "needs"),
     ],
 )
