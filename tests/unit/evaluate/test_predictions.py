@@ -66,7 +66,7 @@ def test_a_short_or_long_row_is_an_error(tmp_path, lines, end, match):
         read_items(write(tmp_path / "p.txt", *lines, end=end))
 
 
-def test_nothing_is_cut_to_the_shorter(tmp_path):
+def test_files_of_different_lengths_are_errors(tmp_path):
     outputs = write(tmp_path / "p.txt", "C", "N", "O")
     with pytest.raises(DataError, match="2 references for 3 predictions"):
         read_items(outputs, write(tmp_path / "r.txt", "C", "N"))

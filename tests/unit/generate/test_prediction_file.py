@@ -21,7 +21,7 @@ def row(number):
 
 
 def write(path, numbers, expected=EXPECTED, run=RUN, overwrite=False):
-    """Adds rows, flushes after each, and finishes where all are there."""
+    """Adds rows, flushes after each, and finishes once all are there."""
     with PredictionWriter(path, expected, run, overwrite) as writer:
         for number in numbers:
             writer.add(number, row(number))
@@ -49,7 +49,7 @@ def test_rows_arrive_in_any_order_and_are_written_in_input_order(tmp_path):
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"id": "3", "pro', b'{"id": "3"}{\n', b"\x00\x00\n"])
-def test_a_run_continues_behind_the_last_whole_row(tmp_path, torn):
+def test_a_run_continues_after_the_last_complete_row(tmp_path, torn):
     path, whole = tmp_path / "x.jsonl", tmp_path / "whole.jsonl"
     write(whole, range(6))
     write(path, range(3))
@@ -162,8 +162,8 @@ def test_folders_that_cannot_be_written(tmp_path):
     assert list((tmp_path / "fine").iterdir()) == []
 
 
-def test_a_full_disk_is_one_error_and_what_was_written_stays_usable(tmp_path):
-    """A limit on the size of files stands for a full disk: the write that exceeds it fails in the middle of a row."""
+def test_a_full_disk_is_one_error_and_written_rows_stay_usable(tmp_path):
+    """A limit on the size of files simulates a full disk: the write that exceeds it fails in the middle of a row."""
     pytest.importorskip("resource", reason="the system cannot limit the size of files")
     path = tmp_path / "x.jsonl"
     code = f"""

@@ -12,7 +12,7 @@ from tests.support.shared import shared_file
 ITEMS = [Item("1", "CCO ", input="Describe <smiles>CCO</smiles>"), Item("2", "a\nb", input="{|C|}{|N|}"), Item("3", "")]
 
 
-def test_writes_one_line_an_output(tmp_path):
+def test_writes_one_line_per_output(tmp_path):
     path = tmp_path / "out" / "submit.zip"
     assert write_submission(path, ITEMS) == {"lines": 3, "empty": 1, "joined": 1}
     with zipfile.ZipFile(path) as archive:

@@ -98,7 +98,7 @@ def test_what_cannot_be_scored_is_an_error(rows, options, match):
         score_labels(items(*rows), PLAIN, **options)
 
 
-def test_a_prompt_that_failed_is_wrong_and_knows_nothing():
+def test_a_failed_prompt_is_wrong_and_has_equal_probabilities():
     failed = Item("4", "", "no", extra={"finish_reason": "error"})
     rows = items(("yes", "yes", 0.9), ("no", "no", 0.2), ("yes", "no", 0.7))
     found = values(score_labels([*rows, failed], PLAIN))

@@ -45,7 +45,7 @@ def data_of(html):
     return json.loads(Page(html).scripts[0])
 
 
-def test_everything_is_in_the_page_and_nothing_gets_out_of_its_place(molecules):
+def test_everything_is_in_the_page_and_texts_do_not_become_markup(molecules):
     html = render_page(molecules, PageOptions(f"Title {HOSTILE}"))
     page = Page(html)
     assert page.loads == []
