@@ -152,7 +152,7 @@ class PredictionWriter:
             raise self._disk_error(error) from error
 
     def close(self) -> None:
-        """Closes the file; what was written stays for a run that continues."""
+        """Closes the file; the written rows stay for a run that continues."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -28,7 +28,7 @@ class Prompt:
     """One prompt of an input file.
 
     Attributes:
-        id: The record's id, or its line number where the file gives none.
+        id: The record's id, or its line number if the file does not give one.
         text: The prompt as the model reads it, earlier rounds included; empty for a blank line.
         line: Its line in the file, from 1.
         reference: The answer that the file gives, if any.
@@ -62,7 +62,7 @@ class EncodedPrompt:
     reference: str | None = None
 
     def as_row(self) -> dict[str, Any]:
-        """Returns what is known of the prompt's prediction before it is answered."""
+        """Returns the part of the prompt's prediction row that is known before it is answered."""
         return {"id": self.id, "prompt": self.text} | ({} if self.reference is None else {"reference": self.reference})
 
 
@@ -107,7 +107,7 @@ def plain_reference(codec: TokenCodec, reference: str) -> str:
     """Returns a reference in the form of the model's answers: molecules and other sequences as plain text.
 
     Args:
-        codec: The tokenizer. A reference that it cannot encode stays as it is.
+        codec: The tokenizer. A reference that it cannot encode stays unchanged.
         reference: The answer that the file gives.
     """
     if not may_hold_sequences(reference):

@@ -78,7 +78,7 @@ class TrainingMemory(Work):
     def __init__(self, **given: Any) -> None:
         import mindspore as ms
 
-        import scimind.train.session  # noqa: F401  # what a training loads
+        import scimind.train.session  # noqa: F401  # loads the modules that training needs
 
         ms.set_context(device_target="CPU")
         ms.ops.MatMul()(ms.Tensor(np.ones((64, 64), np.float32)), ms.Tensor(np.ones((64, 64), np.float32))).asnumpy()

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-_PEER = "torch"  # what the extra `bench` installs
+_PEER = "torch"  # installed by the extra `bench`
 _SPAWN = multiprocessing.get_context("spawn")
 
 

@@ -21,7 +21,7 @@ from scimind.evaluate.lpm24.property_tables import SEPARATOR, PropertyTables, sh
 from scimind.evaluate.resampling import Resampling, Statistic, estimate
 from scimind.evaluate.results import Findings
 
-NO_VOCABULARY = "needs --wordpiece_vocab, SciBERT's vocab.txt, with whose tokens the protocol looks for names"
+NO_VOCABULARY = "needs --wordpiece_vocab, SciBERT's vocab.txt, since the protocol looks for names in its tokens"
 _METRICS = ("property_precision", "property_recall", "property_f1")
 
 
@@ -95,7 +95,7 @@ def _tree_statistics(
     sums = np.asarray(columns.sum(axis=0)).reshape(1, -1)
     findings.details["properties"] = scorer.nodes(sums)
     findings.settings["properties"] = (
-        "mean up the tree; a group with no property named counts for nothing (1 in the protocol's script)"
+        "mean up the tree; a group in which no property is named is left out (the protocol's script counts it as 1)"
     )
     for kind, name in enumerate(_METRICS):
         findings.protocol_values[name] = float(scorer.overall(sums, kind, empty=1.0)[0])

@@ -144,8 +144,8 @@ def score_captions(
     findings.settings = {
         "tokens": f"WordPieces of {vocabulary}, lower case, the first {LONGEST}"
         if vocabulary
-        else "words and runs of punctuation, lower case, not cut: BLEU and METEOR cannot be compared with published "
-        "ones, which are on SciBERT's WordPieces (--wordpiece_vocab)",
+        else "words and runs of punctuation, lower case, not truncated: BLEU and METEOR cannot be compared with "
+        "published ones, which use SciBERT's WordPieces (--wordpiece_vocab)",
         "bleu": "corpus, uniform weights, no smoothing",
         "rouge": "F, raw text, no stemming",
         "meteor": f"NLTK's, WordNet {wordnet_version(wordnet)} in {wordnet}" if wordnet else None,

@@ -141,7 +141,8 @@ def _add_ranked(
     for name, function in (("auroc", auroc), ("auprc", auprc), ("calibration_error", calibration_error)):
         findings.scores[name] = resample(function, len(truth), resampling)
     findings.details["calibration"] = calibration_bins(confidence, right)
-    findings.settings["calibration"] = f"expected calibration error of the likeliest label, {_BINS} bins of equal width"
+    settings = f"expected calibration error of the most likely label, {_BINS} bins of equal width"
+    findings.settings["calibration"] = settings
 
 
 def resample(function: Callable[[np.ndarray], float], items: int, resampling: Resampling) -> Score:

@@ -111,8 +111,8 @@ def _begin(options: MoleculeOptions) -> Findings:
     findings = Findings(packages=("rdkit", "rapidfuzz", "nltk", "numpy"))
     findings.settings = {
         "invalid_outputs": PROTOCOLS[options.protocol],
-        "valid": "RDKit parses it, as far as the first white space inside, and it has an atom",
-        "exact": "same InChI; same canonical SMILES where InChI has none",
+        "valid": "RDKit parses the text before any white space, and the molecule has an atom",
+        "exact": "same InChI, or same canonical SMILES if there is no InChI",
         "bleu": "corpus, characters, 4-grams, uniform weights, no smoothing",
         "fingerprints": "MACCS keys; RDKit paths, 2,048 bits; Morgan, radius 2, counts; Tanimoto",
     }
@@ -203,7 +203,7 @@ def _add_fcd(
 ) -> None:
     name = f"{prefix}fcd"
     if not options.with_fcd:
-        findings.not_computed[name] = "needs --fcd, and the package scimind[fcd]"
+        findings.not_computed[name] = "needs --fcd and the extra scimind[fcd]"
         return
     references = [canonical_smiles(item.reference or "") for item, is_in in zip(items, chosen, strict=True) if is_in]
     ours = [score.canonical for score, is_in in zip(scores, chosen, strict=True) if is_in]

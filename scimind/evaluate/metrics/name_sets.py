@@ -34,7 +34,7 @@ def score_names(items: Sequence[Item], resampling: Resampling) -> Findings:
     # Each item's number of right names, of names in the output, and of names in the reference.
     counts = np.array([[len(given & wanted), len(given), len(wanted)] for given, wanted in pairs], float)
     findings = Findings(packages=("numpy",))
-    findings.settings = {"names": "between commas, in any case, each once; all items together"}
+    findings.settings = {"names": "separated by commas, ignoring case, each counted once; over all items together"}
     findings.counts = {"empty_outputs": sum(not given for given, _ in pairs)}
     findings.scores = estimate(
         {

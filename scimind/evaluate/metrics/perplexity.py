@@ -79,7 +79,7 @@ def score_losses(rows: list[LossRow], resampling: Resampling) -> Findings:
     findings.scores = estimate(statistics, resampling)
     findings.counts = {"rows": len(rows), "tokens": sum(row.tokens for row in rows)}
     findings.counts |= {f"{name}_tokens": int(sums[:, i, 1].sum()) for i, name in enumerate(modalities)}
-    findings.settings = {"perplexity": "exp of the mean loss of a token, nats"}
+    findings.settings = {"perplexity": "exp of the mean loss per token in nats"}
     findings.not_computed = {
         f"perplexity_{name}": "no token of this modality" for name in MODALITY_NAMES if name not in modalities
     }

@@ -72,9 +72,9 @@ def score_proteins(
             raise DataError(f"the reference of item {item.id} is {what}; correct the references")
     findings = Findings(packages=("parasail", "rapidfuzz", "numpy"))
     findings.settings = {
-        "identity": f"equal columns of a global alignment (BLOSUM62, gaps {GAP_OPEN} and {GAP_EXTEND}) by its length; "
-        "0 for an invalid output",
-        "length_ratio": "length of the output by that of the reference, of valid outputs",
+        "identity": f"equal columns of a global alignment (BLOSUM62, gaps {GAP_OPEN} and {GAP_EXTEND}) divided by its "
+        "length; 0 for an invalid output",
+        "length_ratio": "length of the output divided by that of the reference, for valid outputs",
     }
     has_parasail = importlib.util.find_spec("parasail") is not None
     scored = score_each(_with_identity if has_parasail else _without_identity, items, workers, advance)

@@ -1,4 +1,4 @@
-"""The table of items as the page holds it: columns of texts, scores and flags, and which items stand out."""
+"""The page's table of items: columns of texts, scores and flags, and the best and worst items."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def column_name(key: str) -> str:
         "auroc": "AUROC",
         "auprc": "AUPRC",
         _RIGHT_CHANCE: "Probability of the reference",
-        _TOKEN_LOSS: "Loss of a token (nats)",
+        _TOKEN_LOSS: "Loss per token (nats)",
     }
     whole = key.removeprefix("withheld_")
     plain = whole.replace("_", " ")

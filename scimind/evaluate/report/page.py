@@ -78,7 +78,7 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         drawn=len(drawings),
         unscored=len(table.rows) - len(table.rank.numbers) if table.rank else 0,
         experts=options.experts,
-        losses=curves(options.losses, "step", "loss of an answer's token (nats)") if options.losses else None,
+        losses=curves(options.losses, "step", "loss per answer token (nats)") if options.losses else None,
         style=Markup(_file("report.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
