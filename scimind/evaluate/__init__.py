@@ -1,5 +1,5 @@
-"""Predictions and references to numbers, in a process of its own that loads no MindSpore.
+"""From predictions and references to scores, in a separate process that does not load MindSpore.
 
-`evaluation` scores files, `tasks` says which group of metrics a task has, `resampling` makes the intervals; `results`
-has the files that are written, for a report to read.
+`evaluation` scores files, `metric_groups` assigns a group of metrics to each task, `resampling` computes the intervals,
+and `results` writes the files that a report reads.
 """

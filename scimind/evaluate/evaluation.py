@@ -1,4 +1,4 @@
-"""One evaluation: files of predictions and references to metrics, with how each was made."""
+"""One evaluation: from files of predictions and references to metrics, with a record of how they were computed."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ PROTOCOLS = ("lpm24", "molt5")
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What is scored, and how.
+    """What to score, and how.
 
     Attributes:
-        task: A task, see `scimind.data.find_task`, or one of `scimind.data.tasks.outputs.GROUPS`.
+        task: A task (see `scimind.data.find_task`) or one of `scimind.data.tasks.outputs.GROUPS`.
         predictions: File of outputs; for `pretrain`, of losses.
-        references: File of references; None for those in the predictions' file.
+        references: File of references; None to use those in the predictions file.
         protocol: lpm24 or molt5.
         wordpiece_vocab: SciBERT's `vocab.txt`.
         wordnet: Folder of WordNet; None to look for one.
         properties: L+M-24's `nested_props.json`.
         withheld: L+M-24's `withheld_combos.txt`.
-        training: Molecules of the training data, one a line or in a column `SMILES` or `molecule`.
+        training: Molecules of the training data, one per line or in a column `SMILES` or `molecule`.
         with_fcd: Whether the Fréchet ChemNet distance is computed.
-        positive_label: The positive one of two labels.
-        resampling: How intervals are made.
-        workers: Processes.
+        positive_label: Which of two labels is positive.
+        resampling: How intervals are computed.
+        workers: Number of processes.
     """
 
     task: str
@@ -62,11 +62,11 @@ class EvaluateOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation gives.
+    """The result of an evaluation.
 
     Attributes:
         metrics: The content of `metrics.json`.
-        rows: A row for each item: id, input, reference, output and its scores.
+        rows: One row per item: id, input, reference, output and its scores.
     """
 
     metrics: dict[str, Any]
@@ -77,12 +77,12 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
     """Scores a file of predictions.
 
     Args:
-        options: What is scored, and how.
-        console: Shows progress; None for none.
+        options: What to score, and how.
+        console: Shows progress; None to hide it.
 
     Raises:
-        SciMindError: A file is missing, broken or does not belong to another, a reference is bad, or an option is
-            wrong.
+        SciMindError: A file is missing or malformed, files do not belong together, a reference is invalid, or an option
+            is wrong.
     """
     group = group_of(options.task)
     if options.protocol not in PROTOCOLS:
@@ -111,7 +111,7 @@ def evaluation_of(options: EvaluateOptions, items: list[Item], findings: Finding
     Args:
         options: What was scored, and how.
         items: The items of its files.
-        findings: What a group of metrics found on them.
+        findings: The results of a group of metrics on the items.
     """
     findings.counts = {"items": len(items), **_common_counts(items), **findings.counts}
     rows = [_row(item, scores) for item, scores in zip(items, findings.rows, strict=True)]
@@ -160,7 +160,7 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
 
 
 def _content(options: EvaluateOptions, group: str, findings: Findings, items: int) -> dict[str, Any]:
-    """Returns what `metrics.json` holds."""
+    """Returns the content of `metrics.json`."""
     files = {
         name: _fingerprint(path)
         for name in ("predictions", "references", "wordpiece_vocab", "properties", "withheld", "training")
@@ -204,7 +204,7 @@ def _content(options: EvaluateOptions, group: str, findings: Findings, items: in
 
 
 def _common_counts(items: list[Item]) -> dict[str, int]:
-    """Returns how many outputs a table lacks, and how many prompts had no answer for an error."""
+    """Returns how many outputs are missing from a table, and how many prompts failed with an error."""
     counts = {
         "missing_outputs": sum(not item.has_output for item in items),
         "failed_prompts": sum(item.extra.get("finish_reason") == "error" for item in items),
@@ -217,7 +217,7 @@ def _row(item: Item, scores: dict[str, Any]) -> dict[str, Any]:
 
 
 def _molecules_of(path: Path) -> list[str]:
-    """Returns the SMILES of a table's column, or of lines."""
+    """Returns the SMILES in a table's column, or one per line."""
     lines, _ = lines_to_end(path)
     names = [name.strip().lower() for name in lines[0].split("\t")]
     column = next((name for name in ("smiles", "molecule") if name in names), None)

@@ -1,4 +1,4 @@
-"""Which group of metrics scores a task's outputs."""
+"""The group of metrics that scores a task's outputs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def group_of(task: str) -> str:
     """Returns the group of metrics that scores a task's outputs.
 
     Args:
-        task: See `scimind.data.find_task`; or a group's own name.
+        task: A task (see `scimind.data.find_task`) or the name of a group.
 
     Raises:
-        SciMindError: There is no such task, or it has no metrics.
+        SciMindError: The task does not exist or has no metrics.
     """
     if task in GROUPS:
         return task
     group = find_task(task).metrics
     if not group:
-        raise SciMindError(f"task {task} has no metrics; name a group of them: {', '.join(GROUPS)}")
+        raise SciMindError(f"task {task} has no metrics; name a group of metrics instead: {', '.join(GROUPS)}")
     return group

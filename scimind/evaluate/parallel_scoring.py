@@ -15,13 +15,13 @@ Given = TypeVar("Given")
 Found = TypeVar("Found")
 
 _BATCH = 50
-# Batches for which starting processes, about two seconds, pays.
+# Number of batches from which starting processes, which takes about two seconds, pays off.
 _FEWEST = 4
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """What a worker gets once: the function of one item."""
+    """Applies a function to the entries of a batch; each worker receives it once."""
 
     function: Callable[[Any], Any]
 
@@ -35,13 +35,13 @@ def score_each(
     workers: int,
     advance: Callable[[int], None] = lambda count: None,
 ) -> list[Found]:
-    """Returns `function` of each entry, in order.
+    """Returns the result of `function` for each entry, in order.
 
     Args:
-        function: Can be pickled; it loads what it needs by itself.
-        entries: What it is given, one after the other.
-        workers: Processes.
-        advance: Is told how many more entries are done.
+        function: A picklable function, which loads what it needs itself.
+        entries: Its arguments, one per call.
+        workers: Number of processes.
+        advance: Called with the number of newly finished entries.
     """
     tasks = (list(entries[start : start + _BATCH]) for start in range(0, len(entries), _BATCH))
     found: list[Found] = []
@@ -55,11 +55,11 @@ def score_each(
 def attempt(
     metric: str, item: str, failures: list[Failure], function: Callable[..., Any], *arguments: Any, default: Any = 0.0
 ) -> Any:
-    """Returns `function(*arguments)`, or `default` where it raises, with the failure added to `failures`."""
+    """Returns `function(*arguments)`; if it raises, adds the failure to `failures` and returns `default`."""
     try:
         return function(*arguments)
     except SciMindError:
         raise
-    except Exception as error:  # whatever a library throws at an odd item; it is told, and the score withdrawn
+    except Exception as error:  # any error of a library; it is reported and the score withdrawn
         failures.append(Failure(metric, item, f"{type(error).__name__}: {error}"))
         return default

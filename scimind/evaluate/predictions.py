@@ -1,4 +1,4 @@
-"""Files of predictions and references, read for scoring; nothing is ever cut to the shorter of two files."""
+"""Files of predictions and references, read for scoring; files of different lengths are an error, never truncated."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _CLASSIFIER_START = "[CLS] "
 
 @dataclass(frozen=True)
 class Item:
-    """One output with what it should have been.
+    """One output with its reference.
 
     Attributes:
         id: The prompt's id, or the number of its line among the outputs, from 1.
-        output: The model's text, as it is in the file.
-        reference: The right text; None where there is none.
-        input: What the model was asked, such as a SMILES or a description; None where the file does not say.
-        line: Line of the predictions' file, from 1.
-        has_output: False where a table's row ends before the column of the outputs, which is read as the empty text.
+        output: The model's text, as written in the file.
+        reference: The right text; None if there is none.
+        input: The model's input, such as a SMILES or a description; None if the file does not give it.
+        line: Line of the predictions file, from 1.
+        has_output: False if a table's row ends before the output column; the output is then the empty text.
         extra: Further columns or keys, such as `probability`.
     """
 
@@ -50,27 +50,29 @@ def read_items(
     r"""Reads outputs and references.
 
     Args:
-        predictions: JSON lines with `output` and perhaps `id`, `reference`, `prompt`; a tab-separated table whose first
-            line names the columns `output` and `ground truth`, as MolT5 and L+M-24 write it; or one output a line.
+        predictions: JSON lines with `output` and optionally `id`, `reference`, `prompt`; a tab-separated table whose
+            first line names the columns `output` and `ground truth`, as MolT5 and L+M-24 write it; or one output per
+            line.
         references: JSON lines with `id` and `reference`, which are joined by id; a table whose first line names
-            `ground truth`, `reference` or one of `columns`; or one reference a line. The last two have the order of the
-            predictions. None takes those of the predictions' file.
-        columns: Further names of the references' column, such as `SMILES`.
-        unescape: Whether a literal `\n` in a file of one output a line is a line break, as `scimind predict` writes it.
+            `ground truth`, `reference` or one of `columns`; or one reference per line. The last two must be in the
+            order of the predictions. None takes the references in the predictions file.
+        columns: Further names of the column of references, such as `SMILES`.
+        unescape: Whether a literal `\n` in a file with one output per line is a line break, as written by
+            `scimind predict`.
 
     Returns:
         One item per output, in order.
 
     Raises:
-        DataError: A file is missing, empty, broken or cut off; both have different numbers of items, or do not belong
-            together.
+        DataError: A file is missing, empty, malformed or truncated; the numbers of items differ, or the files do not
+            belong together.
     """
     path = Path(predictions)
     items = _read(path, unescape)
     seen: dict[str, int] = {}
     for item in items:
         if item.id in seen:
-            raise DataError(f"id {item.id!r} was on line {seen[item.id]} already; make the ids unique", path, item.line)
+            raise DataError(f"id {item.id!r} is already on line {seen[item.id]}; make the ids unique", path, item.line)
         seen[item.id] = item.line
     if references is None:
         return items
@@ -79,30 +81,30 @@ def read_items(
     for before, after in zip(items, joined, strict=True):
         if before.reference is not None and before.reference.strip() != (after.reference or "").strip():
             reason = (
-                f"item {before.id} has another reference in the predictions' file ({before.reference[:40]!r}); "
-                "the files do not belong together or have another order"
+                f"item {before.id} has a different reference in the predictions file ({before.reference[:40]!r}); "
+                "give files that belong together and have the same order"
             )
             raise DataError(reason, references, None, after.reference or "")
     return joined
 
 
 def answers(item: Item, asked: str) -> bool:
-    """Returns whether an item's prompt holds what was asked, or the file does not tell its prompt.
+    """Returns whether an item's prompt contains an input, or the item has no prompt.
 
     Args:
-        item: Its input may be the whole prompt, and may spell sequences in tokens, such as `{|C|}{|O|}`.
+        item: Its input may be the whole prompt, with sequences spelled in tokens, such as `{|C|}{|O|}`.
         asked: A bare input, such as a SMILES or a description.
     """
     return item.input is None or _bare(asked) in _bare(item.input)
 
 
 def caption_text(text: str) -> str:
-    """Returns a caption as the published scripts read it: without a leading `[CLS] ` and outer white space."""
+    """Returns a caption as the published scripts read it: without a leading `[CLS] ` or outer white space."""
     return text.removeprefix(_CLASSIFIER_START).strip()
 
 
 def lines_to_end(path: Path) -> tuple[list[str], bool]:
-    """Returns the lines of a file without their ends, and whether the last one has an end.
+    """Returns the lines of a file without their line ends, and whether the last line has a line end.
 
     Raises:
         DataError: The file is missing, empty or not UTF-8.
@@ -116,42 +118,42 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields the objects of JSON lines with their line numbers.
 
     Raises:
-        DataError: A line is empty or is not a JSON object.
+        DataError: A line is empty or not a JSON object.
     """
     for number, line in enumerate(lines_to_end(path)[0], 1):
         try:
             entry = json.loads(line)
         except ValueError as error:
-            raise DataError(f"not a JSON object ({error}); mend or remove the line", path, number, line) from error
+            raise DataError(f"not a JSON object ({error}); fix or remove the line", path, number, line) from error
         if not isinstance(entry, dict):
-            raise DataError("not a JSON object; mend or remove the line", path, number, line)
+            raise DataError("not a JSON object; fix or remove the line", path, number, line)
         yield number, entry
 
 
 def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yields the rows of a tab-separated table with a header, with their line numbers.
 
-    Quotes are characters like any other, as in the published files. A row may end one column early; the last column is
-    not among its keys then.
+    Quotes are ordinary characters, as in the published files. A row may end one column early; the last column is then
+    missing from its keys.
 
     Raises:
-        DataError: A row has too few or too many columns, or the file is cut off in its last row.
+        DataError: A row has too few or too many columns, or the file is truncated in its last row.
     """
     lines, is_ended = lines_to_end(path)
     names = [name.strip().lower() for name in lines[0].split("\t")]
     for number, line in enumerate(lines[1:], 2):
         fields = line.split("\t")
         if len(fields) == len(names) - 1 and number == len(lines) and not is_ended:
-            raise DataError("the file is cut off in its last row; write it again", path, number, line)
+            raise DataError("the file is truncated in its last row; write it again", path, number, line)
         if not len(names) - 1 <= len(fields) <= len(names):
             raise DataError(
-                f"{len(fields)} columns where the header has {len(names)}; mend the row", path, number, line
+                f"the row has {len(fields)} columns, the header {len(names)}; fix the row", path, number, line
             )
         yield number, dict(zip(names, fields, strict=False))
 
 
 def _bare(text: str) -> str:
-    """Returns a text without the marks of tokens and without white space, doubled backslashes made single."""
+    """Returns a text without token marks and white space and with doubled backslashes made single."""
     return repair_backslashes("".join(FORM_BRACKETS.sub("", text).split()))[0]
 
 
@@ -177,7 +179,7 @@ def _read(path: Path, unescape: bool) -> list[Item]:
 def _from_object(path: Path, number: int, entry: dict[str, Any]) -> Item:
     output, reference = entry.get("output"), entry.get("reference")
     if not isinstance(output, str):
-        raise DataError('a line needs "output", a text', path, number, json.dumps(entry))
+        raise DataError('each line needs "output" with a text', path, number, json.dumps(entry))
     if reference is not None and not isinstance(reference, str):
         raise DataError('"reference" must be a text', path, number, json.dumps(entry))
     asked = entry.get("input", entry.get("prompt"))
@@ -204,28 +206,26 @@ def _read_references(path: Path, columns: Sequence[str], unescape: bool) -> _Ref
         for number, entry in read_objects(path):
             text = next((entry[key] for key in ("reference", "output", *columns) if key in entry), None)
             if not isinstance(text, str):
-                raise DataError('a line needs "reference", a text', path, number, json.dumps(entry))
+                raise DataError('each line needs "reference" with a text', path, number, json.dumps(entry))
             texts.append(text)
             if "id" in entry:
                 ids.append(str(entry["id"]))
         if len(ids) not in (0, len(texts)):
-            raise DataError(f"{len(ids)} of {len(texts)} lines have an id; give all of them one, or none", path)
+            raise DataError(f"{len(ids)} of {len(texts)} lines have an id; give all lines one, or none", path)
         return _References(path, texts, ids, [None] * len(texts))
     lines, _ = lines_to_end(path)
     names = [name.strip().lower() for name in lines[0].split("\t")]
     column = next((name for name in (*_REFERENCE, *(c.lower() for c in columns)) if name in names), None)
     if len(names) > 1 and column is None:
         wanted = ", ".join((*_REFERENCE, *columns))
-        raise DataError(f"no column with references; name one of them {wanted}", path, 1, lines[0])
+        raise DataError(f"no column holds references; name one of the columns {wanted}", path, 1, lines[0])
     if column is None:
         texts = [line.replace("\\n", "\n") for line in lines] if unescape else lines
         return _References(path, texts, [], [None] * len(texts))
     texts, inputs = [], []
     for number, row in read_table(path):
         if column not in row:
-            raise DataError(
-                f"the row ends before its column {column!r}; mend it", path, number, "\t".join(row.values())
-            )
+            raise DataError(f"the row ends before its column {column!r}; fix it", path, number, "\t".join(row.values()))
         texts.append(row[column])
         inputs.append(next((row[name] for name in names if name not in ("id", "cid", column, "output")), None))
     return _References(path, texts, [], inputs)
@@ -238,7 +238,7 @@ def _join_by_line(items: list[Item], right: _References, path: Path) -> list[Ite
     joined = []
     for item, text, asked in zip(items, right.texts, right.inputs, strict=True):
         if asked is not None and not answers(item, asked):
-            reason = f"item {item.id} answers {(item.input or '')[:40]!r} and its reference is of {asked[:40]!r}"
+            reason = f"item {item.id} answers {(item.input or '')[:40]!r}, but its reference is for {asked[:40]!r}"
             raise DataError(f"{reason}; bring both files into the same order", right.path)
         joined.append(replace(item, reference=text, input=item.input if item.input is not None else asked))
     return joined
@@ -247,7 +247,7 @@ def _join_by_line(items: list[Item], right: _References, path: Path) -> list[Ite
 def _join_by_id(items: list[Item], right: _References, path: Path) -> list[Item]:
     if len(set(right.ids)) != len(right.ids):
         twice = next(name for name in right.ids if right.ids.count(name) > 1)
-        raise DataError(f"id {twice!r} is there twice; make the ids unique", path)
+        raise DataError(f"id {twice!r} appears more than once; make the ids unique", path)
     by_id = dict(zip(right.ids, right.texts, strict=True))
     absent = [item.id for item in items if item.id not in by_id]
     unused = sorted(set(right.ids) - {item.id for item in items})

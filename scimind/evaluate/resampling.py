@@ -1,7 +1,7 @@
 """Scores of a corpus from sums over its items, with bootstrap confidence intervals.
 
-Every score here is a function of sums of numbers that each item has: a mean, a ratio, BLEU, an F1. A resampled corpus
-needs no text then, only the sums with the counts of how often each item was drawn.
+Every score here is a function of sums over numbers of the items: a mean, a ratio, BLEU, an F1. A resampled corpus
+therefore needs no texts, only the sums weighted by how often each item was drawn.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-# Resampled corpora whose counts are in memory at once.
+# Number of resampled corpora whose counts are in memory at once.
 _CHUNK = 50
 
 
@@ -22,9 +22,9 @@ class Score:
     """A score of a corpus.
 
     Attributes:
-        value: The score; None where it is not defined, such as a mean over nothing.
-        low: Lower end of the confidence interval; None where none was computed.
-        high: Upper end.
+        value: The score; None if it is not defined, such as a mean over nothing.
+        low: Lower end of the confidence interval; None if none was computed.
+        high: Upper end of the confidence interval.
     """
 
     value: float | None
@@ -34,10 +34,10 @@ class Score:
 
 @dataclass(frozen=True)
 class Statistic:
-    """How a score follows from its items.
+    """How a score is computed from items.
 
     Attributes:
-        columns: Numbers of the items, [n, k]; dense or a scipy sparse array.
+        columns: The items' numbers, [n, k]; a dense or a scipy sparse array.
         of_sums: Turns the columns' sums [..., k] into scores [...]; NaN where undefined.
     """
 
@@ -47,12 +47,12 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Resampling:
-    """How confidence intervals are made: the percentile bootstrap over items.
+    """How confidence intervals are computed: by the percentile bootstrap over items.
 
     Attributes:
-        samples: Resampled corpora; 0 for no intervals.
+        samples: Number of resampled corpora; 0 computes no intervals.
         confidence: Share of them inside the interval, between 0 and 1.
-        seed: Of the generator that draws.
+        seed: Seed of the random draws.
     """
 
     samples: int = 1000
@@ -68,18 +68,18 @@ def ratio(sums: np.ndarray) -> np.ndarray:
 
 
 def mean_of(values: Any, among: Any = None) -> Statistic:
-    """Returns the mean of numbers [n], or of those `among` marks [n]; others must be finite too."""
+    """Returns the mean of numbers [n], or of those that `among` [n] marks; the others must be finite too."""
     values = np.asarray(values, np.float64)
     chosen = np.ones_like(values) if among is None else np.asarray(among, np.float64)
     return Statistic(np.stack([np.where(chosen > 0, values, 0.0), chosen], axis=1), ratio)
 
 
 def estimate(statistics: Mapping[str, Statistic], resampling: Resampling) -> dict[str, Score]:
-    """Returns the scores of a corpus; all of them are resampled with the same draws.
+    """Returns the scores of a corpus; all are resampled with the same draws.
 
     Args:
-        statistics: By name; all with the same number of items, at least one.
-        resampling: How the intervals are made.
+        statistics: The scores' statistics by name, all with the same number of items, at least one.
+        resampling: How the intervals are computed.
     """
     names = list(statistics)
     if not names:

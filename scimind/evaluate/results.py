@@ -1,4 +1,4 @@
-"""What an evaluation found, and the files that hold it: `metrics.json` and a table with a row for each item."""
+"""The findings of an evaluation, and the files that hold them: `metrics.json` and a table with a row per item."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ ITEM_SUFFIXES = (".jsonl", ".tsv")
 
 @dataclass
 class Findings:
-    """What a group of metrics found on the items of a file.
+    """The results of a group of metrics on the items of a file.
 
     Attributes:
-        scores: By the metric's name.
-        rows: A row of columns for each item, in order; empty where a group has none.
-        not_computed: Reason by the metric's name.
-        protocol_values: What the protocol's published script gives, where that differs from `scores`.
-        counts: Of items and of what was odd about them.
-        settings: How the scores were made.
+        scores: Scores by the metric's name.
+        rows: One row of columns per item, in order; empty if a group has none.
+        not_computed: Why a metric was not computed, by the metric's name.
+        protocol_values: The values of the protocol's published script, where they differ from `scores`.
+        counts: Numbers of items and of irregular ones, such as empty outputs.
+        settings: How the scores were computed.
         details: Further tables, such as a confusion matrix.
         packages: Distributions whose versions matter.
     """
@@ -44,7 +44,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Failure:
-    """A metric that could not be computed on an item."""
+    """A metric that could not be computed for an item, with the reason."""
 
     metric: str
     item: str
@@ -52,7 +52,7 @@ class Failure:
 
 
 def withdraw(findings: Findings, failures: Iterable[Failure]) -> None:
-    """Takes back the scores of metrics that failed on an item, and names it; a mean over the rest would mislead."""
+    """Removes the scores of metrics that failed on an item and names it, since a mean over the rest would mislead."""
     by_metric: dict[str, list[Failure]] = {}
     for failure in failures:
         by_metric.setdefault(failure.metric, []).append(failure)
@@ -65,7 +65,7 @@ def withdraw(findings: Findings, failures: Iterable[Failure]) -> None:
 
 
 def without_nan(value: Any) -> Any:
-    """Returns a value fit for JSON: no number that is not finite, no scalar of numpy."""
+    """Returns a value fit for JSON: non-finite numbers become None, numpy's values Python's."""
     if isinstance(value, Mapping):
         return {str(key): without_nan(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -76,20 +76,19 @@ def without_nan(value: Any) -> Any:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Writes a JSON file, made with its folder.
+    """Writes a JSON file, creating its folder if necessary.
 
     Raises:
-        SciMindError: It cannot be written.
+        SciMindError: The file cannot be written.
     """
     _write(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes the table of items: `.jsonl` with every text as it is, or `.tsv`, where tabs and line breaks become
-    spaces.
+    """Writes the table of items: `.jsonl` with unchanged texts, or `.tsv`, where tabs and line breaks become spaces.
 
     Raises:
-        SciMindError: It cannot be written, or the name ends otherwise.
+        SciMindError: The file cannot be written, or its suffix is not known.
     """
     check_items_path(path)
     if path.suffix == ".jsonl":
@@ -102,23 +101,23 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def check_items_path(path: Path) -> None:
-    """Raises a SciMindError where the name of the table of items has no known ending."""
+    """Raises a SciMindError if the file of the table of items has an unknown suffix."""
     if path.suffix not in ITEM_SUFFIXES:
         raise SciMindError(f"{path}: the table of items must end in {' or '.join(ITEM_SUFFIXES)}; rename it")
 
 
 def make_folder(path: Path) -> None:
-    """Makes the folder of a file that is written later, so that a mistake in its path is told before the work.
+    """Creates the folder of a file that is written later, so that a faulty path is reported before the work starts.
 
     Raises:
-        SciMindError: The folder cannot be made or written to, or the path is a folder itself.
+        SciMindError: The folder cannot be created or written to, or the path is itself a folder.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
     if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise SciMindError(f"{path}: cannot be written; choose another path, of a file")
+        raise SciMindError(f"{path}: cannot be written; give the path of a file in a writable folder")
 
 
 def _cell(value: Any) -> str:

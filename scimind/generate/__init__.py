@@ -1,1 +1,1 @@
-"""Prompts to answers."""
+"""From prompts to answers."""

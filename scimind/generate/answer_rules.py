@@ -1,4 +1,4 @@
-"""How the answers of a run are found and read: generated or chosen, as text or as what the task asks for."""
+"""How a run obtains and reads answers: generated or chosen, as plain text or in the form that the task asks for."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from scimind.tokenizer.tags import opening_tag
 
 @dataclass(frozen=True)
 class AnswerRules:
-    """What becomes of a model's answers.
+    """How a model's answers are obtained and read.
 
     Attributes:
-        task: Reads answers; None leaves them as they are.
-        choices: The answers of which the most likely one is taken; None where answers are generated.
+        task: Reads the answers; None leaves them unchanged.
+        choices: The answers from which the most likely one is taken; None if answers are generated.
     """
 
     task: Task | None = None
     choices: Choices | None = None
 
     def read(self, codec: TokenCodec, ids: Sequence[int]) -> str:
-        """Returns what a generated answer says: a bare molecule or sequence, names with commas; else all of its text.
+        """Returns the content of a generated answer: a bare molecule or sequence, comma-separated names, or its text.
 
-        Tokens tell what is a sequence: of a molecule among words the molecule is returned, and no word that might be
-        one. An answer that says nothing of the kind that the task asks for is returned as it is.
+        The tokens show what is a sequence: from a molecule among words, only the molecule is returned, never a word
+        that could be read as one. An answer without the kind of content that the task asks for is returned unchanged.
 
         Args:
             codec: The tokenizer.
@@ -50,7 +50,7 @@ class AnswerRules:
             found = self.task.output.read(text)
             return ", ".join(found) if isinstance(found, list) else found or text.strip()
         tagged = codec.decode(ids, tags=True) if ids else ""
-        # Tokens do not tell DNA from RNA where neither T nor U is among them.
+        # Tokens do not distinguish DNA from RNA if they contain neither T nor U.
         for tag in ("dna", "rna") if kind in ("dna", "rna") else (kind,):
             if opening_tag(tag) in tagged:
                 return read_sequence(tagged, tag) or text.strip()
@@ -58,15 +58,15 @@ class AnswerRules:
 
 
 def read_rules(codec: TokenCodec, task: str | Path | Task | None, choices: str | Path | None = None) -> AnswerRules:
-    """Returns the rules of a task, and of a file of choices.
+    """Returns the rules for a task and a file of choices.
 
     Args:
         codec: The tokenizer.
-        task: See `find_task`; None for none.
-        choices: A file with a choice a line; None for those of the task, where it has some.
+        task: See `find_task`; None to read answers without a task.
+        choices: A file with one choice per line; None for the task's choices, if it has any.
 
     Raises:
-        SciMindError: There is no such task, the file is missing, empty or not UTF-8, or its choices are not distinct
+        SciMindError: The task does not exist, the file is missing, empty or not UTF-8, or its choices are not distinct
             answers.
     """
     chosen_task = None if task is None else find_task(task)
@@ -83,7 +83,7 @@ def _lines(path: Path) -> Iterator[str]:
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         choice = line.strip()
         if choice in seen:
-            raise DataError(f"choice {choice!r} is on line {seen[choice]} already; remove one", path, number)
+            raise DataError(f"choice {choice!r} is already on line {seen[choice]}; remove one of them", path, number)
         if choice:
             seen[choice] = number
             yield choice
@@ -92,13 +92,13 @@ def _lines(path: Path) -> Iterator[str]:
 def prediction_row(
     prompt: EncodedPrompt, answer: Generated | Ranked, codec: TokenCodec, rules: AnswerRules
 ) -> dict[str, Any]:
-    """Returns the row of one answer, in the order in which people read it.
+    """Returns the prediction row of one answer, with its keys in reading order.
 
     Args:
-        prompt: What was asked.
-        answer: What was answered.
+        prompt: The prompt.
+        answer: The model's answer to it.
         codec: The tokenizer.
-        rules: How the answer was found and is read.
+        rules: How the answer was obtained and is read.
     """
     row: dict[str, Any] = {"id": prompt.id, "prompt": prompt.text}
     row |= _chosen(answer, rules.choices) if isinstance(answer, Ranked) else _generated(answer, codec, rules)

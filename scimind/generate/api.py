@@ -1,4 +1,4 @@
-"""Answers of a model in memory, prompt by prompt: what `SciMindForCausalLM.generate` does on a CPU."""
+"""Answers of a model in memory, prompt by prompt: the implementation of `SciMindForCausalLM.generate` on a CPU."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scimind.generate.settings import GenerationSettings
 
 
 def generate_ids(model: CausalModel, input_ids: Any, **settings: Any) -> list[np.ndarray]:
-    """Returns each prompt with its answer behind it; see `SciMindForCausalLM.generate`."""
+    """Returns each prompt followed by its answer; see `SciMindForCausalLM.generate`."""
     known = {field.name for field in fields(GenerationSettings)}
     unknown = sorted(set(settings) - known)
     if unknown:
@@ -48,7 +48,7 @@ def generate_ids(model: CausalModel, input_ids: Any, **settings: Any) -> list[np
 
 
 def _as_lists(input_ids: Any, pad_id: int) -> list[list[int]]:
-    """Returns prompts as lists without the padding behind them."""
+    """Returns prompts as lists without trailing padding."""
     rows: Sequence[Any] = input_ids.asnumpy() if hasattr(input_ids, "asnumpy") else input_ids
     if len(rows) and np.ndim(rows[0]) == 0:
         rows = [rows]

@@ -1,4 +1,4 @@
-"""A batch on its way: what each row has, how the next tokens are chosen, and rows that leave.
+"""A batch during decoding: the state of each row, the choice of the next tokens, and the removal of finished rows.
 
 Shapes: b rows, n tokens of a row, v vocabulary.
 """
@@ -21,12 +21,12 @@ FinishReason = Literal["stop", "length", "error"]
 
 @dataclass
 class Generated:
-    """An answer.
+    """A generated answer.
 
     Attributes:
         ids: Its tokens, without EOS.
         finish_reason: "stop" at EOS, "length" at `max_new_tokens` or at the model's last position, "error" otherwise.
-        message: What went wrong; empty unless the reason is "error".
+        message: What went wrong; empty unless `finish_reason` is "error".
     """
 
     ids: list[int] = field(default_factory=list)
@@ -34,15 +34,15 @@ class Generated:
     message: str = ""
 
     def add(self, token: int, eos_id: int, limit: int) -> bool:
-        """Takes the next token.
+        """Adds the next token.
 
         Args:
-            token: The token, or -1 for none.
+            token: The token, or -1 if none could be chosen.
             eos_id: The token that ends an answer.
-            limit: Longest answer, at least 1.
+            limit: Maximum length of the answer, at least 1.
 
         Returns:
-            Whether the answer goes on.
+            Whether the answer continues.
         """
         if token < 0:
             self.finish_reason = "error"
@@ -57,13 +57,13 @@ class Generated:
 
 @dataclass
 class BatchRow:
-    """A row with a prompt.
+    """A batch row that holds a prompt.
 
     Attributes:
         prompt: Its token ids.
-        answer: What it has so far.
-        limit: Longest answer.
-        generator: Random numbers of this prompt alone.
+        answer: The answer so far.
+        limit: Maximum length of the answer.
+        generator: Random numbers for this prompt only.
     """
 
     prompt: Sequence[int]
@@ -77,12 +77,12 @@ class RunningBatch:
 
     Args:
         decoder: The model.
-        rows: The rows with a prompt; those behind them in the decoder's batch are padding.
+        rows: The rows with a prompt; the rows after them in the decoder's batch are padding.
         settings: Greedy or sampled.
         eos_id: The token that ends an answer.
         vocab_size: Number of real tokens.
-        never: Tokens that are not generated.
-        shrink_to: Numbers of rows to which the decoder's batch may shrink, rising.
+        never: Tokens that are never generated.
+        shrink_to: Numbers of rows to which the decoder's batch may shrink, ascending.
     """
 
     def __init__(
@@ -112,10 +112,10 @@ class RunningBatch:
         Args:
             ids: [b, s], right-padded.
             lengths: [b].
-            on_step: Called now and then with the number of tokens that were generated since.
+            on_step: Called from time to time with the number of tokens generated since the previous call.
         """
         self._active = np.arange(len(ids)) < len(self._rows)  # [b]
-        self._positions = lengths - 1  # [b], where each row's newest token stands
+        self._positions = lengths - 1  # [b], position of each row's newest token
         self._newest = ids[np.arange(len(ids)), self._positions]  # [b]
         tokens = self._choose(self.decoder.prefill(ids, lengths))
         while True:
@@ -128,7 +128,7 @@ class RunningBatch:
             tokens = self._continue()
 
     def _take(self, tokens: NDArray[np.int32]) -> int:
-        """Adds a token [b] to each row that goes on, and returns how many did."""
+        """Adds one of `tokens` [b] to each unfinished row, and returns the number of those rows."""
         going = np.flatnonzero(self._active)
         for number in going:
             row, token = self._rows[number], int(tokens[number])
@@ -140,7 +140,7 @@ class RunningBatch:
 
     def _continue(self) -> NDArray[np.int32]:
         """Returns the next tokens [n, b]."""
-        newest, positions = self._newest.copy(), self._positions.copy()  # a decoder may keep what it is given
+        newest, positions = self._newest.copy(), self._positions.copy()  # a decoder may keep its inputs
         if self._chooser is None:
             return self._choose(self.decoder.step(newest, positions))
         going = [self._rows[number] for number in np.flatnonzero(self._active)]
@@ -172,12 +172,12 @@ class RunningBatch:
         return tokens
 
     def _shrink(self) -> None:
-        """Lets finished rows leave where the others fit into a smaller batch."""
+        """Drops finished rows if the others fit into a smaller batch."""
         going = np.flatnonzero(self._active)
         size = next((size for size in self._shrink_to if len(going) <= size < len(self._active)), None)
         if size is None:
             return
-        # Behind the rows that go on stand others, which are padding from now on.
+        # The unfinished rows come first; finished ones fill up the batch and are padding from now on.
         kept = [*going, *np.flatnonzero(~self._active)[: size - len(going)]]
         self._rows = [self._rows[number] for number in going]
         self._active, self._positions, self._newest = self._active[kept], self._positions[kept], self._newest[kept]

@@ -1,4 +1,4 @@
-"""The few shapes that a decoder is run with, so that a graph that was compiled once is used again."""
+"""The few shapes that a decoder is run with, so that compiled graphs are reused."""
 
 from __future__ import annotations
 
@@ -26,6 +26,6 @@ def bucket_for(size: int, buckets: Sequence[int]) -> int:
 
     Args:
         size: Length or number of rows.
-        buckets: Rising sizes; the last must hold `size`.
+        buckets: Ascending sizes; the last must be at least `size`.
     """
     return next(bucket for bucket in buckets if bucket >= size)

@@ -1,4 +1,4 @@
-"""Choices ranked by how likely each is as the whole answer to a prompt.
+"""Choices ranked by their likelihood as the whole answer to a prompt.
 
 Shapes: b rows of the batch (padded to a bucket), v vocabulary.
 """
@@ -20,10 +20,10 @@ from scimind.tokenizer import TokenCodec
 
 @dataclass(frozen=True)
 class Choices:
-    """The answers among which a model chooses.
+    """The answers from which a model chooses.
 
     Attributes:
-        texts: Each answer, as it is told.
+        texts: The text of each answer, as it is reported.
         ids: The tokens of each, EOS included.
     """
 
@@ -32,17 +32,17 @@ class Choices:
 
     @classmethod
     def encode(cls, codec: TokenCodec, texts: Sequence[str]) -> Choices:
-        """Returns choices with their tokens, those that a prepared answer has.
+        """Returns choices with the same tokens as prepared answers have.
 
         Args:
             codec: The tokenizer.
-            texts: At least two answers; what looks like a tag or a token in them is text.
+            texts: At least two answers; anything in them that looks like a tag or a token is text.
 
         Raises:
-            ConfigError: There are fewer, one is empty, or two have the same tokens.
+            ConfigError: There are fewer than two answers, one is empty, or two have the same tokens.
         """
         if len(texts) < 2:
-            raise ConfigError(f"choices ({', '.join(texts) or 'none'}) must be at least two")
+            raise ConfigError(f"choices ({', '.join(texts) or 'none'}) must be at least two; add to them")
         seen: dict[tuple[int, ...], str] = {}
         for text in texts:
             try:
@@ -58,18 +58,18 @@ class Choices:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest choice, without EOS."""
+        """Number of tokens of the longest choice, without EOS."""
         return max(map(len, self.ids)) - 1
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """What a model thinks of the choices after one prompt.
+    """The likelihoods that a model gives to the choices after one prompt.
 
     Attributes:
-        log_likelihoods: Logarithm of each choice's probability as the whole answer, EOS included [n], in nats; none
+        log_likelihoods: Logarithm of each choice's probability as the whole answer, EOS included [n], in nats; empty
             after an error.
-        message: What went wrong; empty where nothing did.
+        message: What went wrong; empty unless there was an error.
     """
 
     log_likelihoods: tuple[float, ...] = ()
@@ -77,13 +77,13 @@ class Ranked:
 
     @property
     def probabilities(self) -> tuple[float, ...]:
-        """The choices' probabilities where nothing else may be answered: 0 … 1, 1 together [n]."""
+        """The choices' probabilities given that no other answer is possible: 0 … 1, with sum 1 [n]."""
         shifted = np.exp(np.array(self.log_likelihoods) - max(self.log_likelihoods, default=0.0))
         return tuple((shifted / shifted.sum()).tolist())
 
     @property
     def best(self) -> int:
-        """The place of the most likely choice, the first of several."""
+        """Index of the most likely choice; the first one on a tie."""
         return int(np.argmax(self.log_likelihoods))
 
 
@@ -92,14 +92,14 @@ def rank_batch(
 ) -> list[Ranked]:
     """Ranks choices after each prompt of a batch.
 
-    Prompts are read once. Choices that begin alike share their first tokens: one more step of the decoder for each
-    token of the tree that they form, whatever the number of prompts.
+    Prompts are read once. Choices with the same first tokens share them: the decoder runs one step for each token of
+    the tree that the choices form, whatever the number of prompts.
 
     Args:
         decoder: The model.
-        prompts: Token ids of each prompt. One that is empty or too long gets a message; the others go on.
+        prompts: Token ids of each prompt. One that is empty or too long gets a message; the others are answered.
         choices: The answers.
-        vocab_size: Number of real tokens; the padding rows behind them are never answered.
+        vocab_size: Number of real tokens; the padding rows after them are never answered.
         rows: Rows to run the decoder with, at least the number of prompts.
 
     Returns:
@@ -123,7 +123,7 @@ def rank_batch(
 
 
 def log_probabilities(logits: NDArray[np.floating], vocab_size: int) -> NDArray[np.float64]:
-    """Returns the logarithms of probabilities [b, vocab_size] of logits [b, v], computed in float64."""
+    """Returns log-probabilities [b, vocab_size] from logits [b, v], computed in float64."""
     real = np.asarray(logits, np.float64)[:, :vocab_size]
     with np.errstate(invalid="ignore"):
         shifted = real - real.max(axis=1, keepdims=True)
@@ -131,10 +131,10 @@ def log_probabilities(logits: NDArray[np.floating], vocab_size: int) -> NDArray[
 
 
 class _Tree:
-    """Walks choices token by token, depth first: what a decoder holds behind the prompt is the way to where it stands.
+    """Walks choices token by token, depth first: after the prompt, the decoder holds the path to the current node.
 
     Args:
-        decoder: Has read the prompts.
+        decoder: A decoder that has read the prompts.
         lengths: Tokens of each prompt [b].
         choices: The answers.
         vocab_size: Number of real tokens.
@@ -150,10 +150,10 @@ class _Tree:
         """Scores the choices that share their first tokens.
 
         Args:
-            following: Log-probabilities of the token behind those [b, v].
-            total: Log-likelihood of those [b].
-            members: The choices.
-            depth: How many tokens they share.
+            following: Log-probabilities of the token after the shared ones [b, v].
+            total: Log-likelihood of the shared tokens [b].
+            members: Indices of the choices.
+            depth: Number of tokens that they share.
         """
         groups: dict[int, list[int]] = {}
         for member in members:
@@ -168,7 +168,7 @@ class _Tree:
 
 
 def _fault(length: int, choices: Choices, max_length: int) -> str:
-    """Returns why choices cannot be ranked after a prompt, "" where they can."""
+    """Returns why choices cannot be ranked after a prompt, or "" if they can."""
     fault = prompt_fault(length, max_length)
     if not fault and length + choices.longest > max_length:
         return (

@@ -1,4 +1,4 @@
-"""Answers to one batch of prompts, token by token, from anything that gives the next token's logits.
+"""Answers to one batch of prompts, token by token, from any decoder that computes the next token's logits.
 
 Shapes: b rows of the batch (padded to a bucket), s positions of the longest prompt (padded to a bucket), v vocabulary.
 """
@@ -19,11 +19,11 @@ from scimind.generate.settings import GenerationSettings
 
 
 def prompt_fault(length: int, max_length: int) -> str:
-    """Returns why a prompt cannot be answered, or "" where it can.
+    """Returns why a prompt cannot be answered, or "" if it can.
 
     Args:
-        length: The prompt's tokens.
-        max_length: Positions of the model.
+        length: The prompt's number of tokens.
+        max_length: The model's number of positions.
     """
     if length == 0:
         return "the prompt is empty"
@@ -53,23 +53,23 @@ def generate_batch(
     Args:
         decoder: The model.
         prompts: Token ids of each prompt. One that is empty or too long for the model gets the reason "error"; the
-            others go on.
-        settings: Greedy or sampled, longest answer. Its `batch_size` bounds the number of prompts.
+            others are answered.
+        settings: Greedy or sampled, maximum answer length. Its `batch_size` bounds the number of prompts.
         eos_id: The token that ends an answer.
-        vocab_size: Number of real tokens; the padding rows behind them are never generated.
-        pad_id: Padding, which no answer holds: attention does not look at it, so that it would be read differently
-            with a cache and without. None where every token may be generated.
+        vocab_size: Number of real tokens; the padding rows after them are never generated.
+        pad_id: Padding, which is never generated: attention masks it, so that it would be read differently with and
+            without a cache. None if every token may be generated.
         streams: Number of each prompt's random stream; its place in the batch by default.
         rows: Rows to run the decoder with, at least the number of prompts; a power of two by default.
-        shrink_to: Numbers of rows, rising, to which the batch may shrink as rows finish. Each may cost a graph.
-        on_step: Called after each step, or several that the decoder makes at once, with the number of tokens that were
-            generated in them.
+        shrink_to: Numbers of rows, ascending, to which the batch may shrink as rows finish. Each may cost a graph.
+        on_step: Called after each step, or after several that the decoder takes at once, with the number of tokens
+            that they generated.
 
     Returns:
         One answer per prompt, in the same order.
 
     Raises:
-        ConfigError: There are more prompts than `settings.batch_size`, or more than `rows`.
+        ConfigError: There are more prompts than `settings.batch_size` or `rows`.
     """
     if len(prompts) > settings.batch_size:
         raise ConfigError(f"batch ({len(prompts)} prompts) exceeds batch_size ({settings.batch_size}); split it")
@@ -115,7 +115,7 @@ def pad_prompts(
     """Returns prompts as one array of a bucket's shape.
 
     Args:
-        prompts: Token ids, none empty.
+        prompts: Token ids of each prompt, none of them empty.
         rows: Rows of the array; those without a prompt hold the first prompt's first token.
         lengths: Buckets of the second axis.
 

@@ -1,4 +1,4 @@
-"""A file of prompts to a file of predictions, with the model of a configuration."""
+"""From a file of prompts to a file of predictions, with the model of a configuration."""
 
 from __future__ import annotations
 
@@ -34,20 +34,21 @@ def predict(
 
     Args:
         config: The run configuration; its `generation` section holds the settings, `load_checkpoint` the weights.
-        input_path: Prompts, see `read_prompts`.
-        output_path: `.jsonl` or `.txt`, see `PredictionWriter`. An interrupted run continues when it is started again.
-        task: What is asked, see `find_task`: the file may hold bare molecules, sequences or raw records, and answers
-            are read as the task's. Where the answer is one of few, the most likely one is taken, with probabilities.
-        choices: A file of answers, one a line, of which each prompt gets the most likely one.
+        input_path: The prompts; see `read_prompts`.
+        output_path: `.jsonl` or `.txt`; see `PredictionWriter`. Starting an interrupted run again continues it.
+        task: The task; see `find_task`. With a task, the file may hold bare molecules, sequences or raw records, and
+            answers are read as the task defines them. If the task has choices, the most likely one is taken and
+            probabilities are reported.
+        choices: A file of answers, one per line; each prompt gets the most likely one.
         overwrite: Start over instead of continuing.
 
     Returns:
-        Counts of the run, also printed.
+        Counts of the run, which are also printed.
 
     Raises:
-        SciMindError: Settings, prompts, checkpoint or the prediction file are at fault.
+        SciMindError: Settings, prompts, checkpoint or the prediction file are faulty.
     """
-    # All that can be checked without the model comes before it, for it takes its time.
+    # Check everything that does not need the model first, because loading it takes time.
     config = RunConfig.of(config)
     settings = GenerationSettings.from_config(config)
     codec = codec_of(config)
@@ -67,11 +68,11 @@ def codec_of(config: Mapping[str, Any]) -> TokenCodec:
     """Returns the tokenizer that a configuration names.
 
     Raises:
-        ConfigError: It names none.
+        ConfigError: The configuration does not name a tokenizer.
     """
     tokenizer = (config.get("processor") or {}).get("tokenizer")
     if not tokenizer:
-        raise ConfigError("processor.tokenizer is missing; without it no prompt can be read")
+        raise ConfigError("processor.tokenizer is missing; add it, since prompts cannot be read without a tokenizer")
     return TokenCodec(tokenizer.get("vocab_file"), extension=tokenizer.get("extension", True))
 
 
@@ -81,10 +82,10 @@ def load_decoder(config: RunConfig, settings: GenerationSettings, console: Conso
     Args:
         config: A run's configuration; `model_config.use_past` chooses the decoder, `load_checkpoint` names the weights.
         settings: How to generate; its `batch_size` is the model's.
-        console: Is told what was built.
+        console: Shows what was built.
 
     Raises:
-        SciMindError: A mistake in the configuration, or weights that are not this model's.
+        SciMindError: The configuration is faulty, or the weights belong to another model.
     """
     from scimind.generate.decoders.choosing import decoder_of
     from scimind.generate.decoders.full import FullDecoder

@@ -1,8 +1,8 @@
-"""Predictions on disk: written as they come, in input order, and continued when a run is started again.
+"""Predictions on disk: written as they arrive, in input order, and continued when a run is started again.
 
-A prediction file `x.jsonl` holds an object per prompt. Beside it stands `x.jsonl.run.json` with what the answers depend
+A prediction file `x.jsonl` holds one object per prompt. Next to it, `x.jsonl.run.json` records what the answers depend
 on (settings, checkpoint, tokenizer), so that answers of different runs are never mixed. `x.txt` is assembled at the end
-from `x.txt.part.jsonl`. Only whole lines count: what a killed run left half written is dropped.
+from `x.txt.part.jsonl`. Only complete lines count: a line that a killed run left incomplete is dropped.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ def text_line(output: str) -> str:
 
 
 def check_output(path: str | Path) -> None:
-    """Makes the folder of a prediction file if need be, and tries to write there.
+    """Creates the folder of a prediction file if necessary, and checks that it is writable.
 
     Raises:
-        DataError: The file has another suffix, is a folder, or cannot be written.
+        DataError: The suffix is not supported, the path is a folder, or the file cannot be written.
     """
     path = Path(path)
     if path.suffix not in SUFFIXES:
@@ -44,7 +44,7 @@ def check_output(path: str | Path) -> None:
         _replace(path.with_name(path.name + ".test"), "")
         path.with_name(path.name + ".test").unlink()
     except OSError as error:
-        reason = f"cannot be written ({error.strerror or error}); choose another --save_file or mend its permissions"
+        reason = f"cannot be written ({error.strerror or error}); choose another --save_file or fix its permissions"
         raise DataError(reason, path) from error
 
 
@@ -52,20 +52,22 @@ class PredictionWriter:
     """Writes predictions in input order while they arrive in any order.
 
     Args:
-        path: The file, `.jsonl` (an object per prompt) or `.txt` (a line per prompt). Its folder is made if need be.
-        expected: What identifies each prompt's row, in input order: `id`, `prompt` and whatever else is known of it
+        path: The file, `.jsonl` (one object per prompt) or `.txt` (one line per prompt). Its folder is created if
+            necessary.
+        expected: What identifies each prompt's row, in input order: `id`, `prompt` and anything else that is known
             before it is answered. Rows of an earlier run are checked against it.
-        run: What the answers depend on, JSON values. Kept beside the file and compared when a run continues.
+        run: What the answers depend on, as JSON values. Kept next to the file and compared when a run continues.
         overwrite: Start over instead of continuing.
 
     Raises:
-        DataError: The path has another suffix or cannot be written, or holds predictions of another input or run.
+        DataError: The suffix is not supported, the file cannot be written, or it holds predictions for another input
+            or of another run.
     """
 
     def __init__(
         self, path: str | Path, expected: Sequence[Mapping[str, Any]], run: Mapping[str, Any], overwrite: bool = False
     ) -> None:
-        """Opens the file, behind the predictions of an earlier run where there are some."""
+        """Opens the file, after the predictions of an earlier run if there are any."""
         check_output(path)
         self.path = Path(path)
         as_text = self.path.suffix == ".txt"
@@ -77,7 +79,7 @@ class PredictionWriter:
         self._run = {**run, "input": digest, "prompts": len(expected), "complete": False}
         self._waiting: dict[int, Mapping[str, Any]] = {}
         self._file: io.FileIO | None = None
-        self._length = 0  # bytes of whole rows
+        self._length = 0  # bytes of complete rows
         self.written = 0
         try:
             if overwrite:
@@ -97,20 +99,20 @@ class PredictionWriter:
         return self.written == len(self._expected)
 
     def add(self, index: int, row: Mapping[str, Any]) -> None:
-        """Takes one prompt's row; it is written once all prompts before it are.
+        """Adds one prompt's row, which is written once all prompts before it are.
 
         Args:
-            index: The prompt's place in the input, from 0. Rows that are written already are passed over.
-            row: The row, JSON values.
+            index: The prompt's place in the input, from 0. Rows that are already written are skipped.
+            row: The row, as JSON values.
         """
         if index >= self.written:
             self._waiting[index] = row
 
     def flush(self) -> None:
-        """Puts every row whose turn it is on the disk.
+        """Writes every row whose turn it is to the disk.
 
         Raises:
-            DataError: The disk is full or fails. Rows that were written before stay usable.
+            DataError: The disk is full or fails. Rows written earlier stay usable.
         """
         rows: list[Mapping[str, Any]] = []
         while self.written + len(rows) in self._waiting:
@@ -122,7 +124,7 @@ class PredictionWriter:
         )
         try:
             done = 0
-            while done < len(content):  # a full disk may take a part before it says so
+            while done < len(content):  # a full disk may take a part before it reports an error
                 done += self._file.write(content[done:])
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -135,7 +137,7 @@ class PredictionWriter:
         """Marks the run as complete and, for a text file, assembles it.
 
         Raises:
-            DataError: The disk is full or fails; start again to assemble once more.
+            DataError: The disk is full or fails; starting the run again repeats the assembly.
         """
         assert self.complete, "finish() before every prompt has its row"
         self.close()
@@ -150,7 +152,7 @@ class PredictionWriter:
             raise self._disk_error(error) from error
 
     def close(self) -> None:
-        """Closes the file; what was written stays for a run that continues."""
+        """Closes the file; the written rows stay for a run that continues."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -166,7 +168,7 @@ class PredictionWriter:
         self.close()
 
     def _continue(self) -> None:
-        """Opens the file behind the last whole row of an earlier run, or makes it."""
+        """Opens the file after the last complete row of an earlier run, or creates it."""
         earlier = self._earlier_run()
         as_text = self.rows_path != self.path
         if as_text and self.path.exists() and earlier is not None and earlier["complete"]:
@@ -176,7 +178,7 @@ class PredictionWriter:
             return
         exists = self.rows_path.exists()
         if self.path.exists() and self.path.stat().st_size and (earlier is None or not exists):
-            raise DataError(f"exists, and nothing beside it says how it was made; {_START_OVER}", self.path)
+            raise DataError(f"exists, but no record of its run is next to it; {_START_OVER}", self.path)
         self._file = self.rows_path.open("r+b" if exists else "x+b", buffering=0)
         _lock(self._file, self.rows_path)
         self._length = self._check_rows(self._file.read())
@@ -187,24 +189,24 @@ class PredictionWriter:
         _replace(self.run_path, _pretty(self._run))
 
     def _earlier_run(self) -> dict[str, Any] | None:
-        """Returns what an earlier run noted, or None where there was none."""
+        """Returns the record of an earlier run, or None if there was no such run."""
         try:
             noted = json.loads(self.run_path.read_bytes())
         except FileNotFoundError:
             return None
         except ValueError as error:
-            raise DataError(f"does not hold what a run notes; {_START_OVER}", self.run_path) from error
+            raise DataError(f"is not the record of a prediction run; {_START_OVER}", self.run_path) from error
         if not isinstance(noted, dict) or "complete" not in noted:
-            raise DataError(f"does not hold what a run notes; {_START_OVER}", self.run_path)
+            raise DataError(f"is not the record of a prediction run; {_START_OVER}", self.run_path)
         return noted
 
     def _check_run(self, earlier: Mapping[str, Any], also: Sequence[str] = ()) -> None:
         """Compares what the answers depend on.
 
         Args:
-            earlier: What the earlier run noted.
-            also: Further notes to compare. The input is among them only where there are no rows to compare it with: a
-                file that has grown at its end is welcome.
+            earlier: The record of the earlier run.
+            also: Further keys to compare. The input is compared this way only if there are no rows to compare with:
+                otherwise prompts may have been added at its end.
 
         Raises:
             DataError: Something differs; each difference is named.
@@ -216,13 +218,13 @@ class PredictionWriter:
             raise DataError(f"was written by another run ({'; '.join(changed)}); {_START_OVER}", self.path)
 
     def _check_rows(self, content: bytes) -> int:
-        """Counts the rows that are there.
+        """Checks and counts the rows in the file.
 
         Returns:
-            Length of the whole rows in bytes; a torn last line is not part of it.
+            Length of the complete rows in bytes, without an incomplete last line.
         """
         lines = content.split(b"\n")
-        lines.pop()  # empty after the last line break, torn otherwise
+        lines.pop()  # empty after the last line break, incomplete otherwise
         length = 0
         for number, line in enumerate(lines, start=1):
             try:
@@ -230,33 +232,31 @@ class PredictionWriter:
             except ValueError as error:
                 if number == len(lines):
                     break
-                reason = f"is not a row of predictions; {_START_OVER}"
+                reason = f"is not a prediction row; {_START_OVER}"
                 raise DataError(reason, self.rows_path, number, line.decode("utf-8", "replace")) from error
             if number > len(self._expected):
                 reason = f"holds more predictions than the input has prompts ({len(self._expected)}); {_START_OVER}"
                 raise DataError(reason, self.rows_path)
             wanted = self._expected[number - 1]
             if not isinstance(row, dict) or any(row.get(name) != value for name, value in wanted.items()):
-                reason = (
-                    f"answers another prompt than the input's ({wanted.get('id')}): the input changed; {_START_OVER}"
-                )
+                reason = f"does not answer the input's prompt {wanted.get('id')}: the input changed; {_START_OVER}"
                 raise DataError(reason, self.rows_path, number)
             self.written = number
             length += len(line) + 1
         return length
 
     def _disk_error(self, error: OSError) -> DataError:
-        """Returns what to tell the user when the disk fails."""
+        """Returns the error to raise when the disk fails."""
         place = error.filename or self.path
         reason = f"cannot be written ({error.strerror or error})"
         if not self.written:
             return DataError(f"{reason}; make room or choose another --save_file", place)
-        done = f"{self.written} of {len(self._expected)} predictions are written and stay"
+        done = f"{self.written} of {len(self._expected)} predictions are written and kept"
         return DataError(f"{reason}; {done}: make room, then start again to continue", place)
 
 
 def _lock(file: io.FileIO, path: Path) -> None:
-    """Makes sure that no other run writes to the file; released when it is closed."""
+    """Locks the file against other runs until it is closed."""
     try:
         import fcntl
     except ImportError:  # not on Windows
@@ -265,15 +265,15 @@ def _lock(file: io.FileIO, path: Path) -> None:
         fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise DataError("is being written by another run; wait for it, or choose another --save_file", path) from error
-    except OSError:  # a file system without locks
+    except OSError:  # the file system does not support locks
         return
 
 
 def _replace(path: Path, content: str) -> None:
-    """Writes a whole file, which the disk has when this returns."""
+    """Replaces a file; its content is on the disk when this returns."""
     replace_text(path, content, errors="backslashreplace", durable=True)
 
 
 def _pretty(values: Mapping[str, Any]) -> str:
-    """Returns values as JSON that people can read."""
+    """Returns values as indented JSON."""
     return json.dumps(values, ensure_ascii=False, indent=2) + "\n"

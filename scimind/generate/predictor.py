@@ -1,4 +1,4 @@
-"""Prompts answered into a file of predictions, by a model that is in memory."""
+"""Answers prompts with a model in memory and writes a file of predictions."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _FAILURES_SHOWN = 5
 
 @dataclass
 class PredictSummary:
-    """What a run did.
+    """The outcome of a prediction run.
 
     Attributes:
         path: The file of predictions.
-        total: Prompts of the input.
-        continued: Predictions that an earlier run had written.
+        total: Number of prompts in the input.
+        continued: Number of predictions that an earlier run had written.
         reasons: Number of this run's answers per finish reason.
-        failures: Id and message of this run's prompts without an answer.
-        output_tokens: Tokens that this run generated.
-        seconds: Time of this run's generation.
+        failures: Id and message of each of this run's prompts that could not be answered.
+        output_tokens: Number of tokens that this run generated.
+        seconds: Time that this run spent generating.
     """
 
     path: Path
@@ -51,14 +51,14 @@ class PredictSummary:
     def __str__(self) -> str:
         """Returns one line for the console."""
         names = {
-            "stop": "ended by themselves",
+            "stop": "finished",
             "length": "cut at the length limit",
             "choice": "chosen",
             "error": "failed",
         }
         parts = [f"{self.reasons[reason]} {name}" for reason, name in names.items() if self.reasons[reason]]
         if self.continued:
-            parts.insert(0, f"{self.continued} were there already")
+            parts.insert(0, f"{self.continued} already written")
         rate = f", {self.output_tokens / self.seconds:.0f} tokens/s" if self.output_tokens and self.seconds else ""
         return f"{self.total} prompts: {', '.join(parts)}{rate}. Predictions: {self.path}"
 
@@ -70,8 +70,8 @@ class Predictor:
         decoder: The model.
         codec: Its tokenizer.
         settings: How to generate.
-        rules: How answers are found and read; by default they are generated and left as they are.
-        console: Shows the progress; standard error by default.
+        rules: How answers are obtained and read; by default they are generated and left unchanged.
+        console: Shows progress; standard error by default.
     """
 
     def __init__(
@@ -95,17 +95,17 @@ class Predictor:
         *,
         overwrite: bool = False,
     ) -> PredictSummary:
-        """Answers prompts into a file, continuing what an earlier run left.
+        """Answers prompts and writes the answers to a file, continuing an earlier run.
 
         Args:
             prompts: All prompts of the input file.
             input_path: The input file, for error messages.
             output_path: The file of predictions.
-            run: What the answers depend on, see `run_notes`.
+            run: What the answers depend on; see `run_notes`.
             overwrite: Start over instead of continuing.
 
         Raises:
-            DataError: A prompt cannot be encoded, or the prediction file is at fault.
+            DataError: A prompt cannot be encoded, or the prediction file is faulty.
         """
         encoded = encode_prompts(self.codec, prompts, input_path)
         with PredictionWriter(output_path, [prompt.as_row() for prompt in encoded], run, overwrite) as writer:
@@ -116,23 +116,23 @@ class Predictor:
                 self.console.print(f"Interrupted: {done}. Start the same command again to continue.")
                 raise
             writer.finish()
-        for failure in summary.failures[:_FAILURES_SHOWN]:  # a text file has no room for them
+        for failure in summary.failures[:_FAILURES_SHOWN]:  # a text file cannot hold them
             self.console.print(failure)
         if len(summary.failures) > _FAILURES_SHOWN:
             self.console.print(f"… and {len(summary.failures) - _FAILURES_SHOWN} more")
         return summary
 
     def predict_prompts(self, prompts: Sequence[EncodedPrompt], writer: PredictionWriter) -> PredictSummary:
-        """Answers the prompts that a writer does not have yet, and hands them to it.
+        """Answers the prompts that a writer does not have yet, and adds their predictions to it.
 
         Args:
             prompts: All prompts of the input.
-            writer: Where the predictions go; its first `written` prompts are passed over.
+            writer: Receives the predictions; its first `written` prompts are skipped.
         """
         summary = PredictSummary(writer.path, len(prompts), continued=writer.written)
         batch_size = self.settings.batch_size
-        # One batch size for the whole run, decided by all prompts: a decoder compiles once, and a run that continues
-        # computes with the same shapes as one that was never interrupted.
+        # One batch size for the whole run, derived from all prompts: a decoder compiles once, and a continued run
+        # computes with the same shapes as an uninterrupted one.
         batch_rows = bucket_for(min(len(prompts), batch_size), batch_buckets(batch_size))
         started = time.monotonic()
 
@@ -176,7 +176,7 @@ class Predictor:
             ids: Tokens of each prompt.
             numbers: Place of each prompt in the input, from 0.
             rows: Rows to run the decoder with.
-            on_step: Called now and then with the number of tokens that were generated since.
+            on_step: Called from time to time with the number of tokens generated since the previous call.
         """
         if self.rules.choices is not None:
             return rank_batch(self.decoder, ids, self.rules.choices, vocab_size=self.codec.vocab_size, rows=rows)
@@ -198,17 +198,17 @@ def plan_batches(
 ) -> list[list[int]]:
     """Returns the batches of a run: prompts of similar length together, within windows of the input's order.
 
-    Windows let predictions be written in input order while the run goes on. The plan depends on all prompts and not on
-    what is done, so that a run that continues meets the same batches.
+    Windows allow predictions to be written in input order during the run. The plan depends on all prompts and not on
+    the progress, so that a continued run has the same batches.
 
     Args:
-        lengths: Tokens of each prompt.
-        batch_size: Prompts of a batch.
-        max_length: Positions of the model. A prompt that cannot be answered is a batch of its own and costs nothing.
-        window_batches: Batches of a window.
+        lengths: Number of tokens of each prompt.
+        batch_size: Number of prompts per batch.
+        max_length: The model's number of positions. A prompt that cannot be answered is a separate batch, at no cost.
+        window_batches: Number of batches per window.
 
     Returns:
-        Indices of prompts, every one once; within a window the batch that holds the earliest prompt comes first.
+        Indices of prompts, each once; within a window the batch with the earliest prompt comes first.
     """
     batches: list[list[int]] = []
     for start in range(0, len(lengths), batch_size * window_batches):

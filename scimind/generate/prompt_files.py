@@ -1,7 +1,7 @@
 """Prompts from files: text, conversation JSON or JSONL, and lists or tables of molecules or descriptions with a task.
 
-A text file has one prompt a line. Every line counts, also a blank one, so that line n of a text file is always line n
-of its predictions.
+A text file has one prompt per line. Every line counts, even a blank one, so that line n of a text file always
+corresponds to line n of its predictions.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ def read_prompts(path: str | Path, task: str | Path | Task | None = None) -> lis
 
     Args:
         path: `.json` or `.jsonl` with conversations; any other file is text.
-        task: None for prompts or questions. With a task, see `find_task`, the file may also hold what the task asks
-            about: a molecule, sequence or description a line, or a file of any form that `scimind prepare` reads, whose
+        task: None for prompts or questions. With a task (see `find_task`), the file may also hold the inputs of the
+            task: one molecule, sequence or description per line, or any format that `scimind prepare` reads, whose
             answers become the references.
 
     Raises:
-        DataError: The file is missing, empty, not UTF-8 or broken, or does not fit the task.
-        SciMindError: There is no such task.
+        DataError: The file is missing, empty, not UTF-8 or malformed, or does not fit the task.
+        SciMindError: The task does not exist.
     """
     path = Path(path)
     if task is not None:

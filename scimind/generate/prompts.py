@@ -1,6 +1,6 @@
-r"""Prompts: text that the model reads, from a line of a text file or from a conversation, and its tokens.
+r"""Prompts: the text that the model reads, from a line of a text file or from a conversation, and its tokens.
 
-In a line of text a literal `\n` stands for a line break, except between two tags, where it is chemistry.
+In a line of text a literal `\n` stands for a line break, except between two tags, where it belongs to the molecule.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Prompt:
     """One prompt of an input file.
 
     Attributes:
-        id: The record's id, or its line number where the file gives none.
+        id: The record's id, or its line number if the file does not give one.
         text: The prompt as the model reads it, earlier rounds included; empty for a blank line.
-        line: Where it stands in the file, from 1.
+        line: Its line in the file, from 1.
         reference: The answer that the file gives, if any.
-        rounds: Questions and answers that `text` was rendered from; none where the file holds the rendered text.
-        start: Where the file's own words begin in the last question, or in `text` without rounds; less than 0 where
-            white space before them was dropped.
+        rounds: Questions and answers from which `text` was rendered; empty if the file holds the rendered text.
+        start: Where the file's text begins in the last question, or in `text` if there are no rounds; negative if
+            white space before it was dropped.
     """
 
     id: str
@@ -52,7 +52,7 @@ class EncodedPrompt:
     Attributes:
         id: As in `Prompt`.
         text: As in `Prompt`.
-        ids: Its tokens from BOS on; none where the text is empty.
+        ids: Its tokens, starting with BOS; empty if the text is empty.
         reference: The answer that the file gives, if any, in the form of the model's answers.
     """
 
@@ -62,12 +62,12 @@ class EncodedPrompt:
     reference: str | None = None
 
     def as_row(self) -> dict[str, Any]:
-        """Returns what is known of the prompt's prediction before it is answered."""
+        """Returns the part of the prompt's prediction row that is known before it is answered."""
         return {"id": self.id, "prompt": self.text} | ({} if self.reference is None else {"reference": self.reference})
 
 
 def expand_line(line: str) -> str:
-    r"""Returns a text line with each literal `\n` as a line break and each doubled backslash of a molecule made single.
+    r"""Returns a text line with each literal `\n` turned into a line break and doubled backslashes in molecules halved.
 
     Between two tags, and in the form of an added token, a backslash is never a line break.
     """
@@ -81,7 +81,7 @@ def expand_line(line: str) -> str:
 
 
 def encode_prompts(codec: TokenCodec, prompts: Iterable[Prompt], source: str | Path) -> list[EncodedPrompt]:
-    """Returns each prompt with its token ids, none for an empty one.
+    """Returns each prompt with its token ids; an empty prompt has no ids.
 
     Args:
         codec: The tokenizer.
@@ -89,8 +89,8 @@ def encode_prompts(codec: TokenCodec, prompts: Iterable[Prompt], source: str | P
         source: The file, for error messages.
 
     Raises:
-        DataError: A molecule, protein or nucleic acid holds a character without a token, or a tag is not closed; file,
-            line and position in the line, from 0, are named.
+        DataError: A molecule, protein or nucleic acid holds a character without a token, or a tag is not closed; the
+            error names the file, the line and the position in the line, from 0.
     """
     return [
         EncodedPrompt(
@@ -107,7 +107,7 @@ def plain_reference(codec: TokenCodec, reference: str) -> str:
     """Returns a reference in the form of the model's answers: molecules and other sequences as plain text.
 
     Args:
-        codec: The tokenizer. A reference that it cannot encode stays as it is.
+        codec: The tokenizer. A reference that it cannot encode stays unchanged.
         reference: The answer that the file gives.
     """
     if not may_hold_sequences(reference):
@@ -119,13 +119,13 @@ def plain_reference(codec: TokenCodec, reference: str) -> str:
 
 
 def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
-    """Returns the ids of one prompt that is not empty."""
+    """Returns the ids of one non-empty prompt."""
     try:
         return encode_prompt(codec, prompt.rounds) if prompt.rounds else codec.encode(prompt.text)
     except TokenError as error:
         if len(prompt.rounds) > 1:
             raise DataError(str(error), source, prompt.line) from error
-        # The tokenizer counts in the question, the user in the file, where a line break is two characters.
+        # The tokenizer counts in the question; the user counts in the file, where a line break is two characters.
         words, start = prompt.rounds[0][0] if prompt.rounds else prompt.text, max(prompt.start, 0)
         place = error.position - prompt.start + words.count("\n", start, max(error.position, start))
         reason = str(error).replace(f"position {error.position}", f"position {place}")
@@ -134,7 +134,7 @@ def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
 
 
 def line_prompt(line: str, number: int, path: Path) -> Prompt:
-    """Returns the prompt of a text line: as it is where it is rendered already, rendered where it is a question."""
+    """Returns the prompt of a text line: unchanged if it is already rendered, rendered if it is a question."""
     indent, line = indent_of(line), line.strip()
     if not line:
         return Prompt(str(number), "", number)
@@ -143,7 +143,7 @@ def line_prompt(line: str, number: int, path: Path) -> Prompt:
         return Prompt(str(number), render_prompt(question), number, rounds=((question, None),), start=-indent)
     if "[/INST]" not in line:
         raise DataError("has [INST] without [/INST]; end the question with ' [/INST]:'", path, number, line)
-    # The renderer's leading space, which editors and shells like to strip, is a token of its own.
+    # The renderer's leading space, which editors and shells tend to strip, is a separate token.
     space = " " if line.startswith("[INST]") else ""
     return Prompt(str(number), space + expand_line(line), number, start=len(space) - indent)
 
@@ -154,7 +154,7 @@ def indent_of(line: str) -> int:
 
 
 def conversation_prompts(path: Path) -> Iterator[Prompt]:
-    """Yields each conversation's prompt: its last question behind earlier rounds. A last answer is the reference."""
+    """Yields each conversation's prompt: earlier rounds and the last question. A last answer is the reference."""
     for found in read_conversations(path, answered=False):
         if isinstance(found, DataError):
             raise found

@@ -24,8 +24,8 @@ def run_notes(
     Args:
         settings: How to generate.
         tokenizer: The tokenizer's fingerprint.
-        checkpoint: File or folder of the weights; None or "" for a model without weights of its own.
-        rules: How answers are found and read; None leaves them as they are.
+        checkpoint: File or folder of the weights; None or "" for a model with random weights.
+        rules: How answers are obtained and read; None leaves them unchanged.
     """
     notes: dict[str, Any] = asdict(settings)
     del notes["batch_size"]  # a run that ran out of memory may continue with a smaller one
@@ -37,10 +37,10 @@ def run_notes(
 
 
 def checkpoint_digest(file: Path) -> str:
-    """Returns a short hash of a file of weights: of all of it up to 256 MB, of samples and the time of change beyond.
+    """Returns a short hash of a weights file: of its content up to 256 MiB, of samples and its time of change above.
 
     Raises:
-        CheckpointError: There is no such file, or it cannot be read.
+        CheckpointError: The file does not exist or cannot be read.
     """
     digest = hashlib.sha256()
     try:

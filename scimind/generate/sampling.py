@@ -14,11 +14,11 @@ from scimind.generate.settings import GenerationSettings
 
 
 def prompt_generator(seed: int, prompt: int) -> np.random.Generator:
-    """Returns the random numbers of one prompt.
+    """Returns the random number generator of one prompt.
 
     Args:
         seed: The run's seed.
-        prompt: The prompt's place in the input, from 0. Equal texts at two places get different samples.
+        prompt: The prompt's place in the input, from 0. The same text at two places gets different samples.
     """
     return np.random.default_rng([seed, prompt])
 
@@ -35,10 +35,10 @@ def next_tokens(
     """Returns the next token of each row.
 
     Args:
-        logits: [b, v], float. May be wider than the vocabulary where the embedding is padded.
+        logits: [b, v], float. May be wider than the vocabulary if the embedding is padded.
         settings: Greedy or sampled, and how.
         vocab_size: Number of real tokens; columns from here on are never chosen.
-        generators: One per row; each row takes one number a step. Needed only for sampling.
+        generators: One per row; each row draws one number per step. Needed only for sampling.
         histories: Ids of each row's prompt and answer so far. Needed only for a repetition penalty.
         never: Tokens that are never chosen.
 
@@ -61,11 +61,11 @@ def next_tokens(
 
 
 def penalise_repetition(scores: NDArray[np.float64], history: Sequence[int], penalty: float) -> None:
-    """Makes tokens that were there before less likely, in place.
+    """Makes tokens that have already appeared less likely, in place.
 
     Args:
         scores: Logits of one row, [v].
-        history: Ids that were there before; ids outside the vocabulary are ignored.
+        history: Ids that have already appeared; ids outside the vocabulary are ignored.
         penalty: Divides positive logits, multiplies negative ones.
 
     Source: Keskar et al. 2019, "CTRL", section 4.1.
@@ -80,7 +80,7 @@ def sample(scores: NDArray[np.float64], settings: GenerationSettings, uniform: f
 
     Args:
         scores: Logits, [v].
-        settings: Temperature, top-k and top-p are used, in this order.
+        settings: Temperature, top-k and top-p are applied, in this order.
         uniform: A number in [0, 1).
     """
     ids, probabilities = candidates(scores, settings)
@@ -97,7 +97,7 @@ def candidates(
 
     Args:
         scores: Logits, [v].
-        settings: Temperature, top-k and top-p are used, in this order.
+        settings: Temperature, top-k and top-p are applied, in this order.
 
     Returns:
         ids [n] and probabilities [n] that sum to 1, n ≥ 1. Most likely first where top-k or top-p is on (the lower id
@@ -114,7 +114,7 @@ def candidates(
     weights = np.exp(scores[ids])
     probabilities = weights / weights.sum()
     if settings.top_p < 1.0:
-        # Tokens below this share weigh less than 1 - top_p all together: none is needed, and few are left to sort.
+        # Tokens below this share weigh less than 1 - top_p together: none is needed, and few remain to be sorted.
         likely = probabilities >= (1.0 - settings.top_p) / len(ids)
         ids = _most_likely_first(ids[likely], scores)
         shares = np.exp(scores[ids]) / weights.sum()
@@ -124,5 +124,5 @@ def candidates(
 
 
 def _most_likely_first(ids: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Returns `ids`, which are in rising order, by falling score; a stable sort keeps the lower id first on a tie."""
+    """Returns `ids`, given in ascending order, by descending score; a stable sort keeps the lower id first on a tie."""
     return ids[np.argsort(-scores[ids], kind="stable")]

@@ -13,27 +13,27 @@ from scimind.config.schema import Faults
 from scimind.config.sections.generation import GENERATION
 from scimind.errors import ConfigError
 
-_CONFIG = Section({"generation": GENERATION})  # what of a run's configuration is read here
+_CONFIG = Section({"generation": GENERATION})  # the part of a run's configuration that is read here
 
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Settings of one generation run, checked when they are made.
+    """Settings of one generation run, checked on construction.
 
     Args:
-        max_new_tokens: Longest answer in tokens, at least 1.
+        max_new_tokens: Maximum length of an answer in tokens, at least 1.
         do_sample: Draw each token from the distribution; False takes the most likely one.
         temperature: Divides the logits before sampling, above 0. Used with `do_sample`, as are the next two.
         top_k: Sample among the k most likely tokens; 0 means all.
         top_p: Sample among the fewest tokens whose probabilities sum to at least this share, in (0, 1].
         repetition_penalty: Divides positive and multiplies negative logits of tokens that prompt or answer already
-            hold, above 0; 1 changes nothing.
-        seed: Start of the random numbers, at least 0. Each prompt has its own stream, so that batches and restarts
-            change no answer.
-        batch_size: Prompts that are decoded together, at least 1.
+            contain, above 0; 1 disables it.
+        seed: Seed of the random numbers, at least 0. Each prompt has its own stream, so that batching and restarts do
+            not change any answer.
+        batch_size: Number of prompts that are decoded together, at least 1.
 
     Raises:
-        ConfigError: One or several values break their rule; all faults are named at once.
+        ConfigError: One or more values break their rule; all faults are reported at once.
     """
 
     max_new_tokens: int = 256
@@ -46,7 +46,7 @@ class GenerationSettings:
     batch_size: int = 8
 
     def __post_init__(self) -> None:
-        """Checks every value, and gives it the type of its field."""
+        """Checks every value and converts it to the type of its field."""
         faults = Faults(GENERATION)
         checked = GENERATION.check(dataclasses.asdict(self), "", faults)
         if faults:
@@ -59,11 +59,11 @@ class GenerationSettings:
         """Returns the settings of a run configuration's `generation` section.
 
         Args:
-            config: The run configuration. Keys that the section does not give, and values of None, keep their default.
+            config: The run configuration. Missing keys and values of None keep their defaults.
             source: The file that the configuration was read from, for error messages.
 
         Raises:
-            ConfigError: A key is unknown (its nearest valid name is given) or a value breaks its rule.
+            ConfigError: A key is unknown (the nearest valid name is suggested) or a value breaks its rule.
         """
         section = config.get("generation")
         if isinstance(section, Mapping):

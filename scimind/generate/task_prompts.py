@@ -1,4 +1,4 @@
-"""Prompts of a task: from bare molecules, sequences or descriptions, from raw records, and from conversations."""
+"""Prompts for a task: from bare molecules, sequences or descriptions, from raw records, and from conversations."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from scimind.generate.prompts import Prompt, conversation_prompts, expand_line, 
 from scimind.tokenizer.alphabet import BRACKETS
 from scimind.tokenizer.tags import FORM_RUNS, bare_characters, closing_tag, without_tag
 
-_HEAD = 4096  # characters in which a file tells what it is
+_HEAD = 4096  # characters from which a file's format is recognised
 
 
 def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
     """Yields the prompts of a file in order.
 
     Args:
-        path: Conversations; a file of any form that `scimind prepare` reads; or one value a line, where the task asks
-            with one field.
+        path: Conversations; a file of any format that `scimind prepare` reads; or one value per line, if the task's
+            question has one field.
         task: See `find_task`.
 
     Raises:
-        DataError: The file is missing, empty or broken, or does not fit the task; a record is faulty.
-        SciMindError: There is no such task.
+        DataError: The file is missing, empty or malformed, or does not fit the task; a record is faulty.
+        SciMindError: The task does not exist.
     """
     found = find_task(task)
     if isinstance(found, ConversationTask):
         yield from conversation_prompts(path)
         return
     if not found.question:
-        raise DataError(f"task {found.name} asks nothing that could be answered; leave it out, or give another")
+        raise DataError(f"task {found.name} has no question to answer; leave --task out, or name another task")
     if _holds_conversations(path):
         for prompt in conversation_prompts(path):
             yield replace(prompt, reference=prompt.reference and _bare(prompt.reference, found))
@@ -52,7 +52,7 @@ def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
         return
     if len(asked) != 1:
         names = " and ".join(spec.name for spec in asked)
-        raise DataError(f"task {found.name} asks with {names}; give a table or JSON that has them", path)
+        raise DataError(f"task {found.name} asks with {names}; give a table or JSON file that holds them", path)
     lines = read_text(path).removesuffix("\n").split("\n")
     first = 1 if found.columns.has(lines[0]) else 0
     for number, line in enumerate(lines[first:], start=first + 1):
@@ -64,7 +64,7 @@ def _holds_conversations(path: Path) -> bool:
 
 
 def _is_table(path: Path, task: Task) -> bool:
-    """Returns whether a file holds records with several fields, or in a form of its own, and not a value a line."""
+    """Returns whether a file holds records, in a table, JSON, FASTA or Parquet, rather than one value per line."""
     if is_parquet(path):
         return True
     start, blocks = open_text(path)
@@ -77,7 +77,7 @@ def _is_table(path: Path, task: Task) -> bool:
 
 
 def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) -> Prompt:
-    """Returns the prompt that asks about what a line holds; an empty one for a blank line."""
+    """Returns the prompt that asks about the value on a line; an empty prompt for a blank line."""
     indent, given = indent_of(line), line.strip()
     if not given:
         return Prompt(str(number), "", number)
@@ -93,7 +93,7 @@ def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) ->
 
 
 def _record_prompts(path: Path, task: Task) -> Iterator[Prompt]:
-    """Yields the prompts of a file of raw records; the answers that it has are the references."""
+    """Yields the prompts of a file of raw records; their answers, where given, are the references."""
     columns, answer = task.columns, [spec.name for spec in task.answered_fields]
     asked = {spec.name for spec in task.asked_fields}
     optional = columns.optional | {name for name in columns.names if name not in asked}
@@ -116,7 +116,7 @@ def _is_given(value: object) -> bool:
 
 
 def _rounds(task: Task, row: Row) -> tuple[str, str]:
-    """Returns the question of a record, and its answer as a model's answer is read."""
+    """Returns a record's question, and its answer in the form in which a model's answer is read."""
     try:
         question, answer = task.sample(row.values, FieldOptions(molecules="as-is")).rounds[-1]
     except RecordError as error:
@@ -132,7 +132,7 @@ def _ask(task: Task, values: Mapping[str, Any], path: Path, line: int) -> str:
 
 
 def _bare(reference: str, task: Task) -> str:
-    """Returns a molecule or another sequence without its tags, any other answer as it is."""
+    """Returns a molecule or another sequence without its tags, and any other answer unchanged."""
     if task.output.kind in SEQUENCE_KINDS and closing_tag(task.output.kind) in reference:
         return str(task.output.read(reference) or reference)
     return reference

@@ -2,9 +2,9 @@
 
     python scripts/bench/conversion.py [--form hf|ckpt] [--layers 2] [--tokenizer FILE] [--folder DIR]
 
-A layer takes 0.4 GB and the two matrices of the vocabulary 0.5 GB, and the disk holds all of it twice until the end.
-The form `hf` has as many rows as the tokenizer has pieces: Llama-2's has 32,000, the built-in one 2,000.
-The form `ckpt` is the original's: one file of MindSpore with 32,098 rows, and patterns, by which every neuron moves.
+A layer takes 0.4 GB and the two vocabulary matrices 0.5 GB, and the disk holds all of it twice until the end.
+The form `hf` has as many rows as the tokenizer has pieces: 32,000 for Llama-2's, 2,000 for the built-in one.
+The form `ckpt` is the original's: one MindSpore file with 32,098 rows, and patterns, which move every neuron.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ print(json.dumps({"status": status, "kib": resource.getrusage(resource.RUSAGE_SE
 
 
 def main() -> int:
-    """Makes a checkpoint, converts it in another process, and prints what that took."""
+    """Creates a checkpoint, converts it in another process, and prints time and memory."""
     parser = argparse.ArgumentParser(description="Measures time and peak memory of `scimind convert`.")
-    parser.add_argument("--form", choices=("hf", "ckpt"), default="hf", help="what is converted (default: hf)")
+    parser.add_argument("--form", choices=("hf", "ckpt"), default="hf", help="format to convert (default: hf)")
     parser.add_argument("--layers", type=int, default=2, metavar="N", help="layers of the model (default: 2)")
     parser.add_argument(
         "--tokenizer", type=Path, metavar="FILE", help="SentencePiece model (default: the built-in one)"
     )
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where the files are for the while")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to put the temporary files")
     args = parser.parse_args()
     codec = TokenCodec(args.tokenizer)
     rows = codec.base_size if args.form == "hf" else 32098
@@ -71,7 +71,7 @@ def main() -> int:
 
 
 def _convert(source: Path, output: Path) -> tuple[float, int]:
-    """Returns seconds and bytes of peak memory of a conversion in a process of its own."""
+    """Returns the seconds and the peak memory in bytes of a conversion in a separate process."""
     command = [sys.executable, "-c", _MEASURED, "convert", "--input", str(source), "--output", str(output)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     start = time.monotonic()
@@ -84,7 +84,7 @@ def _convert(source: Path, output: Path) -> tuple[float, int]:
 
 
 def _random_bytes(nbytes: int) -> Iterator[memoryview]:
-    """Yields float16 numbers between 1 and 2, piece by piece."""
+    """Yields random float16 numbers between 1 and 2, piece by piece."""
     random = np.random.default_rng(0)
     for start in range(0, nbytes, CHUNK):
         words = random.integers(0x3C00, 0x4000, min(CHUNK, nbytes - start) // 2, dtype=np.uint16)
@@ -92,7 +92,7 @@ def _random_bytes(nbytes: int) -> Iterator[memoryview]:
 
 
 def _write_hugging_face(folder: Path, sizes: ModelSizes) -> None:
-    """Writes a layer to a file, and what is outside the layers to another, with config.json and the index."""
+    """Writes one file per layer, one for all other weights, config.json and the index."""
     theirs = {ours: name for name, ours in hugging_face_names(sizes.num_layers).items()}
     shards: dict[str, list[NewTensor]] = {}
     for name, shape in expected_shapes(sizes).items():
@@ -107,7 +107,7 @@ def _write_hugging_face(folder: Path, sizes: ModelSizes) -> None:
 
 
 def _write_original(folder: Path, sizes: ModelSizes) -> None:
-    """Writes MindSpore's protocol buffer value by value, and random patterns."""
+    """Writes a MindSpore checkpoint value by value as protocol buffers, and random patterns."""
     with (folder / "scimind.ckpt").open("wb") as stream:
         for name, shape in expected_shapes(sizes).items():
             nbytes = 2 * int(np.prod(shape))
@@ -124,7 +124,7 @@ def _write_original(folder: Path, sizes: ModelSizes) -> None:
 
 
 def _varint(value: int) -> bytes:
-    """Returns a number in the form of protocol buffers."""
+    """Returns a number as a protocol buffer varint."""
     found = bytearray()
     while value > 0x7F:
         found.append(value & 0x7F | 0x80)

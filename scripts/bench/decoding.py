@@ -1,6 +1,6 @@
 """Greedy decoding: `scimind.generate` with a cache, against transformers' `generate` and against no cache.
 
-What is compared before anything is timed: the generated tokens, each of them.
+Before anything is timed, all generated tokens are compared.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ PROMPT, ANSWER = 64, 128
 
 
 def pairs(*, smoke: bool) -> Iterator[Pair]:
-    """Yields one row and sixteen, dense and routed, against transformers' dense model."""
+    """Yields decoding of one and of sixteen rows, dense and routed, against transformers' dense model."""
     for rows, at_least in ((1, 1.5), (2 if smoke else 16, 1.2)):
         given, details = _given(smoke, rows)
         work = f"decoding, batch {rows}"
@@ -50,7 +50,7 @@ def pairs(*, smoke: bool) -> Iterator[Pair]:
 
 
 def cache_pairs(*, smoke: bool) -> Iterator[Pair]:
-    """Yields one row and four with a cache against the same without."""
+    """Yields decoding of one and of four rows with a cache against the same without a cache."""
     for rows in (1, 2 if smoke else 4):
         given, details = _given(smoke, rows)
         given |= {"routing": DENSE}
@@ -60,7 +60,7 @@ def cache_pairs(*, smoke: bool) -> Iterator[Pair]:
 
 
 def _given(smoke: bool, rows: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the arguments of all sides, and the same for the record."""
+    """Returns the arguments of all sides, and the sizes for the record."""
     prompt, answer = (4, 6) if smoke else (PROMPT, ANSWER)
     sizes = replace(SMOKE if smoke else SIZES, seq_length=prompt + answer)
     details = {**sizes.to_model_config(), "batch_size": rows, "prompt": prompt, "answer": answer}
@@ -68,12 +68,12 @@ def _given(smoke: bool, rows: int) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 class SciMindDecoding(Work):
-    """Answers of `scimind.generate`, ended by length alone.
+    """Answers of `scimind.generate`, which end only at their full length.
 
     Args:
-        sizes: The model's; its `seq_length` is prompt and answer together.
-        rows: Prompts of the batch.
-        prompt: Tokens of each.
+        sizes: The model's sizes; `seq_length` is the length of prompt and answer together.
+        rows: Number of prompts in the batch.
+        prompt: Number of tokens of each prompt.
         routing: Routing settings.
         use_past: Whether keys and values are kept.
         only_smiles: Whether answers are molecules.
@@ -120,13 +120,13 @@ class SciMindDecoding(Work):
 
 
 class TorchDecoding(Work):
-    """Answers of transformers' `generate` with its default cache, ended by length alone.
+    """Answers of transformers' `generate` with its default cache, which end only at their full length.
 
     Args:
-        sizes: The model's; its `seq_length` is prompt and answer together.
-        rows: Prompts of the batch.
-        prompt: Tokens of each.
-        routing: Routing settings whose inactive neurons are set to 0; None leaves the layers dense. For comparing only.
+        sizes: The model's sizes; `seq_length` is the length of prompt and answer together.
+        rows: Number of prompts in the batch.
+        prompt: Number of tokens of each prompt.
+        routing: Routing settings whose inactive neurons are set to 0, only to compare; None leaves the layers dense.
         only_smiles: Whether answers are molecules.
     """
 

@@ -1,7 +1,7 @@
 """One feed-forward layer: routed against MindFormers' dense one, and our masks against the original's algorithm.
 
-What is compared before anything is timed: outputs, and with the backward pass the gradients of input and weights, with
-MindFormers' dense layer whose inactive neurons are set to 0.
+Before anything is timed, the outputs, and with the backward pass the gradients of input and weights, are compared with
+MindFormers' dense layer with inactive neurons set to 0.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from worker import Side, Work
 from scimind.checkpoint.convert.sizes import ModelSizes
 
 _TOKENS = 2048
-_TIMES = 8  # of a run
+_TIMES = 8  # computations of the layer per run
 _ACTIVATION: dict[str, Any] = {
     "num_experts": 16,
     "router": "activation",
@@ -28,7 +28,7 @@ _ACTIVATION: dict[str, Any] = {
 
 
 def pairs(*, smoke: bool) -> Iterator[Pair]:
-    """Yields router `modality` against dense, without and with backward, and `activation` against the original."""
+    """Yields router `modality` against dense, without and with gradients, and `activation` against the original."""
     sizes = SMOKE if smoke else replace(SIZES, hidden_size=1024, intermediate_size=2752)
     tokens = 32 if smoke else _TOKENS
     for backward, at_least in ((False, 1.9), (True, 1.7)):
@@ -52,7 +52,7 @@ class Layer(Work):
         sizes: d, h and the vocabulary.
         tokens: t, the first half of them SMILES.
         routing: Routing settings.
-        backward: Whether the gradients of input and weights are computed too.
+        backward: Whether the gradients of input and weights are also computed.
     """
 
     def __init__(self, kind: str, sizes: ModelSizes, tokens: int, routing: Mapping[str, Any], backward: bool) -> None:
@@ -79,7 +79,7 @@ class Layer(Work):
         self.backward = backward
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns the output, and with the backward pass the gradients of input and weights."""
+        """Returns the output and, with the backward pass, the gradients of input and weights."""
         found = self.once(*self.arguments)
         if not self.backward:
             return {"output": found.asnumpy()}
@@ -89,7 +89,7 @@ class Layer(Work):
         return {name: array.asnumpy() for name, array in arrays.items()}
 
     def run(self) -> None:
-        """Computes the layer several times, one after the other."""
+        """Computes the layer several times in a row."""
         self.repeated(self.times, *self.arguments).asnumpy()  # waits
 
     def facts(self) -> dict[str, str]:

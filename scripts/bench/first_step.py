@@ -1,4 +1,4 @@
-"""The first training step of a process, in which MindSpore compiles the graph; and of a second process after it."""
+"""The first training step of a process, in which MindSpore compiles the graph, and that of a second process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NAMES = ("first training step, routed, in a new process", "the same in a second
 
 
 def rows(how: Measuring, *, smoke: bool) -> Iterator[Row]:
-    """Yields the seconds of the first step, compilation included, in one process and in the next.
+    """Yields the seconds of the first step, including compilation, in one process and in the next.
 
     Raises:
-        Mismatch: The second process computes another loss.
+        Mismatch: The second process computes a different loss.
     """
     sizes, batch_size = (SMOKE, 2) if smoke else (SIZES, BATCH_SIZE)
     with tempfile.TemporaryDirectory(prefix="scimind-bench-") as folder:
@@ -35,7 +35,7 @@ def rows(how: Measuring, *, smoke: bool) -> Iterator[Row]:
                 whole = time.perf_counter() - start
                 losses.append(worker.outputs()["losses"][0])
                 if losses[0] != losses[-1]:
-                    raise Mismatch(f"{name}: the second loss is {losses[-1]}, and {losses[0]} in a process before")
+                    raise Mismatch(f"{name}: the loss is {losses[-1]}, but was {losses[0]} in the first process")
                 yield Row(
                     work=name,
                     ours=f"{side.name}: {first:.1f} s",

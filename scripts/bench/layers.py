@@ -1,4 +1,4 @@
-"""The kinds of feed-forward layers that are compared. Loads MindSpore: for the processes of sides alone."""
+"""The kinds of feed-forward layers that are compared. Loads MindSpore: import it only in the processes of sides."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from scimind.model.routing.routers import ROUTERS
 def build_layer(kind: str, sizes: ModelSizes, routing: Mapping[str, Any], active: np.ndarray | None) -> nn.Cell:
     """Returns a cell of (x [1, t, d], plan); its parameters are w1, w2 and w3 of `feed_forward`.
 
-    Its `plan` makes of the tokens [1, t] what all layers of a step need to know of them.
+    Its `plan` computes from the tokens [1, t] what all layers of a step need to know about them.
 
     Args:
         kind: "routed", "dense", "reference" or "original".
         sizes: d, h and the vocabulary.
         routing: Routing settings with modality ranges.
-        active: The neurons that each token uses, bool [t, h]; for the reference.
+        active: The neurons that each token uses, bool [t, h]; only for the reference.
     """
     settings = RoutingSettings.create(**routing, vocab_size=sizes.vocab_size, intermediate_size=sizes.intermediate_size)
     given = {
@@ -51,7 +51,7 @@ def build_layer(kind: str, sizes: ModelSizes, routing: Mapping[str, Any], active
 
 
 class Gradient(nn.Cell):
-    """A layer's output, and the gradients of its input and of its parameters, in their order."""
+    """A layer's output, and the gradients of its input and of its parameters in order."""
 
     def __init__(self, layer: nn.Cell, parameters: list[Any]) -> None:
         super().__init__(auto_prefix=False)
@@ -63,7 +63,7 @@ class Gradient(nn.Cell):
         return self.layer.plan(tokens)
 
     def construct(self, x: Tensor, plan: Any, change: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, ...]]:
-        """Returns y and the gradients of x [1, t, d] and of the parameters for that of y [1, t, d]."""
+        """Returns y and the gradients of x [1, t, d] and of the parameters, given that of y [1, t, d]."""
         y = self.layer(x, plan)
         of_inputs, of_parameters = self.gradient(self.layer, self.parameters)(x, plan, change)
         return y, of_inputs[0], of_parameters
@@ -81,16 +81,16 @@ class Once(nn.Cell):
         self.layer = layer
 
     def construct(self, tokens: Tensor, x: Tensor, *more: Tensor) -> Any:
-        """Returns what the layer gives for tokens [1, t], x [1, t, d] and the gradient's own argument."""
+        """Returns the layer's result for tokens [1, t], x [1, t, d] and, for a gradient, its further argument."""
         return self.layer(x, self.layer.plan(tokens), *more)
 
 
 class Repeated(nn.Cell):
-    """The same several times one after the other in one graph; the plan is made once, as for the layers of a step.
+    """The layer several times in a row in one graph; the plan is computed once, as for the layers of a step.
 
-    MindSpore runs a small graph in the thread that calls it, which then waits busily for the kernels' own threads: on
-    few cores it takes one of theirs, or does not, from call to call. A graph with a loop runs in those threads, as that
-    of a network does. What is in a loop is computed each time.
+    MindSpore runs a small graph in the calling thread, which then waits busily for the kernels' threads: on few cores
+    it takes one of their cores in some calls and not in others. A graph with a loop runs in those threads, like the
+    graph of a network. The content of a loop is computed each time.
 
     Args:
         layer: The layer or its gradient.
@@ -102,7 +102,7 @@ class Repeated(nn.Cell):
         self.depend = ops.Depend()
 
     def construct(self, times: Tensor, tokens: Tensor, x: Tensor, *more: Tensor) -> Tensor:
-        """Returns how often the layer was computed, int32 [1]: `times` [1]; the other arguments as in `Once`."""
+        """Returns the number of computations, int32 [1], which is `times` [1]; for the other arguments see `Once`."""
         plan = self.layer.plan(tokens)
         done = times * 0
         while done < times:
@@ -111,7 +111,7 @@ class Repeated(nn.Cell):
 
 
 class Routed(nn.Cell):
-    """Ours."""
+    """SciMind's routed layer."""
 
     def __init__(self, settings: RoutingSettings, vocab_size: int, given: Mapping[str, Any]) -> None:
         super().__init__()
@@ -131,14 +131,14 @@ class Routed(nn.Cell):
 
 
 class Masked(nn.Cell):
-    """MindFormers' dense layer, as it is or with a mask of neurons that is known beforehand."""
+    """MindFormers' dense layer, unchanged or with a mask of neurons that is known in advance."""
 
     def __init__(self, dense: nn.Cell, mask: Tensor | None) -> None:
         super().__init__()
         self.feed_forward, self.mask = dense, mask
 
     def plan(self, tokens: Tensor) -> tuple[Tensor, ...]:
-        """Returns nothing."""
+        """Returns an empty plan."""
         return ()
 
     def construct(self, x: Tensor, plan: tuple[Tensor, ...]) -> Tensor:
@@ -150,9 +150,9 @@ class Masked(nn.Cell):
 
 
 class Original(nn.Cell):
-    """The original's algorithm: scores by a product, each k's best experts, and masks that are gathered and added up.
+    """The original's algorithm: scores by a product, the best experts for each k, and gathered masks that are summed.
 
-    Every token goes through the top-k of each modality; which one counts is decided by a product at the end.
+    The top-k of each modality is computed for every token; a product at the end selects the one that counts.
     """
 
     def __init__(self, dense: nn.Cell, settings: RoutingSettings, vocab_size: int) -> None:

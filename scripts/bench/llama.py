@@ -1,4 +1,4 @@
-"""The same Llama for each side: sizes, random weights, tokens, and how each framework gets them."""
+"""The same Llama for each side: its sizes, random weights and tokens, and how each framework receives them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ ROUTED: dict[str, Any] = {
     "dispatch": "grouped",
     "expert_sets": {"text": ["0..13"], **dict.fromkeys(MODALITY_NAMES[1:], ["14..15"])},
 }
-_ADDED = 98  # tokens behind the text's, in the published order: SMILES, nucleotides, proteins
+_ADDED = 98  # tokens after those of text, in the published order: SMILES, nucleotides, proteins
 
 
 def modality_ranges(sizes: ModelSizes) -> dict[str, list[list[int]]]:
-    """Returns where the added tokens stand: at the end of the vocabulary, as in the published one."""
+    """Returns the ids of the added tokens: the end of the vocabulary, as in the published one."""
     base = sizes.vocab_size - _ADDED
     return {"smiles": [[base, base + 66]], "nucleotide": [[base + 66, base + 71]], "protein": [[base + 71, base + 98]]}
 
@@ -49,8 +49,8 @@ def random_weights(sizes: ModelSizes, *, only_smiles: bool = False) -> dict[str,
     """Returns float32 weights under our names, the same in every process.
 
     Args:
-        sizes: The model's.
-        only_smiles: Makes all logits 0 but those of SMILES, of which one is greater, so that answers are molecules.
+        sizes: The model's sizes.
+        only_smiles: Makes all logits 0 except those of SMILES, one of which is greater, so that answers are molecules.
     """
     random = np.random.default_rng(3)
     weights = {
@@ -84,8 +84,8 @@ def run_config(sizes: ModelSizes, routing: Mapping[str, Any], batch_size: int) -
     tree = yaml.safe_load((CONFIGS / "scimind_nano_finetune.yaml").read_text(encoding="utf-8"))
     for section in ("train_dataset", "train_dataset_task", "eval_dataset", "eval_dataset_task", "processor"):
         del tree[section]
-    tree |= {"do_eval": False, "run_mode": "predict"}  # the mode that needs no data set
-    tree["runner_config"] |= {"batch_size": batch_size, "global_batch_size": batch_size}  # in one part
+    tree |= {"do_eval": False, "run_mode": "predict"}  # this mode does not need a data set
+    tree["runner_config"] |= {"batch_size": batch_size, "global_batch_size": batch_size}  # without accumulation
     tree["generation"] = {"max_new_tokens": 1}
     tree["lr_schedule"] = {"type": "ConstantWarmUpLR", "learning_rate": 1e-3, "warmup_steps": 0, "total_steps": 1000}
     model = tree["model"]["model_config"]
@@ -96,7 +96,7 @@ def run_config(sizes: ModelSizes, routing: Mapping[str, Any], batch_size: int) -
 
 
 def load_weights(network: Any, weights: Mapping[str, np.ndarray]) -> None:
-    """Puts weights into a network of MindSpore; each must be there, with its shape."""
+    """Loads weights into a MindSpore network, which must have a parameter of the same name and shape for each."""
     import mindspore as ms
 
     parameters = {parameter.name: parameter for parameter in network.get_parameters()}
@@ -153,5 +153,5 @@ def torch_facts() -> dict[str, str]:
 
 
 def cores() -> int:
-    """Returns how many cores this process may use."""
+    """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -1,7 +1,7 @@
-"""Memory of a training step: what `scimind check` estimates, against what a process takes on a CPU.
+"""Memory of a training step: the estimate of `scimind check` against the measured memory of a process on a CPU.
 
-The process's memory before the model is built, with MindSpore loaded and at work once, is subtracted from its peak
-after some steps (the kernel's `VmHWM`). Estimated and measured are the same configuration. The constants in
+The process's memory before the model is built, with MindSpore loaded and used once, is subtracted from its peak after
+some steps (the kernel's `VmHWM`). The same configuration is estimated and measured. The constants in
 `scimind/memory/cpu.py` were fitted to other sizes than these.
 """
 
@@ -35,7 +35,7 @@ CASES: tuple[tuple[str, ModelSizes, int, Mapping[str, Any]], ...] = (
 
 
 def rows(how: Measuring, *, smoke: bool) -> Iterator[Row]:
-    """Yields each size's estimate against its measured peak."""
+    """Yields the estimate for each size against the measured peak."""
     cases = [("smoke", SMOKE, 2, _HALVES)] if smoke else CASES
     for name, sizes, batch_size, routing in cases:
         how.say(f"memory of a training step, {name}")
@@ -62,14 +62,14 @@ def rows(how: Measuring, *, smoke: bool) -> Iterator[Row]:
 
 
 def training_config(sizes: ModelSizes, routing: Mapping[str, Any], batch_size: int) -> RunConfig:
-    """Returns the configuration of what is measured, as a training."""
+    """Returns the configuration of the measured step, as a training configuration."""
     tree = run_config(sizes, routing, batch_size).to_dict()
     data = {"data_loader": {"type": "MindDataset", "dataset_dir": "none"}}  # nothing is read
     return RunConfig({**tree, "run_mode": "finetune", "train_dataset": data})
 
 
 class TrainingMemory(Work):
-    """A training step that is not built before it runs, so that what the process has until then is not the model's.
+    """A training step that is built only when it runs, so that the memory before that does not include the model.
 
     Args:
         given: Arguments of `SciMindTraining`.
@@ -78,18 +78,18 @@ class TrainingMemory(Work):
     def __init__(self, **given: Any) -> None:
         import mindspore as ms
 
-        import scimind.train.session  # noqa: F401  # what a training loads
+        import scimind.train.session  # noqa: F401  # loads the modules that training needs
 
         ms.set_context(device_target="CPU")
         ms.ops.MatMul()(ms.Tensor(np.ones((64, 64), np.float32)), ms.Tensor(np.ones((64, 64), np.float32))).asnumpy()
         self.given = given
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns nothing: there is no other side."""
+        """Returns no outputs, since there is no other side to compare with."""
         return {}
 
     def run(self) -> None:
-        """Builds the step and does it some times."""
+        """Builds the step and runs it a few times."""
         training = SciMindTraining(**self.given, weights=None)
         for _ in range(_STEPS):
             training.run()

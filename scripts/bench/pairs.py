@@ -1,4 +1,4 @@
-"""Two sides measured by turns: that they compute the same, how long each takes, and the ratio of the two."""
+"""Two sides measured in turns: whether they compute the same, how long each takes, and the ratio of their times."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from worker import Side, Worker
 # MindSpore tries two ways of scheduling in its first five calls.
 WARM_UP = 6
 REPEATS = 7
-# Seconds between two turns: threads of the side that has just worked spin for a while before they sleep.
+# Seconds before each run: threads of the side that has just worked spin for a while before they sleep.
 _PAUSE = 0.2
-# float32 on both sides, other kernels and another order of sums, six layers and three steps deep.
+# Both sides use float32, but different kernels and orders of summation, over six layers and three steps.
 TOLERANCE = 1e-4
 
 
 class Mismatch(Exception):
-    """The two sides do not compute the same, so that their times say nothing."""
+    """The two sides do not compute the same, so that comparing their times is meaningless."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What is measured.
+    """Two sides to measure.
 
     Args:
         work: The work, for the table.
         ours: Our side.
-        theirs: The side that it is compared with.
-        at_least: The ratio of times that is asked for; None where any is interesting.
-        memory_at_least: The ratio of peak memories that is asked for; None leaves memory out of the table.
-        extra_memory_at_least: The same for what the work adds to the memory of a process that is ready for it.
-        checked: The sides that must compute the same, where they are not the two that are timed: a routed model is
-            timed against a dense one, and checked against a routed one.
+        theirs: The side to compare with.
+        at_least: The required ratio of times; None if there is no requirement.
+        memory_at_least: The required ratio of peak memories; None leaves memory out of the table.
+        extra_memory_at_least: The same for the memory that the work adds to a process that is ready for it.
+        checked: The sides that must compute the same, if they are not the timed ones: a routed model is timed against a
+            dense one, but checked against a routed one.
         details: Sizes, for the record.
     """
 
@@ -53,17 +53,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Measured:
-    """What measuring a pair gave.
+    """The measurements of a pair.
 
     Args:
         pair: The pair.
         difference: The largest relative difference between the checked outputs.
         ours: Seconds of each of our runs.
-        theirs: Seconds of each of theirs, each right before or after ours of the same place.
+        theirs: Seconds of each of their runs, each right before or after our run with the same index.
         peaks: Bytes of peak memory, ours and theirs.
-        extras: Bytes by which the peak is above the memory before the first run, ours and theirs.
+        extras: Bytes by which the peak exceeds the memory before the first run, ours and theirs.
         idle: Cores that the waiting process kept busy meanwhile, ours and theirs.
-        in_a_row: Median seconds of runs without turns, ours and theirs; None where that was not asked for.
+        in_a_row: Median seconds of runs without turns, ours and theirs; None if not requested.
         facts: Versions and threads, ours and theirs.
     """
 
@@ -79,7 +79,7 @@ class Measured:
 
     @property
     def ratios(self) -> list[float]:
-        """How many times as long as ours theirs took, turn by turn."""
+        """Their time divided by ours, turn by turn."""
         return [theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True)]
 
     @property
@@ -93,10 +93,10 @@ class Measuring:
     """How pairs are measured.
 
     Args:
-        log: Gets what the sides print.
-        say: Is told how it goes.
-        repeats: Timed runs of each side.
-        warm_up: Runs of each side before that.
+        log: Receives the output of the sides.
+        say: Called with lines about the progress.
+        repeats: Number of timed runs of each side.
+        warm_up: Number of untimed runs of each side before them.
         in_a_row: Whether each side is also timed without turns.
     """
 
@@ -122,7 +122,7 @@ def measure(pair: Pair, how: Measuring) -> Measured:
     with Worker(pair.ours, how.log) as ours, Worker(pair.theirs, how.log) as theirs:
         if not pair.checked:
             difference = check(ours.outputs(), theirs.outputs())
-        how.say(f"  {first.name} and {second.name} give the same (largest difference {difference:.1g})")
+        how.say(f"  {first.name} and {second.name} agree (largest difference {difference:.1g})")
         for worker in (ours, theirs):
             for _ in range(how.warm_up):
                 worker.seconds()
@@ -139,12 +139,12 @@ def measure(pair: Pair, how: Measuring) -> Measured:
 def _by_turns(
     ours: Worker, theirs: Worker, how: Measuring
 ) -> tuple[tuple[list[float], list[float]], tuple[float, float]]:
-    """Returns the seconds of each run of both, and the cores that each kept busy while the other one ran."""
+    """Returns the seconds of each run of both sides, and the cores that each kept busy while the other ran."""
     workers = ours, theirs
     seconds: tuple[list[float], list[float]] = ([], [])
     busy = [0.0, 0.0]
     for turn in range(how.repeats):
-        for index in (0, 1) if turn % 2 == 0 else (1, 0):  # who goes first changes, as the machine drifts
+        for index in (0, 1) if turn % 2 == 0 else (1, 0):  # the order alternates, since the machine drifts
             time.sleep(_PAUSE)
             before = workers[1 - index].processor_seconds()
             seconds[index].append(workers[index].seconds())
@@ -162,10 +162,10 @@ def check(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], tole
         tolerance: The largest difference that float arrays may have.
 
     Raises:
-        Mismatch: A name, a shape, an integer or a number differs; the worst are named.
+        Mismatch: A name, a shape, an integer or a number differs; the largest differences are named.
     """
     if ours.keys() != theirs.keys():
-        raise Mismatch(f"the sides' outputs have other names: {sorted(ours.keys() ^ theirs.keys())[:5]}")
+        raise Mismatch(f"the names of the sides' outputs differ: {sorted(ours.keys() ^ theirs.keys())[:5]}")
     differences = {name: _difference(ours[name], theirs[name]) for name in ours}
     wrong = [name for name, found in differences.items() if not found <= tolerance]  # a NaN is wrong too
     if wrong:
@@ -178,7 +178,7 @@ def check(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], tole
 
 
 def _difference(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """Returns the largest difference relative to the largest value; infinity for other shapes or other integers."""
+    """Returns the largest difference relative to the largest value; infinity if shapes or integers differ."""
     if ours.shape != theirs.shape:
         return float("inf")
     if ours.dtype.kind in "iub":

@@ -1,4 +1,4 @@
-"""The tables: as Markdown to paste into a document, and as JSON with every single time."""
+"""The tables: as Markdown to paste into a document, and as JSON with every measured time."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Row:
         ours: Our side and its figure.
         against: The other side and its figure.
         ratio: The ratio, with its spread.
-        asked: What is asked for.
-        is_met: Whether the ratio is as asked; None where nothing is asked.
-        record: All that was measured, for the JSON.
+        asked: The requirement.
+        is_met: Whether the ratio meets the requirement; None if there is none.
+        record: All measurements, for the JSON.
     """
 
     work: str
@@ -46,13 +46,13 @@ class Cost:
 
     Args:
         work: The work.
-        grows: What grows, such as "batch".
+        grows: The quantity that grows, such as "batch".
         value: Its value.
         seconds: Median seconds.
         unit: What is counted, such as "tokens".
-        units: How many of them one run does.
+        units: Number of units per run.
         peak: Bytes of peak memory.
-        record: All that was measured, for the JSON.
+        record: All measurements, for the JSON.
     """
 
     work: str
@@ -66,7 +66,7 @@ class Cost:
 
 
 def pair_rows(measured: Measured) -> list[Row]:
-    """Returns the line of a measured pair's times, and that of its memory where one is asked for."""
+    """Returns the line of a measured pair's times, and those of its memory for which there is a requirement."""
     pair = measured.pair
     record = asdict(measured) | {"ratio": measured.ratio, "ratios": measured.ratios}
     record["pair"] = {"ours": pair.ours.name, "theirs": pair.theirs.name, "details": dict(pair.details)}
@@ -103,7 +103,7 @@ def pair_rows(measured: Measured) -> list[Row]:
 
 
 def markdown(rows: Sequence[Row | Cost]) -> str:
-    """Returns the tables of comparisons and of costs; one without lines is left out."""
+    """Returns the tables of comparisons and of costs; an empty table is left out."""
     parts = []
     comparisons = [row for row in rows if isinstance(row, Row)]
     if comparisons:
@@ -123,12 +123,12 @@ def markdown(rows: Sequence[Row | Cost]) -> str:
             ]
             for cost in costs
         ]
-        parts.append(_table(["work", "at", "time", "in a second", "peak memory"], lines))
+        parts.append(_table(["work", "at", "time", "per second", "peak memory"], lines))
     return "\n".join([f"{_machine(rows)}\n", *parts])
 
 
 def write(folder: Path, rows: Sequence[Row | Cost]) -> tuple[Path, Path]:
-    """Writes `bench.md` and `bench.json` into a folder, and returns their paths."""
+    """Writes `bench.md` and `bench.json` to a folder, and returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     text, data = folder / "bench.md", folder / "bench.json"
     text.write_text(markdown(rows), encoding="utf-8")

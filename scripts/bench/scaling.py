@@ -1,4 +1,4 @@
-"""What SciMind costs as the work grows: our own figures alone, one process for each point."""
+"""What SciMind costs as the work grows: only our own figures, with one process per point."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def decoding_costs(how: Measuring, *, smoke: bool) -> Iterator[Cost]:
 
 
 def record_costs(how: Measuring, *, smoke: bool) -> Iterator[Cost]:
-    """Yields `scimind prepare` by records; one run each, as a process of its own is what a user starts."""
+    """Yields `scimind prepare` by records, with one run in a new process each, as a user starts it."""
     once = replace(how, warm_up=0, repeats=1)
     for records in (20,) if smoke else _RECORDS:
         side = Side("SciMind", Preparation, {"records": records})
@@ -67,7 +67,7 @@ class Preparation(Work):
     """`scimind prepare` on conversations in the sample's form.
 
     Args:
-        records: How many.
+        records: Number of records.
     """
 
     def __init__(self, records: int) -> None:
@@ -80,7 +80,7 @@ class Preparation(Work):
                 stream.write(json.dumps({"id": str(index), "conversation": turns}) + "\n")
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns nothing: there is no other side."""
+        """Returns no outputs, since there is no other side to compare with."""
         return {}
 
     def run(self) -> None:
@@ -90,10 +90,10 @@ class Preparation(Work):
         output = Path(self.folder.name, "prepared")
         given = ["--task", "conversation", "--input", str(self.input), "--output", str(output), "--overwrite"]
         if main(["prepare", *given]):
-            raise RuntimeError("scimind prepare failed; the log says why")
+            raise RuntimeError("scimind prepare failed; see the log for the reason")
 
     def facts(self) -> dict[str, str]:
-        """Returns nothing: the numbers of the other lines hold."""
+        """Returns no facts: those of the other lines apply."""
         return {}
 
 

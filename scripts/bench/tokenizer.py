@@ -1,6 +1,6 @@
 """The tokenizer on whole records, against the shortest loop that gives the same ids: a regex and SentencePiece.
 
-The loop knows the added tokens' forms only. It has no tags, no escapes, no offsets and no errors that name a character.
+The loop only knows the forms of the added tokens, without tags, escapes, offsets or errors that name a character.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def pairs(*, smoke: bool) -> Iterator[Pair]:
 
 
 def record_texts(records: int, run: int) -> Iterator[str]:
-    """Yields rendered records that no other run has: what a tokenizer remembers of one does not help with the next.
+    """Yields rendered records that differ from those of other runs, so that a tokenizer's cache does not help.
 
-    They are the sample's, in both directions by turns, from the start again where it ends, each with its molecule's
-    characters rotated and a number of its own behind it.
+    They are the sample's records, alternating between both directions and starting over at its end, each with the
+    characters of its molecule rotated and a unique number at its end.
 
     Args:
-        records: How many.
+        records: Number of records.
         run: Number of the run.
     """
     files = [DATA / task / "train.json" for task in ("smiles2text", "text2smiles")]
@@ -49,18 +49,18 @@ def record_texts(records: int, run: int) -> Iterator[str]:
 
 
 def _rotated(molecule: str, by: int) -> str:
-    """Returns a molecule's forms in another order."""
+    """Returns a molecule's token forms, rotated."""
     forms = [molecule[start : start + FORM_LENGTH] for start in range(0, len(molecule), FORM_LENGTH)]
     cut = by % len(forms)
     return "".join(forms[cut:] + forms[:cut])
 
 
 class SciMindTokens(Work):
-    """`TokenCodec.encode` on each record, or with several processes `TokenCodec.encode_batch` on all.
+    """`TokenCodec.encode` on each record, or with several processes `TokenCodec.encode_batch` on all records.
 
     Args:
-        records: How many.
-        workers: Processes that encode.
+        records: Number of records.
+        workers: Number of processes that encode.
     """
 
     def __init__(self, records: int, workers: int = 1) -> None:
@@ -71,12 +71,12 @@ class SciMindTokens(Work):
         self.prepare()
 
     def prepare(self) -> None:
-        """Makes the next run's records."""
+        """Creates the next run's records."""
         self.texts = list(record_texts(self.records, self.runs))
         self.runs += 1
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns all ids, and how many each record has."""
+        """Returns all ids, and the number of ids of each record."""
         return ids_and_counts(self._encode())
 
     def run(self) -> None:
@@ -98,7 +98,7 @@ class LoopTokens(Work):
     """The plain loop.
 
     Args:
-        records: How many.
+        records: Number of records.
     """
 
     def __init__(self, records: int) -> None:
@@ -115,12 +115,12 @@ class LoopTokens(Work):
         self.prepare()
 
     def prepare(self) -> None:
-        """Makes the next run's records."""
+        """Creates the next run's records."""
         self.texts = list(record_texts(self.records, self.runs))
         self.runs += 1
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns all ids, and how many each record has."""
+        """Returns all ids, and the number of ids of each record."""
         return ids_and_counts([self._encode(text) for text in self.texts])
 
     def run(self) -> None:
@@ -134,7 +134,7 @@ class LoopTokens(Work):
 
     def _encode(self, text: str) -> list[int]:
         ids = [self.processor.bos_id()]
-        parts = self.forms.split(text)  # text and form by turns
+        parts = self.forms.split(text)  # text and forms alternate
         last = len(parts) - 1
         for place, part in enumerate(parts):
             if place % 2:
@@ -148,7 +148,7 @@ class LoopTokens(Work):
 
 
 def ids_and_counts(rows: list[list[int]]) -> dict[str, np.ndarray]:
-    """Returns rows of ids as two arrays that can be compared."""
+    """Returns rows of ids as two comparable arrays."""
     return {
         "ids": np.array([index for row in rows for index in row], np.int64),
         "counts": np.array([len(row) for row in rows]),
@@ -156,7 +156,7 @@ def ids_and_counts(rows: list[list[int]]) -> dict[str, np.ndarray]:
 
 
 def tokenizer_facts() -> dict[str, str]:
-    """Returns the version of what both sides use."""
+    """Returns the version of SentencePiece, which both sides use."""
     import sentencepiece
 
     return {"SentencePiece": sentencepiece.__version__}

@@ -1,7 +1,7 @@
 """Training steps: the model, optimizer and clipping of `scimind finetune`, against transformers on PyTorch.
 
-What is compared before anything is timed: the losses of three steps, and AdamW's first moment after the first one,
-which is the gradient of each weight, clipped, times 1 − β₁.
+Before anything is timed, the losses of three steps are compared, and AdamW's first moment after the first one, which is
+the clipped gradient of each weight times 1 − β₁.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def pairs(*, smoke: bool) -> Iterator[Pair]:
 
 
 def mindformers_pairs(*, smoke: bool) -> Iterator[Pair]:
-    """Yields a routed step against that of MindFormers' dense Llama, in time and in memory."""
+    """Yields a routed step against a step of MindFormers' dense Llama, in time and memory."""
     given, details = _given(smoke)
     mindformers = _side(given, None)
     yield Pair(
@@ -63,13 +63,13 @@ def mindformers_pairs(*, smoke: bool) -> Iterator[Pair]:
 
 
 def _given(smoke: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the arguments of all sides, and the same for the record."""
+    """Returns the arguments of all sides, and the sizes for the record."""
     sizes, batch_size = (SMOKE, 2) if smoke else (SIZES, BATCH_SIZE)
     return {"sizes": sizes, "batch_size": batch_size}, {**sizes.to_model_config(), "batch_size": batch_size}
 
 
 def _side(given: Mapping[str, Any], routing: Mapping[str, Any] | None) -> Side:
-    """Returns our step with a routing, or with None the same step on MindFormers' dense Llama."""
+    """Returns our step with a routing; with None, the same step on MindFormers' dense Llama."""
     kind = "MindFormers, dense" if routing is None else "SciMind, dense" if routing is DENSE else "SciMind, routed"
     return Side(kind, SciMindTraining, {**given, "routing": routing})
 
@@ -78,11 +78,11 @@ class SciMindTraining(Work):
     """The step that `scimind finetune` repeats, without its data set.
 
     Args:
-        sizes: The model's.
-        batch_size: Rows of a step.
+        sizes: The model's sizes.
+        batch_size: Number of rows per step.
         routing: Routing settings; None builds MindFormers' own dense Llama with the same step and optimizer.
-        cache_dir: Where compiled graphs are kept; without it they are not.
-        weights: Returns the model's weights for its sizes; None leaves those that it draws itself.
+        cache_dir: Where compiled graphs are kept; if empty, they are not kept.
+        weights: Returns the model's weights for its sizes; None keeps the model's random ones.
     """
 
     def __init__(
@@ -129,14 +129,14 @@ class SciMindTraining(Work):
         self.ids = ms.Tensor(token_rows(sizes, batch_size, sizes.seq_length + 1))
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns the first losses, the first global norm and the first moments."""
+        """Returns the first losses and the first moments."""
         losses = [self._loss()]
         found = {name: self.moments[_FIRST_MOMENT + name].asnumpy().copy() for name in self.names}
         losses += [self._loss() for _ in range(_CHECKED_STEPS - 1)]
         return {**found, "losses": np.array(losses)}
 
     def run(self) -> None:
-        """Does one step and waits for its loss."""
+        """Performs one step and waits for its loss."""
         self._loss()
 
     def facts(self) -> dict[str, str]:
@@ -151,10 +151,10 @@ class TorchTraining(Work):
     """The same step with transformers: AdamW and clip_grad_norm_ with the same settings.
 
     Args:
-        sizes: The model's.
-        batch_size: Rows of a step.
+        sizes: The model's sizes.
+        batch_size: Number of rows per step.
         routing: Routing settings whose inactive neurons are set to 0 before the last product; None leaves the layer
-            dense. For comparing only: the work of a dense layer is done all the same.
+            dense. Only to compare: the work is still that of a dense layer.
     """
 
     def __init__(self, sizes: ModelSizes, batch_size: int, routing: Mapping[str, Any] | None = None) -> None:
@@ -191,7 +191,7 @@ class TorchTraining(Work):
         return {**found, "losses": np.array(losses)}
 
     def run(self) -> None:
-        """Does one step and waits for its loss."""
+        """Performs one step and waits for its loss."""
         self._loss()
 
     def facts(self) -> dict[str, str]:

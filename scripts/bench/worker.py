@@ -1,6 +1,6 @@
-"""A process that does one side's work when it is told to, and sleeps on a pipe when it is not.
+"""A process that does one side's work on request, and sleeps on a pipe in between.
 
-MindSpore and PyTorch in one process take each other's cores; in two, of which one waits in `recv`, they do not.
+MindSpore and PyTorch in the same process take each other's cores; in two processes, one waiting in `recv`, they do not.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from typing import Any
 
 import numpy as np
 
-_PEER = "torch"  # what the extra `bench` installs
+_PEER = "torch"  # installed by the extra `bench`
 _SPAWN = multiprocessing.get_context("spawn")
 
 
 class Work(ABC):
-    """What a side can do. It is built in its own process, and only there may it load MindSpore or PyTorch."""
+    """The work of a side. It is built in a separate process, and only there may it load MindSpore or PyTorch."""
 
     @abstractmethod
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns what the other side must compute too; called once, before anything is timed."""
+        """Returns the results that the other side must match; called once, before anything is timed."""
 
     def prepare(self) -> None:  # noqa: B027  # most works have nothing to prepare
-        """Makes the next run's input, untimed."""
+        """Creates the next run's input, untimed."""
 
     @abstractmethod
     def run(self) -> None:
@@ -45,13 +45,13 @@ class Work(ABC):
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two that are compared.
+    """One of the two sides that are compared.
 
     Args:
         name: Its name in the table.
-        build: Returns the work; a function of a module, as it is called in another process.
+        build: Returns the work; defined in a module, because it is called in another process.
         arguments: Arguments of `build`.
-        needs: A package that may be missing; "" for none.
+        needs: A package that the side needs and that may be missing; "" if there is none.
     """
 
     name: str
@@ -64,8 +64,8 @@ class Worker:
     """A running side; leaving its context ends the process.
 
     Args:
-        side: What it does.
-        log: Gets what its process prints.
+        side: The side.
+        log: Receives the output of its process.
     """
 
     def __init__(self, side: Side, log: Path) -> None:
@@ -97,19 +97,19 @@ class Worker:
         return outputs
 
     def seconds(self) -> float:
-        """Does the work once and returns how long it took, as the process itself sees it."""
+        """Does the work once and returns its duration, as measured in the process."""
         return float(self._ask("run"))
 
     def peak_bytes(self) -> int:
-        """Returns the most memory that the process had, its libraries included."""
+        """Returns the peak memory of the process, including its libraries."""
         return int(self._ask("peak"))
 
     def extra_bytes(self) -> int:
-        """Returns how much more that is than what the process had when its work was built."""
+        """Returns the peak memory less the memory of the process when its work had been built."""
         return self.peak_bytes() - self.built_bytes
 
     def processor_seconds(self) -> float:
-        """Returns the processor time that the process has taken so far, read from outside."""
+        """Returns the processor time that the process has used so far, read from outside."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -121,7 +121,7 @@ class Worker:
         try:
             value, trace = self._connection.recv()
         except EOFError as error:
-            raise RuntimeError(f"{self.side.name}: its process ended; {self.log} says why") from error
+            raise RuntimeError(f"{self.side.name}: its process ended; see {self.log} for the reason") from error
         if trace:
             raise RuntimeError(f"{self.side.name}: {trace}")
         return value
@@ -138,18 +138,18 @@ def _memory(kind: str) -> int:
     """Returns bytes of this process's memory.
 
     Args:
-        kind: The kernel's name: `VmRSS` for now, `VmHWM` for the most so far. The latter starts at 0 with a program;
-            what `getrusage` gives starts at the size of its parent.
+        kind: The kernel's name: `VmRSS` for the current memory, `VmHWM` for the peak. The latter starts at 0 with a
+            program, whereas the value of `getrusage` starts at the size of the parent process.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(kind))
 
 
 def _hide(package: str) -> None:
-    """Lets this process find no such package: MindFormers loads PyTorch where it is, which is in no user's environment.
+    """Hides a package from this process: MindFormers would load PyTorch, which users do not have installed.
 
     Args:
-        package: Its name.
+        package: Name of the package.
     """
     find = PathFinder.find_spec
 
@@ -160,7 +160,7 @@ def _hide(package: str) -> None:
 
 
 def _serve(connection: Connection, side: Side, log: Path) -> None:
-    """Builds the work and does what the pipe asks for, until it is closed."""
+    """Builds the work and serves requests from the pipe until it is closed."""
     with log.open("a") as stream:
         os.dup2(stream.fileno(), 1)
         os.dup2(stream.fileno(), 2)

@@ -1,4 +1,4 @@
-"""Draws docs/images/architecture.svg: tokens by modality, the routing plan, the experts' strips of a feed-forward.
+"""Draws docs/images/architecture.svg: tokens by modality, the routing plan, and experts as strips of a feed-forward.
 
 python scripts/docs/architecture.py
 """
@@ -12,7 +12,7 @@ TARGET = Path(__file__).parents[2] / "docs" / "images" / "architecture.svg"
 WIDTH, HEIGHT = 1040, 566
 EXPERTS = 16
 
-# Modality: its name in the picture, its experts (those of the nano model), its colour in light and in dark.
+# By modality: its name in the picture, its experts (the nano model's), its colour in light and in dark mode.
 MODALITIES = {
     "text": ("text", range(0, 8), "#2f6db5", "#6aa5e8"),
     "smiles": ("SMILES", range(8, 16), "#c8690f", "#f0a04b"),
@@ -81,7 +81,7 @@ def picture() -> str:
 
 
 def _tokens() -> list[str]:
-    """Returns the row of tokens, each in the colour of its modality."""
+    """Returns the row of tokens, each in its modality's colour."""
     widths = [36 if len(text) == 1 else 28 + 11 * len(text) for text, _ in TOKENS]
     gap = 15
     left = (WIDTH - sum(widths) - gap * (len(widths) - 1)) / 2
@@ -94,7 +94,7 @@ def _tokens() -> list[str]:
 
 
 def _embedding() -> list[str]:
-    """Returns the way of the tokens into the first layer."""
+    """Returns the path of the tokens to the first layer: the embedding."""
     return [
         _arrow((210, 100), (210, 166)),
         _box(100, 168, 220, 54, "box", 8),
@@ -155,7 +155,7 @@ def _layer() -> list[str]:
 
 
 def _box(x: float, y: float, width: float, height: float, kind: str, radius: float) -> str:
-    """Returns a rectangle with round corners."""
+    """Returns a rectangle with rounded corners."""
     return f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="{radius:g}"/>'
 
 
@@ -169,7 +169,7 @@ def _text(x: float, y: float, text: str, size: int, kind: str = "", anchor: str 
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
-    """Returns a straight arrow, to the right or down."""
+    """Returns a straight arrow that points right or down."""
     (x, y), (to_x, to_y) = start, end
     head = f"M{to_x} {to_y} l-5 -9 h10 z" if to_y > y else f"M{to_x} {to_y} l-9 -5 v10 z"
     stop = f"V{to_y - 8}" if to_y > y else f"H{to_x - 8}"

@@ -1,4 +1,4 @@
-"""The reference of all commands, from their parsers."""
+"""The reference of all commands, generated from their parsers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def markdown() -> str:
 
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:
-    """Returns a command with the flags that it cannot do without."""
+    """Returns a command with its required flags."""
     needed = [f"{action.option_strings[0]} {value(action)}" for action in flags(parser) if action.required]
     return " ".join([name, *needed, "[flags]"])
 
@@ -46,13 +46,13 @@ def value(action: argparse.Action) -> str:
 
 
 def _without_default(text: str) -> tuple[str, str]:
-    """Returns a help text without the default that it ends with, and that default."""
+    """Returns a help text without the default at its end, and that default."""
     found = re.fullmatch(r"(.*?)\s*\(default: (.*)\)", text, re.DOTALL)
     return (found[1], found[2]) if found else (text, "")
 
 
 def _row(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
-    """Returns the line of a flag."""
+    """Returns the table row of a flag."""
     names = "<br>".join(f'<code class="flag">{name}</code>' for name in action.option_strings)
     shown = ", ".join(f"`{choice}`" for choice in action.choices) if action.choices else f"`{value(action)}`"
     help_text = parser._get_formatter()._expand_help(action) if action.help else ""

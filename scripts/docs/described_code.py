@@ -1,4 +1,4 @@
-"""Where the generated pages get the schema and the parsers from: the only lines that name modules of `scimind`."""
+"""Access to the schema and the parsers for the generated pages: the only file here that names modules of `scimind`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def schema_root() -> Any:
 
 
 def unset() -> Any:
-    """Returns what the schema holds as the default of a setting that has none."""
+    """Returns the value that the schema holds for a setting without a default."""
     from scimind.config.schema import UNSET
 
     return UNSET
@@ -35,7 +35,7 @@ def run_scimind_parser() -> argparse.ArgumentParser:
 
 
 def commands() -> dict[str, argparse.ArgumentParser]:
-    """Returns the parser of every command that takes arguments, by its full name; sub-verbs count for themselves."""
+    """Returns the parser of every command that takes arguments, by its full name, with each sub-command separately."""
     found: dict[str, argparse.ArgumentParser] = {}
     for name, parser in verbs().items():
         children = _children(parser)

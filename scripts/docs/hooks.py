@@ -1,4 +1,4 @@
-"""Hooks of MkDocs: fill the generated parts of the reference in, so that they always match the code."""
+"""MkDocs hooks that fill in the generated parts of the reference, so that they always match the code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _GENERATED = {
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Returns a page's text with the generated parts in the place of their marks."""
+    """Returns a page's text with its marks replaced by the generated parts."""
     for mark, generate in _GENERATED.items():
         if mark in markdown:
             markdown = markdown.replace(mark, generate())

@@ -1,4 +1,4 @@
-"""The table of all settings, from the schema and `meanings.yaml`."""
+"""The tables of all settings, generated from the schema and `meanings.yaml`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from described_code import schema_root, unset
 
 MEANINGS = Path(__file__).with_name("meanings.yaml")
 
-# Sections that hold the settings of another one; their meanings are those of the other.
+# Sections with the same settings, and so the same meanings, as another section.
 SAME_AS = {
     "train_dataset_task.dataset_config": "train_dataset",
     "eval_dataset_task.dataset_config": "train_dataset",
@@ -34,13 +34,13 @@ _KINDS = {
 
 @dataclass
 class Setting:
-    """A line of the table.
+    """A row of the table.
 
     Args:
         name: Dotted name.
-        kind: What it may be, in words.
-        default: Its default, in words; empty where it has none.
-        types: The values of `type` under which it exists; empty for all.
+        kind: Its allowed values, in words.
+        default: Its default, in words; empty if it has none.
+        types: The values of `type` under which it exists; empty if it always exists.
     """
 
     name: str
@@ -61,7 +61,7 @@ def settings() -> dict[str, Setting]:
 
 
 def meanings() -> dict[str, str]:
-    """Returns the meaning of each dotted name that `meanings.yaml` gives."""
+    """Returns the meanings in `meanings.yaml` by dotted name."""
 
     def flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
         for key, value in tree.items():
@@ -74,7 +74,7 @@ def meanings() -> dict[str, str]:
 
 
 def meaning_name(name: str) -> str:
-    """Returns the dotted name under which `meanings.yaml` holds the meaning of a setting."""
+    """Returns the dotted name under which `meanings.yaml` lists the meaning of a setting."""
     for copy, original in SAME_AS.items():
         if name == copy or name.startswith(f"{copy}."):
             return meaning_name(original + name[len(copy) :])
@@ -82,7 +82,7 @@ def meaning_name(name: str) -> str:
 
 
 def markdown() -> str:
-    """Returns the tables of all settings, a heading for each section of the top level."""
+    """Returns the tables of all settings, with a heading for each top-level section."""
     texts = meanings()
     groups: dict[str, list[Setting]] = {}
     for setting in settings().values():
@@ -121,7 +121,7 @@ def _walk(node: Any, name: str, types: tuple[str, ...] = ()) -> Iterator[Setting
 def _typed(node: Any, name: str, kind: str) -> Iterator[Setting]:
     """Yields the settings of a section under one value of its `type`."""
     if kind == next(iter(node.variants)):
-        if type(node).__name__ != "Typed":  # a loss scale may be a plain number too
+        if type(node).__name__ != "Typed":  # a loss scale may also be a plain number
             yield Setting(name, "number > 0, or a section", "", [])
         yield Setting(f"{name}.type", "one of " + ", ".join(f"`{other}`" for other in node.variants), "", [])
         for key, child in node.others.items():
@@ -137,7 +137,7 @@ def _is_section(node: Any) -> bool:
 
 
 def _kind(node: Any) -> str:
-    """Returns what a setting may be, in words."""
+    """Returns the allowed values of a setting, in words."""
     item = getattr(node, "item", None)
     if item is not None:
         count = f" of {node.length}" if getattr(node, "length", None) else ""
@@ -155,7 +155,7 @@ def _kind(node: Any) -> str:
 
 
 def _default(node: Any) -> str:
-    """Returns a setting's default, in words; empty where it has none."""
+    """Returns a setting's default, in words; empty if it has none."""
     default = getattr(node, "default", unset())
     if default is unset():
         return ""

@@ -57,11 +57,16 @@ def commands_of(document: str) -> list[list[str]]:
 
 
 def our_arguments(words: list[str]) -> tuple[str, list[str]] | None:
-    """Returns which of our commands the words call, and its arguments; None for any other command."""
-    for script in ("run_scimind.py", "scripts/run_distribute.sh", "scripts/make_rank_table.py"):
+    """Returns which of our commands the words call, and its arguments; None for other commands."""
+    for script in ("run_scimind.py", "scripts/run_distribute.sh", "scripts/make_rank_table.py", "scimind.launch"):
         if script in words:
             return script, words[words.index(script) + 1 :]
     return ("scimind", words[1:]) if words[0] == "scimind" else None
+
+
+def configuration_of(given: str) -> Path | str:
+    """Returns the file that a path in the repository means; the name of a shipped configuration stays."""
+    return ROOT / given if (ROOT / given).exists() else given
 
 
 def what_quickstart_recommends() -> list[list[str]]:
@@ -117,7 +122,7 @@ def test_command_parses_and_its_settings_load(
         known = re.findall(r"--[\w-]+", (ROOT / program).read_text(encoding="utf-8"))
         assert {word for word in arguments if word.startswith("--")} <= set(known)
         return
-    if program == "scripts/run_distribute.sh":
+    if program in ("scripts/run_distribute.sh", "scimind.launch"):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "configs").symlink_to(ROOT / "configs")
         table = make_rank_table([(f"10.0.0.{n}", {d: f"10.1.{n}.{d}" for d in range(4)}) for n in (1, 2)])
@@ -126,7 +131,7 @@ def test_command_parses_and_its_settings_load(
         return
     args = run_scimind.parse(arguments) if program == "run_scimind.py" else cli.parse(arguments)
     if getattr(args, "config", None):
-        load_config(ROOT / args.config, overrides_of(args))
+        load_config(configuration_of(args.config), overrides_of(args))
 
 
 def test_commands_are_found_at_all() -> None:
@@ -148,8 +153,9 @@ def scored_otherwise(all_words: list[list[str]]) -> list[str]:
         else:
             continue
         if hasattr(args, "save_file"):
-            # The folders of the sample are named after their tasks.
-            task = args.task or load_config(ROOT / args.config).get("task") or Path(args.predict_data).parent.name
+            # The sample's folders have the names of their tasks.
+            task = args.task or load_config(configuration_of(args.config)).get("task")
+            task = task or Path(args.predict_data).parent.name
             tasks[str(args.save_file)] = str(task)
         elif args.task and str(args.task) != tasks.get(str(args.predictions), str(args.task)):
             wrong.append(str(args.predictions))

@@ -1,1 +1,1 @@
-"""The L+M-24 shared task: its properties, its submission and its ranking."""
+"""The L+M-24 shared task: its properties, its submissions and its ranking."""

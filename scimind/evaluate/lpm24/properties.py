@@ -1,8 +1,8 @@
 """Properties named in captions, as L+M-24 scores them.
 
-A property counts as named when the tokens of its name stand in a row among the caption's. Precision, recall and F1 of
-each property are averaged up the tree of properties: a node is the mean of its children, the whole the mean of the
-categories.
+A property counts as named if the tokens of its name appear consecutively in the caption. Precision, recall and F1 of
+each property are averaged up the tree of properties: a node's score is the mean of its children's, and the overall
+score is the mean over the categories.
 
 Source: Edwards et al. 2024, "L+M-24: Building a Dataset for Language + Molecules @ ACL 2024", and `scorer_props.py` of
 its final evaluation.
@@ -21,7 +21,7 @@ from scimind.evaluate.lpm24.property_tables import SEPARATOR, PropertyTables, sh
 from scimind.evaluate.resampling import Resampling, Statistic, estimate
 from scimind.evaluate.results import Findings
 
-NO_VOCABULARY = "needs --wordpiece_vocab, SciBERT's vocab.txt, with whose tokens the protocol looks for names"
+NO_VOCABULARY = "needs --wordpiece_vocab, SciBERT's vocab.txt, since the protocol looks for names in its tokens"
 _METRICS = ("property_precision", "property_recall", "property_f1")
 
 
@@ -29,8 +29,8 @@ class Lexicon:
     """Finds names in a caption's tokens.
 
     Args:
-        names: What to find.
-        tokenize: Turns a name, or a caption, into tokens.
+        names: The names to find.
+        tokenize: Turns a name or a caption into tokens.
     """
 
     def __init__(self, names: Iterable[str], tokenize: Callable[[str], list[str]]) -> None:
@@ -40,7 +40,7 @@ class Lexicon:
         self._lengths = sorted({len(tokens) for tokens in self._by_tokens if tokens})
 
     def find(self, tokens: Sequence[str]) -> list[int]:
-        """Returns the indices of the names whose tokens stand in a row among `tokens`, ascending."""
+        """Returns the indices of the names whose tokens appear consecutively in `tokens`, ascending."""
         found: set[int] = set()
         for length in self._lengths:
             for start in range(len(tokens) - length + 1):
@@ -55,14 +55,14 @@ def property_findings(
     is_scored: bool,
     resampling: Resampling,
 ) -> None:
-    """Adds the scores of properties and of withheld combinations to `findings`, or why there are none.
+    """Adds the scores of properties and withheld combinations to `findings`, or the reason why there are none.
 
     Args:
-        findings: Of the captions.
+        findings: The captions' findings.
         found: Indices of the names in each item's reference and output.
         tables: The names.
-        is_scored: Whether there was a vocabulary to look with.
-        resampling: How intervals are made.
+        is_scored: Whether a vocabulary was given to look for names with.
+        resampling: How intervals are computed.
     """
     tables = tables or PropertyTables()
     withheld = ("withheld_precision", "withheld_recall", "withheld_f1")
@@ -95,7 +95,7 @@ def _tree_statistics(
     sums = np.asarray(columns.sum(axis=0)).reshape(1, -1)
     findings.details["properties"] = scorer.nodes(sums)
     findings.settings["properties"] = (
-        "mean up the tree; a group with no property named counts for nothing (1 in the protocol's script)"
+        "mean up the tree; a group in which no property is named is left out (the protocol's script counts it as 1)"
     )
     for kind, name in enumerate(_METRICS):
         findings.protocol_values[name] = float(scorer.overall(sums, kind, empty=1.0)[0])
@@ -103,10 +103,10 @@ def _tree_statistics(
 
 
 class PropertyScorer:
-    """Counts of properties to scores of the tree's nodes.
+    """Turns counts of properties into scores of the tree's nodes.
 
     Args:
-        tables: The tree's leaves, and the names in the order of the indices that were found.
+        tables: The tree's leaves, and the names in the order of their indices.
     """
 
     def __init__(self, tables: PropertyTables) -> None:
@@ -123,7 +123,7 @@ class PropertyScorer:
             node[name] = index
 
     def columns(self, found: Sequence[tuple[list[int], list[int]]]) -> Any:
-        """Returns for each item which leaves are true and false positives and false negatives, sparse [n, 3·leaves]."""
+        """Returns each item's true positive, false positive and false negative leaves, sparse [n, 3·leaves]."""
         right, ours = (self._marks([pair[side] for pair in found]) for side in (0, 1))
         both = right.multiply(ours)
         return sparse.csr_array(sparse.hstack([both, ours - both, right - both]))
@@ -134,14 +134,14 @@ class PropertyScorer:
         Args:
             sums: Counts of a corpus.
             kind: 0 for precision, 1 for recall, 2 for F1.
-            empty: The score of a group without any score; NaN leaves it out.
+            empty: The score of a group in which nothing has a score; NaN leaves the group out.
         """
         return self._mean(self._tree, _precision_recall_f1(*np.split(sums, 3, axis=-1))[kind], empty)
 
     def nodes(self, sums: np.ndarray) -> dict[str, dict[str, float]]:
         """Returns precision, recall and F1 of each category and group, by full name, from sums [1, 3·leaves].
 
-        `f1_protocol` is what the published script gives, where a group without any F1 counts 1.
+        `f1_protocol` is the published script's value, in which a group without any F1 counts as 1.
         """
         scores = _precision_recall_f1(*np.split(sums, 3, axis=-1))
         found: dict[str, dict[str, float]] = {}
@@ -181,7 +181,7 @@ class PropertyScorer:
 
 
 def combination_columns(found: Sequence[tuple[list[int], list[int]]], tables: PropertyTables) -> np.ndarray:
-    """Returns true and false positives and false negatives of withheld combinations for each item, [n, 3]."""
+    """Returns each item's true positives, false positives and false negatives of withheld combinations, [n, 3]."""
     times = _times(tables)
     columns = np.zeros((len(found), 3))
     for row, (right, ours) in enumerate(found):
@@ -194,7 +194,7 @@ def combination_columns(found: Sequence[tuple[list[int], list[int]]], tables: Pr
 
 
 def holds_combination(found: Sequence[list[int]], tables: PropertyTables) -> list[bool]:
-    """Returns for each text whether it names both properties of a withheld combination."""
+    """Returns, for each text, whether it names both properties of a withheld combination."""
     times = _times(tables)
     return [bool(_pairs(indices, times)) for indices in found]
 
@@ -219,6 +219,6 @@ def _of_counts(sums: np.ndarray, kind: int) -> np.ndarray:
 
 
 def _precision_recall_f1(true: np.ndarray, false: np.ndarray, missed: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Returns precision, recall and F1, NaN where undefined, each of the counts' shape."""
+    """Returns precision, recall and F1, each with the shape of the counts; NaN where undefined."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return true / (true + false), true / (true + missed), 2 * true / (2 * true + false + missed)

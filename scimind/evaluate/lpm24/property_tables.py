@@ -1,4 +1,4 @@
-"""Names of properties, and the withheld combinations of them, as L+M-24 publishes them."""
+"""Names of properties and the combinations withheld from the training data, as published by L+M-24."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SEPARATOR = "__"
 
 @dataclass(frozen=True)
 class PropertyTables:
-    """Names to look for.
+    """The names of properties to look for.
 
     Attributes:
-        leaves: Full names of the tree's properties, `category__group__name`, each once; empty where none is given.
-        combinations: Pairs of names that were withheld from the training data; empty where none is given.
+        leaves: Full names of the tree's properties, `category__group__name`, each once; empty if not given.
+        combinations: Pairs of names that were withheld from the training data; empty if not given.
         names: Lower-cased last parts of all of these, each once, in order.
     """
 
@@ -35,10 +35,10 @@ def read_property_tables(properties: Path | None, withheld: Path | None) -> Prop
 
     Args:
         properties: A JSON object of categories, each a list of names and of objects of the same form.
-        withheld: A pair of names a line, written as a Python tuple, perhaps with a tab and a count behind it.
+        withheld: One pair of names per line, written as a Python tuple, optionally followed by a tab and a count.
 
     Raises:
-        DataError: A file is missing or of another form.
+        DataError: A file is missing or has another format.
     """
     leaves = tuple(dict.fromkeys(_flatten(_tree(properties), properties))) if properties else ()
     combinations = tuple(_combinations(withheld)) if withheld else ()
@@ -50,7 +50,7 @@ def read_property_tables(properties: Path | None, withheld: Path | None) -> Prop
 
 
 def short_name(name: str) -> str:
-    """Returns the part of a property's name that a caption holds, in lower case."""
+    """Returns the part of a property's name that appears in captions, in lower case."""
     return name.split(SEPARATOR)[-1].lower().strip()
 
 
@@ -76,7 +76,7 @@ def _flatten(tree: dict[str, Any], path: Path | None) -> Iterable[str]:
             elif isinstance(entry, str):
                 yield key + SEPARATOR + entry
             else:
-                raise DataError(f"{key!r} holds {entry!r}, neither a name nor a group", path)
+                raise DataError(f"{key!r} holds {entry!r}, which is neither a name nor a group", path)
 
 
 def _combinations(path: Path) -> Iterable[tuple[str, str]]:

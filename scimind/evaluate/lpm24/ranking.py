@@ -1,9 +1,9 @@
 """The score by which L+M-24's leaderboard ranks submissions: the mean gain over a baseline.
 
-Source: `combine_eval.py` of the final evaluation of L+M-24, for captions and for molecules. Its odd sides are kept:
-edits and FCD gain by their difference and everything else by percentage points, exact match is left out, a baseline of
-0 gives no gain, and the baseline's FCD, with withheld combinations too, is the largest of all submissions' FCD on all
-items.
+Source: `combine_eval.py` of the final evaluation of L+M-24, for captions and for molecules. Its peculiarities are kept:
+the gain of edits and FCD is their difference and that of everything else is in percentage points, exact match is left
+out, a baseline of 0 gives no gain, and the baseline's FCD, also for withheld combinations, is the largest FCD of all
+submissions on all items.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """Returns the content of a `metrics.json` of captions or molecules by the protocol of L+M-24.
 
     Raises:
-        DataError: It is missing, broken, or of something else.
+        DataError: The file is missing, malformed, or holds something else.
     """
     try:
         content: Any = json.loads(path.read_text(encoding="utf-8"))
@@ -56,27 +56,28 @@ def read_metrics(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or content.get("group") not in ("captions", "molecules"):
         raise DataError("holds no metrics of captions or molecules; give the --output of `scimind evaluate`", path)
     if content.get("protocol") != "lpm24":
-        raise DataError(f"is by protocol {content.get('protocol')}; evaluate again with --protocol lpm24", path)
+        raise DataError(f"uses protocol {content.get('protocol')}; evaluate again with --protocol lpm24", path)
     return content
 
 
 def rank(baseline: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> list[float]:
-    """Returns each entry's mean gain over the baseline; the baseline's own is 0 but for FCD, whose reference is the
-    largest.
+    """Returns each entry's mean gain over the baseline.
+
+    The baseline itself gains 0, except in FCD, which is compared with the largest one.
 
     Args:
-        baseline: Content of a `metrics.json`; the leaderboard's is MolT5-Small.
-        entries: Those of the submissions.
+        baseline: Content of a `metrics.json`; the leaderboard's baseline is MolT5-Small.
+        entries: Content of the submissions' `metrics.json` files.
 
     Raises:
-        SciMindError: They are of different tasks or numbers of items, or lack a metric.
+        SciMindError: The tasks or the numbers of items differ, or a metric is missing.
     """
     everyone = [baseline, *entries]
     for entry in entries:
         for key in ("group", "items"):
             if entry[key] != baseline[key]:
                 raise SciMindError(
-                    f"{key} ({entry[key]}) differs from the baseline's ({baseline[key]}); compare like with like"
+                    f"{key} ({entry[key]}) differs from the baseline's ({baseline[key]}); evaluate the same items"
                 )
     if baseline["group"] == "captions":
         tables = [_caption_table(entry) for entry in everyone]
@@ -108,7 +109,7 @@ def _caption_table(entry: Mapping[str, Any]) -> dict[str, float]:
     nodes = entry["details"]["properties"]
     absent = [name for name in NODES if name not in nodes]
     if absent:
-        raise SciMindError(f"the tree of properties has no {absent[0]!r}; evaluate with L+M-24's nested_props.json")
+        raise SciMindError(f"the tree of properties lacks {absent[0]!r}; evaluate with L+M-24's nested_props.json")
     return table | {name: nodes[name]["f1_protocol"] for name in NODES}
 
 
@@ -122,7 +123,7 @@ def _values(entry: Mapping[str, Any], names: Sequence[str]) -> dict[str, float]:
     if absent:
         reasons = entry["not_computed"]
         reason = next(
-            (reasons[name] for name in (*absent, "withheld combinations") if name in reasons), "it is not there"
+            (reasons[name] for name in (*absent, "withheld combinations") if name in reasons), "not in the metrics file"
         )
         raise SciMindError(f"the ranking needs {', '.join(absent)}: {reason}")
     values = {name: entry["protocol_values"].get(name, entry["metrics"][name]["value"]) for name in names}

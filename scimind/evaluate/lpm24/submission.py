@@ -1,4 +1,4 @@
-"""Submissions to the shared task of L+M-24: a zip with `submit.txt`, one output a line in the order of the inputs."""
+"""Submissions to the shared task of L+M-24: a zip with `submit.txt`, one output per line in the order of the inputs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def write_submission(path: Path, items: Sequence[Item], inputs: Path | None = No
     """Writes a submission and reads it back.
 
     Args:
-        path: The zip; replaced where it exists.
-        items: Outputs, in order. White space around one is dropped, a line break inside becomes a space.
-        inputs: What was asked, one a line, such as `eval-text.txt`; their number, and their place in the prompts where
-            the predictions hold them, must be those of the outputs.
+        path: The zip file; an existing one is replaced.
+        items: The outputs, in order. White space around them is dropped; a line break inside becomes a space.
+        inputs: The inputs, one per line, such as `eval-text.txt`. Their number must be that of the outputs, and if the
+            predictions hold prompts, each prompt must contain its input.
 
     Returns:
-        The numbers of lines, of empty ones, and of outputs with a line break inside.
+        The number of lines, of empty lines, and of outputs with a line break inside.
 
     Raises:
         SciMindError: The outputs do not fit the inputs, or the file cannot be written.
@@ -48,25 +48,26 @@ def write_submission(path: Path, items: Sequence[Item], inputs: Path | None = No
 
 
 def read_submission(path: Path, expected: int | None = None) -> list[str]:
-    """Returns the outputs of a submission after checking its form.
+    """Returns the outputs of a submission after checking its format.
 
     Args:
-        path: The zip.
+        path: The zip file.
         expected: Number of outputs; None for any.
 
     Raises:
-        DataError: It is no zip, holds something else than `submit.txt`, is not UTF-8, or has another number of lines.
+        DataError: The file is not a zip, holds anything other than `submit.txt`, is not UTF-8, or has another number of
+            lines.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if names != [MEMBER]:
-                raise DataError(f"must hold {MEMBER} and nothing else (it holds {', '.join(names) or 'nothing'})", path)
+                raise DataError(f"must hold only {MEMBER} (it holds {', '.join(names) or 'nothing'})", path)
             text = archive.read(MEMBER).decode("utf-8")
     except FileNotFoundError as error:
         raise DataError("the file does not exist; check the path", path) from error
     except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"is no zip that can be read ({error})", path) from error
+        raise DataError(f"is not a readable zip file ({error})", path) from error
     except UnicodeDecodeError as error:
         raise DataError(f"{MEMBER} is not UTF-8 ({error.reason} at byte {error.start})", path) from error
     lines = text.split("\n")
@@ -82,7 +83,7 @@ def read_submission(path: Path, expected: int | None = None) -> list[str]:
 def _check_order(items: Sequence[Item], inputs: Path) -> None:
     asked = [line.split("\t")[0].strip() for line in lines_to_end(inputs)[0]]
     if len(asked) != len(items):
-        raise DataError(f"{len(asked)} inputs for {len(items)} outputs; predict them all", inputs)
+        raise DataError(f"has {len(asked)} inputs for {len(items)} outputs; predict all of them", inputs)
     for number, (text, item) in enumerate(zip(asked, items, strict=True), 1):
         if not answers(item, text):
-            raise DataError(f"item {item.id} of the predictions answers another prompt", inputs, number, text)
+            raise DataError(f"item {item.id} of the predictions answers a different prompt", inputs, number, text)

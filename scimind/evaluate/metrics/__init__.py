@@ -1,1 +1,1 @@
-"""The metrics, one module for each kind of answer."""
+"""The metrics, one module per kind of answer."""

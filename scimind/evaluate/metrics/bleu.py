@@ -1,7 +1,7 @@
 """BLEU of a corpus, without smoothing, from counts of its items.
 
-The counts are NLTK's, so that the score is that of `nltk.translate.bleu_score.corpus_bleu`; kept apart for each item
-they serve its own score and the resampled corpora too.
+The counts are NLTK's, so that the score equals `nltk.translate.bleu_score.corpus_bleu`. They are kept per item, so that
+they also give the item's own score and the scores of resampled corpora.
 
 Source: Papineni et al. 2002, "BLEU: a Method for Automatic Evaluation of Machine Translation", equations 1 to 3.
 """
@@ -24,7 +24,7 @@ def bleu_counts(reference: Sequence[str], output: Sequence[str]) -> list[int]:
         output: Tokens; may be empty.
 
     Returns:
-        10 counts. An output with no n-gram counts 1 of them, as in NLTK.
+        10 counts. An output without n-grams counts as having 1, as in NLTK.
     """
     precisions = [modified_precision([reference], output, order) for order in range(1, ORDERS + 1)]
     matched = [precision.numerator for precision in precisions]
@@ -37,7 +37,7 @@ def bleu_of(sums: np.ndarray, order: int = ORDERS) -> np.ndarray:
 
     Args:
         sums: Counts of `bleu_counts`, summed over a corpus.
-        order: The longest n-gram; all have the same weight.
+        order: Length of the longest n-gram; all lengths have the same weight.
     """
     matched, possible = sums[..., :order], sums[..., ORDERS : ORDERS + order]
     output_length, reference_length = sums[..., -2], sums[..., -1]

@@ -1,7 +1,7 @@
 """Scores of generated texts: BLEU, ROUGE, METEOR.
 
 Source: the scripts of MolT5 (`text_translation_metrics.py`) and L+M-24 (`scorer.py`), which agree: corpus BLEU without
-smoothing and METEOR on SciBERT's WordPieces, the first 512 of a text; F of ROUGE on the raw text without stemming.
+smoothing and METEOR on the first 512 SciBERT WordPieces of a text; F of ROUGE on the raw text without stemming.
 """
 
 from __future__ import annotations
@@ -29,20 +29,21 @@ from scimind.evaluate.results import Failure, Findings, withdraw
 
 _ROUGE = {"rouge1": "rouge1", "rouge2": "rouge2", "rougeL": "rouge_l"}
 NO_WORDNET = (
-    "no WordNet on this machine; install scimind[evaluate], which brings it, or give --wordnet FOLDER of WordNet 3.0"
+    "no WordNet on this machine; install scimind[evaluate], which includes it, or give --wordnet with the folder of "
+    "WordNet 3.0"
 )
 
 
 @dataclass(frozen=True)
 class CaptionScores:
-    """What one item gives.
+    """The scores of one item.
 
     Attributes:
         bleu: Counts of `bleu_counts`.
         rouge: F of ROUGE-1, ROUGE-2, ROUGE-L.
         meteor: METEOR; None without WordNet.
-        lengths: Tokens of the reference and of the output, before they are cut.
-        found: Names of the lexicon in the reference and in the output; empty without one.
+        lengths: Number of tokens of the reference and of the output, before truncation.
+        found: Indices of lexicon names in the reference and in the output; empty without a lexicon.
         failures: Metrics that raised an error.
     """
 
@@ -59,8 +60,8 @@ class CaptionScorer:
     """Scores an item's output; can be sent to another process.
 
     Attributes:
-        vocabulary: SciBERT's `vocab.txt`; None for words.
-        wordnet: Folder of WordNet; None for no METEOR.
+        vocabulary: SciBERT's `vocab.txt`; None to score on words.
+        wordnet: Folder of WordNet; None to leave METEOR out.
         tables: Names of properties to look for.
     """
 
@@ -84,7 +85,7 @@ class CaptionScorer:
             meteor = attempt("meteor", item.id, failures, _meteor, right_cut, ours_cut, reader)
         found: tuple[list[int], list[int]] = ([], [])
         if self.tables is not None:
-            # Names are looked for in the whole text; what was written in another case counts too.
+            # Names are looked for in the whole text, in upper or lower case.
             lexicon = _lexicon(self.tables, self.vocabulary)
             found = (lexicon.find(tokenize(reference.lower())), lexicon.find(tokenize(output.lower())))
         return CaptionScores(bleu, rouge, meteor, (len(right), len(ours)), found, failures)
@@ -100,19 +101,19 @@ def score_captions(
     workers: int = 1,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Findings:
-    """Returns BLEU-2, BLEU-4, ROUGE-1, -2, -L and METEOR, all 0 … 1, of texts that have references.
+    """Returns BLEU-2, BLEU-4, ROUGE-1, -2, -L and METEOR, all 0 … 1, of texts with references.
 
     Args:
         items: Outputs; an empty one scores 0.
-        resampling: How intervals are made.
-        vocabulary: SciBERT's `vocab.txt`; None scores on words instead, which the settings say.
+        resampling: How intervals are computed.
+        vocabulary: SciBERT's `vocab.txt`; None scores on words instead, which is noted in the settings.
         wordnet: Folder of WordNet; None leaves METEOR out.
         tables: Names whose presence is scored; needs `vocabulary`.
-        workers: Processes.
-        advance: Is told how many more items are done.
+        workers: Number of processes.
+        advance: Called with the number of newly scored items.
 
     Raises:
-        DataError: An item has no reference, or an empty one.
+        DataError: The reference of an item is missing or empty.
     """
     for item in items:
         if not caption_text(item.reference or ""):
@@ -143,8 +144,8 @@ def score_captions(
     findings.settings = {
         "tokens": f"WordPieces of {vocabulary}, lower case, the first {LONGEST}"
         if vocabulary
-        else "words and runs of punctuation, lower case, not cut: BLEU and METEOR cannot be compared with published "
-        "ones, which are on SciBERT's WordPieces (--wordpiece_vocab)",
+        else "words and runs of punctuation, lower case, not truncated: BLEU and METEOR cannot be compared with "
+        "published ones, which use SciBERT's WordPieces (--wordpiece_vocab)",
         "bleu": "corpus, uniform weights, no smoothing",
         "rouge": "F, raw text, no stemming",
         "meteor": f"NLTK's, WordNet {wordnet_version(wordnet)} in {wordnet}" if wordnet else None,
@@ -183,6 +184,6 @@ def _row(scores: CaptionScores) -> dict[str, Any]:
 
 
 def _by_score(failures: Any) -> list[Failure]:
-    """Returns the failures by the names of the scores that they spoil."""
+    """Returns the failures under the names of the scores that they invalidate."""
     names = {"bleu": ("bleu2", "bleu4"), "rouge": tuple(_ROUGE.values())}
     return [Failure(name, f.item, f.reason) for f in failures for name in names.get(f.metric, (f.metric,))]

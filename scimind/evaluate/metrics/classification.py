@@ -24,25 +24,25 @@ _SUM_TOLERANCE = 1e-3
 
 
 def read_label(text: str) -> str:
-    """Returns a label as it is compared: lower case, without outer white space and a full stop behind it."""
+    """Returns a label as it is compared: in lower case, without outer white space and a final full stop."""
     return " ".join(text.split()).lower().removesuffix(".").strip()
 
 
 def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str | None = None) -> Findings:
-    """Returns accuracy, F1, MCC, and with probabilities AUROC, AUPRC, the Brier score and the calibration error.
+    """Returns accuracy, F1, MCC and, with probabilities, AUROC, AUPRC, the Brier score and the calibration error.
 
-    The labels are those of the references. An output that is none of them is wrong, and counts as the label `(other)`.
-    F1, AUROC and AUPRC are those of the positive one of two labels; of more labels, or where it is not clear which one
-    is positive, they are means over the labels.
+    The labels are those of the references. An output that is not one of them is wrong and counts as the label
+    `(other)`. With two labels, F1, AUROC and AUPRC are those of the positive label; with more labels, or if it is not
+    clear which one is positive, they are means over the labels.
 
     Args:
-        items: Outputs; with `probability` of the positive label, or `probabilities` of every label, 0 … 1, either all
-            of them or none.
-        resampling: How intervals are made.
+        items: Outputs; either all or none of them with the `probability` of the positive label or the `probabilities`
+            of every label, 0 … 1.
+        resampling: How intervals are computed.
         positive: The positive label; None for the one of `POSITIVE` among the labels, if there is one.
 
     Raises:
-        DataError: A reference is missing, there is but one label, or probabilities are missing, out of range or of
+        DataError: A reference is missing, there is only one label, or probabilities are missing, out of range or of
             other labels.
     """
     for item in items:
@@ -52,7 +52,7 @@ def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str
     truth = [read_label(item.reference or "") for item in items]
     labels = sorted(set(truth))
     if len(labels) < 2:
-        raise DataError(f"all references are {labels[0]!r}; a score needs two labels or more")
+        raise DataError(f"all references are {labels[0]!r}; scoring needs at least two labels")
     is_binary = len(labels) == 2
     chosen = _positive_label(labels, positive) if is_binary else None
     given = [label if (label := read_label(item.output)) in labels else OTHER for item in items]
@@ -67,7 +67,7 @@ def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str
         "f1": "of the positive label" if chosen is not None else "mean over the labels",
     }
     findings.rows = [{"label": label, "right": label == right} for label, right in zip(given, truth, strict=True)]
-    # An item's column of the confusion matrix, flattened, holds all that these scores need.
+    # An item's flattened confusion matrix holds everything that these scores need.
     known = [*labels, OTHER]
     place = {label: index for index, label in enumerate(known)}
     cells = np.zeros((len(items), len(known) ** 2))
@@ -101,10 +101,10 @@ def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str
 
 
 def calibration_bins(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
-    """Returns the mean confidence and the share of right answers in 10 bins of confidence of equal width.
+    """Returns the mean confidence and the share of right answers in each non-empty bin of 10 equal bins of confidence.
 
     Args:
-        confidence: Probability of the likeliest label, [n], 0 … 1.
+        confidence: Probability of the most likely label, [n], 0 … 1.
         right: Whether that label is the reference, [n].
     """
     places = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
@@ -124,7 +124,7 @@ def calibration_bins(confidence: np.ndarray, right: np.ndarray) -> list[dict[str
 def _add_ranked(
     findings: Findings, truth: np.ndarray, probabilities: np.ndarray, targets: list[int], resampling: Resampling
 ) -> None:
-    """Adds what depends on the order of probabilities or on bins of them; resampled as a whole."""
+    """Adds the scores that depend on the order or on bins of the probabilities; whole sets of items are resampled."""
 
     def auroc(rows: np.ndarray) -> float:
         return _mean_over(targets, truth[rows], probabilities[rows], roc_auc_score)
@@ -141,16 +141,17 @@ def _add_ranked(
     for name, function in (("auroc", auroc), ("auprc", auprc), ("calibration_error", calibration_error)):
         findings.scores[name] = resample(function, len(truth), resampling)
     findings.details["calibration"] = calibration_bins(confidence, right)
-    findings.settings["calibration"] = f"expected calibration error of the likeliest label, {_BINS} bins of equal width"
+    settings = f"expected calibration error of the most likely label, {_BINS} bins of equal width"
+    findings.settings["calibration"] = settings
 
 
 def resample(function: Callable[[np.ndarray], float], items: int, resampling: Resampling) -> Score:
-    """Returns a score that is no function of sums, with its bootstrap interval.
+    """Returns a score that is not a function of sums, with its bootstrap interval.
 
     Args:
-        function: The score of the items with the indices it is given; NaN where undefined.
+        function: Returns the score of the items with the given indices; NaN where undefined.
         items: Number of items.
-        resampling: How the interval is made.
+        resampling: How the interval is computed.
     """
     value = function(np.arange(items))
     draw = np.random.default_rng(resampling.seed)
@@ -166,7 +167,7 @@ def resample(function: Callable[[np.ndarray], float], items: int, resampling: Re
 
 
 def _mean_over(targets: list[int], truth: np.ndarray, probabilities: np.ndarray, score: Callable[..., float]) -> float:
-    """Returns the mean of a one-against-the-rest score over the labels `targets`; NaN where one has only one class."""
+    """Returns the mean one-versus-rest score over the labels `targets`; NaN if all or no items have one of them."""
     values = []
     for target in targets:
         is_target = truth == target
@@ -179,16 +180,16 @@ def _mean_over(targets: list[int], truth: np.ndarray, probabilities: np.ndarray,
 def _positive_label(labels: list[str], positive: str | None) -> str | None:
     if positive is not None:
         if read_label(positive) not in labels:
-            raise DataError(f"the positive label {positive!r} is not among the references' {', '.join(labels)}")
+            raise DataError(f"the positive label {positive!r} is not among the references' labels: {', '.join(labels)}")
         return read_label(positive)
     found = [label for label in POSITIVE if label in labels]
     return found[0] if len(found) == 1 else None
 
 
 def _probabilities(items: Sequence[Item], labels: list[str], positive: str | None) -> np.ndarray | None:
-    """Returns the probability of each label, [n, labels], or None where no item has one.
+    """Returns the probability of each label, [n, labels], or None if no item has one.
 
-    A prompt that failed has no answer, and every label the same probability.
+    A failed prompt has no answer; its labels all get the same probability.
     """
     has = [_PROBABILITY in item.extra or _PROBABILITIES in item.extra for item in items]
     if not any(has):
@@ -198,7 +199,7 @@ def _probabilities(items: Sequence[Item], labels: list[str], positive: str | Non
         if has_one:
             row[:] = _of_item(item, labels, positive)
         elif item.extra.get("finish_reason") != "error":
-            raise DataError(f"item {item.id} has no probability, and others have one; give all or none")
+            raise DataError(f"item {item.id} has no probability, but others have one; give all items one, or none")
     return table
 
 
@@ -210,22 +211,25 @@ def _of_item(item: Item, labels: list[str], positive: str | None) -> list[float]
             given = json.loads(given) if isinstance(given, str) else given
             by_label = {read_label(str(name)): float(value) for name, value in given.items()}
         except (ValueError, TypeError, AttributeError) as error:
-            raise DataError(f"{where}: probabilities must be an object of labels and numbers ({error})") from error
+            raise DataError(f"{where}: probabilities must be an object with a number per label ({error})") from error
         absent = [label for label in labels if label not in by_label]
         if absent:
-            raise DataError(f"{where}: no probability of the label {absent[0]!r}")
+            raise DataError(f"{where}: there is no probability of the label {absent[0]!r}; add it")
         values = [by_label[label] for label in labels]
         if not all(0 <= value <= 1 for value in by_label.values()) or abs(sum(by_label.values()) - 1) > _SUM_TOLERANCE:
-            raise DataError(f"{where}: probabilities must be 0 … 1 and add up to 1")
+            raise DataError(f"{where}: probabilities must be between 0 and 1 and sum to 1")
         return values
     if positive is None:
-        raise DataError(f'{where}: "probability" is of which label? give --positive_label, or "probabilities" of each')
+        raise DataError(
+            f'{where}: it is not clear which label "probability" refers to; give --positive_label, or the '
+            '"probabilities" of all labels'
+        )
     try:
         value = float(item.extra[_PROBABILITY])
     except (ValueError, TypeError) as error:
-        raise DataError(f"{where}: probability ({item.extra[_PROBABILITY]!r}) must be a number 0 … 1") from error
+        raise DataError(f"{where}: probability ({item.extra[_PROBABILITY]!r}) must be between 0 and 1") from error
     if not 0 <= value <= 1:
-        raise DataError(f"{where}: probability ({value}) must be a number 0 … 1")
+        raise DataError(f"{where}: probability ({value}) must be between 0 and 1")
     return [value if label == positive else 1 - value for label in labels]
 
 
@@ -236,7 +240,7 @@ def _square(sums: np.ndarray) -> np.ndarray:
 
 
 def _f1(matrix: np.ndarray, targets: list[int]) -> np.ndarray:
-    """Returns the mean F1 of some labels, 0 for one without a right answer: [..., l, l] -> [...]."""
+    """Returns the mean F1 of the labels `targets`, 0 for a label without right answers: [..., l, l] -> [...]."""
     right = np.diagonal(matrix, axis1=-2, axis2=-1)
     both = matrix.sum(axis=-1) + matrix.sum(axis=-2)
     return np.where(both > 0, 2 * right / np.maximum(both, 1), 0.0)[..., targets].mean(axis=-1)
@@ -257,7 +261,7 @@ def _mcc(matrix: np.ndarray) -> np.ndarray:
 def _take_from_sklearn(
     findings: Findings, truth: list[str], given: list[str], labels: list[str], positive: str | None
 ) -> None:
-    """Takes the values from scikit-learn; the intervals are from the same formulas over sums."""
+    """Takes the values from scikit-learn; the intervals come from the same formulas over sums."""
     which = [positive] if positive is not None else labels
     values = {
         "f1": f1_score(truth, given, labels=which, average="macro", zero_division=0.0),

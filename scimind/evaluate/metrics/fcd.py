@@ -1,4 +1,4 @@
-"""The Fréchet ChemNet distance, by the package `fcd`.
+"""The Fréchet ChemNet distance, computed by the package `fcd`.
 
 Source: Preuer et al. 2018, "Fréchet ChemNet Distance: A Metric for Generative Models for Molecules in Drug Discovery".
 """
@@ -12,20 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LONGEST = 349  # characters of a SMILES that ChemNet reads, whose input is 350 with the end
+LONGEST = 349  # characters of a SMILES that ChemNet reads; its input of 350 includes the end
 _FEWEST = 2
 
 
 @dataclass(frozen=True)
 class ChemNetDistance:
-    """The distance of two sets of molecules.
+    """The distance between two sets of molecules.
 
     Attributes:
-        value: From 0; None where there is none.
-        published: The value with longer molecules, where there are some: the package then pads each set to its own
-            longest molecule, and the distance is mostly that of the padding.
-        left_out: Molecules of both sets that are longer than `LONGEST`.
-        reason: Why there is no value.
+        value: At least 0; None if it could not be computed.
+        published: The value including longer molecules, if there are any: the package then pads each set to its longest
+            molecule, and the distance is mostly that of the padding.
+        left_out: Number of molecules in both sets that are longer than `LONGEST`.
+        reason: Why `value` is None.
     """
 
     value: float | None
@@ -35,17 +35,17 @@ class ChemNetDistance:
 
 
 def frechet_chemnet_distance(references: Sequence[str], outputs: Sequence[str]) -> ChemNetDistance:
-    """Returns the distance of two sets of molecules.
+    """Returns the distance between two sets of molecules.
 
     Args:
         references: Canonical SMILES.
-        outputs: Canonical SMILES of valid outputs; several thousand for a value that means something.
+        outputs: Canonical SMILES of valid outputs; a meaningful value needs several thousand.
     """
     if importlib.util.find_spec("fcd") is None:
         return ChemNetDistance(None, reason="the package fcd is not installed; install scimind[fcd]")
     sets = [[smiles for smiles in molecules if len(smiles) <= LONGEST] for molecules in (references, outputs)]
     if min(map(len, sets)) < _FEWEST:
-        return ChemNetDistance(None, reason=f"needs {_FEWEST} valid molecules on both sides")
+        return ChemNetDistance(None, reason=f"needs at least {_FEWEST} valid molecules on each side")
     left_out = len(references) + len(outputs) - sum(map(len, sets))
     value = _distance(*sets)
     if value is None:
@@ -57,6 +57,6 @@ def _distance(references: Sequence[str], outputs: Sequence[str]) -> float | None
     from fcd import get_fcd, load_ref_model
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package warns of its own padding
+        warnings.simplefilter("ignore")  # the package warns about its padding
         distance = float(get_fcd(list(references), list(outputs), load_ref_model()))
-    return max(distance, 0.0) if np.isfinite(distance) else None  # rounding may take that of equal sets below 0
+    return max(distance, 0.0) if np.isfinite(distance) else None  # rounding may make that of equal sets negative

@@ -32,7 +32,7 @@ PROTOCOLS = {
     "molt5": "invalid outputs are left out of the similarities",
 }
 WITHHELD = "withheld_"
-_NO_WITHHELD = "needs --withheld, --wordpiece_vocab and the descriptions, the first column of a table of predictions"
+_NO_WITHHELD = "needs --withheld, --wordpiece_vocab and descriptions (the first column of a table of predictions)"
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class MoleculeOptions:
 
     Attributes:
         protocol: A key of `PROTOCOLS`.
-        training: Canonical SMILES of the training data; None for no novelty.
-        with_fcd: Whether the Fréchet ChemNet distance is computed; it loads PyTorch.
-        tables: Withheld combinations of properties; with a vocabulary and descriptions, what was asked with one of them
-            is scored a second time on its own, as the leaderboard of L+M-24 does.
+        training: Canonical SMILES of the training data; None to leave novelty out.
+        with_fcd: Whether the Fréchet ChemNet distance is computed, which loads PyTorch.
+        tables: Withheld combinations of properties; with a vocabulary and descriptions, the items whose description
+            names one of them are also scored separately, as on the leaderboard of L+M-24.
         vocabulary: SciBERT's `vocab.txt`.
     """
 
@@ -65,18 +65,18 @@ def score_molecules(
 ) -> Findings:
     """Returns the scores of outputs that should be SMILES.
 
-    BLEU, exact, validity, uniqueness, novelty and similarities are 0 … 1, Levenshtein is a number of characters, FCD a
-    distance from 0. Without references, validity, uniqueness and novelty alone are computed.
+    BLEU, exact, validity, uniqueness, novelty and similarities are 0 … 1, Levenshtein is a number of characters, and
+    FCD is a distance of at least 0. Without references, only validity, uniqueness and novelty are computed.
 
     Args:
         items: Outputs.
-        resampling: How intervals are made; uniqueness and FCD have none.
-        options: How they are scored.
-        workers: Processes.
-        advance: Is told how many more items are done.
+        resampling: How intervals are computed; uniqueness and FCD have none.
+        options: How the outputs are scored.
+        workers: Number of processes.
+        advance: Called with the number of newly scored items.
 
     Raises:
-        DataError: Some items have a reference and others none, or a reference is no molecule.
+        DataError: Only some items have a reference, or a reference is not a valid molecule.
     """
     options = options or MoleculeOptions()
     if all(item.reference is None for item in items):
@@ -87,7 +87,7 @@ def score_molecules(
 def summarize_molecules(
     items: Sequence[Item], scores: Sequence[MoleculeScores], resampling: Resampling, options: MoleculeOptions
 ) -> Findings:
-    """Returns what `score_molecules` does, from the scores of each item."""
+    """Returns the result of `score_molecules` from the scores of each item."""
     findings = _begin(options)
     everything = np.ones(len(items), bool)
     findings.rows = [_row(score, options) for score in scores]
@@ -107,12 +107,12 @@ def summarize_molecules(
 
 
 def _begin(options: MoleculeOptions) -> Findings:
-    """Returns findings that say how molecules are scored."""
+    """Returns findings without scores, with the settings that describe how molecules are scored."""
     findings = Findings(packages=("rdkit", "rapidfuzz", "nltk", "numpy"))
     findings.settings = {
         "invalid_outputs": PROTOCOLS[options.protocol],
-        "valid": "RDKit parses it, as far as the first white space inside, and it has an atom",
-        "exact": "same InChI; same canonical SMILES where InChI has none",
+        "valid": "RDKit parses the text before any white space, and the molecule has an atom",
+        "exact": "same InChI, or same canonical SMILES if there is no InChI",
         "bleu": "corpus, characters, 4-grams, uniform weights, no smoothing",
         "fingerprints": "MACCS keys; RDKit paths, 2,048 bits; Morgan, radius 2, counts; Tanimoto",
     }
@@ -120,14 +120,14 @@ def _begin(options: MoleculeOptions) -> Findings:
 
 
 def read_training(lines: Sequence[str], workers: int) -> frozenset[str]:
-    """Returns the canonical SMILES of the training data's molecules; what is no molecule is left out."""
+    """Returns the canonical SMILES of the training data's molecules, without lines that are not valid molecules."""
     return frozenset(smiles for smiles in score_each(canonical_smiles, lines, workers) if smiles is not None)
 
 
 def _summarize(
     scores: Sequence[MoleculeScores], chosen: np.ndarray, resampling: Resampling, options: MoleculeOptions
 ) -> tuple[dict[str, Score], dict[str, float]]:
-    """Returns the scores of those that `chosen` [n] marks, and the protocol's where they differ."""
+    """Returns the scores of the items that `chosen` [n] marks, and the protocol's values where they differ."""
     kept = [score for score, is_in in zip(scores, chosen, strict=True) if is_in]
     if not kept:
         return {}, {}
@@ -149,7 +149,7 @@ def _summarize(
         "bleu": Statistic(np.array([score.bleu if score.raw is None else score.raw[1] for score in kept]), bleu_of),
     }
     if options.protocol == "molt5":
-        # What RDKit reads counts as a molecule there; the empty one is similar to none.
+        # There, anything that RDKit parses counts as a molecule; the empty molecule has similarity 0 to all.
         for name in SIMILARITIES:
             protocol[name] = mean_of([score.similarities[name] for score in kept], parses)
     if options.training is not None:
@@ -162,7 +162,7 @@ def _summarize(
 
 
 def _distinct(smiles: Sequence[str]) -> float | None:
-    """Returns the share that remains when equal texts are counted once; None of nothing."""
+    """Returns the share that remains when equal texts are counted once; None if there are no texts."""
     return len(set(smiles)) / len(smiles) if smiles else None
 
 
@@ -203,7 +203,7 @@ def _add_fcd(
 ) -> None:
     name = f"{prefix}fcd"
     if not options.with_fcd:
-        findings.not_computed[name] = "needs --fcd, and the package scimind[fcd]"
+        findings.not_computed[name] = "needs --fcd and the extra scimind[fcd]"
         return
     references = [canonical_smiles(item.reference or "") for item, is_in in zip(items, chosen, strict=True) if is_in]
     ours = [score.canonical for score, is_in in zip(scores, chosen, strict=True) if is_in]
@@ -227,7 +227,7 @@ def _add_withheld(
     resampling: Resampling,
     options: MoleculeOptions,
 ) -> None:
-    """Adds the scores of what was asked with a withheld combination of properties, under names of their own."""
+    """Adds the scores of the items asked with a withheld combination of properties, under separate names."""
     tables = options.tables
     has_descriptions = all(item.input is not None for item in items)
     if tables is None or not tables.combinations or options.vocabulary is None or not has_descriptions:
@@ -238,7 +238,7 @@ def _add_withheld(
     chosen = np.array(holds_combination(named, tables))
     findings.counts["withheld_items"] = int(chosen.sum())
     if not chosen.any():
-        findings.not_computed["withheld combinations"] = "no description names both properties of one"
+        findings.not_computed["withheld combinations"] = "no description names both properties of a combination"
         return
     ours, theirs = _summarize(scores, chosen, resampling, options)
     findings.scores |= {WITHHELD + name: score for name, score in ours.items()}

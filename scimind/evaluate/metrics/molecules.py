@@ -1,8 +1,8 @@
 """Scores of one generated molecule against its reference.
 
 Source: the scripts of MolT5 (`mol_translation_metrics.py`, `fingerprint_metrics.py`) and L+M-24 (`molgen/scorer.py`).
-They count the empty text as a molecule, and two molecules for which InChI has no identifier as equal. Not so here.
-As there, of an output with white space inside what stands before it is read, as RDKit does; such outputs are counted.
+Unlike here, they count the empty text as a molecule, and two molecules without an InChI as equal. As there, only the
+part of an output before white space is read, because RDKit stops there; such outputs are counted.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ MORGAN_RADIUS = 2
 
 @dataclass(frozen=True)
 class MoleculeScores:
-    """What one output gives.
+    """The scores of one output.
 
     Attributes:
-        output: The output without outer white space, doubled backslashes made single.
-        canonical: Its canonical SMILES; None where it is no molecule.
-        parses: Whether RDKit makes something of the output as it is, which the protocols call valid.
-        exact: Whether it is the reference: the same InChI, or where InChI has none, the same canonical SMILES.
-        same_inchi: Whether RDKit's InChI of both is the same text, perhaps the empty one, as the protocols compare.
-        levenshtein: Edits from the output to the reference.
-        bleu: Counts of `bleu_counts`, of characters.
+        output: The output without outer white space and with doubled backslashes made single.
+        canonical: Its canonical SMILES; None if it is not a valid molecule.
+        parses: Whether RDKit parses the output, which the protocols call valid.
+        exact: Whether it equals the reference: the same InChI or, if there is no InChI, the same canonical SMILES.
+        same_inchi: Whether RDKit gives the same InChI text for both, even an empty one, as the protocols compare.
+        levenshtein: Number of edits from the output to the reference.
+        bleu: Counts of `bleu_counts`, on characters.
         similarities: Tanimoto similarity, 0 … 1, of MACCS keys, RDKit's and Morgan's fingerprints; 0 if not valid.
-        raw: Edits and counts of output and reference as they stand in the files; None where that is the same.
+        raw: Edits and BLEU counts of output and reference as written in the files; None if they are the same.
         failures: Metrics that raised an error.
     """
 
@@ -56,19 +56,19 @@ class MoleculeScores:
 
 
 def parse_smiles(smiles: str) -> Any:
-    """Returns RDKit's molecule, or None where `smiles` is no molecule or has no atom."""
+    """Returns RDKit's molecule, or None if `smiles` is not valid or has no atoms."""
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles)
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
 def has_white_space(smiles: str) -> bool:
-    """Returns whether there is white space inside, behind which RDKit does not read."""
+    """Returns whether there is white space inside, where RDKit stops reading."""
     return len(smiles.split()) > 1
 
 
 def canonical_smiles(smiles: str) -> str | None:
-    """Returns RDKit's canonical SMILES, or None where `smiles` is no molecule; see `parse_smiles`."""
+    """Returns RDKit's canonical SMILES, or None if `smiles` is not valid; see `parse_smiles`."""
     molecule = parse_smiles(smiles)
     return Chem.MolToSmiles(molecule) if molecule is not None else None
 
@@ -77,12 +77,12 @@ def score_molecule(item: Item) -> MoleculeScores:
     """Returns the scores of an output with a reference.
 
     Raises:
-        DataError: The reference is missing or is no molecule; that is the data's fault, not the model's.
+        DataError: The reference is missing or not a valid molecule, which is a fault of the data, not of the model.
     """
     reference, repairs = repair_backslashes((item.reference or "").strip())
     right = parse_smiles(reference) if not has_white_space(reference) else None
     if right is None:
-        what = "missing" if item.reference is None else f"no molecule ({reference[:60]!r})"
+        what = "missing" if item.reference is None else f"not a valid molecule ({reference[:60]!r})"
         raise DataError(f"the reference of item {item.id} is {what}; correct the references")
     output, more = repair_backslashes(item.output.strip())
     failures: list[Failure] = []
@@ -120,7 +120,7 @@ def tanimoto(fingerprint: str, first: Any, second: Any) -> float:
         fingerprint: `maccs`, 166 keys; `rdk`, paths of 1 … 7 bonds in 2,048 bits; `morgan`, environments of radius 2
             with the number of times that each occurs.
         first: RDKit's molecule.
-        second: Another.
+        second: Another of RDKit's molecules.
     """
     make = _fingerprints()[fingerprint]
     with rdBase.BlockLogs():
@@ -143,7 +143,7 @@ def _parses(text: str) -> bool:
 
 
 def _compare(ours: Any, right: Any, output: str) -> tuple[bool, bool]:
-    """Returns whether an output is the reference, and whether their InChI are the same text."""
+    """Returns whether an output equals the reference, and whether their InChIs are the same text."""
     with rdBase.BlockLogs():
         read = ours if ours is not None else Chem.MolFromSmiles(output)
         inchi, wanted = Chem.MolToInchi(read), Chem.MolToInchi(right)

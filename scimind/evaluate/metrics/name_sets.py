@@ -17,24 +17,24 @@ from scimind.evaluate.results import Findings
 def score_names(items: Sequence[Item], resampling: Resampling) -> Findings:
     """Returns precision, recall and F1 of the names of all items (micro-averaged), and the share of exact sets.
 
-    Names are compared as sets, in any case.
+    Names are compared as sets, ignoring upper and lower case.
 
     Args:
-        items: Outputs and references: names with commas between them.
-        resampling: How intervals are made.
+        items: Outputs and references: names separated by commas.
+        resampling: How intervals are computed.
 
     Raises:
-        DataError: A reference names nothing.
+        DataError: A reference is missing or holds no name.
     """
     for item in items:
         if not read_names(item.reference or ""):
             what = "missing; give --references" if item.reference is None else "empty; correct the references"
             raise DataError(f"the reference of item {item.id} is {what}")
     pairs = [(_names(item.output), _names(item.reference or "")) for item in items]
-    # Each item's names that are right, that were given, and that the reference has.
+    # Each item's number of right names, of names in the output, and of names in the reference.
     counts = np.array([[len(given & wanted), len(given), len(wanted)] for given, wanted in pairs], float)
     findings = Findings(packages=("numpy",))
-    findings.settings = {"names": "between commas, in any case, each once; all items together"}
+    findings.settings = {"names": "separated by commas, ignoring case, each counted once; over all items together"}
     findings.counts = {"empty_outputs": sum(not given for given, _ in pairs)}
     findings.scores = estimate(
         {

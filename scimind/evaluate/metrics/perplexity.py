@@ -21,13 +21,13 @@ from scimind.runtime.measurements import named_perplexities, perplexity_of
 
 @dataclass(frozen=True)
 class LossRow:
-    """Losses of some tokens.
+    """The loss of one or more tokens.
 
     Attributes:
         modality: text, smiles, nucleotide or protein.
         loss: Negative log likelihood in nats, summed over the tokens.
-        tokens: Their number; 1 for a single token's loss.
-        id: Of the record, where the file says it; records are then what is resampled, else rows.
+        tokens: Number of tokens.
+        id: The record's id, if the file gives it; records are then resampled instead of rows.
     """
 
     modality: str
@@ -37,24 +37,24 @@ class LossRow:
 
 
 def read_losses(path: Path) -> list[LossRow]:
-    """Reads losses: JSON lines, or a tab-separated table with a header, with `modality`, `loss`, and perhaps `tokens`,
-    `id`.
+    """Reads losses from JSON lines or from a tab-separated table with a header.
 
-    A row is one token's loss, or the sum of the losses of `tokens` tokens.
+    A row has `modality`, `loss` and optionally `tokens` and `id`. It is one token's loss, or the sum of the losses of
+    `tokens` tokens.
 
     Raises:
-        DataError: The file is missing or broken, or a value is not of its kind.
+        DataError: The file is missing or malformed, or a value has the wrong type.
     """
     rows: Iterator[tuple[int, dict[str, Any]]] = read_objects(path) if path.suffix == ".jsonl" else read_table(path)
     return [_row(path, number, row) for number, row in rows]
 
 
 def score_losses(rows: list[LossRow], resampling: Resampling) -> Findings:
-    """Returns the perplexity, exp(loss per token), of all tokens and of each modality's.
+    """Returns the perplexity, exp(loss per token), of all tokens and of each modality's tokens.
 
     Args:
-        rows: Losses; at least one.
-        resampling: How intervals are made.
+        rows: At least one row of losses.
+        resampling: How intervals are computed.
 
     Raises:
         DataError: There are no rows.
@@ -79,7 +79,7 @@ def score_losses(rows: list[LossRow], resampling: Resampling) -> Findings:
     findings.scores = estimate(statistics, resampling)
     findings.counts = {"rows": len(rows), "tokens": sum(row.tokens for row in rows)}
     findings.counts |= {f"{name}_tokens": int(sums[:, i, 1].sum()) for i, name in enumerate(modalities)}
-    findings.settings = {"perplexity": "exp of the mean loss of a token, nats"}
+    findings.settings = {"perplexity": "exp of the mean loss per token in nats"}
     findings.not_computed = {
         f"perplexity_{name}": "no token of this modality" for name in MODALITY_NAMES if name not in modalities
     }
@@ -106,8 +106,8 @@ def _row(path: Path, number: int, row: dict[str, Any]) -> LossRow:
         loss, tokens = float(row["loss"]), int(row.get("tokens", 1))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(
-            'needs "loss", a number of nats, and perhaps "tokens", a whole one', path, number, text
+            'needs "loss", a number in nats, and optionally "tokens", a whole number', path, number, text
         ) from error
     if not math.isfinite(loss) or loss < 0 or tokens < 1:
-        raise DataError('"loss" must be 0 or more and "tokens" 1 or more', path, number, text)
+        raise DataError('"loss" must be at least 0 and "tokens" at least 1', path, number, text)
     return LossRow(modality, loss, tokens, None if row.get("id") is None else str(row["id"]))

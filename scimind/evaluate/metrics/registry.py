@@ -1,4 +1,4 @@
-"""What each metric is: which direction is better, and a line that says what was measured."""
+"""The metrics: which direction is better, and a line that describes what was measured."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _PREFIX = "withheld_"
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric.
+    """The description of a metric.
 
     Attributes:
         better: higher, lower or neither.
-        text: What it is.
+        text: What it measures.
     """
 
     better: str
@@ -38,9 +38,9 @@ _METRICS = {
     "name_precision": Metric(HIGHER, "share of the names in outputs that are in the reference"),
     "name_recall": Metric(HIGHER, "share of the names in references that are in the output"),
     "name_f1": Metric(HIGHER, "F1 of the names of all items"),
-    "exact": Metric(HIGHER, "share of outputs that are the reference"),
+    "exact": Metric(HIGHER, "share of outputs that equal the reference"),
     "levenshtein": Metric(LOWER, "edits from output to reference, mean over items"),
-    "validity": Metric(HIGHER, "share of outputs that are a molecule, or a protein"),
+    "validity": Metric(HIGHER, "share of outputs that are valid molecules, or proteins"),
     "uniqueness": Metric(HIGHER, "share of valid outputs that remains when equal ones are counted once"),
     "novelty": Metric(HIGHER, "share of valid outputs that are not in the training data"),
     "maccs": Metric(HIGHER, "Tanimoto similarity of MACCS keys, mean"),
@@ -48,24 +48,24 @@ _METRICS = {
     "morgan": Metric(HIGHER, "Tanimoto similarity of Morgan's fingerprints, mean"),
     "fcd": Metric(LOWER, "Fréchet ChemNet distance"),
     "identity": Metric(HIGHER, "sequence identity by global alignment, mean over items"),
-    "length_ratio": Metric(NEITHER, "length by that of the reference, mean over valid outputs"),
-    "accuracy": Metric(HIGHER, "share of right labels"),
+    "length_ratio": Metric(NEITHER, "length divided by that of the reference, mean over valid outputs"),
+    "accuracy": Metric(HIGHER, "share of correct labels"),
     "f1": Metric(HIGHER, "F1 of the labels"),
     "mcc": Metric(HIGHER, "Matthews' correlation coefficient"),
     "auroc": Metric(HIGHER, "area under the receiver operating characteristic"),
     "auprc": Metric(HIGHER, "average precision"),
     "brier": Metric(LOWER, "Brier score of the probabilities"),
     "calibration_error": Metric(LOWER, "expected calibration error"),
-    "perplexity": Metric(LOWER, "perplexity of a token"),
-    "perplexity_text": Metric(LOWER, "perplexity of a token of text"),
-    "perplexity_smiles": Metric(LOWER, "perplexity of a token of a molecule"),
-    "perplexity_nucleotide": Metric(LOWER, "perplexity of a token of a nucleic acid"),
-    "perplexity_protein": Metric(LOWER, "perplexity of a token of a protein"),
+    "perplexity": Metric(LOWER, "perplexity per token"),
+    "perplexity_text": Metric(LOWER, "perplexity per text token"),
+    "perplexity_smiles": Metric(LOWER, "perplexity per molecule token"),
+    "perplexity_nucleotide": Metric(LOWER, "perplexity per nucleic acid token"),
+    "perplexity_protein": Metric(LOWER, "perplexity per protein token"),
 }
 
 
 def find_metric(name: str) -> Metric:
-    """Returns what a score's name means; `withheld_` in front says of the items with a withheld combination."""
+    """Returns the metric of a score's name; the prefix `withheld_` means the items with a withheld combination."""
     if name in _METRICS:
         return _METRICS[name]
     whole = _METRICS[name.removeprefix(_PREFIX)]

@@ -18,13 +18,13 @@ from scimind.evaluate.results import Failure, Findings, withdraw
 
 # IUPAC's amino acids, with selenocysteine, pyrrolysine and the ambiguous ones.
 AMINO_ACIDS = frozenset("ACDEFGHIKLMNPQRSTVWYUOBZXJ")
-# BLASTP's usual costs: the first residue of a gap, each further one.
+# BLASTP's usual costs: of the first residue of a gap, and of each further one.
 GAP_OPEN, GAP_EXTEND = 12, 1
 _TAGS = ("<protein>", "</protein>")
 
 
 def read_sequence(text: str) -> str:
-    """Returns a protein in capitals, without tags of its modality, white space and a closing stop sign."""
+    """Returns a protein in capitals, without the tags of its modality, white space and a final stop sign."""
     for tag in _TAGS:
         text = text.replace(tag, "")
     return "".join(text.split()).upper().removesuffix("*")
@@ -33,16 +33,16 @@ def read_sequence(text: str) -> str:
 def sequence_identity(first: str, second: str) -> float:
     """Returns the share of columns with the same residue in the best global alignment, 0 … 1.
 
-    The alignment is Needleman and Wunsch's with affine gaps and BLOSUM62; its length, with gaps at the ends too, is the
-    denominator, so that a short fragment is not identical to the whole.
+    The alignment is Needleman and Wunsch's with affine gaps and BLOSUM62. Its length, including gaps at the ends, is
+    the denominator, so that a short fragment is not identical to the whole.
 
     Args:
         first: A protein of at least one residue.
-        second: Another.
+        second: Another such protein.
     """
     import parasail
 
-    # Not the aligner's own counts: they leave out a gap at the beginning.
+    # The aligner's own counts leave out a gap at the beginning.
     aligned = parasail.nw_trace_striped_sat(first, second, GAP_OPEN, GAP_EXTEND, parasail.blosum62).traceback
     return sum(map(operator.eq, aligned.query, aligned.ref)) / len(aligned.query)
 
@@ -57,24 +57,24 @@ def score_proteins(
     """Returns validity, exact match, sequence identity, ratio of lengths and Levenshtein distance of proteins.
 
     Args:
-        items: Outputs; one with other letters than IUPAC's for amino acids, or none, is invalid, and its identity is 0.
-        resampling: How intervals are made.
-        workers: Processes.
-        advance: Is told how many more items are done.
+        items: Outputs; one that is empty or has letters other than IUPAC's amino acids is invalid and has identity 0.
+        resampling: How intervals are computed.
+        workers: Number of processes.
+        advance: Called with the number of newly scored items.
 
     Raises:
-        DataError: A reference is missing or is no protein.
+        DataError: A reference is missing or not a protein.
     """
     for item in items:
         reference = read_sequence(item.reference or "")
         if not reference or not AMINO_ACIDS.issuperset(reference):
-            what = "missing" if item.reference is None else f"no protein ({reference[:60]!r})"
+            what = "missing" if item.reference is None else f"not a protein ({reference[:60]!r})"
             raise DataError(f"the reference of item {item.id} is {what}; correct the references")
     findings = Findings(packages=("parasail", "rapidfuzz", "numpy"))
     findings.settings = {
-        "identity": f"equal columns of a global alignment (BLOSUM62, gaps {GAP_OPEN} and {GAP_EXTEND}) by its length; "
-        "0 for an invalid output",
-        "length_ratio": "length of the output by that of the reference, of valid outputs",
+        "identity": f"equal columns of a global alignment (BLOSUM62, gaps {GAP_OPEN} and {GAP_EXTEND}) divided by its "
+        "length; 0 for an invalid output",
+        "length_ratio": "length of the output divided by that of the reference, for valid outputs",
     }
     has_parasail = importlib.util.find_spec("parasail") is not None
     scored = score_each(_with_identity if has_parasail else _without_identity, items, workers, advance)

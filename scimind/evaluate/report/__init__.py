@@ -1,5 +1,5 @@
-"""A report of an evaluation: one HTML page that needs no network.
+"""A report on an evaluation: a single HTML page that works offline.
 
 `items` turns the table of items into the page's data, `drawing` draws molecules, `charts` draws figures, `sources`
-reads what else a page can show, and `page` puts all of it into the templates.
+reads the other files that a page can show, and `page` fills the templates.
 """

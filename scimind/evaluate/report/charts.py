@@ -11,19 +11,19 @@ from markupsafe import Markup, escape
 _WIDTH, _HEIGHT = 360, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 8, 8, 36
 _BINS = 24
-# A few very long outputs must not press all others into one bar.
+# A few very long outputs must not squeeze all others into one bar.
 _SHOWN_SHARE = 0.99
 _POINTS = 400
 
 
 def histogram(series: Mapping[str, Sequence[float]], label: str, *, unit_range: bool = False) -> Markup:
-    """Returns a histogram of one series as bars, of a second one over it as an outline.
+    """Returns a histogram of one series as bars and of an optional second one as an outline over them.
 
     Args:
-        series: Finite values by name, of at most two names; an empty series is left out.
-        label: What is on the horizontal axis.
-        unit_range: Whether the axis goes from 0 to 1; else from the smallest to the 99th percentile, and the last bar
-            holds what lies above.
+        series: Finite values by name, with at most two names; an empty series is left out.
+        label: Label of the horizontal axis.
+        unit_range: Whether the axis runs from 0 to 1; otherwise it runs from the smallest value to the 99th percentile,
+            and the last bar holds everything above.
     """
     known = {name: np.asarray(values, float) for name, values in series.items() if len(values)}
     if not known:
@@ -56,12 +56,12 @@ def histogram(series: Mapping[str, Sequence[float]], label: str, *, unit_range: 
 
 
 def curves(lines: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str) -> Markup:
-    """Returns lines over a common axis; the vertical one starts at 0 where no value lies below.
+    """Returns lines over a common axis; the vertical axis starts at 0 unless a value is negative.
 
     Args:
-        lines: Points by name; of many, some are left out.
+        lines: Points by name; long lines are thinned out.
         across: Label of the horizontal axis.
-        up: Label of the vertical one.
+        up: Label of the vertical axis.
     """
     known = {name: [p for p in points if all(map(math.isfinite, p))] for name, points in lines.items()}
     known = {name: points for name, points in known.items() if points}

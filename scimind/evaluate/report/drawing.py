@@ -1,4 +1,4 @@
-"""Molecules as small SVG pictures, the substructure that two have in common marked and laid out alike."""
+"""Molecules as small SVG pictures, with the common substructure of two molecules marked and laid out alike."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rdkit.Chem.Draw import rdMolDraw2D
 from scimind.evaluate.metrics.molecules import parse_smiles
 
 TIMEOUT = 1
-# Larger molecules are unreadable at this size, and the search for what they share takes too long.
+# Larger molecules are unreadable at this size, and the search for a common substructure takes too long.
 _MOST_ATOMS = 150
 _FEWEST_SHARED = 3
 _MOST_STRETCH = 1.6
@@ -33,10 +33,10 @@ class Drawing:
     """Pictures of a reference and an output.
 
     Attributes:
-        reference: SVG; None where it cannot be drawn.
-        output: The same.
-        shared: Atoms of the largest common substructure, 0 for none; None where it was not looked for.
-        is_cut: Whether the search for it ended at the time limit, so that a larger one may exist.
+        reference: SVG of the reference; None if it cannot be drawn.
+        output: SVG of the output; None if it cannot be drawn.
+        shared: Number of atoms of the largest common substructure, 0 if there is none; None if it was not searched for.
+        is_cut: Whether the search ended at the time limit, so that a larger substructure may exist.
     """
 
     reference: str | None = None
@@ -46,10 +46,10 @@ class Drawing:
 
 
 def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:
-    """Returns pictures of two molecules, either of which may be missing or be none.
+    """Returns pictures of two molecules, either of which may be missing or invalid.
 
-    What both have in common (connected, the same elements and bond orders, whole rings) is marked in both, and the
-    output is laid out as the reference is.
+    Their common substructure (connected, with the same elements and bond orders and whole rings) is marked in both, and
+    the output is laid out like the reference.
 
     Args:
         pair: SMILES of a reference and of an output.
@@ -68,7 +68,7 @@ def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:
 
 
 def _molecule(smiles: str | None) -> Any:
-    """Returns RDKit's molecule, None for what is none or is too large; what stands behind white space is not read."""
+    """Returns RDKit's molecule of the text before white space; None if it is not valid or too large."""
     words = (smiles or "").split()
     molecule = parse_smiles(words[0]) if words else None
     return molecule if molecule is not None and molecule.GetNumAtoms() <= _MOST_ATOMS else None
@@ -97,13 +97,13 @@ def _lay_out_alike(reference: Any, output: Any, shared: list[tuple[int, int]]) -
         is_sound = _is_sound(output)
     except (RuntimeError, ValueError):
         is_sound = False
-    if not is_sound:  # what they share is in other rings there: turned as a whole, no bond is bent
+    if not is_sound:  # the rings differ: turning the molecule as a whole distorts no bond
         rdDepictor.Compute2DCoords(output)
         rdMolAlign.AlignMol(output, reference, atomMap=[(b, a) for a, b in shared])
 
 
 def _is_sound(molecule: Any) -> bool:
-    """Returns whether no bond of a layout is much longer or shorter than another."""
+    """Returns whether all bonds of a layout have similar lengths."""
     places = molecule.GetConformer().GetPositions()
     lengths = [
         float(np.linalg.norm(places[bond.GetBeginAtomIdx()] - places[bond.GetEndAtomIdx()]))
@@ -121,7 +121,7 @@ def _svg(molecule: Any, marked: Any) -> str | None:
         for bond in molecule.GetBonds()
         if bond.GetBeginAtomIdx() in atoms and bond.GetEndAtomIdx() in atoms
     ]
-    canvas = rdMolDraw2D.MolDraw2DSVG(-1, -1, -1, -1, True)  # as large as the molecule; text, not outlines of letters
+    canvas = rdMolDraw2D.MolDraw2DSVG(-1, -1, -1, -1, True)  # as large as the molecule, with letters as text
     options: Any = canvas.drawOptions()
     options.clearBackground = False
     options.scalingFactor = _PIXELS
@@ -132,16 +132,16 @@ def _svg(molecule: Any, marked: Any) -> str | None:
             rdMolDraw2D.PrepareAndDrawMolecule(
                 canvas, molecule, highlightAtoms=sorted(atoms), highlightBonds=bonds, kekulize=True
             )
-    except (RuntimeError, ValueError):  # RDKit draws nearly everything that it reads
+    except (RuntimeError, ValueError):  # RDKit can draw nearly every molecule that it parses
         return None
     canvas.FinishDrawing()
     return compact_svg(canvas.GetDrawingText())
 
 
 def compact_svg(drawn: str) -> str:
-    """Returns RDKit's picture with shapes and letters alone, neighbours of the same look in one path.
+    """Returns RDKit's picture reduced to shapes and letters, with shapes of the same look merged into one path.
 
-    Only what is known is taken over, with its own spelling of attributes, so that nothing else gets into the page.
+    Only known elements are kept and their attributes are rewritten, so that nothing else gets into the page.
     """
     outlines: dict[str, str] = {}
     letters: list[str] = []
@@ -169,12 +169,12 @@ def compact_svg(drawn: str) -> str:
 
 
 def _circle(x: float, y: float, across: float, up: float) -> str:
-    """Returns an ellipse as a part of a path."""
+    """Returns an ellipse as part of a path."""
     return f"M{x - across:.1f},{y:.1f}a{across},{up} 0 1 0 {2 * across:.1f},0a{across},{up} 0 1 0 {-2 * across:.1f},0Z"
 
 
 def _look(name: str, style: dict[str, str]) -> str:
-    """Returns the attributes of a shape's look: classes of its kind and colour, and what differs from the usual."""
+    """Returns the attributes of a shape's look: classes for its kind and colour, and non-default widths and sizes."""
     fill, stroke = style.get("fill", "none"), style.get("stroke", "none")
     colour = (fill if stroke == "none" or name != "path" else stroke).upper()
     kind = "" if name == "text" else "f" if fill != "none" or name == "ellipse" else "l"

@@ -1,4 +1,4 @@
-"""The table of items as the page holds it: columns of texts, scores and flags, and which items stand out."""
+"""The page's table of items: columns of texts, scores and flags, and the best and worst items."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STANDING_OUT = 4
 _TEXTS = ("id", "input", "reference", "output")
 _RIGHT_CHANCE = "reference_probability"
 _TOKEN_LOSS = "loss"
-# What orders a group's items, the first that they have.
+# The scores that can order a group's items; the first one that the items have is used.
 _RANKS = {
     "captions": ("rouge_l",),
     "molecules": ("morgan",),
@@ -37,12 +37,12 @@ _DIGITS = 5
 
 @dataclass(frozen=True)
 class Column:
-    """A score of items.
+    """One score of all items.
 
     Attributes:
         key: Its name in the table of items.
         better: higher, lower or neither.
-        values: One for each item, None where an item has none.
+        values: One value per item; None if an item has no such score.
     """
 
     key: str
@@ -51,7 +51,7 @@ class Column:
 
     @property
     def numbers(self) -> list[float]:
-        """The values that there are."""
+        """The values that are not None."""
         return [value for value in self.values if value is not None]
 
 
@@ -73,12 +73,12 @@ class ItemTable:
 
     @property
     def rank(self) -> Column | None:
-        """The score that orders the items; None where there is none."""
+        """The score that orders the items; None if there is none."""
         wanted = (*_RANKS.get(self.group, ()), *(column.key for column in self.columns))
         return next((column for name in wanted for column in self.columns if column.key == name), None)
 
     def worst_first(self) -> list[int]:
-        """Returns the items that have a score, the worst first; of equal ones the longest."""
+        """Returns the items that have a score, the worst first; on a tie the longest first."""
         rank = self.rank
         if rank is None or rank.better == NEITHER:
             return []
@@ -87,7 +87,7 @@ class ItemTable:
         return [i for _, _, i in sorted(scored)]
 
     def best_first(self) -> list[int]:
-        """Returns the same items, the best first; of equal ones the longest."""
+        """Returns the same items, the best first; on a tie the longest first."""
         rank = self.rank
         if rank is None or rank.better == NEITHER:
             return []
@@ -98,11 +98,11 @@ class ItemTable:
     def to_draw(self, most: int) -> list[int]:
         """Returns the items whose molecules are drawn, in order.
 
-        The first page of the list, what stands out, then a third each of the worst and the best, and the rest evenly
-        from all over the file.
+        These are the first page of the list, the best and worst items shown above it, then a third each of the worst
+        and the best, and the rest spread evenly over the file.
 
         Args:
-            most: How many, 0 for none.
+            most: Maximum number of items; 0 draws none.
         """
         worst, best, count = self.worst_first(), self.best_first(), len(self.rows)
         third = most // 3
@@ -114,8 +114,8 @@ class ItemTable:
         """Returns pictures by the item's place: of reference and output, or of a caption's molecule as the reference.
 
         Args:
-            most: Of how many items.
-            workers: Processes.
+            most: Maximum number of items to draw.
+            workers: Number of processes.
         """
         if self.group not in ("molecules", "captions"):
             return {}
@@ -125,7 +125,7 @@ class ItemTable:
         return {i: drawing for i, drawing in zip(chosen, drawn, strict=True) if drawing.reference or drawing.output}
 
     def content(self, drawings: dict[int, Drawing]) -> dict[str, Any]:
-        """Returns what the page's script reads; see report.js."""
+        """Returns the data that the page's script reads; see report.js."""
         rank = self.rank
         return {
             "group": self.group,
@@ -156,7 +156,7 @@ class ItemTable:
         }
 
     def lengths(self) -> tuple[str, dict[str, list[float]]]:
-        """Returns the unit of lengths, and the lengths of outputs and references by name."""
+        """Returns the unit of length, and the lengths of outputs and references by name."""
         unit = "words" if self.by_words else "characters"
         series = {}
         for title, name in (("outputs", "output"), ("references", "reference")):
@@ -189,7 +189,7 @@ class ItemTable:
 
 
 def column_name(key: str) -> str:
-    """Returns a score's name as a person reads it."""
+    """Returns a score's display name."""
     known = {
         "bleu": "BLEU",
         "bleu2": "BLEU-2",
@@ -211,7 +211,7 @@ def column_name(key: str) -> str:
         "auroc": "AUROC",
         "auprc": "AUPRC",
         _RIGHT_CHANCE: "Probability of the reference",
-        _TOKEN_LOSS: "Loss of a token (nats)",
+        _TOKEN_LOSS: "Loss per token (nats)",
     }
     whole = key.removeprefix("withheld_")
     plain = whole.replace("_", " ")
@@ -220,7 +220,7 @@ def column_name(key: str) -> str:
 
 
 def _with_derived(row: dict[str, Any], group: str) -> dict[str, Any]:
-    """Returns a row with the score that orders a group whose table lacks it."""
+    """Returns a row with the score that orders its group added, if the table lacks it."""
     if group == "classification" and isinstance(row.get("probabilities"), dict):
         from scimind.evaluate.metrics.classification import read_label
 
@@ -251,7 +251,7 @@ def _flag(value: Any) -> int | None:
 
 
 def _number(value: Any) -> float | None:
-    """Returns a finite number to 5 digits, None for anything else."""
+    """Returns a finite number rounded to 5 digits, and None for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return value if isinstance(value, int) else float(f"{value:.{_DIGITS}g}")

@@ -1,4 +1,4 @@
-"""The page: an evaluation and what belongs to it, put into the templates."""
+"""The page: renders an evaluation and its additional material with the templates."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _NO_HISTOGRAM = ("reference_tokens", "output_tokens")
 
 @dataclass(frozen=True)
 class PageOptions:
-    """What a page shows beside the evaluation.
+    """What a page shows in addition to the evaluation.
 
     Attributes:
-        title: Its heading.
-        drawings: Of how many items molecules are drawn.
+        title: Heading of the page.
+        drawings: Maximum number of items whose molecules are drawn.
         experts: Content of a report on experts.
-        losses: Points of a training's losses by name.
-        workers: Processes that draw.
+        losses: Points of a training run's losses by name.
+        workers: Number of processes that draw.
     """
 
     title: str
@@ -48,11 +48,11 @@ class PageOptions:
 
 
 def render_page(evaluation: Evaluation, options: PageOptions) -> str:
-    """Returns the HTML of a report; all of it is in this text.
+    """Returns the self-contained HTML of a report.
 
     Args:
         evaluation: Metrics and rows of items.
-        options: What else is shown.
+        options: What to show in addition.
     """
     metrics = evaluation.metrics
     table = ItemTable(evaluation.rows, metrics["group"])
@@ -78,7 +78,7 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         drawn=len(drawings),
         unscored=len(table.rows) - len(table.rank.numbers) if table.rank else 0,
         experts=options.experts,
-        losses=curves(options.losses, "step", "loss of an answer's token (nats)") if options.losses else None,
+        losses=curves(options.losses, "step", "loss per answer token (nats)") if options.losses else None,
         style=Markup(_file("report.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -90,7 +90,7 @@ def write_page(path: Path, page: str) -> None:
     """Writes a page.
 
     Raises:
-        SciMindError: It cannot be written.
+        SciMindError: The page cannot be written.
     """
     try:
         path.write_text(page, encoding="utf-8", errors="replace")
@@ -107,7 +107,7 @@ def script_json(content: Any) -> Markup:
 
 
 def format_number(value: float | None) -> str:
-    """Returns a number as the tables show it: four digits behind the point, fewer for large ones."""
+    """Returns a number as the tables show it: with four decimal places, or fewer for large numbers."""
     if value is None or not math.isfinite(value):
         return "–"
     if isinstance(value, int):
@@ -134,7 +134,7 @@ def _score(name: str, score: Mapping[str, Any], metrics: Mapping[str, Any]) -> d
 
 
 def _published(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Returns the published results of a task's group by the same protocol, with this file's first; None without."""
+    """Returns published results of the same group and protocol, with this file's; None if there are none."""
     known = published()
     if metrics.get("protocol") != known["protocol"] or metrics["group"] not in known:
         return None

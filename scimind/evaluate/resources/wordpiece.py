@@ -1,4 +1,4 @@
-"""Tokens of captions: SciBERT's WordPieces, or words where no vocabulary is given."""
+"""Tokens of captions: SciBERT's WordPieces, or words if no vocabulary is given."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _SPECIAL = ("[PAD]", "[CLS]", "[SEP]")
 
 @lru_cache(maxsize=1)
 def load_wordpieces(vocabulary: str) -> Tokenizer:
-    """Returns the tokenizer of a BERT vocabulary, lower-cased; loaded once in a process.
+    """Returns the lower-casing tokenizer of a BERT vocabulary, loaded once per process.
 
     Raises:
-        DataError: The file is missing or is no vocabulary of WordPieces.
+        DataError: The file is missing or is not a vocabulary of WordPieces.
     """
     path = Path(vocabulary)
     try:
@@ -33,7 +33,7 @@ def load_wordpieces(vocabulary: str) -> Tokenizer:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError("cannot be read; give the vocab.txt of a BERT model", path) from error
     if not {"[UNK]", "[CLS]", "[SEP]"} <= set(pieces):
-        raise DataError("has no [UNK], [CLS], [SEP]; give the vocab.txt of a BERT model, a piece a line", path)
+        raise DataError("lacks [UNK], [CLS] or [SEP]; give the vocab.txt of a BERT model, one piece per line", path)
     tokenizer = Tokenizer(WordPiece.from_file(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
@@ -42,10 +42,10 @@ def load_wordpieces(vocabulary: str) -> Tokenizer:
 
 
 def tokenizer_of(vocabulary: str | None) -> Tokenize:
-    """Returns what turns a text into tokens, of any number.
+    """Returns a function that turns a text into tokens, without a limit on their number.
 
     Args:
-        vocabulary: BERT's vocabulary; None for lower-cased words and runs of punctuation.
+        vocabulary: A BERT vocabulary; None for lower-cased words and runs of punctuation.
     """
     if vocabulary is None:
         return lambda text: list(wordpunct_tokenize(text.lower()))
@@ -54,5 +54,5 @@ def tokenizer_of(vocabulary: str | None) -> Tokenize:
 
 
 def cut(tokens: list[str]) -> list[str]:
-    """Returns the first 512 tokens without special ones, as the published scripts count them."""
+    """Returns the first 512 tokens without the special ones among them, as the published scripts do."""
     return [token for token in tokens[:LONGEST] if token not in _SPECIAL]

@@ -1,1 +1,1 @@
-"""The model as a decoder: whole sequences (`full`), PagedAttention's cache (`paged`), or the CPU's own (`cached`)."""
+"""The model as a decoder: whole sequences (`full`), with PagedAttention's cache (`paged`) or the CPU's (`cached`)."""

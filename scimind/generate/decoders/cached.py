@@ -25,14 +25,14 @@ _NEVER = -1e30
 class CachedDecoder:
     """Decodes with keys and values kept from step to step.
 
-    Graphs are compiled for few shapes and serve every batch: the cache's length is a bucket, and grows to the next one
-    when a row reaches its end.
+    Graphs are compiled for a few shapes and serve every batch: the cache's length is a bucket, and grows to the next
+    bucket when a row reaches its end.
 
     Args:
-        model: The model; its parameters are shared, and what changes them changes the answers.
+        model: The model; its parameters are shared, so that changing them changes the answers.
 
     Attributes:
-        copied: Names of the experts whose weights were copied for the current batch, see `StepWeights`.
+        copied: Names of the experts whose weights were copied for the current batch; see `StepWeights`.
     """
 
     def __init__(self, model: CausalModel) -> None:
@@ -54,9 +54,9 @@ class CachedDecoder:
         self.copied: set[str] = set()
 
     def prefill(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; empties the cache."""
+        """Empties the cache; returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]."""
         self._follow_parameters()
-        self.copied.clear()  # a training may have changed the weights
+        self.copied.clear()  # training may have changed the weights
         b, s = ids.shape
         repeats = self._parts.num_heads // self._parts.num_kv_heads
         mask = np.tile(np.triu(np.full((s, s), HIDDEN, np.float32), 1).reshape(-1), repeats)
@@ -66,13 +66,13 @@ class CachedDecoder:
         return logits.asnumpy()
 
     def step(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
+        """Returns logits [b, v] after one more token per row: `ids` [b] at `positions` [b], from 0."""
         self._reach(int(positions.max()))
         self._copy_weights(self._experts)
         return self._at.one_step(self._experts)(Tensor(ids, mstype.int32), Tensor(positions, mstype.int32)).asnumpy()
 
     def keep(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
-        """Goes on with these rows of the batch alone, in this order."""
+        """Continues with only these rows of the batch, in this order."""
         kept = [cache.reshape(self._at.rows, -1, *cache.shape[1:])[rows] for cache in self._at.contents()]
         self._at = self._place(len(rows), self._at.length)
         self._at.fill([cache.reshape(-1, *cache.shape[2:]) for cache in kept])
@@ -89,7 +89,7 @@ class CachedDecoder:
         vocab_size: int,
         never: Sequence[int] = (),
     ) -> NDArray[np.int32]:
-        """Returns the most likely next tokens of each row, see `GreedyDecoder`."""
+        """Returns the most likely next tokens of each row; see `GreedyDecoder`."""
         last = int(positions[alive].max())
         self._reach(last)
         steps = min(steps, MOST_STEPS, self._at.length - last)
@@ -107,25 +107,25 @@ class CachedDecoder:
             Tensor(fewest, mstype.int32),
         )
         made = slice(int(left.asnumpy()[0]), steps)
-        return np.where(np.isfinite(sums.asnumpy()), tokens.asnumpy(), -1)[made][::-1]  # the last step's come first
+        return np.where(np.isfinite(sums.asnumpy()), tokens.asnumpy(), -1)[made][::-1]  # they come in reverse order
 
     def _experts_for(self, ids: NDArray[np.int32]) -> StepExperts | GroupExperts:
-        """Returns the experts of a group where all `ids` are its tokens and it is small, else all of them."""
+        """Returns a small group's experts if all `ids` are tokens of that group, otherwise all experts."""
         if self._group_of is None:
             return self._experts
         groups = np.unique(self._group_of[ids])
         return self._group_experts.get(int(groups[0]), self._experts) if len(groups) == 1 else self._experts
 
     def _copy_weights(self, experts: StepExperts | GroupExperts) -> None:
-        """Makes the copies of weights that a step with these experts reads, once a batch."""
+        """Copies the weights that a step with these experts reads, once per batch."""
         if experts.weights.are_copies and experts.name not in self.copied:
             experts.weights().asnumpy()  # waits
             self.copied.add(experts.name)
 
     def _follow_parameters(self) -> None:
-        """Lets go of all graphs where a parameter has been given other data, which a graph with a loop does not see.
+        """Drops all graphs if a parameter's data has been replaced, since a graph with a loop keeps the old data.
 
-        A step of training writes into the data that are there, and is seen by all.
+        A training step writes into the existing data, which every graph sees.
         """
         addresses = [parameter.data_ptr() for parameter in self._parameters]
         if addresses != self._addresses:
@@ -133,7 +133,7 @@ class CachedDecoder:
             self._addresses = addresses
 
     def _reach(self, position: int) -> None:
-        """Moves to a longer cache if `position` lies behind the end of this one."""
+        """Moves to a longer cache if `position` is past the end of this one."""
         if position >= self._at.length:
             contents = self._at.contents()
             self._at = self._place(self._at.rows, position + 1)
@@ -148,12 +148,12 @@ class CachedDecoder:
 
 
 class _Graphs:
-    """A cache and the networks that use it, each built when it is first needed.
+    """A cache and the networks that use it, each built on first use.
 
     Args:
-        parts: The model's.
+        parts: The parts of the model.
         rows: b.
-        length: Of the cache.
+        length: Length of the cache.
     """
 
     def __init__(self, parts: DecodingParts, rows: int, length: int) -> None:
@@ -189,7 +189,7 @@ class _Graphs:
         return [parameter.asnumpy() for pair in pairs for parameter in pair]
 
     def fill(self, contents: Sequence[NDArray]) -> None:
-        """Replaces all keys and values: what `contents` holds, cut to the cache's length, and zeros behind it."""
+        """Replaces all keys and values with `contents`, cut to the cache's length or padded with zeros to it."""
         filled = []
         for content in contents:
             # Zeros, since a weight of 0 does not hide a number that is not finite.

@@ -10,9 +10,9 @@ from scimind.model._mindformers import runs_on_cpu
 
 
 def decoder_of(model: CausalModel) -> CachedDecoder | PagedDecoder | FullDecoder:
-    """Returns the decoder for a model in memory: with a cache on a CPU, and where the model was built with `use_past`.
+    """Returns the decoder for a model in memory: with a cache on a CPU or if the model was built with `use_past`.
 
-    On a CPU it stays with the model, so that its graphs serve every later call.
+    On a CPU the decoder is stored on the model, so that its graphs serve every later call.
     """
     if runs_on_cpu():
         if not hasattr(model, "cached_decoder"):

@@ -14,7 +14,8 @@ class FullDecoder:
     """Decodes by computing the whole sequence at every step; `use_past: False`. The reference for the others.
 
     Args:
-        model: A model built with `use_past=False`, or any on a CPU. Its `batch_size` and `seq_length` bound a batch.
+        model: A model built with `use_past=False`, or any model on a CPU. Its `batch_size` and `seq_length` bound a
+            batch.
     """
 
     def __init__(self, model: CausalModel) -> None:
@@ -23,7 +24,7 @@ class FullDecoder:
         self.max_length = model.config.seq_length
         self.batch_size = model.config.batch_size
         self._whole = LastLogits(model, one_token=False)
-        if not model.use_past:  # the model's own steps are other graphs of the same inputs
+        if not model.use_past:  # with a cache, the model's steps are other graphs with the same inputs
             self._whole.graph_key = getattr(model, "graph_key", None)
         self._ids = np.zeros((0, self.max_length), np.int32)
 
@@ -35,6 +36,6 @@ class FullDecoder:
         return self._whole(Tensor(self._ids), Tensor(lengths, ms.int32)).asnumpy()
 
     def step(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
+        """Returns logits [b, v] after one more token per row: `ids` [b] at `positions` [b], from 0."""
         self._ids[np.arange(len(ids)), positions] = ids
         return self._whole(Tensor(self._ids), Tensor(positions + 1, ms.int32)).asnumpy()

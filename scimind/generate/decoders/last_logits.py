@@ -15,7 +15,7 @@ class LastLogits(KeptGraph, nn.Cell):
 
     Args:
         model: The model.
-        one_token: Whether rows hold one token each (a cached step) and not whole sequences.
+        one_token: Whether each row holds one token (a cached step) instead of a whole sequence.
     """
 
     def __init__(self, model: CausalModel, *, one_token: bool) -> None:
@@ -30,7 +30,7 @@ class LastLogits(KeptGraph, nn.Cell):
     def construct(
         self, ids: Tensor, lengths: Tensor, block_tables: Tensor = None, slot_mapping: Tensor = None
     ) -> Tensor:
-        """Returns logits for ids [b, s] and lengths [b], which count cached tokens too; the rest see `CachePlaces`."""
+        """Returns logits for ids [b, s] and lengths [b] (cached tokens included); for the rest see `CachePlaces`."""
         b, s = ids.shape
         h = self.model(ids, None, lengths, None, None, block_tables, slot_mapping)
         h = self.reshape(h, (b * s, self.hidden_size))  # [b, s, d] -> [t, d]

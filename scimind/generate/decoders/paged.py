@@ -1,4 +1,4 @@
-"""A model as a decoder with MindFormers' cache, PagedAttention, which Ascend has."""
+"""A model as a decoder with MindFormers' cache, PagedAttention, which is available on Ascend."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from scimind.generate.decoders.protocols import CausalModel
 
 
 class CachePlaces:
-    """Where a batch's keys and values stand in the blocks of PagedAttention: row i has blocks i·n … (i + 1)·n.
+    """The places of a batch's keys and values in the blocks of PagedAttention: row i has blocks i·n … (i + 1)·n - 1.
 
-    A fixed place for every row needs no bookkeeping from step to step. Not run on Ascend; written after MindFormers'
+    A fixed place for every row needs no bookkeeping from step to step. Not run on Ascend; modelled on MindFormers'
     BlockTables.
 
     Args:
@@ -46,14 +46,14 @@ class CachePlaces:
 
         Args:
             positions: Position of each token in its row [b, s].
-            used: Whether it is a token and not padding, bool [b, s].
+            used: Whether it is a token rather than padding, bool [b, s].
         """
         first = np.arange(len(positions))[:, None] * self.blocks * self.size
         return np.where(used, first + positions, -1).astype(np.int32).reshape(-1)
 
 
 class PagedDecoder:
-    """Decodes with keys and values kept by PagedAttention, which Ascend has; `use_past: True`.
+    """Decodes with keys and values kept by PagedAttention, on Ascend; `use_past: True`.
 
     Args:
         model: A model built with `use_past=True`. Its `batch_size` and `seq_length` bound a batch.
@@ -68,13 +68,13 @@ class PagedDecoder:
         self._places = CachePlaces(model.config)
 
     def prefill(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """Returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]; empties the cache."""
+        """Empties the cache; returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]."""
         self.model.add_flags_custom(is_first_iteration=True)
         positions = np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
         return self._run(self._whole, ids, lengths, positions, positions < lengths[:, None])
 
     def step(self, ids: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Returns logits [b, v] after one more token a row: `ids` [b] at `positions` [b], from 0."""
+        """Returns logits [b, v] after one more token per row: `ids` [b] at `positions` [b], from 0."""
         self.model.add_flags_custom(is_first_iteration=False)
         return self._run(self._one, ids[:, None], positions + 1, positions[:, None], np.array(True))
 

@@ -1,4 +1,4 @@
-"""What generation asks of a decoder, and a decoder of a model.
+"""The interfaces that generation expects of a decoder, and a decoder of a model.
 
 Shapes: b rows of the batch (padded to a bucket), s positions of the longest prompt (padded to a bucket), v vocabulary.
 """
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 
 class CausalModel(Protocol):
-    """A SciMindForCausalLM, as far as decoders use it.
+    """The part of SciMindForCausalLM that decoders use.
 
-    The class itself is not named: its `generate` calls this package, and must not be imported by it.
+    The class itself is not imported: its `generate` calls this package, so that importing it would be a cycle.
     """
 
     config: Any
@@ -31,15 +31,15 @@ class CausalModel(Protocol):
         """Returns all parameters."""
 
     def add_flags_custom(self, is_first_iteration: bool) -> Any:
-        """Says whether the next call reads whole prompts or one more token of each row."""
+        """Sets whether the next call reads whole prompts or one more token of each row."""
 
 
 class Decoder(Protocol):
-    """Gives the next token's logits. One batch at a time: a `prefill` forgets the batch before it."""
+    """Computes the next token's logits. One batch at a time: `prefill` discards the previous batch."""
 
     @property
     def max_length(self) -> int:
-        """Positions that a prompt and its answer share."""
+        """Number of positions that a prompt and its answer share."""
 
     def prefill(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.floating]:
         """Reads a batch of prompts.
@@ -56,9 +56,8 @@ class Decoder(Protocol):
         """Reads one more token of each row.
 
         Args:
-            ids: [b], the token that stands at `positions`.
-            positions: [b], from 0. A row that has finished keeps asking at one and the same position; its logits are
-                not used.
+            ids: [b], the token at `positions`.
+            positions: [b], from 0. A finished row is read again at the same position; its logits are not used.
 
         Returns:
             Logits [b, v] at `positions`.
@@ -67,10 +66,10 @@ class Decoder(Protocol):
 
 @runtime_checkable
 class GreedyDecoder(Decoder, Protocol):
-    """A decoder that also chooses tokens itself, several at a time, and lets rows leave the batch."""
+    """A decoder that also chooses tokens itself, several at a time, and can drop rows from the batch."""
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Goes on with these rows of the batch alone, in this order."""
+        """Continues with only these rows of the batch, in this order."""
 
     def greedy(
         self,
@@ -87,16 +86,16 @@ class GreedyDecoder(Decoder, Protocol):
         """Reads tokens as `step` does and returns the most likely ones that follow.
 
         Args:
-            ids: [b], the token that stands at `positions`.
+            ids: [b], the token at `positions`.
             positions: [b], from 0.
-            alive: [b], whether a row goes on; at least one does.
-            steps: Most tokens of a row, at least 1.
-            fewest: Return early once as few rows as this go on.
+            alive: [b], whether a row is unfinished; at least one is.
+            steps: Maximum number of tokens per row, at least 1.
+            fewest: Return early once this number of rows or fewer are unfinished.
             eos_id: The token that ends a row.
             vocab_size: Number of real tokens.
             never: Tokens that are not chosen.
 
         Returns:
-            int32 [n, b], 1 ≤ n ≤ `steps`: a token for each step and row, -1 where the logits are not finite. What a row
-            has behind its end means nothing.
+            int32 [n, b], 1 ≤ n ≤ `steps`: a token for each step and row, -1 where the logits are not finite. Tokens
+            after a row's end are meaningless.
         """

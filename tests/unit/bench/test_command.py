@@ -1,4 +1,4 @@
-"""The command runs at tiny sizes, documented commands parse, and a changed weight does not go unnoticed."""
+"""The command runs at tiny sizes, documented commands parse, and a changed weight is noticed."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_tokenizer_check_fails_with_a_wrong_token() -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="PyTorch is not installed")
 def test_training_check_fails_with_a_changed_weight(tmp_path: Path) -> None:
-    """Losses and gradients are those of PyTorch, and differ where one of its weights does."""
+    """Losses and gradients equal PyTorch's, and differ if one of its weights differs."""
     given = {"sizes": SMOKE, "batch_size": 2, "routing": ROUTED}
     ours = outputs(Side("SciMind", SciMindTraining, given), tmp_path)
     assert check(ours, outputs(Side("PyTorch", TorchTraining, given, "torch"), tmp_path)) < 1e-5

@@ -1,4 +1,4 @@
-"""What is estimated is the configuration that is measured."""
+"""The estimate is for the configuration that is measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pairs are compared before they are timed, run by turns in processes of their own, and a fault of a side is told."""
+"""Pairs are compared before they are timed, run in turns in separate processes, and a side's fault is reported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from worker import Side, Work, Worker
 
 
 class Sleeper(Work):
-    """Takes a known time."""
+    """Work that takes a known time."""
 
     def __init__(self, seconds: float, value: float = 1.0) -> None:
         self.seconds, self.value = seconds, value
@@ -39,7 +39,7 @@ def measured(folder: Path) -> Measured:
     return measure(pair, how(folder))
 
 
-def test_ratio_is_how_many_times_as_long_the_other_takes(tmp_path: Path) -> None:
+def test_ratio_is_their_time_divided_by_ours(tmp_path: Path) -> None:
     found = measured(tmp_path)
     assert len(found.ours) == len(found.theirs) == len(found.ratios) == 3
     assert 2 < found.ratio < 4
@@ -64,7 +64,7 @@ def test_checked_sides_may_be_others_than_timed_ones(tmp_path: Path) -> None:
         measure(Pair("sleep", timed, timed, checked=(timed, other)), how(tmp_path))
 
 
-def test_fault_of_a_side_is_told(tmp_path: Path) -> None:
+def test_fault_of_a_side_is_reported(tmp_path: Path) -> None:
     with (
         Worker(Side("broken", Sleeper, {"seconds": -1}), tmp_path / "log") as worker,
         pytest.raises(RuntimeError, match="broken: (?s:.*)no such time"),

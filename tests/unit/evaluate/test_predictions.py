@@ -56,9 +56,9 @@ def test_a_missing_third_column_is_an_empty_output(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "end", "match"),
     [
-        (["SMILES\tground truth\toutput", "C\tone\tours", "N\ttwo"], "", r"p\.txt:3: the file is cut off"),
-        (["SMILES\tground truth\toutput", "C"], "\n", r"p\.txt:2: 1 columns where the header has 3"),
-        (["SMILES\tground truth\toutput", "C\tone\ta\tb"], "\n", r"p\.txt:2: 4 columns where the header has 3"),
+        (["SMILES\tground truth\toutput", "C\tone\tours", "N\ttwo"], "", r"p\.txt:3: the file is truncated"),
+        (["SMILES\tground truth\toutput", "C"], "\n", r"p\.txt:2: the row has 1 columns, the header 3"),
+        (["SMILES\tground truth\toutput", "C\tone\ta\tb"], "\n", r"p\.txt:2: the row has 4 columns, the header 3"),
     ],
 )
 def test_a_short_or_long_row_is_an_error(tmp_path, lines, end, match):
@@ -66,7 +66,7 @@ def test_a_short_or_long_row_is_an_error(tmp_path, lines, end, match):
         read_items(write(tmp_path / "p.txt", *lines, end=end))
 
 
-def test_nothing_is_cut_to_the_shorter(tmp_path):
+def test_files_of_different_lengths_are_errors(tmp_path):
     outputs = write(tmp_path / "p.txt", "C", "N", "O")
     with pytest.raises(DataError, match="2 references for 3 predictions"):
         read_items(outputs, write(tmp_path / "r.txt", "C", "N"))
@@ -80,7 +80,7 @@ def test_files_of_other_items_are_errors(tmp_path):
     with pytest.raises(DataError, match="no reference for 1 predictions, such as id 'b' and no prediction for 1"):
         read_items(path, right)
     twice = write(tmp_path / "t.jsonl", *[json.dumps({"id": "a", "output": "C"})] * 2)
-    with pytest.raises(DataError, match=r"t\.jsonl:2: id 'a' was on line 1 already"):
+    with pytest.raises(DataError, match=r"t\.jsonl:2: id 'a' is already on line 1"):
         read_items(twice)
 
 
@@ -91,7 +91,7 @@ def test_another_order_is_an_error(tmp_path):
     swapped = write(tmp_path / "q.txt", "SMILES\tground truth\toutput", "CCN\tethylamine\tb", "CCO\tethanol\ta")
     with pytest.raises(DataError, match="item 1 answers 'CCN'"):
         read_items(swapped, table, columns=("description",))
-    with pytest.raises(DataError, match="item 1 has another reference in the predictions' file"):
+    with pytest.raises(DataError, match="item 1 has a different reference in the predictions file"):
         read_items(swapped, write(tmp_path / "lines.txt", "ethanol", "ethylamine"))
     prompts = [
         {"prompt": "Describe: {|C|}{|C|}{|N|}", "output": "x"},
@@ -107,7 +107,7 @@ def test_another_order_is_an_error(tmp_path):
     [
         ("{\n", r"p\.jsonl:1: not a JSON object"),
         ('{"output": "C"}\n[]\n', r"p\.jsonl:2: not a JSON object"),
-        ('{"output": 3}\n', r'p\.jsonl:1: a line needs "output"'),
+        ('{"output": 3}\n', r'p\.jsonl:1: each line needs "output"'),
         ('{"output": "C"}\n{"output": "', r"p\.jsonl:2: not a JSON object"),
         ("", "empty"),
     ],
@@ -126,5 +126,5 @@ def test_a_missing_file_and_another_encoding_are_errors(tmp_path):
     with pytest.raises(DataError, match=r"p\.txt:2: byte 0xef is not UTF-8"):
         read_items(tmp_path / "p.txt")
     table = write(tmp_path / "r.txt", "a\tb", "1\t2")
-    with pytest.raises(DataError, match="no column with references"):
+    with pytest.raises(DataError, match="no column holds references"):
         read_items(write(tmp_path / "o.txt", "C"), table)

@@ -1,4 +1,4 @@
-"""Answers as a task reads them, and choices in files of predictions."""
+"""Answers read by a task, and choices in files of predictions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CODEC = TokenCodec()
         ("text2smiles", "The molecule is <smiles>CCO</smiles>.", "CCO"),
         ("text2smiles", "<smiles>CCO</smiles> or <smiles>CCN</smiles>", "CCO"),
         ("text2smiles", "<smiles>CCO</smiles>", "CCO"),
-        ("text2smiles", "The molecule is CCO", "The molecule is CCO"),  # words, whatever they spell
+        ("text2smiles", "The molecule is CCO", "The molecule is CCO"),  # words, even if they spell a molecule
         ("text2smiles", "<protein>MKV</protein>", "MKV"),
         ("text2smiles", "", ""),
         ("protein_design", "It is <protein>MKV</protein>", "MKV"),
@@ -41,14 +41,14 @@ CODEC = TokenCodec()
         ("moa", "Inhibits all", "Inhibits all"),
     ],
 )
-def test_answers_are_read_as_the_tasks(task: str, text: str, output: str) -> None:
+def test_answers_are_read_by_the_task(task: str, text: str, output: str) -> None:
     ids = CODEC.encode(text, bos=False)
     assert AnswerRules(find_task(task)).read(CODEC, ids) == output
     assert AnswerRules().read(CODEC, ids) == CODEC.decode(ids)
 
 
 @pytest.mark.parametrize("sequence", ["GACCA", "GACUA", "GACTA"])
-def test_rna_and_dna_are_told_by_the_task(sequence: str) -> None:
+def test_the_task_decides_between_rna_and_dna(sequence: str) -> None:
     task = replace(find_task("protein_design"), output=Output("rna"))
     tag = "dna" if "T" in sequence else "rna"
     assert AnswerRules(task).read(CODEC, CODEC.encode(f"It is <{tag}>{sequence}</{tag}>", bos=False)) == sequence
@@ -62,7 +62,7 @@ def test_choices_are_those_of_the_task_or_of_a_file(tmp_path: Path) -> None:
     path.write_text("Inhibits all\n\nOpens a channel\n")
     assert read_rules(CODEC, "moa", path).choices == Choices.encode(CODEC, ("Inhibits all", "Opens a channel"))
     path.write_text("a\nb\na\n")
-    with pytest.raises(DataError, match=r"mechanisms.txt:3: choice 'a' is on line 1 already"):
+    with pytest.raises(DataError, match=r"mechanisms.txt:3: choice 'a' is already on line 1"):
         read_rules(CODEC, "moa", path)
     path.write_text("yes\n")
     with pytest.raises(ConfigError, match="at least two"):
@@ -100,7 +100,7 @@ def test_a_row_has_the_best_choice_and_all_probabilities(tmp_path: Path) -> None
         assert row["probabilities"] == pytest.approx({"yes": share, "no": 1 - share}, abs=1e-9)
         assert row["output"] == max(likelihoods, key=likelihoods.get)
         assert row["finish_reason"] == "choice"
-    # `evaluate` reads the file as it is.
+    # `evaluate` reads the file unchanged.
     metrics = evaluate(EvaluateOptions("promoter", tmp_path / "x.jsonl", resampling=Resampling(0))).metrics["metrics"]
     assert metrics["accuracy"]["value"] == pytest.approx(np.mean([row["output"] == row["reference"] for row in rows]))
     assert metrics["auroc"]["value"] is not None
@@ -117,9 +117,9 @@ def test_other_choices_are_another_run(tmp_path: Path) -> None:
     assert run(tmp_path, others, overwrite=True) != before
 
 
-def test_what_stands_around_a_molecule_is_kept(tmp_path: Path) -> None:
+def test_the_text_around_a_molecule_is_kept(tmp_path: Path) -> None:
     class Says(CachedToy):
-        """Answers with these tokens whatever is asked."""
+        """Answers with these tokens to any prompt."""
 
         answer = [*CODEC.encode("It is <smiles>CCO</smiles>.", bos=False), CODEC.eos_id]
 

@@ -10,7 +10,7 @@ from tests.support.models import build, use_mode
 
 
 @pytest.mark.parametrize("use_past", [True, False])
-def test_generate_gives_prompt_and_answer(use_past):
+def test_generate_returns_prompt_and_answer(use_past):
     use_mode("pynative")
     model = build(use_past=use_past)
     prompts = [[1, 5, 45, 46], [1, 9], [1, 50, 51, 8, 7]]
@@ -25,7 +25,7 @@ def test_generate_gives_prompt_and_answer(use_past):
     assert model.generate(prompts[1], max_new_tokens=4)[0].tolist() == answered[1].tolist()
 
 
-def test_generate_names_what_is_wrong():
+def test_generate_names_the_fault():
     use_mode("pynative")
     model = build()
     with pytest.raises(SciMindError, match="max_new_tokens"):

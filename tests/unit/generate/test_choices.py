@@ -14,7 +14,7 @@ from tests.support import tolerances
 from tests.support.models import build, load, logits, some_ids, use_mode, weights_of
 from tests.support.toys import CachedToy, FullToy
 
-# Choices that share their beginnings, one of which is the beginning of another.
+# Choices with common beginnings, one of which is the beginning of another.
 TREE = Choices(("a", "b", "c", "d"), ((7, 2), (7, 8, 2), (7, 8, 9, 5, 2), (6, 2)))
 PROMPTS = [[1, 5, 6], [1, 9, 40, 7, 30], [1]]
 
@@ -31,7 +31,7 @@ def expected(last_logits, prompts, choices, vocab_size) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", [CachedToy, FullToy])
-def test_likelihoods_are_those_of_whole_sequences(kind) -> None:
+def test_likelihoods_equal_those_of_whole_sequences(kind) -> None:
     toy = kind(60)
     ranked = rank_batch(toy, PROMPTS, TREE, vocab_size=60, rows=4)
     found = np.array([answer.log_likelihoods for answer in ranked])
@@ -49,13 +49,13 @@ def test_a_tree_walked_in_another_order_would_be_noticed() -> None:
     toy, wrong = CachedToy(60), CachedToy(60)
     truth = expected(toy.logits, PROMPTS, TREE, 60)
     step = wrong.step
-    wrong.step = lambda ids, positions: step(ids, positions + 1)  # what lies behind the prompt is not the way
+    wrong.step = lambda ids, positions: step(ids, positions + 1)  # the cache then does not hold the path to the node
     ranked = rank_batch(wrong, PROMPTS, TREE, vocab_size=60, rows=4)
     assert np.abs(np.array([answer.log_likelihoods for answer in ranked]) - truth).max() > 1e-3
 
 
 @pytest.mark.parametrize(("router", "num_layers"), [("modality", 2), ("activation", 1)])
-def test_a_models_likelihoods_are_those_of_its_forward_pass(router: str, num_layers: int) -> None:
+def test_a_models_likelihoods_equal_those_of_its_forward_pass(router: str, num_layers: int) -> None:
     use_mode("graph")
     settings = {"router": router, "num_layers": num_layers, "batch_size": 4, "init_method_std": 0.5}
     model = build(**settings)
@@ -74,7 +74,7 @@ def test_a_models_likelihoods_are_those_of_its_forward_pass(router: str, num_lay
         found = np.array([answer.log_likelihoods for answer in ranked])
         np.testing.assert_allclose(found, truth, atol=10 * tolerances.SAME_MATH, rtol=0)
 
-    # The twin: one weight changed gives other likelihoods, in the same graphs.
+    # The twin: one changed weight gives other likelihoods, with the same graphs.
     weights = weights_of(model)
     weights["model.layers.0.attention.wo.weight"] *= -1.0
     load(model, weights)
@@ -83,7 +83,7 @@ def test_a_models_likelihoods_are_those_of_its_forward_pass(router: str, num_lay
     assert np.abs(found - truth).max() > 1000 * tolerances.SAME_MATH
 
 
-def test_prompts_that_cannot_be_answered_leave_the_others_alone() -> None:
+def test_prompts_that_cannot_be_answered_do_not_affect_the_others() -> None:
     toy = CachedToy(60, max_length=8)
     prompts = [[1, 5], [], [1] * 8, [1] * 5, [1] * 4]
     ranked = rank_batch(toy, prompts, TREE, vocab_size=60, rows=8)
@@ -94,7 +94,7 @@ def test_prompts_that_cannot_be_answered_leave_the_others_alone() -> None:
     np.testing.assert_allclose(ranked[4].log_likelihoods, expected(toy.logits, [prompts[4]], TREE, 60)[0], atol=1e-9)
 
 
-def test_logits_that_are_no_numbers_are_told() -> None:
+def test_logits_that_are_not_numbers_are_reported() -> None:
     toy = CachedToy(60)
     toy.head[:, 9] = np.nan
     ranked = rank_batch(toy, PROMPTS, TREE, vocab_size=60, rows=4)
@@ -107,7 +107,7 @@ def test_far_apart_likelihoods_keep_their_probabilities() -> None:
     np.testing.assert_allclose(ranked.probabilities, [0.0, 1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))])
 
 
-def test_choices_are_encoded_as_prepared_answers_are() -> None:
+def test_choices_are_encoded_like_prepared_answers() -> None:
     codec = TokenCodec()
     choices = Choices.encode(codec, ["yes", "no", "it is {|C|} in text"])
     assert choices.ids[0] == tuple(codec.encode("yes", bos=False, eos=True))

@@ -1,4 +1,4 @@
-"""Batches of answers from small real models: cached against full, batched against one at a time."""
+"""Batches of answers from small real models: cached compared with full, batched with one at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(decoder, prompts, settings=GREEDY, **more):
 
 
 def one_at_a_time(model, prompt, limit=30):
-    """Greedy decoding with no batch, no padding and no cache."""
+    """Greedy decoding without batches, padding or a cache."""
     ids: list[int] = []
     while len(ids) < limit and len(prompt) + len(ids) < model.max_length:
         token = int(model.logits([*prompt, *ids])[:VOCABULARY].argmax())
@@ -78,7 +78,7 @@ def test_padding():
     assert ids.dtype == lengths.dtype == np.int32
 
 
-def test_a_prompt_that_does_not_fit_is_reported_and_the_rest_goes_on():
+def test_a_prompt_that_does_not_fit_is_reported_and_the_others_are_answered():
     model = CachedToy(VOCABULARY, max_length=24)
     prompts = [PROMPTS[1], list(range(3, 27)), [], PROMPTS[0]]
     answers = run(model, prompts)
@@ -97,7 +97,7 @@ def test_an_answer_ends_at_the_last_position():
     assert {answer.finish_reason for answer in answers} == {"length"}
 
 
-def test_max_new_tokens_and_the_steps_that_are_reported():
+def test_max_new_tokens_and_reported_steps():
     model, steps = CachedToy(VOCABULARY), []
     model.bias[EOS] = -1e9
     answers = run(model, PROMPTS[:2], GenerationSettings(max_new_tokens=3), on_step=steps.append)

@@ -1,4 +1,4 @@
-"""A run over many prompts: batches, rows, summary, and what identifies a run."""
+"""A run over many prompts: batches, rows, summary, and the record of the run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rows_of(path: Path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_every_prompt_once_in_order_and_what_fails_is_reported(tmp_path, capsys):
+def test_every_prompt_is_answered_once_in_order_and_failures_are_reported(tmp_path, capsys):
     summary = run(tmp_path)
     shown = capsys.readouterr().err
     assert "prompt 6: the prompt is empty\n" in shown and "prompt 10: prompt length (" in shown
@@ -67,7 +67,7 @@ def test_a_text_file_has_a_line_per_prompt(tmp_path):
 
 
 @pytest.mark.parametrize("do_sample", [False, True])
-def test_batches_change_no_answer(tmp_path, do_sample):
+def test_batches_do_not_change_answers(tmp_path, do_sample):
     outputs = []
     for size in (1, 4, 16):
         settings = GenerationSettings(max_new_tokens=12, batch_size=size, do_sample=do_sample)
@@ -90,12 +90,12 @@ def test_one_batch_size_for_the_whole_run(tmp_path):
     assert {shape[0] for shape in model.shapes} == {2}
 
 
-def test_a_complete_run_asks_the_model_nothing(tmp_path):
+def test_a_complete_run_does_not_call_the_model(tmp_path):
     run(tmp_path)
     model = toy()
     summary = run(tmp_path, decoder=model)
     assert model.shapes == [] and summary.continued == 37
-    assert "37 were there already" in str(summary)
+    assert "37 already written" in str(summary)
 
 
 def test_other_settings_are_refused_and_another_batch_size_is_not(tmp_path):
@@ -124,7 +124,7 @@ def test_an_interrupt_keeps_what_is_written_and_says_so(tmp_path, capsys):
     assert (tmp_path / "x.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
-def test_a_plan_holds_every_prompt_once_and_similar_lengths_together():
+def test_a_plan_has_every_prompt_once_and_similar_lengths_together():
     lengths = [(number * 37) % 50 + 1 for number in range(103)]
     lengths[3], lengths[70] = 0, 64
     batches = plan_batches(lengths, 4, 64, window_batches=3)

@@ -21,7 +21,7 @@ def row(number):
 
 
 def write(path, numbers, expected=EXPECTED, run=RUN, overwrite=False):
-    """Adds rows, flushes after each, and finishes where all are there."""
+    """Adds rows, flushes after each, and finishes once all are there."""
     with PredictionWriter(path, expected, run, overwrite) as writer:
         for number in numbers:
             writer.add(number, row(number))
@@ -49,7 +49,7 @@ def test_rows_arrive_in_any_order_and_are_written_in_input_order(tmp_path):
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"id": "3", "pro', b'{"id": "3"}{\n', b"\x00\x00\n"])
-def test_a_run_continues_behind_the_last_whole_row(tmp_path, torn):
+def test_a_run_continues_after_the_last_complete_row(tmp_path, torn):
     path, whole = tmp_path / "x.jsonl", tmp_path / "whole.jsonl"
     write(whole, range(6))
     write(path, range(3))
@@ -80,7 +80,7 @@ def test_another_run_is_refused_and_overwrite_starts_over(tmp_path):
     before = path.read_bytes()
     with pytest.raises(DataError, match=r'checkpoint was "abc" and is "other"\); give --overwrite'):
         write(path, [], run={**RUN, "checkpoint": "other"})
-    with pytest.raises(DataError, match="x.jsonl:2: answers another prompt than the input's"):
+    with pytest.raises(DataError, match="x.jsonl:2: does not answer the input's prompt"):
         write(path, [], [EXPECTED[0], {"id": "1", "prompt": "changed"}, *EXPECTED[2:]])
     with pytest.raises(DataError, match=r"more predictions than the input has prompts \(2\)"):
         write(path, [], EXPECTED[:2])
@@ -92,11 +92,11 @@ def test_another_run_is_refused_and_overwrite_starts_over(tmp_path):
 def test_a_file_of_unknown_origin_is_refused(tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text("my only copy\n")
-    with pytest.raises(DataError, match="nothing beside it says how it was made"):
+    with pytest.raises(DataError, match="exists, but no record of its run is next to it"):
         write(path, [])
     assert path.read_text() == "my only copy\n"
     (tmp_path / "x.jsonl.run.json").write_text("{")
-    with pytest.raises(DataError, match="does not hold what a run notes"):
+    with pytest.raises(DataError, match="is not the record of a prediction run"):
         write(path, [])
 
 
@@ -105,7 +105,7 @@ def test_a_broken_row_in_the_middle_is_named(tmp_path):
     write(path, range(4))
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([lines[0], b"rubbish", *lines[2:]]))
-    with pytest.raises(DataError, match="x.jsonl:2: is not a row of predictions"):
+    with pytest.raises(DataError, match="x.jsonl:2: is not a prediction row"):
         write(path, [])
 
 
@@ -128,7 +128,7 @@ def test_a_text_file_is_assembled_at_the_end(tmp_path):
 def test_a_foreign_text_file_is_not_replaced(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("mine\n")
-    with pytest.raises(DataError, match="exists, and nothing beside it"):
+    with pytest.raises(DataError, match="exists, but no record of its run"):
         write(path, [])
     assert path.read_text() == "mine\n"
 
@@ -162,8 +162,8 @@ def test_folders_that_cannot_be_written(tmp_path):
     assert list((tmp_path / "fine").iterdir()) == []
 
 
-def test_a_full_disk_is_one_error_and_what_was_written_stays_usable(tmp_path):
-    """A limit on the size of files stands for a full disk: the write that exceeds it fails in the middle of a row."""
+def test_a_full_disk_is_one_error_and_written_rows_stay_usable(tmp_path):
+    """A limit on the size of files simulates a full disk: the write that exceeds it fails in the middle of a row."""
     pytest.importorskip("resource", reason="the system cannot limit the size of files")
     path = tmp_path / "x.jsonl"
     code = f"""
@@ -181,7 +181,7 @@ def test_a_full_disk_is_one_error_and_what_was_written_stays_usable(tmp_path):
                 print(error)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
-    assert "cannot be written (File too large); 3 of 6 predictions are written and stay" in done.stdout
+    assert "cannot be written (File too large); 3 of 6 predictions are written and kept" in done.stdout
     assert "make room, then start again to continue" in done.stdout
     assert [entry["id"] for entry in rows_of(path)] == ["0", "1", "2"]
     with PredictionWriter(path, [{"id": str(n), "prompt": "p"} for n in range(6)], {}) as writer:

@@ -40,7 +40,7 @@ def test_a_text_file_holds_rendered_prompts_and_questions(tmp_path):
     assert ids_of(path)[0] == encode_prompt(CODEC, "Please describe the molecule: <smiles>CO</smiles>")
 
 
-def test_every_line_counts_also_a_blank_one(tmp_path):
+def test_every_line_counts_even_a_blank_one(tmp_path):
     path = file_with(tmp_path, "\nfirst\n\n  \nsecond\n\n")
     prompts = read_prompts(path)
     assert [prompt.text != "" for prompt in prompts] == [False, True, False, False, True, False]
@@ -48,7 +48,7 @@ def test_every_line_counts_also_a_blank_one(tmp_path):
     assert [len(ids) > 0 for ids in ids_of(path)] == [False, True, False, False, True, False]
 
 
-def test_separators_of_unicode_do_not_break_a_line(tmp_path):
+def test_unicode_separators_do_not_break_a_line(tmp_path):
     path = file_with(tmp_path, "one\u2028two\x0bthree\nfour")
     assert len(read_prompts(path)) == 2
 
@@ -89,7 +89,7 @@ def test_molecules_and_descriptions_with_a_task(tmp_path):
     assert "".join(CODEC.decode(ids) for ids in ids_of(path, "text2smiles")[1:]).endswith("{|C|}. [/INST]:")
 
 
-def test_a_table_gives_references_and_ids(tmp_path):
+def test_a_table_has_references_and_ids(tmp_path):
     path = file_with(tmp_path, "CID\tSMILES\tdescription\n702\tCCO\tIt is ethanol.\n9\tC/C=C\\\\C\tA butene.\n")
     prompts = read_prompts(path, "smiles2text")
     assert [(prompt.id, prompt.reference, prompt.line) for prompt in prompts] == [
@@ -101,7 +101,7 @@ def test_a_table_gives_references_and_ids(tmp_path):
     assert [(prompt.id, prompt.line) for prompt in read_prompts(path, "smiles2text")] == [("2", 2)]
 
 
-def test_conversations_give_context_and_references(tmp_path):
+def test_conversations_have_context_and_references(tmp_path):
     turns = [("human", "What is CCO?"), ("gpt", "Ethanol."), ("human", "And its\nSMILES?"), ("gpt", ETHANOL)]
     conversation = [{"from": speaker, "value": value} for speaker, value in turns]
     records = [{"id": "a", "conversation": conversation}, {"conversation": conversation[:3]}]

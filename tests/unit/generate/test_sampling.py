@@ -1,4 +1,4 @@
-"""Choice of the next token against plain loops over the whole vocabulary."""
+"""The choice of the next token, compared with plain loops over the whole vocabulary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scimind.generate.settings import GenerationSettings
 
 
 def brute_force(scores, temperature=1.0, top_k=0, top_p=1.0):
-    """{token: probability} by the definitions, one token at a time."""
+    """Returns {token: probability} by the definitions, one token at a time."""
     order = sorted(range(len(scores)), key=lambda token: (-scores[token], token))
     if top_k:
         order = order[:top_k]
@@ -43,7 +43,7 @@ def test_candidates_are_those_of_the_definition(temperature, top_k, top_p):
             assert probability == pytest.approx(wanted[token], rel=1e-9)
 
 
-def test_the_definition_tells_a_wrong_nucleus_apart():
+def test_a_wrong_nucleus_differs_from_the_definition():
     scores = 3 * np.random.default_rng(0).standard_normal(300)
     ids, _ = candidates(scores, GenerationSettings(do_sample=True, top_p=0.6))
     assert set(ids) != set(brute_force(scores, top_p=0.95))
@@ -82,7 +82,7 @@ def test_padding_rows_are_never_chosen():
     assert (next_tokens(logits, GenerationSettings(), vocab_size=10) == 7).all()
 
 
-def test_a_row_without_finite_logits_is_marked_and_the_others_go_on():
+def test_a_row_without_finite_logits_is_marked_and_the_others_continue():
     logits = np.array([[0.0, 1.0], [np.nan, 1.0], [-np.inf, -np.inf], [-np.inf, 3.0], [np.inf, 0.0]])
     assert list(next_tokens(logits, GenerationSettings(), vocab_size=2)) == [1, -1, -1, 1, -1]
 
@@ -118,7 +118,7 @@ def test_streams_of_prompts_and_seeds_differ_and_repeat():
     assert (first != prompt_generator(1, 0).random(4)).all()
 
 
-def test_what_may_never_be_chosen_is_not():
+def test_excluded_tokens_are_never_chosen():
     logits = np.array([[9.0, 1.0, 2.0]])
     assert next_tokens(logits, GenerationSettings(), vocab_size=3, never=[0])[0] == 2
     sampled = GenerationSettings(do_sample=True, temperature=5.0)

@@ -1,4 +1,4 @@
-"""Settings of generation: defaults, and one error that names every fault."""
+"""Generation settings: defaults, and one error that names every fault."""
 
 from __future__ import annotations
 

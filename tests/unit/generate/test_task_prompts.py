@@ -1,4 +1,4 @@
-"""Prompts of every task from what its users have: lists, tables, FASTA, raw JSON, conversations."""
+"""Prompts of every task from the files that users have: lists, tables, FASTA, raw JSON, conversations."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_table_without_a_header_has_the_fields_of_the_task(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("task", ["smiles2text", "text2smiles", "promoter", "protein_function", "moa"])
-def test_prompts_of_raw_records_are_those_that_were_prepared(tmp_path: Path, task: str) -> None:
+def test_prompts_of_raw_records_equal_the_prepared_ones(tmp_path: Path, task: str) -> None:
     columns = {
         "smiles2text": {"molecule": "C/C=C\\C", "caption": "A butene, not <smiles>."},
         "text2smiles": {"molecule": "C/C=C\\C", "caption": "A butene, not <smiles>."},
@@ -89,7 +89,7 @@ def test_prompts_of_raw_records_are_those_that_were_prepared(tmp_path: Path, tas
     assert raw[0].reference
 
 
-def test_a_task_of_the_users_own(tmp_path: Path) -> None:
+def test_a_users_task(tmp_path: Path) -> None:
     task = file_with(
         tmp_path,
         'name: solubility\nquestion: "Does {molecule} dissolve in {solvent}? Say {choices}."\nanswer: "{label}"\n'

@@ -20,7 +20,7 @@
     return Math.abs(value) < 10 ? value.toFixed(3) : value.toFixed(1);
   }
 
-  // Filters: what an item can be chosen by, with the filter that contradicts it.
+  // Filters for the items, each with the filter that contradicts it.
   const filters = [];
   for (const flag of flags) {
     const values = items.flags[flag.key];
@@ -31,7 +31,7 @@
   filters.push({ id: "drawn", name: "drawn", test: (i) => i in drawings });
   for (const filter of filters) filter.count = everything.filter(filter.test).length;
 
-  // The units of a text as Python split it: words at these characters, or code points.
+  // The units of a text as Python splits it: words separated by these characters, or code points.
   function units(text) {
     if (!data.byWords) return Array.from(text, (unit) => [unit, ""]);
     const parts = text.split(/([ \t\r\n]+)/);
@@ -40,7 +40,7 @@
     return found;
   }
 
-  // Appends a text, with what is not in `runs` marked; `side` 0 is the reference, 1 the output.
+  // Appends a text and marks what is not in `runs`; `side` 0 is the reference, 1 the output.
   function appendMarked(parent, text, runs, side, tag) {
     if (!runs) return void parent.append(text);
     const all = units(text);
@@ -59,7 +59,7 @@
 
   const titles = { input: "Input", reference: "Reference", output: "Output" };
 
-  // Molecules and proteins: no white space inside, and no word of a language or label.
+  // Molecules and proteins: without white space, and neither words nor labels.
   function isSequence(text) {
     if (text === null || /\s/.test(text.trim())) return false;
     return data.group === "molecules" || data.group === "proteins" || text.length > 30 || /[()=#[\]]/.test(text);
@@ -96,7 +96,7 @@
     const drawing = drawings[i];
     const article = make("article", "card", make("header", "", make("h4", "", items.id[i]), scores));
     if (drawing && drawing.shared) {
-      scores.append(make("span", "", `${drawing.shared} atoms shared${drawing.isCut ? " or more" : ""}`));
+      scores.append(make("span", "", `${drawing.shared}${drawing.isCut ? " or more" : ""} atoms shared`));
     }
     if (items.input[i] !== null) article.append(textBlock(i, "input"));
     if (drawing && data.group === "captions" && drawing.left) article.append(picture(drawing.left, "The molecule"));
@@ -129,7 +129,7 @@
     const chosen = everything.filter((i) => tests.every((test) => test(i)) && matches(i));
     if (state.sort) {
       const values = items.scores[state.sort];
-      // Items without a score stand last, whatever the order.
+      // Items without a score come last in either order.
       const known = chosen.filter((i) => values[i] !== null);
       known.sort((a, b) => state.order * (values[a] - values[b]) || a - b);
       state.shown = known.concat(chosen.filter((i) => values[i] === null));
@@ -177,7 +177,7 @@
   }
   find("filters").hidden = !find("filters").childElementCount;
 
-  find("sort").append(new Option("place in the file", ""), ...columns.map((column) => new Option(column.name, column.key)));
+  find("sort").append(new Option("position in the file", ""), ...columns.map((column) => new Option(column.name, column.key)));
   find("sort").addEventListener("change", (event) => {
     state.sort = event.target.value;
     choose();

@@ -53,7 +53,7 @@ def scored(files, *pairs):
     return score_captions(rows, PLAIN, vocabulary=files["vocab.txt"], tables=tables)
 
 
-def test_names_stand_in_a_row():
+def test_the_tokens_of_a_name_are_consecutive():
     lexicon = Lexicon(["sweet", "bitter taste", "taste"], str.split)
     assert lexicon.find(["a", "bitter", "sweet", "taste"]) == [0, 2]
     assert lexicon.find(["a", "bitter", "taste"]) == [1, 2]
@@ -68,7 +68,7 @@ def test_scores_by_hand(files):
     tastes = {"property_precision": (1 + 0) / 2, "property_recall": 1 / 2, "property_f1": (2 / 3 + 0) / 2}
     for name, score in tastes.items():
         senses = (score + 1) / 2
-        assert value[name] == pytest.approx(senses, abs=EXACT_SUM)  # of one category, since Light has none
+        assert value[name] == pytest.approx(senses, abs=EXACT_SUM)  # of one category, since Light has no score
         # The script takes 1 for the group without a score, and its mean with the other category.
         assert found.protocol_values[name] == pytest.approx((senses + 1) / 2, abs=EXACT_SUM)
     assert found.details["properties"]["Senses__tastes"]["f1"] == pytest.approx(1 / 3, abs=EXACT_SUM)
@@ -122,7 +122,7 @@ def test_agrees_with_a_plain_reading_on_l_m_24s_example():
     wanted = np.mean([mean(category + "__", 1) for category in sorted({leaf.split("__")[0] for leaf in f1})])
     protocol = found.protocol_values.get("property_f1", found.scores["property_f1"].value)
     assert protocol == pytest.approx(wanted, abs=EXACT_SUM)
-    # A name with one more token would be found less often: the reading is not blind to names.
+    # The score is neither 0 nor 1, so that it depends on the names that are found.
     assert wanted not in (0, 1)
 
 
@@ -142,7 +142,7 @@ def test_broken_tables_are_errors(files, name, text, match):
         read_property_tables(files["tree.json"], files["combos.txt"])
 
 
-def test_what_is_lacking_is_said(files):
+def test_missing_files_are_named(files):
     tables = read_property_tables(files["tree.json"], None)
     rows = [Item("1", "sweet", "sweet")]
     assert "--wordpiece_vocab" in score_captions(rows, PLAIN, tables=tables).not_computed["property_f1"]

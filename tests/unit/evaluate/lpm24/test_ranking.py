@@ -49,7 +49,7 @@ def test_molecules_by_hand():
     assert rank(molecules(fcd=1.0), [entry, worst])[0] == pytest.approx(gains / 14, abs=EXACT_SUM)
 
 
-def test_the_protocols_value_is_ranked_and_nothing_gains_over_0():
+def test_the_protocols_value_is_ranked_and_a_baseline_of_0_gives_no_gain():
     entry = molecules(bleu=0.6, fcd=1.0, withheld_fcd=1.0)
     entry["protocol_values"]["bleu"] = 0.7
     base = molecules(fcd=1.0, withheld_fcd=1.0)

@@ -12,7 +12,7 @@ from tests.support.shared import shared_file
 ITEMS = [Item("1", "CCO ", input="Describe <smiles>CCO</smiles>"), Item("2", "a\nb", input="{|C|}{|N|}"), Item("3", "")]
 
 
-def test_writes_one_line_an_output(tmp_path):
+def test_writes_one_line_per_output(tmp_path):
     path = tmp_path / "out" / "submit.zip"
     assert write_submission(path, ITEMS) == {"lines": 3, "empty": 1, "joined": 1}
     with zipfile.ZipFile(path) as archive:
@@ -35,7 +35,7 @@ def test_the_inputs_are_compared(tmp_path):
     inputs.write_text("CCO\nCN\nCC\n")
     write_submission(tmp_path / "s.zip", ITEMS, inputs)
     inputs.write_text("CN\nCCO\nCC\n")
-    with pytest.raises(DataError, match=r"eval\.txt:1: item 1 .* answers another prompt"):
+    with pytest.raises(DataError, match=r"eval\.txt:1: item 1 .* answers a different prompt"):
         write_submission(tmp_path / "s.zip", ITEMS, inputs)
     inputs.write_text("CCO\nCN\n")
     with pytest.raises(DataError, match="2 inputs for 3 outputs"):
@@ -53,7 +53,7 @@ def test_wrong_submissions_are_found(tmp_path):
 
     with pytest.raises(DataError, match=r"it holds answers\.txt"):
         read_submission(made(answers_txt="a\n"))
-    with pytest.raises(DataError, match="nothing else"):
+    with pytest.raises(DataError, match="must hold only"):
         read_submission(made(submit_txt="a\n", other_txt=""))
     with pytest.raises(DataError, match="not UTF-8"):
         read_submission(made(submit_txt=b"\xff\n"))
@@ -62,5 +62,5 @@ def test_wrong_submissions_are_found(tmp_path):
     with pytest.raises(DataError, match="is empty"):
         read_submission(made(submit_txt=""))
     (tmp_path / "w.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match="no zip"):
+    with pytest.raises(DataError, match="not a readable zip"):
         read_submission(tmp_path / "w.zip")

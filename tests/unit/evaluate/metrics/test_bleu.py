@@ -38,11 +38,11 @@ def test_the_score_is_nltks(order: int, seed: int) -> None:
 
 
 def test_counts_by_hand() -> None:
-    # Papineni's example: "the" is in the reference twice, and counts no more often than that.
+    # Papineni's example: "the" occurs twice in the reference, and counts at most twice.
     assert bleu_counts(["the", "cat", "is", "on", "the", "mat"], ["the"] * 7) == [2, 0, 0, 0, 7, 6, 5, 4, 7, 6]
 
 
-def test_a_short_output_pays_for_what_it_leaves_out() -> None:
+def test_a_short_output_is_penalised() -> None:
     assert of_corpus([(list("abcdefgh"), list("abcd"))]) == pytest.approx(math.exp(1 - 8 / 4), abs=EXACT_SUM)
     assert of_corpus([(list("abcd"), list("abcd"))]) == 1.0
     assert of_corpus([(list("abcd"), list("abcdefgh"))], 1) == pytest.approx(4 / 8, abs=EXACT_SUM)

@@ -67,7 +67,7 @@ def test_an_empty_output_scores_0_and_is_counted(vocabulary):
     assert values(findings)["bleu2"] == 0
 
 
-def test_what_was_done_without_a_vocabulary_is_said(vocabulary):
+def test_scoring_without_a_vocabulary_is_noted(vocabulary):
     assert "cannot be compared" in score_captions(items(("a", "a")), PLAIN).settings["tokens"]
     assert str(vocabulary) in score_captions(items(("a", "a")), PLAIN, vocabulary=vocabulary).settings["tokens"]
 
@@ -78,7 +78,7 @@ def test_pieces_are_cut_at_512(vocabulary):
     assert cut(["[CLS]", "a", "[SEP]"]) == ["a"]
     long = " ".join(["a"] * 600)
     findings = score_captions(items((long, " ".join(["a"] * 512))), PLAIN, vocabulary=vocabulary)
-    assert values(findings)["bleu4"] == 1  # the 88 behind are not counted
+    assert values(findings)["bleu4"] == 1  # the 88 after them are not counted
     assert findings.counts["cut_outputs"] == 1
 
 
@@ -100,7 +100,7 @@ def test_meteor_knows_synonyms_and_stems():
     # All three words match, "kid" as a synonym, "stops" by its stem; in one chunk, which costs 0.5 · (1/3)³.
     findings = score_captions(items(("red kid stops", "red child stop")), PLAIN, wordnet=folder)
     assert values(findings)["meteor"] == pytest.approx(1 - 0.5 / 27, abs=EXACT_SUM)
-    # "bus" is no synonym of it: 2 of 3, in two chunks; F is 2/3 and the penalty 0.5 · (2/2)³.
+    # "bus" is not a synonym of it: 2 of 3, in two chunks; F is 2/3 and the penalty 0.5 · (2/2)³.
     findings = score_captions(items(("red bus stops", "red child stop")), PLAIN, wordnet=folder)
     assert values(findings)["meteor"] == pytest.approx(2 / 3 * 0.5, abs=EXACT_SUM)
 
@@ -111,15 +111,15 @@ def test_without_wordnet_meteor_is_not_computed():
     assert "scimind[evaluate]" in findings.not_computed["meteor"]
 
 
-def test_a_folder_that_is_not_wordnets_is_an_error(tmp_path):
-    with pytest.raises(DataError, match=r"data\.noun is not there"):
+def test_a_folder_without_wordnet_is_an_error(tmp_path):
+    with pytest.raises(DataError, match=r"data\.noun is missing"):
         find_wordnet(tmp_path)
 
 
-def test_a_file_that_is_no_vocabulary_is_an_error(tmp_path):
+def test_a_file_that_is_not_a_vocabulary_is_an_error(tmp_path):
     path = tmp_path / "vocab.txt"
     path.write_text("a\nb\n")
-    with pytest.raises(DataError, match=r"vocab\.txt: has no \[UNK\]"):
+    with pytest.raises(DataError, match=r"vocab\.txt: lacks \[UNK\]"):
         score_captions(items(("a", "a")), PLAIN, vocabulary=path)
     with pytest.raises(DataError, match="cannot be read"):
         score_captions(items(("a", "a")), PLAIN, vocabulary=Path("none.txt"))

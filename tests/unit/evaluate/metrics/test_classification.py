@@ -84,7 +84,7 @@ def test_probabilities_of_several_labels():
 @pytest.mark.parametrize(
     ("rows", "options", "match"),
     [
-        ([("yes", "yes"), ("no", "yes")], {}, "two labels or more"),
+        ([("yes", "yes"), ("no", "yes")], {}, "at least two labels"),
         ([("a", "a", 0.9), ("b", "b", 0.1)], {}, "--positive_label"),
         ([("a", "a"), ("b", "b")], {"positive": "c"}, "'c' is not among"),
         ([("yes", "yes"), ("no", None)], {}, "item 2 is missing"),
@@ -98,7 +98,7 @@ def test_what_cannot_be_scored_is_an_error(rows, options, match):
         score_labels(items(*rows), PLAIN, **options)
 
 
-def test_a_prompt_that_failed_is_wrong_and_knows_nothing():
+def test_a_failed_prompt_is_wrong_and_has_equal_probabilities():
     failed = Item("4", "", "no", extra={"finish_reason": "error"})
     rows = items(("yes", "yes", 0.9), ("no", "no", 0.2), ("yes", "no", 0.7))
     found = values(score_labels([*rows, failed], PLAIN))

@@ -56,6 +56,6 @@ def test_molecules_are_scored_as_published(molecules):
         assert found["uniqueness"] < wanted["uniq"]
 
 
-def test_the_other_treatment_of_invalid_outputs_is_told_apart(molecules):
+def test_the_two_treatments_of_invalid_outputs_differ(molecules):
     wanted = golden("molt5-small-caption2smiles")
     assert abs(molecules["molt5"].scores["morgan"].value - wanted["morgan_all"]) > 0.1

@@ -34,12 +34,12 @@ def test_valid_unique_exact_and_edits():
     assert values["exact"] == 2 / 4
     assert values["uniqueness"] == 2 / 3  # ethanol twice, benzene
     assert findings.protocol_values["uniqueness"] == 1.0  # three different texts
-    # OCC to CCO: 2 edits; C1CC: 2; c1ccccc1: 8, nothing is kept in place but a c, which is no C.
+    # OCC to CCO: 2 edits; C1CC: 2; c1ccccc1: 8, since no character matches: a c is not a C.
     assert values["levenshtein"] == (2 + 0 + 2 + 8) / 4
     assert findings.counts["invalid_outputs"] == 1
 
 
-def test_the_empty_output_is_no_molecule():
+def test_the_empty_output_is_not_a_molecule():
     values, findings = scored(("", "CCO"), ("CCO", "CCO"))
     assert (values["validity"], values["exact"], values["levenshtein"]) == (0.5, 0.5, 1.5)
     assert findings.protocol_values["validity"] == 1.0  # RDKit reads a molecule without atoms
@@ -47,7 +47,7 @@ def test_the_empty_output_is_no_molecule():
     assert values["morgan"] == 0.5
     left_out, others = scored(("", "CCO"), ("CCO", "CCO"), protocol="molt5")
     assert left_out["morgan"] == 1.0
-    assert others.protocol_values["morgan"] == 0.5  # the empty molecule is similar to none, and is counted
+    assert others.protocol_values["morgan"] == 0.5  # the empty molecule has similarity 0, and is counted
 
 
 def test_an_invalid_output_counts_0_or_is_left_out():
@@ -59,7 +59,7 @@ def test_an_invalid_output_counts_0_or_is_left_out():
 
 
 @pytest.mark.parametrize("reference", ["C1", "", "C C", None])
-def test_a_bad_reference_is_the_datas_fault(reference):
+def test_a_bad_reference_is_an_error(reference):
     with pytest.raises(DataError, match="item 2"):
         scored(("CCO", "CCO"), ("C", reference))
 
@@ -88,7 +88,7 @@ def test_morgans_fingerprint_counts():
     assert tanimoto("morgan", Chem.MolFromSmiles("CC"), Chem.MolFromSmiles("CC")) == 1.0
 
 
-def test_doubled_backslashes_are_one():
+def test_doubled_backslashes_count_as_one():
     values, findings = scored((r"C/C=C\C", r"C/C=C\\C"), ("CCCO", "CCCO"))
     assert (values["levenshtein"], values["exact"], values["bleu"]) == (0, 1, 1)
     assert findings.protocol_values["levenshtein"] == 0.5
@@ -99,7 +99,7 @@ def test_doubled_backslashes_are_one():
     assert scored((r"C/C=C/C", r"C/C=C\\C"))[0]["exact"] == 0
 
 
-def test_text_behind_a_molecule_is_not_read_but_counted():
+def test_text_after_a_molecule_is_not_read_but_counted():
     values, findings = scored(("CCO is ethanol", "CCO"), ("CCO\n", "CCO"), ("C( C", "CCO"))
     assert (values["validity"], values["exact"]) == (2 / 3, 2 / 3)
     assert findings.counts["outputs_with_white_space"] == 2

@@ -59,7 +59,7 @@ def test_every_task_has_a_group_of_metrics() -> None:
         group_of("conversation")
 
 
-def test_a_task_of_the_users_own_is_scored_as_it_says(tmp_path: Path) -> None:
+def test_a_users_task_is_scored_by_its_metrics(tmp_path: Path) -> None:
     task = tmp_path / "parts.yaml"
     task.write_text(
         'name: parts\nquestion: "Which groups has {molecule}?"\nanswer: "{groups}"\n'

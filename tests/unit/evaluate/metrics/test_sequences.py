@@ -10,17 +10,17 @@ from scimind.evaluate.resampling import Resampling
 PLAIN = Resampling(samples=0)
 
 
-def test_reads_what_models_write():
+def test_reads_outputs_of_models():
     assert read_sequence("<protein>mkv l\n*</protein>") == "MKVL"
 
 
 def test_identity_by_hand():
-    pytest.importorskip("parasail", reason="scimind[evaluate] brings it")
+    pytest.importorskip("parasail", reason="scimind[evaluate] installs it")
     assert sequence_identity("MKVLA", "MKVLA") == 1
     assert sequence_identity("MKVLA", "MKILA") == 4 / 5
-    assert sequence_identity("MKVLAWWWWW", "MKVLA") == 5 / 10  # the gap at the end is of its length
+    assert sequence_identity("MKVLAWWWWW", "MKVLA") == 5 / 10  # the gap at the end counts in the length
     assert sequence_identity("WMKVLAWCHY", "MKVLAWCHY") == 9 / 10
-    assert sequence_identity("A" * 3000, "A" * 3000) == 1  # scores beyond 16 bits of the aligner
+    assert sequence_identity("A" * 3000, "A" * 3000) == 1  # scores beyond the aligner's 16 bits
 
 
 def test_scores_of_a_set():

@@ -1,4 +1,4 @@
-"""Reports of molecules, captions and labels, made once."""
+"""Reports on molecules, captions and labels, written once for all tests."""
 
 from __future__ import annotations
 

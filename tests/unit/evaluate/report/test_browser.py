@@ -1,4 +1,4 @@
-"""Reports as a browser shows them: opened in headless Chromium, used, and looked at for errors."""
+"""Reports in a browser: opened in headless Chromium, used, and checked for errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"
 )
-# Seconds for what a person waits for; several times what it takes, for a busy machine.
+# Seconds for actions that a person waits for; several times their usual duration, for a busy machine.
 PATIENCE = 5.0
 
 
@@ -35,7 +35,7 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def show(browser, tmp_path: Path):
-    """Opens an evaluation's page; at the end nothing was logged, raised or asked of a network."""
+    """Opens an evaluation's page; at the end, nothing must have been logged, raised or requested from a network."""
     faults: list[str] = []
     pages = []
 
@@ -86,7 +86,7 @@ def test_filters_search_and_pages(show, molecules):
     assert count(page) == "2 of 45 items"
     assert ids(page) == ["c", "d"]
     assert page.get_attribute("[data-filter='no valid']", "aria-pressed") == "true"
-    page.click("[data-filter='valid']")  # the two contradict each other
+    page.click("[data-filter='valid']")  # the two filters contradict each other
     assert count(page) == "43 of 45 items"
     page.click("[data-filter='valid']")
     assert count(page) == "45 of 45 items"

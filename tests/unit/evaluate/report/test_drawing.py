@@ -35,7 +35,7 @@ def test_what_cannot_be_drawn_is_left_out(smiles):
     assert (drawing.output, drawing.shared) == (None, None)
 
 
-def test_names_behind_a_molecule_do_not_reach_the_picture():
+def test_names_after_a_molecule_do_not_reach_the_picture():
     drawing = draw_pair(("CC |$<script>;x$|", "CC <script>"))
     assert "script" not in drawing.reference + drawing.output
 
@@ -51,8 +51,8 @@ def test_only_known_shapes_and_attributes_are_kept():
     assert '<text class="n" font-size="9" x="1" y="1">N&lt;</text>' in svg
 
 
-def test_the_search_for_what_is_shared_ends():
-    # Two large peptides that share much in many ways.
+def test_the_search_for_the_common_substructure_ends():
+    # Two large peptides with many possible common substructures.
     first = "NCC(=O)" * 14 + "O"
     start = time.monotonic()
     drawing = draw_pair((first, first.replace("NCC(=O)", "NC(C)C(=O)", 5)))

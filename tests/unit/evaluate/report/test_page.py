@@ -45,7 +45,7 @@ def data_of(html):
     return json.loads(Page(html).scripts[0])
 
 
-def test_everything_is_in_the_page_and_nothing_gets_out_of_its_place(molecules):
+def test_everything_is_in_the_page_and_texts_do_not_become_markup(molecules):
     html = render_page(molecules, PageOptions(f"Title {HOSTILE}"))
     page = Page(html)
     assert page.loads == []
@@ -66,7 +66,7 @@ def test_scores_intervals_and_published_results_are_shown(molecules):
     assert f"{validity['low']:.4f} – {validity['high']:.4f}" in html
     assert "0.7344" in html  # SciMind's BLEU on L+M-24
     assert "not measured here" in html
-    assert "This file has 45 items, so it is of other data" in html
+    assert "This file has 45 items, so it holds other data" in html
     assert "as the published script counts" in html  # the empty output
 
 

@@ -55,7 +55,7 @@ def test_runs_are_common_to_both_and_no_shorter_than_difflib_finds(reference, ou
     assert triples == sorted(triples)
     ends = [(a + n, b + n) for a, b, n in triples]
     assert all(a >= end_a and b >= end_b for (a, b, _), (end_a, end_b) in zip(triples[1:], ends[:-1], strict=True))
-    # What is left costs no more edits than what another library leaves.
+    # The remaining parts need no more edits than those that another library leaves.
     theirs = sum(block.size for block in difflib.SequenceMatcher(None, left, right, False).get_matching_blocks())
     edits = max(len(left), len(right)) - sum(n for _, _, n in triples)
     assert edits <= len(left) + len(right) - 2 * theirs

@@ -1,4 +1,4 @@
-"""WordNet's files: found, and read as NLTK reads Princeton's; a tiny folder shows what both depend on."""
+"""WordNet's files are found, and read as NLTK reads Princeton's; a tiny folder contains what both need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scimind.errors import DataError
 from scimind.evaluate.resources.wordnet import find_wordnet, load_wordnet, wordnet_version
 
 LICENCE = "  1 WordNet 9.7 Copyright 2006 by Princeton University.  All rights reserved.  \n"
-# Two synsets that share "dog"; the first is a kind of the second. Their offsets are no positions in this file.
+# Two synsets that share "dog"; the first is a kind of the second. Their offsets are not positions in this file.
 NOUNS = (
     "00000100 05 n 02 dog 0 hound 0 001 @ 00000200 n 0000 | an animal that barks  \n"
     "00000200 05 n 02 canine 0 dog 1 001 ~ 00000100 n 0000 | an animal of that family  \n"
@@ -25,7 +25,7 @@ NOUN_INDEX = (
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
-    """A folder without `lexnames`, as Debian's is."""
+    """A folder without `lexnames`, like Debian's."""
     for part in ("noun", "verb", "adj", "adv"):
         for kind in (f"data.{part}", f"index.{part}"):
             (tmp_path / kind).write_text(LICENCE)
@@ -55,7 +55,7 @@ def test_inflected_words_are_found_by_rule_and_by_exception(tiny: Path) -> None:
 def test_a_folder_that_lacks_a_file_is_refused(tiny: Path) -> None:
     assert find_wordnet(str(tiny)) == tiny
     (tiny / "adv.exc").unlink()
-    with pytest.raises(DataError, match=r"adv\.exc is not there"):
+    with pytest.raises(DataError, match=r"adv\.exc is missing"):
         find_wordnet(tiny)
 
 

@@ -1,4 +1,4 @@
-"""Logits with the CPU's cache, against those of whole sequences."""
+"""Logits with the CPU's cache, compared with those of whole sequences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scimind.generate.decoders.full import FullDecoder
 from tests.support import tolerances
 from tests.support.models import build, some_ids, use_mode, weights_of
 
-# Two layers in one of them: graphs of one take half as long to compile.
+# Only one of them has two layers: graphs of one layer take half as long to compile.
 HEADS = {"multi-head": {"num_layers": 1}, "grouped-query": {"n_kv_heads": 2, "num_layers": 2}}
 
 
@@ -29,14 +29,14 @@ def decode(decoder, prompts: np.ndarray, lengths: np.ndarray, steps: int):
 def test_cached_decoding_equals_full_decoding(router, heads, mode):
     use_mode(mode)
     settings = {"router": router, "batch_size": 3, **HEADS[heads]}
-    steps = 8 if mode == "graph" else 3  # which take a second each
+    steps = 8 if mode == "graph" else 3  # a step takes a second there
     full = build(**settings)
     cached = build(weights_of(full), use_past=True, **settings)
     lengths = np.array([5, 7, 2], np.int32)
     prompts = some_ids((3, 8))
     prompts[np.arange(8) >= lengths[:, None]] = 0
     cached, full = CachedDecoder(cached), FullDecoder(full)
-    # A second batch finds an old cache; in graph mode it has the first one's shape, and so its graphs.
+    # A second batch finds an old cache; in graph mode it has the first one's shape and so reuses its graphs.
     for rows in ([0, 1, 2], [2, 0, 1] if mode == "graph" else [1, 2]):
         tokens, scores = decode(cached, prompts[rows], lengths[rows], steps)
         expected, expected_scores = decode(full, prompts[rows], lengths[rows], steps)

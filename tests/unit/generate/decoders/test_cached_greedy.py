@@ -1,4 +1,4 @@
-"""Greedy answers of several steps a call: across the cache's lengths, and with rows that leave."""
+"""Greedy answers with several steps per call: across the cache's lengths, and with rows that leave the batch."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from scimind.model.decoding import weights
 from tests.support.models import build, load, some_ids, use_mode, weights_of
 
 GREEDY = GenerationSettings(max_new_tokens=140, batch_size=4, do_sample=False)
-# Two layers in one of them: graphs of one take half as long to compile.
+# Only one of them has two layers: graphs of one layer take half as long to compile.
 HEADS = {"multi-head": {"num_layers": 1}, "grouped-query": {"n_kv_heads": 2, "num_layers": 2}}
 PROMPTS = [list(map(int, some_ids((1, length), seed=length)[0])) for length in (5, 9, 20, 3)]
-NEVER = 63  # a token that no answer has
+NEVER = 63  # a token that is in no answer
 ALL_EXPERTS = "all experts"
 
 
@@ -30,7 +30,7 @@ def answers(decoder, eos: int = NEVER, **more) -> list[list[int]]:
 
 @dataclass
 class Twins:
-    """A model with a cache and one of the same weights without, whose graphs serve several tests.
+    """A model with a cache and one with the same weights but without a cache, whose graphs serve several tests.
 
     Args:
         model: The model of `cached`.
@@ -61,7 +61,7 @@ def twins(request: pytest.FixtureRequest) -> Twins:
     return Twins(model, settings, CachedDecoder(model), full, answers(full))
 
 
-def test_greedy_answers_are_those_of_whole_sequences(twins: Twins) -> None:
+def test_greedy_answers_equal_those_of_whole_sequences(twins: Twins) -> None:
     assert max(map(len, twins.endless)) > 128  # the cache grew
     assert answers(twins.cached) == twins.endless
 
@@ -73,14 +73,14 @@ def test_a_token_ends_the_answers_that_it_is_in(twins: Twins) -> None:
 
 def test_later_batches_are_whole_again(twins: Twins) -> None:
     answers(twins.cached, twins.endless[1][7])
-    for _ in range(6):  # MindSpore runs a graph otherwise from its sixth call on
+    for _ in range(6):  # MindSpore runs a graph differently from its sixth call on
         assert answers(twins.cached) == twins.endless
 
 
-def test_padding_rows_change_no_answer(twins: Twins) -> None:
+def test_padding_rows_do_not_change_answers(twins: Twins) -> None:
     if twins.settings["num_layers"] > 1:
         pytest.skip("more rows compile more graphs; one layer shows the same")
-    assert answers(twins.cached, rows=8) == twins.endless  # which are multiplied in another order
+    assert answers(twins.cached, rows=8) == twins.endless  # 8 rows are multiplied in another order
 
 
 def test_one_changed_weight_gives_other_answers(twins: Twins) -> None:
@@ -105,11 +105,11 @@ def one_layer() -> tuple[SciMindForCausalLM, dict]:
     return build(**settings), settings
 
 
-def test_copies_of_weights_follow_a_training(one_layer: tuple[SciMindForCausalLM, dict]) -> None:
+def test_copies_of_weights_follow_training(one_layer: tuple[SciMindForCausalLM, dict]) -> None:
     model, settings = one_layer
     decoder = CachedDecoder(model)
     before = answers(decoder)
-    # A step of training writes into the data that are there.
+    # A training step writes into the existing data.
     queries = model.model.layers[0].attention.wq.weight
     address = queries.data_ptr()
     ops.assign(queries, queries * -1.0)
@@ -133,7 +133,7 @@ def test_large_weights_are_not_copied(
 
 def test_rows_that_end_leave_the_batch(one_layer: tuple[SciMindForCausalLM, dict]) -> None:
     class Watched(CachedDecoder):
-        """Notes the sizes to which the batch shrinks."""
+        """Records the sizes to which the batch shrinks."""
 
         def keep(self, rows) -> None:
             self.sizes = [*getattr(self, "sizes", []), len(rows)]
@@ -159,7 +159,7 @@ MOLECULES = "neurons ((8, 24), (48, 56))"
 
 @pytest.fixture(scope="module")
 def some_experts() -> dict:
-    """Settings, weights whose answers are molecules, and weights whose answers have two tokens of text as well."""
+    """Settings, weights whose answers are molecules, and weights whose answers also have two tokens of text."""
     use_mode("graph")
     settings = {"expert_sets": SETS, "batch_size": 4, "seq_length": 160, "init_method_std": 0.5}
     values = weights_of(build(**settings))
@@ -170,7 +170,7 @@ def some_experts() -> dict:
     return {"settings": settings, "molecules": values, "mixed": mixed}
 
 
-def test_tokens_of_one_modality_compute_its_experts_alone(some_experts: dict) -> None:
+def test_tokens_of_one_modality_compute_only_its_experts(some_experts: dict) -> None:
     settings, values = some_experts["settings"], some_experts["molecules"]
     model = build(values, **settings)
     decoder = CachedDecoder(model)
@@ -178,7 +178,7 @@ def test_tokens_of_one_modality_compute_its_experts_alone(some_experts: dict) ->
     assert molecules == answers(FullDecoder(build(values, **settings)))
     assert all(40 <= token < 52 for ids in molecules for token in ids)
     assert decoder.copied == {MOLECULES}
-    # An expert of the group's changes the answers; one that nobody uses does not.
+    # An expert of the group changes the answers; an unused expert does not.
     for neuron in (1 * 8, 7 * 8):
         changed = {name: value.copy() for name, value in values.items()}
         for layer in range(2):

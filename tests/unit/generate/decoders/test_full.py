@@ -1,4 +1,4 @@
-"""Logits of whole sequences, against the model's own."""
+"""Logits of whole sequences, compared with the model's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support import tolerances
 from tests.support.models import build, logits, some_ids, use_mode
 
 
-def test_full_decoder_gives_the_models_logits():
+def test_full_decoder_returns_the_models_logits():
     use_mode("pynative")
     model = build()
     ids = some_ids((2, 6))

@@ -1,4 +1,4 @@
-"""Places of a batch's keys and values in PagedAttention's blocks; the cache itself is Ascend's."""
+"""Places of a batch's keys and values in PagedAttention's blocks; the cache itself exists only on Ascend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scimind.generate.decoders.paged import CachePlaces
 from tests.support.models import build, use_mode
 
 
-def test_every_token_has_a_slot_of_its_own_in_its_rows_blocks():
+def test_every_token_has_a_separate_slot_in_its_rows_blocks():
     use_mode("pynative")
     places = CachePlaces(build(use_past=True, batch_size=3, seq_length=20, block_size=8).config)
     lengths = np.array([5, 20, 1])
