@@ -41,7 +41,7 @@ def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
         yield from conversation_prompts(path)
         return
     if not found.question:
-        raise DataError(f"task {found.name} has no question to answer; leave --task out, or name another task")
+        raise DataError(f"task {found.name} has no question to answer; leave the task out, or give another")
     if _holds_conversations(path):
         for prompt in conversation_prompts(path):
             yield replace(prompt, reference=prompt.reference and _bare(prompt.reference, found))

@@ -140,7 +140,7 @@ def test_references_take_the_form_of_answers():
             r"p.json:1: turn 1 is from gpt",
         ),
         ("p.txt", "MKV\n", "protein_function", "p.txt: .*asks with instruction and input; give a table or JSON"),
-        ("p.txt", "x\n", "pretrain", "task pretrain asks nothing"),
+        ("p.txt", "x\n", "pretrain", "task pretrain has no question to answer"),
         ("p.txt", "ACGT\nACXT\n", "promoter", "p.txt:2: letter 'X' at position 2 is not valid in a dna sequence"),
         ("p.csv", "sequence,label\nACGT,maybe\n", "promoter", "p.csv:2: the label must be one of yes, no"),
         ("p.txt", "ok\n[INST]: no end\n", None, r"p.txt:2: has \[INST\] without"),
