@@ -214,10 +214,10 @@ def test_an_exported_model_is_recognised(tmp_path: Path) -> None:
 
 def test_rows_without_known_tokens_are_refused(tmp_path: Path) -> None:
     _, folder = llama(tmp_path / "hf", vocab_size=2001)
-    with pytest.raises(CheckpointError, match="has 2001 rows .* 2000 pieces"):
+    with pytest.raises(CheckpointError, match="has 2001 vocabulary rows, .* 2000 pieces"):
         plan_conversion(folder, ConvertOptions())
     _, short = llama(tmp_path / "short", vocab_size=1999)
-    with pytest.raises(CheckpointError, match="has 1999 rows .* --tokenizer"):
+    with pytest.raises(CheckpointError, match="has 1999 vocabulary rows, .* --tokenizer"):
         plan_conversion(short, ConvertOptions())
 
 
