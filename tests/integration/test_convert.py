@@ -30,7 +30,7 @@ def test_a_dry_run_writes_nothing(folder: Path, tmp_path: Path, capsys: pytest.C
     assert (
         "--from hf (guessed)" in shown
         and "2000 rows -> 2112: 105 new tokens" in shown
-        and "nothing is written" in shown
+        and "nothing was written" in shown
     )
     assert [path.name for path in tmp_path.iterdir()] == ["hf"]
 

@@ -239,7 +239,7 @@ def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_finishes_what_
         workers[1].send_signal(signal.SIGKILL)
         status, errors = end_of(script)
         assert status == 128 + signal.SIGKILL
-        assert "rank 1 ended with signal SIGKILL, the others were stopped; the last lines of" in errors
+        assert "rank 1 ended with signal SIGKILL, and the others were stopped; the last lines of" in errors
         assert "worker_1.log" in errors
     first, last = step_folders(tmp_path / "out" / "checkpoint")[-1], 40
     begun = int(first.name.removeprefix("step_"))

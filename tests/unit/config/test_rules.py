@@ -45,7 +45,10 @@ def test_settings_fit_each_other(overrides: list[str], message: str) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ([MODEL + "dispatch=grouped"], "dispatch (grouped) has dynamic shapes, which parallel.parallel_mode 1 lacks"),
+        (
+            [MODEL + "dispatch=grouped"],
+            "dispatch (grouped) has dynamic shapes, which parallel.parallel_mode 1 does not support",
+        ),
         (["--parallel_config.micro_batch_num=2"], "micro_batch_num (2) must be at least pipeline_stage (4)"),
         (["--parallel_config.pipeline_stage=33"], "pipeline_stage (33) must be at most"),
         (["--parallel_config.model_parallel=3"], "num_heads (32) must be a multiple of parallel_config.model_parallel"),

@@ -111,7 +111,7 @@ def test_answers_of_several_workers_are_refused(tmp_path: Path) -> None:
 
 def test_a_table_with_too_few_devices_is_refused(tmp_path: Path) -> None:
     table = write_table(tmp_path / "table.json", servers=1, devices=2)
-    with pytest.raises(SciMindError, match="has 2 devices, 4 workers need as many"):
+    with pytest.raises(SciMindError, match="has 2 devices, but 4 workers need as many"):
         job_of(f"{table} NANO [0,4] finetune")
 
 

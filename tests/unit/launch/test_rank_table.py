@@ -75,7 +75,7 @@ BROKEN: list[tuple[str, Change]] = [
         r"server_list\.1\.device \(\[\]\) must be a list with at least one item",
         lambda tree: tree["server_list"][1].update(device=[]),
     ),
-    (r"rank_id \('x'\) must be a number", lambda tree: tree["server_list"][0]["device"][0].update(rank_id="x")),
+    (r"rank_id \('x'\) must be a whole number", lambda tree: tree["server_list"][0]["device"][0].update(rank_id="x")),
     (r"device\.0\.device_ip \(5\) must be text", lambda tree: tree["server_list"][0]["device"][0].update(device_ip=5)),
     (r"rank_id must count from 0 to 3", lambda tree: tree["server_list"][1]["device"][1].update(rank_id="2")),
     (r"device_id \(0\) appears more than once", lambda tree: tree["server_list"][0]["device"][1].update(device_id="0")),

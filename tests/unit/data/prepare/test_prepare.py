@@ -184,7 +184,10 @@ def test_an_input_is_never_replaced(codec, sample, tmp_path):
     [
         ({"seq_length": 0}, r"seq_length \(0\) must be at least 1"),
         ({"seq_length": -4}, r"seq_length \(-4\) must be at least 1"),
-        ({"seq_length": 3}, r"no record fits seq_length \(3\); the shortest needs \d+, the longest \d+; raise it"),
+        (
+            {"seq_length": 3},
+            r"no record fits seq_length \(3\); the shortest needs \d+, the longest \d+; raise seq_length",
+        ),
         ({"policy": "cut"}, "policy .'cut'. must be one of drop, truncate"),
         ({"on_bad": "ignore"}, "on_bad .'ignore'. must be one of stop, skip"),
         ({"task": "mao"}, "task .'mao'. must be one of smiles2text, text2smiles, .*; or give a file"),

@@ -112,7 +112,7 @@ def test_a_users_task_in_yaml(codec, write, tmp_path):
     faulty = OWN.replace("kind: smiles", "kind: smile").replace("metrics", "metric").replace("{solvent}?", "{solvnt}?")
     with pytest.raises(ConfigError, match="metric is not a setting; the nearest valid one is metrics"):
         find_task(write("bad.yaml", faulty))
-    with pytest.raises(ConfigError, match="'smile'.*; question has {solvnt}"):
+    with pytest.raises(ConfigError, match="'smile'.*; question uses {solvnt}"):
         find_task(write("worse.yaml", faulty.replace("metric:", "metrics:")))
     with pytest.raises(SciMindError, match="none.yaml: no such file"):
         find_task("none.yaml")
