@@ -14,6 +14,7 @@ LABEL = "unknown label"
 TOO_LONG = "too long"
 DUPLICATE = "duplicate"
 CONFLICT = "conflicting answers"
+FILE_FORMAT = "line ends or encoding"  # of a file; its records are used
 
 DEFECTS = (MALFORMED, ENCODING, LONG_LINE, EMPTY, UNPARSABLE, LETTER, LABEL, TOO_LONG, DUPLICATE, CONFLICT)
 
