@@ -6,14 +6,17 @@ In a line of text a literal `\n` stands for a line break, except between two tag
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.data.content.conversations import read_conversations
+from scimind.data.content.selfies import with_smiles
 from scimind.data.conversation import Round
-from scimind.data.encode.rendering import encode_prompt, render_prompt
-from scimind.data.formats.conversations import read_conversations
+from scimind.data.defects import RecordError
+from scimind.data.encode.rendering import encode_prompt, render_prompt, with_system
 from scimind.data.formats.text_files import repair_backslashes
 from scimind.errors import DataError, TokenError
 from scimind.tokenizer import TokenCodec
@@ -134,10 +137,17 @@ def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
 
 
 def line_prompt(line: str, number: int, path: Path) -> Prompt:
-    """Returns the prompt of a text line: unchanged if it is already rendered, rendered if it is a question."""
+    """Returns the prompt of a text line: unchanged if it is already rendered, rendered if it is a question.
+
+    The tags of other projects become ours, and a question that is SELFIES a molecule; see `with_smiles`.
+    """
     indent, line = indent_of(line), line.strip()
     if not line:
         return Prompt(str(number), "", number)
+    try:
+        line = with_smiles(line, Counter())
+    except RecordError as error:
+        raise RecordError(error.defect, error.reason, path, number, error.text) from error
     if "[INST]" not in line:
         question = expand_line(line)
         return Prompt(str(number), render_prompt(question), number, rounds=((question, None),), start=-indent)
@@ -154,11 +164,12 @@ def indent_of(line: str) -> int:
 
 
 def conversation_prompts(path: Path) -> Iterator[Prompt]:
-    """Yields each conversation's prompt: earlier rounds and the last question. A last answer is the reference."""
+    """Yields each conversation's prompt: system text, earlier rounds, last question. A last answer is the reference."""
     for found in read_conversations(path, answered=False):
         if isinstance(found, DataError):
             raise found
-        *earlier, (question, reference) = found.rounds
+        (first, answer), *later = found.rounds
+        *earlier, (question, reference) = (Round(with_system(first, found.system), answer), *later)
         text = "".join(f"{render_prompt(asked)} {answer}</s>" for asked, answer in earlier) + render_prompt(question)
         rounds: Sequence[tuple[str, str | None]] = (*earlier, Round(question, None))
         yield Prompt(found.id, text, found.line or 1, reference, tuple(rounds))
