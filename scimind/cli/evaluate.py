@@ -204,6 +204,8 @@ def _lines(evaluation: Evaluation) -> list[str]:
         f"{count} {name.replace('_', ' ')}" for name, count in metrics["counts"].items() if count and name != "items"
     ]
     lines += [f"  {', '.join(counts)}"] if counts else []
+    if any(name.endswith("_among_other_text") for name in metrics["counts"]):
+        lines.append("  --extract takes molecules or proteins out of the text around them")
     if "tokens" in metrics["settings"]:
         lines.append(f"  tokens: {metrics['settings']['tokens']}")
     by_reason: dict[str, list[str]] = {}

@@ -20,27 +20,7 @@ _TAGS = {"molecules": "smiles", "proteins": "protein"}
 # A sentence has several words, and one that almost every English sentence has.
 _WORD = re.compile(r"(?<!\S)[A-Za-z][a-z]+(?=[\s.,;:]|$)")
 _FUNCTION_WORDS = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "is",
-        "are",
-        "was",
-        "of",
-        "and",
-        "it",
-        "this",
-        "that",
-        "to",
-        "in",
-        "with",
-        "which",
-        "has",
-        "have",
-        "as",
-        "by",
-    ]
+    ("the", "a", "an", "is", "are", "was", "of", "and", "it", "this", "that", "to", "in", "with", "which", "has", "as")
 )
 _FEWEST_WORDS = 3
 

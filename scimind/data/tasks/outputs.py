@@ -21,7 +21,8 @@ from scimind.tokenizer.tags import (
 )
 
 _ENDS = re.compile(r"^<s>|</s>$")  # marks of the beginning and the end that a decoder may leave
-_QUOTED = re.compile(r"(`{1,3}|[\"'“‘])\s*([^\s`\"'“”‘’]+)\s*(?:\1|[”’])")
+_QUOTES = "`\"'“”‘’"
+_QUOTED = re.compile(rf"(`{{1,3}}|[{_QUOTES}])\s*([^\s{_QUOTES}]+)\s*(?:\1|[”’])")
 
 _SHORTEST_SMILES = 2  # characters of a molecule among words: "I" and the C of "vitamin C" are not molecules
 _SHORTEST_SEQUENCE = 12  # letters of a protein or nucleic acid among words
@@ -91,7 +92,7 @@ def read_sequence(text: str, tag: str) -> str | None:
     marked = _read_marked(text, tag)
     if marked is not None:
         return marked
-    parts = [part.strip("`\"',;.:!?") for part in text.split()]
+    parts = [part.strip(_QUOTES + ",;.:!?") for part in text.split()]
     words = [word for word in parts if word and not word.strip(TAG_CHARACTERS[tag])]
     if len(parts) > 1:
         words = [word for word in words if _is_sequence(word, tag)]
