@@ -223,3 +223,19 @@ def test_lines_of_selfies_are_molecules(tmp_path):
     path.write_text("[C][=Foo]\n")
     with pytest.raises(DataError, match="a.txt:1: the SELFIES cannot be decoded"):
         read_prompts(path, "smiles2text")
+
+
+def test_prompts_say_what_was_read_differently(tmp_path):
+    pytest.importorskip("selfies")
+    path = tmp_path / "a.txt"
+    path.write_text("Describe <SMILES> CO </SMILES>\n<MOL>\nplain\n")
+    assert [dict(prompt.readings) for prompt in read_prompts(path)] == [
+        {"<SMILES> read as <smiles>": 1},
+        {"<MOL> kept as text": 1},
+        {},
+    ]
+    path.write_text("[C][O]\nCO\n")
+    table = tmp_path / "a.csv"
+    table.write_text("molecule,caption\n[C][O],x\nCO,\n")
+    for file in (path, table):
+        assert [dict(prompt.readings) for prompt in read_prompts(file, "smiles2text")] == [{"SELFIES decoded": 1}, {}]
