@@ -88,6 +88,12 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
     add("--training", type=Path, metavar="FILE", help="molecules of the training data, for novelty")
     add("--fcd", action="store_true", help="compute the Fréchet ChemNet distance; needs scimind[fcd]")
     add(
+        "--extract",
+        action="store_true",
+        help="take the molecule or protein out of an output that holds other text too (default: such an output is "
+        "scored as it is; a tag, quotes or backticks around the whole output are never scored)",
+    )
+    add(
         "--positive_label",
         "--positive-label",
         metavar="LABEL",
@@ -172,6 +178,7 @@ def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
         withheld=args.withheld,
         training=args.training,
         with_fcd=args.fcd,
+        extract=args.extract,
         positive_label=args.positive_label,
         resampling=Resampling(args.bootstrap, args.confidence, args.seed),
         workers=available_cores() if args.workers is None else check_workers(args.workers),
@@ -197,6 +204,8 @@ def _lines(evaluation: Evaluation) -> list[str]:
         f"{count} {name.replace('_', ' ')}" for name, count in metrics["counts"].items() if count and name != "items"
     ]
     lines += [f"  {', '.join(counts)}"] if counts else []
+    if any(name.endswith("_among_other_text") for name in metrics["counts"]):
+        lines.append("  --extract takes molecules or proteins out of the text around them")
     if "tokens" in metrics["settings"]:
         lines.append(f"  tokens: {metrics['settings']['tokens']}")
     by_reason: dict[str, list[str]] = {}

@@ -115,6 +115,7 @@ def _evaluation_of(args: argparse.Namespace, console: Console) -> Evaluation:
         task=metrics["task"],
         protocol=metrics["protocol"] or "lpm24",
         with_fcd=False,
+        extract="extract" in metrics["settings"],
         resampling=Resampling(samples=0),
         **paths,
     )

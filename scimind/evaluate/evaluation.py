@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from scimind._version import __version__
 from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
+from scimind.evaluate.marked_outputs import check_molecules, read_marked
 from scimind.evaluate.metric_groups import group_of
 from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
@@ -40,6 +41,7 @@ class EvaluateOptions:
         withheld: L+M-24's `withheld_combos.txt`.
         training: Molecules of the training data, one per line or in a column `SMILES` or `molecule`.
         with_fcd: Whether the Fréchet ChemNet distance is computed.
+        extract: Whether a molecule or protein among other text is taken out of an output.
         positive_label: Which of two labels is positive.
         resampling: How intervals are computed.
         workers: Number of processes.
@@ -55,6 +57,7 @@ class EvaluateOptions:
     withheld: Path | None = None
     training: Path | None = None
     with_fcd: bool = False
+    extract: bool = False
     positive_label: str | None = None
     resampling: Resampling = Resampling()
     workers: int = 1
@@ -66,7 +69,8 @@ class Evaluation:
 
     Attributes:
         metrics: The content of `metrics.json`.
-        rows: One row per item: id, input, reference, output and its scores.
+        rows: One row per item: id, input, reference, output, `read` if something else than the output was scored, and
+            its scores.
     """
 
     metrics: dict[str, Any]
@@ -98,11 +102,22 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
         columns=GROUPS[group],
         unescape=group == "captions",
     )
+    given = items
+    items, marks = read_marked(given, group, extract=options.extract)
+    if group == "molecules":
+        check_molecules(items, options.predictions)
     with (console or Console(sys.stderr, silent=True)).progress(
         len(items), group, unit="item", every=max(1, len(items) // 10)
     ) as progress:
         findings = _score(group, items, options, progress.advance)
-    return evaluation_of(options, items, findings)
+    findings.counts |= marks
+    if options.extract:
+        findings.settings["extract"] = "a molecule or protein among other text is taken out of its output"
+    for place, (item, read) in enumerate(zip(given, items, strict=True)):
+        if item.output != read.output and findings.rows:
+            findings.rows[place] = {"read": read.output, **findings.rows[place]}
+    shown = [replace(read, output=item.output) for item, read in zip(given, items, strict=True)]
+    return evaluation_of(options, shown, findings)
 
 
 def evaluation_of(options: EvaluateOptions, items: list[Item], findings: Findings) -> Evaluation:

@@ -108,6 +108,8 @@ class Predictor:
             DataError: A prompt cannot be encoded, or the prediction file is faulty.
         """
         encoded = encode_prompts(self.codec, prompts, input_path)
+        for reading, count in sorted(sum((Counter(prompt.readings) for prompt in prompts), Counter[str]()).items()):
+            self.console.print(f"{reading}: {count:,}")
         with PredictionWriter(output_path, [prompt.as_row() for prompt in encoded], run, overwrite) as writer:
             try:
                 summary = self.predict_prompts(encoded, writer)

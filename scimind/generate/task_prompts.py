@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scimind.data.content.conversations import holds_turns
 from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions
+from scimind.data.content.selfies import decode_selfies, molecule_text, settle_selfies
 from scimind.data.defects import RecordError
 from scimind.data.encode.rendering import render_prompt
 from scimind.data.formats.rows import Columns, Row, is_parquet, read_rows
@@ -19,7 +22,7 @@ from scimind.data.tasks.task import Task
 from scimind.errors import DataError
 from scimind.generate.prompts import Prompt, conversation_prompts, expand_line, indent_of
 from scimind.tokenizer.alphabet import BRACKETS
-from scimind.tokenizer.tags import FORM_RUNS, bare_characters, closing_tag, without_tag
+from scimind.tokenizer.tags import FORM_RUNS, bare_characters, closing_tag, with_own_tags, without_tag
 
 _HEAD = 4096  # characters from which a file's format is recognised
 
@@ -54,13 +57,15 @@ def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
         names = " and ".join(spec.name for spec in asked)
         raise DataError(f"task {found.name} asks with {names}; give a table or JSON file that holds them", path)
     lines = read_text(path).removesuffix("\n").split("\n")
-    first = 1 if found.columns.has(lines[0]) else 0
-    for number, line in enumerate(lines[first:], start=first + 1):
-        yield _line_prompt(line, found, asked[0], path, number)
+    first, name = (1 if found.columns.has(lines[0]) else 0), asked[0].name
+    rows = (Row(str(n), {name: line}, path, n) for n, line in enumerate(lines[first:], start=first + 1))
+    for row in settle_selfies(rows, set(found.molecules) & {name}):
+        if isinstance(row, Row):
+            yield _line_prompt(row.values[name], found, asked[0], path, row.line)
 
 
 def _holds_conversations(path: Path) -> bool:
-    return path.suffix.lower() in (".json", ".jsonl") and '"conversation"' in next(open_text(path)[1])
+    return path.suffix.lower() in (".json", ".jsonl") and holds_turns(next(open_text(path)[1]))
 
 
 def _is_table(path: Path, task: Task) -> bool:
@@ -81,15 +86,28 @@ def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) ->
     indent, given = indent_of(line), line.strip()
     if not given:
         return Prompt(str(number), "", number)
+    readings: Mapping[str, int] = {}
     if spec.kind in SEQUENCE_KINDS:
         if spec.kind == "smiles" and given.startswith(BRACKETS["smiles"][0]):
             given = FORM_RUNS["smiles"].sub(lambda run: bare_characters(run[0]), given)
+        given, readings = _read_marks(given, spec, path, number)
         given = repair_backslashes(without_tag(given, spec.kind))[0]
     else:
         given = expand_line(given)
     question = _ask(task, {spec.name: given}, path, number)
-    rounds = ((question, None),)
-    return Prompt(str(number), render_prompt(question), number, None, rounds, task.place_of(spec.name) - indent)
+    start = task.place_of(spec.name) - indent
+    return Prompt(str(number), render_prompt(question), number, None, ((question, None),), start, readings)
+
+
+def _read_marks(given: str, spec: Field, path: Path, line: int) -> tuple[str, Mapping[str, int]]:
+    """Returns a sequence without the tags of other projects, a molecule as SMILES, and what was read differently."""
+    readings: Counter[str] = Counter()
+    if spec.kind != "smiles":
+        return with_own_tags(given, decode_selfies, readings), readings
+    try:
+        return molecule_text(given)
+    except RecordError as error:
+        raise DataError(error.reason, path, line, error.text) from error
 
 
 def _record_prompts(path: Path, task: Task) -> Iterator[Prompt]:
@@ -99,7 +117,7 @@ def _record_prompts(path: Path, task: Task) -> Iterator[Prompt]:
     optional = columns.optional | {name for name in columns.names if name not in asked}
     columns = Columns(columns.names, columns.fallback, optional, columns.headerless)
     single = task.asked_fields[0].name if len(task.asked_fields) == 1 else ""
-    for row in read_rows(path, columns):
+    for row in settle_selfies(read_rows(path, columns), task.molecules):
         if isinstance(row, DataError):
             raise row
         reference = None
@@ -108,7 +126,14 @@ def _record_prompts(path: Path, task: Task) -> Iterator[Prompt]:
         else:
             question = _ask(task, row.values, path, row.line)
         start = task.place_of(single) if single else 0
-        yield Prompt(row.id, render_prompt(question), row.line, reference, ((question, None),), start)
+        rounds, readings = ((question, None),), _readings(row, [name for name in task.molecules if name in asked])
+        yield Prompt(row.id, render_prompt(question), row.line, reference, rounds, start, readings)
+
+
+def _readings(row: Row, names: Sequence[str]) -> Mapping[str, int]:
+    """Returns what was read differently in the molecules of a record's question, which are not faulty."""
+    texts = [value.strip() for name in names if isinstance(value := row.values.get(name), str)]
+    return sum((Counter(molecule_text(text)[1]) for text in texts), Counter())
 
 
 def _is_given(value: object) -> bool:

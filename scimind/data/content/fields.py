@@ -5,17 +5,19 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from scimind.data.content.molecules import canonical_smiles, parse
+from scimind.data.content.selfies import molecule_text, with_smiles
 from scimind.data.content.sequences import Wrapped, clean_sequence, wrap_text
 from scimind.data.defects import EMPTY, LABEL, MALFORMED, RecordError
 from scimind.data.formats.text_files import repair_backslashes
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.codec import TokenCodec
-from scimind.tokenizer.tags import without_tag
+from scimind.tokenizer.tags import count_kept_marks
 
 MOLECULES = ("as-is", "checked", "canonical")
 
@@ -74,6 +76,7 @@ class FieldValue:
         molecule: RDKit's molecule, if the field is one and SMILES are checked.
         repairs: Number of doubled backslashes that were made single.
         detected: The untagged sequences that were found.
+        readings: How often something was read differently from how it is written, by what was done.
     """
 
     shown: str
@@ -82,6 +85,12 @@ class FieldValue:
     molecule: Any = None
     repairs: int = 0
     detected: tuple[Wrapped, ...] = ()
+    readings: Mapping[str, int] = field(default_factory=dict)
+
+
+def readings_of(values: Iterable[FieldValue]) -> Counter[str]:
+    """Returns the readings of all values together."""
+    return sum((Counter(value.readings) for value in values), Counter())
 
 
 def read_field(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
@@ -109,26 +118,29 @@ def _text_of(value: object, name: str) -> str:
 
 
 def _text(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
-    text = _text_of(raw, spec.name)
-    return FieldValue(TokenCodec.escape(text), text)
+    text, readings = _text_of(raw, spec.name), Counter[str]()
+    count_kept_marks(text, readings, own=True)
+    return FieldValue(TokenCodec.escape(text), text, readings=readings)
 
 
 def _tagged(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
-    text = _text_of(raw, spec.name)
+    readings = Counter[str]()
+    text = with_smiles(_text_of(raw, spec.name), readings)
     shown, _, found = wrap_text(text, spec.fenced, detect=options.detect)
-    return FieldValue(shown, text, detected=tuple(found))
+    count_kept_marks(shown, readings)
+    return FieldValue(shown, text, detected=tuple(found), readings=readings)
 
 
 def _smiles(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
-    text, repairs = repair_backslashes(_text_of(raw, spec.name))
-    text = without_tag(text, "smiles")
+    text, readings = molecule_text(_text_of(raw, spec.name))
+    text, repairs = repair_backslashes(text)
     # The tokenizer reports a character without a token, with its position.
     if options.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
-        return FieldValue(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs)
+        return FieldValue(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs, readings=readings)
     molecule = parse(text)
     canonical = canonical_smiles(molecule)
     shown = canonical if options.molecules == "canonical" else text
-    return FieldValue(TokenCodec.wrap(shown, "smiles"), canonical, "smiles", molecule, repairs)
+    return FieldValue(TokenCodec.wrap(shown, "smiles"), canonical, "smiles", molecule, repairs, readings=readings)
 
 
 def _sequence(spec: Field, raw: object, options: FieldOptions) -> FieldValue:

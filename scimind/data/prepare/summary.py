@@ -41,6 +41,7 @@ class PrepareSummary:
         evaluation: Number of records set aside for evaluation or testing.
         truncated: Number of written records whose question was cut.
         repaired: Number of records whose molecules had doubled backslashes.
+        readings: How often something was read differently from how it is written, or not used, by what was done.
         dropped: Number of records left out, by reason.
         defects: The same records, by defect.
         kept: Number of listed entries that were not left out: repaired files, other answers to the same question.
@@ -73,6 +74,7 @@ class PrepareSummary:
     evaluation: int = 0
     truncated: int = 0
     repaired: int = 0
+    readings: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     answer_tokens: int = 0
@@ -100,6 +102,7 @@ class PrepareSummary:
         rows += [(f"listed and kept, {defect}", f"{count:,}") for defect, count in self.kept.items()]
         if self.repaired:
             rows.append(("backslashes repaired", f"{self.repaired:,}"))
+        rows += [(reading, f"{count:,}") for reading, count in self.readings.items()]
         if self.truncated:
             rows.append(("questions cut", f"{self.truncated:,}"))
         rows.append(("records written", f"{self.written:,}"))
@@ -177,6 +180,7 @@ def summarise(
         evaluation=sum(split.records for split in splits[1:]),
         truncated=records.truncated,
         repaired=records.repaired,
+        readings=dict(sorted(records.readings.items())),
         dropped=dict(rejects.dropped),
         tokens=tokens,
         answer_tokens=records.answer_tokens,

@@ -33,6 +33,7 @@ class RecordCounts:
         answer_tokens: Number of labels of the written records.
         detected: Number of detected untagged sequences, by modality.
         labels: Number of records of each label.
+        readings: How often something was read differently from how it is written, or not used, by what was done.
     """
 
     read: int = 0
@@ -43,6 +44,7 @@ class RecordCounts:
     answer_tokens: int = 0
     detected: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    readings: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: RecordCounts) -> RecordCounts:
         """Returns the sum of both counts."""
@@ -152,6 +154,7 @@ class RecordWriter:
         counts.read += part.notes["read"]
         counts.repaired += int((arrays["repairs"] > 0).sum())
         counts.lengths.update(length for length in arrays["length"].tolist() if length)
+        counts.readings.update(part.notes["readings"])
         counts.labels.update(label for _, label in part.notes["labelled"])
         files, lines = arrays["path"].tolist(), arrays["line"].tolist()
         for record, tag, sequence in part.notes["detected"]:

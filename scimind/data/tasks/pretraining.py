@@ -10,6 +10,7 @@ from typing import Any
 
 from scimind.data.content.fields import Field, FieldOptions, read_field
 from scimind.data.content.molecules import random_smiles, scaffold
+from scimind.data.content.selfies import settle_selfies
 from scimind.data.content.sequences import clean_sequence
 from scimind.data.defects import ENCODING, LONG_LINE, RecordError
 from scimind.data.formats.json_stream import json_values
@@ -58,7 +59,7 @@ class PretrainTask(Task):
             found = _json_rows(path, *open_text(path, notes))
         else:
             found = _line_rows(path, lines_of(open_text(path, notes)[1], LONGEST_LINE), first_word=kind == "smiles")
-        for row in found:
+        for row in settle_selfies(found, ["content"] if kind == "smiles" else []):
             yield row if isinstance(row, DataError) else replace(row, values={**row.values, "kind": kind})
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
@@ -81,6 +82,7 @@ class PretrainTask(Task):
             text_variants=tuple(variants),
             repairs=value.repairs,
             detected=value.detected,
+            readings=value.readings,
         )
 
 

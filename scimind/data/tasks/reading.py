@@ -38,4 +38,5 @@ def read_records(
         except RecordError as error:
             yield RecordError(error.defect, error.reason, row.path, row.line, error.text)
         else:
-            yield Conversation(row.id, sample.rounds, row.path, row.line, sample.repairs, sample.text)
+            place = (row.path, row.line, sample.repairs)
+            yield Conversation(row.id, sample.rounds, *place, sample.text, sample.system, sample.readings)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions, FieldValue, read_field
+from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions, FieldValue, read_field, readings_of
 from scimind.data.content.molecules import random_smiles, scaffold
+from scimind.data.content.selfies import settle_selfies
 from scimind.data.content.sequences import Wrapped
 from scimind.data.conversation import Round
 from scimind.data.formats.rows import ENTITY, Columns, Row, read_rows
@@ -44,6 +45,8 @@ class Sample:
         repairs: Number of doubled backslashes that were made single.
         detected: Detected untagged sequences.
         label: The answer, if it is a label.
+        system: The system text of a conversation; empty if there is none.
+        readings: How often something was read differently from how it is written, or not used, by what was done.
     """
 
     rounds: tuple[Round, ...] = ()
@@ -58,6 +61,8 @@ class Sample:
     repairs: int = 0
     detected: tuple[Wrapped, ...] = ()
     label: str | None = None
+    system: str = ""
+    readings: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,11 @@ class Task:
         return tuple(spec for spec in self.fields if spec.name in PLACE.findall(self.answer))
 
     @property
+    def molecules(self) -> tuple[str, ...]:
+        """The names of the fields that are molecules."""
+        return tuple(spec.name for spec in self.fields if spec.kind == "smiles")
+
+    @property
     def label_field(self) -> Field | None:
         """The field of kind `label`, if there is one."""
         return next((spec for spec in self.fields if spec.kind == "label"), None)
@@ -140,7 +150,7 @@ class Task:
             columns = Columns(columns.names, columns.fallback, columns.optional | {labels.name}, columns.headerless)
         if label is not None and labels is None:
             raise DataError(f"{label}= gives a label, but task {self.name} has none; leave it out", path)
-        rows = read_rows(path, columns, notes)
+        rows = settle_selfies(read_rows(path, columns, notes), self.molecules)
         if label is not None and labels is not None:
             return (_with(row, labels.name, label) for row in rows)
         if labels is not None and self.negatives:
@@ -171,6 +181,7 @@ class Task:
             repairs=sum(value.repairs for value in read.values()),
             detected=tuple(wrapped for value in read.values() for wrapped in value.detected),
             label=None if label is None else read[label.name].canonical,
+            readings=readings_of(read.values()),
         )
 
     def ask(self, **values: str) -> str:

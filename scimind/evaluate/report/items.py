@@ -175,7 +175,7 @@ class ItemTable:
     def _pair(self, row: dict[str, Any]) -> tuple[str | None, str | None]:
         if self.group == "captions":
             return molecule_in(row.get("input")), None
-        return row.get("reference"), row.get("output")
+        return row.get("reference"), row.get("read", row.get("output"))
 
     def _text(self, row: dict[str, Any], name: str) -> str | None:
         text = row.get(name)

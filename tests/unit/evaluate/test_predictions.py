@@ -128,3 +128,13 @@ def test_a_missing_file_and_another_encoding_are_errors(tmp_path):
     table = write(tmp_path / "r.txt", "a\tb", "1\t2")
     with pytest.raises(DataError, match="no column holds references"):
         read_items(write(tmp_path / "o.txt", "C"), table)
+
+
+def test_nucleotides_in_forms_are_matched_with_their_reference(tmp_path):
+    prompt = " [INST]: Is it a promoter? *|A|**|C|**|G|* [/INST]:"
+    path = write(tmp_path / "p.jsonl", json.dumps({"output": "yes", "prompt": prompt}))
+    right = write(tmp_path / "r.tsv", "sequence\treference", "ACG\tno")
+    assert read_items(path, right)[0].reference == "no"
+    wrong = write(tmp_path / "w.tsv", "sequence\treference", "ACC\tno")
+    with pytest.raises(DataError, match="its reference is for 'ACC'"):
+        read_items(path, wrong)

@@ -194,3 +194,48 @@ def test_an_unknown_character_in_a_conversation(tmp_path):
     path = file_with(tmp_path, "[\n" + json.dumps(record) + "]", "p.json")
     with pytest.raises(DataError, match=r"p.json:2: character '\?' at position 17 has no token"):
         encode_prompts(CODEC, read_prompts(path), path)
+
+
+def test_a_system_text_is_in_the_prompt_as_in_training(tmp_path):
+    path, rendered = tmp_path / "a.json", tmp_path / "a.txt"
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    path.write_text(json.dumps([{"messages": [{"role": "system", "content": "Be brief."}, *messages]}]))
+    (prompt,) = read_prompts(path)
+    assert prompt.text == " [INST]: <<SYS>>\nBe brief.\n<</SYS>>\n\nq [/INST]:" and prompt.reference == "a"
+    rendered.write_text(prompt.text.replace("\n", "\\n") + "\n")
+    assert ids_of(path) == ids_of(rendered) == [encode_prompt(CODEC, "q", "Be brief.")] != [encode_prompt(CODEC, "q")]
+
+
+def test_tags_of_other_projects_in_a_line(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Describe <SMILES> CO </SMILES>\n [INST]: Describe <SMILES> CO </SMILES> [/INST]:\n")
+    assert ids_of(path) == [encode_prompt(CODEC, "Describe <smiles>CO</smiles>")] * 2
+    path.write_text("<SMILES> CO </SMILES>\n<smiles>CO</smiles>\nCO\n")
+    assert len({tuple(ids) for ids in ids_of(path, "smiles2text")}) == 1
+
+
+def test_lines_of_selfies_are_molecules(tmp_path):
+    pytest.importorskip("selfies")
+    path, plain = tmp_path / "a.txt", tmp_path / "b.txt"
+    path.write_text("[O]\n[C][C][O]\n\n[C][=O]\n")
+    plain.write_text("O\nCCO\n\nC=O\n")
+    assert ids_of(path, "smiles2text") == ids_of(plain, "smiles2text")
+    path.write_text("[C][=Foo]\n")
+    with pytest.raises(DataError, match="a.txt:1: the SELFIES cannot be decoded"):
+        read_prompts(path, "smiles2text")
+
+
+def test_prompts_say_what_was_read_differently(tmp_path):
+    pytest.importorskip("selfies")
+    path = tmp_path / "a.txt"
+    path.write_text("Describe <SMILES> CO </SMILES>\n<MOL>\nplain\n")
+    assert [dict(prompt.readings) for prompt in read_prompts(path)] == [
+        {"<SMILES> read as <smiles>": 1},
+        {"<MOL> kept as text": 1},
+        {},
+    ]
+    path.write_text("[C][O]\nCO\n")
+    table = tmp_path / "a.csv"
+    table.write_text("molecule,caption\n[C][O],x\nCO,\n")
+    for file in (path, table):
+        assert [dict(prompt.readings) for prompt in read_prompts(file, "smiles2text")] == [{"SELFIES decoded": 1}, {}]

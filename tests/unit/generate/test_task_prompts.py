@@ -116,3 +116,10 @@ def test_conversations_with_the_task_conversation(tmp_path: Path) -> None:
     path = file_with(tmp_path, json.dumps([{"id": "a", "conversation": turns}]), "x.json")
     assert read_prompts(path, "conversation") == read_prompts(path)
     assert isinstance(read_prompts(path)[0], Prompt)
+
+
+def test_conversations_of_other_forms_are_found_with_a_task(tmp_path):
+    path = tmp_path / "a.json"
+    turns = [{"role": "user", "content": "Give ethanol."}, {"role": "assistant", "content": "<SMILES> CCO </SMILES>"}]
+    path.write_text(json.dumps([{"messages": turns}]))
+    assert found(path, "text2smiles") == [(render_prompt("Give ethanol."), "CCO")]
