@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from scimind._version import __version__
 from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
-from scimind.evaluate.metric_groups import group_of
+from scimind.evaluate.metric_groups import group_of, labels_of
 from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
 from scimind.evaluate.resampling import Resampling
@@ -98,10 +98,12 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
         columns=GROUPS[group],
         unescape=group == "captions",
     )
+    named, options = _as_labels(items, options) if group == "classification" else (items, options)
     with (console or Console(sys.stderr, silent=True)).progress(
         len(items), group, unit="item", every=max(1, len(items) // 10)
     ) as progress:
-        findings = _score(group, items, options, progress.advance)
+        findings = _score(group, named, options, progress.advance)
+    items = [replace(item, reference=other.reference) for item, other in zip(items, named, strict=True)]
     return evaluation_of(options, items, findings)
 
 
@@ -157,6 +159,18 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
     from scimind.evaluate.metrics.classification import score_labels
 
     return score_labels(items, resampling, positive=options.positive_label)
+
+
+def _as_labels(items: list[Item], options: EvaluateOptions) -> tuple[list[Item], EvaluateOptions]:
+    """Returns items and options with the labels of the task for the ways in which files spell them."""
+    labels = labels_of(options.task)
+    if labels is None:
+        return items, options
+    from scimind.data.content.labels import find_label
+    from scimind.evaluate.metrics.classification import with_labels
+
+    positive = options.positive_label and (find_label(options.positive_label, labels) or options.positive_label)
+    return with_labels(items, labels), replace(options, positive_label=positive)
 
 
 def _content(options: EvaluateOptions, group: str, findings: Findings, items: int) -> dict[str, Any]:

@@ -154,6 +154,7 @@ class TaskSource:
             "rejects": rejects,
             "names": [row.id for row in rows],
             "detected": encoded.detected,
+            "changes": encoded.changes,
             "labelled": list(encoded.labelled.items()),
             "sequences": encoded.sequences,
         }

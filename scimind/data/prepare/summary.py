@@ -40,6 +40,7 @@ class PrepareSummary:
         fill: Share of positions that are not padding, with one record per row (`record`) and as written (`row`).
         evaluation: Number of records set aside for evaluation or testing.
         truncated: Number of written records whose question was cut.
+        contradictory: Number of readable records with the question of another one and a different answer.
         repaired: Number of records whose molecules had doubled backslashes.
         dropped: Number of records left out, by reason.
         defects: The same records, by defect.
@@ -72,6 +73,7 @@ class PrepareSummary:
     fill: dict[str, float] = field(default_factory=dict)
     evaluation: int = 0
     truncated: int = 0
+    contradictory: int = 0
     repaired: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
@@ -98,6 +100,8 @@ class PrepareSummary:
         if set(self.defects) - {"too long", "duplicate", "conflicting answers"}:
             rows += [(f"  {defect}", f"{count:,}") for defect, count in self.defects.items() if defect != "too long"]
         rows += [(f"listed and kept, {defect}", f"{count:,}") for defect, count in self.kept.items()]
+        if self.contradictory:
+            rows.append(("asked again with another answer", f"{self.contradictory:,}"))
         if self.repaired:
             rows.append(("backslashes repaired", f"{self.repaired:,}"))
         if self.truncated:
@@ -176,6 +180,7 @@ def summarise(
         fill={"record": positions / (total * width), "row": positions / (rows * width)},
         evaluation=sum(split.records for split in splits[1:]),
         truncated=records.truncated,
+        contradictory=records.contradictory,
         repaired=records.repaired,
         dropped=dict(rejects.dropped),
         tokens=tokens,
@@ -185,7 +190,13 @@ def summarise(
         kept=dict(rejects.kept),
         splits={split.name: split.records for split in splits},
         split=splitting | ({"identity": options.identity} if options.split == "cluster" else {}),
-        settings={name: getattr(options, name) for name in ("molecules", "randomised", "detect", "duplicates")},
+        settings={
+            **{
+                name: getattr(options, name)
+                for name in ("molecules", "randomised", "detect", "duplicates", "ambiguous")
+            },
+            "on_conflict": {source.name or source.task.name: options.conflict_rule(source.task) for source in sources},
+        },
         detected=dict(sorted(records.detected.items())),
         labels=dict(sorted(records.labels.items(), key=lambda item: (-item[1], item[0]))),
         tasks=tasks,
