@@ -51,9 +51,9 @@ def resolve(tag: str, text: str, policy: str, seed: int) -> tuple[str, str]:
     Args:
         tag: `protein`, `dna` or `rna`.
         text: The sequence, in capital letters.
-        policy: `drop`, `split` or `mask`. `split` takes the longest stretch without such letters; `mask` puts X for an amino
-            acid, and for a base one of those that it may be, drawn by seed and sequence; gaps are left out. `drop`
-            leaves the sequence as it is, and its letters are refused later.
+        policy: `split` takes the longest stretch without such letters. `mask` puts X for an amino acid, and for a base
+            one of those that it may be, drawn by seed and sequence; gaps are left out. `drop` leaves the sequence as it
+            is, and its letters are refused later.
         seed: Seed of the draw.
 
     Raises:

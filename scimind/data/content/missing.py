@@ -7,7 +7,8 @@ import math
 # The words that pandas reads as missing by default, and therefore writes no other way than by accident: STR_NA_VALUES
 # of pandas/_libs/parsers.pyx, as documented for `na_values` of pandas.read_csv (version 2.2). They are case-sensitive.
 MISSING = frozenset(
-    "|#N/A|#N/A N/A|#NA|-1.#IND|-1.#QNAN|-NaN|-nan|1.#IND|1.#QNAN|<NA>|N/A|NA|NULL|NaN|None|n/a|nan|null".split("|")
+    ("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA")
+    + ("NULL", "NaN", "None", "n/a", "nan", "null")
 )
 
 

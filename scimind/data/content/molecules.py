@@ -59,7 +59,9 @@ def random_smiles(molecule: Any, number: int, seed: int) -> Sequence[str]:
 
 
 def scaffold(molecule: Any) -> str:
-    """Returns the canonical SMILES of the Murcko scaffold, without stereochemistry and atom maps; empty if there is no ring.
+    """Returns the canonical SMILES of the Murcko scaffold, empty if there is no ring.
+
+    It has neither stereochemistry nor atom maps.
 
     Source: Bemis and Murcko, The properties of known drugs, J. Med. Chem. 39 (1996), as implemented in RDKit.
     """

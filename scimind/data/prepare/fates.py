@@ -125,7 +125,7 @@ def decide(
 
 
 def _left_out(index: Index, conflicts: str, keep_duplicates: bool) -> tuple[NDArray[np.int8], NDArray[np.int64], int]:
-    """Returns the fates of records that are left out, TRAIN for the others; the record that is the reason; conflicts."""
+    """Returns fates of records that are left out (TRAIN for others), the records that are the reason, and conflicts."""
     fate = np.full(len(index.rows), Fate.TRAIN, dtype=np.int8)
     other = np.full(len(index.rows), NO_RECORD, dtype=np.int64)
     fate[index.rows == 0] = Fate.UNUSABLE

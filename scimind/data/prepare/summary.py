@@ -18,6 +18,7 @@ from scimind.hashing import file_checksum
 from scimind.modality import MODALITY_NAMES
 from scimind.tokenizer import TokenCodec
 
+_READING = ("molecules", "randomised", "detect", "duplicates", "ambiguous")  # settings
 _QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -191,10 +192,7 @@ def summarise(
         splits={split.name: split.records for split in splits},
         split=splitting | ({"identity": options.identity} if options.split == "cluster" else {}),
         settings={
-            **{
-                name: getattr(options, name)
-                for name in ("molecules", "randomised", "detect", "duplicates", "ambiguous")
-            },
+            **{name: getattr(options, name) for name in _READING},
             "on_conflict": {source.name or source.task.name: options.conflict_rule(source.task) for source in sources},
         },
         detected=dict(sorted(records.detected.items())),

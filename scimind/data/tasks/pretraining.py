@@ -38,8 +38,8 @@ class PretrainTask(Task):
 
     The kind of a file is given as `KIND=FILE`, or follows from its extension: `.smi` and `.smiles` hold one SMILES at
     the beginning of each line; `.fa` and `.fasta` sequences, which are DNA or RNA if they have only its letters and at
-    most a tenth are ambiguous bases other than N, else protein; `.faa` protein; `.fna` DNA. Other files are text, one record per line;
-    `.json` and `.jsonl` hold objects with a `text`.
+    most a tenth are ambiguous bases other than N, else protein; `.faa` protein; `.fna` DNA. Other files are text, one
+    record per line; `.json` and `.jsonl` hold objects with a `text`.
     """
 
     @classmethod
