@@ -135,7 +135,7 @@ def _smiles(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     text, repairs = repair_backslashes(_text_of(raw, spec.name))
     text, changes = bare_smiles(text)
     if is_reaction(text):
-        reason = f"the {spec.name} is a reaction, not a molecule; give the field the kind reaction, or give a molecule"
+        reason = f"this is a reaction, not a molecule; give the field {spec.name} the kind reaction, or give a molecule"
         raise RecordError(UNPARSABLE, reason, text=text)
     text, respelled = with_tokens(text)
     changes += respelled

@@ -79,10 +79,11 @@ def with_tokens(smiles: str) -> tuple[str, tuple[Change, ...]]:
         return smiles, ()
     molecule = parse(smiles)
     canonical = canonical_smiles(molecule)
-    for spelling in (canonical, *random_smiles(molecule, _SPELLINGS, 1)):
-        for other in (spelling, _from_donors(spelling)):
-            if _ARROW not in other and _parses(other) and canonical_smiles(parse(other)) == canonical:
-                return other, (Change(RESPELLED, f"written as {other}, since the dative bond <- has no token", smiles),)
+    drawn = (canonical, *random_smiles(molecule, _SPELLINGS, 1))
+    for spelling in (*drawn, *map(_from_donors, (smiles, *drawn))):
+        if _ARROW not in spelling and _parses(spelling) and canonical_smiles(parse(spelling)) == canonical:
+            reason = f"written as {spelling}, since the dative bond <- has no token"
+            return spelling, (Change(RESPELLED, reason, smiles),)
     reason = "the dative bond <- has no token, and no spelling without it was found; write the bond as donor->acceptor"
     raise RecordError(LETTER, reason, text=smiles)
 

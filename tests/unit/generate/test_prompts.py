@@ -142,6 +142,8 @@ def test_references_take_the_form_of_answers():
         ("p.txt", "MKV\n", "protein_function", "p.txt: .*asks with instruction and input; give a table or JSON"),
         ("p.txt", "x\n", "pretrain", "task pretrain has no question to answer"),
         ("p.txt", "ACGT\nACXT\n", "promoter", "p.txt:2: letter 'X' at position 2 is not valid in a dna sequence"),
+        ("p.txt", "CCO\nCC O\n", "smiles2text", "p.txt:2: white space within the molecule, or between two"),
+        ("p.txt", "ACGT\nACNT\n", "promoter", r"p.txt:2: letter 'N' at position 2 .*any of A, C, G, T.*--ambiguous"),
         ("p.csv", "sequence,label\nACGT,maybe\n", "promoter", "p.csv:2: the label must be one of yes, no"),
         ("p.txt", "ok\n[INST]: no end\n", None, r"p.txt:2: has \[INST\] without"),
         ("p.txt", b"ok\n\xff\xfe\n", None, "p.txt:2: .*UTF-8"),
@@ -171,7 +173,6 @@ def test_a_missing_file_and_a_folder(tmp_path):
     [
         ("CCO\nCC?O\n", "smiles2text", 2, 2),
         ("CCO\n  CC?O\n", "smiles2text", 2, 4),
-        ("CCO\nCC O\n", "smiles2text", 2, 2),
         ("\nWhat is <smiles>CC?</smiles>\n", None, 2, 18),
         (r"a\nb <smiles>CC?</smiles>", None, 1, 15),
         (" [INST]: <smiles>C?</smiles> [/INST]:", None, 1, 18),
