@@ -99,7 +99,7 @@ def test_pretraining_on_the_stretches_of_a_sequence(codec, write, tmp_path):
     first, second = "ACGTTGCATT" * 3, "TTGACCAGTA" * 3
     path = write("g.fa", f">a\n{first}NNNNN{second}NACG\n>b\nMKTAYIAKQRQISFVKSHFSRQ\n>c\nACGUUGNNAC\n")
     summary = prepare("pretrain", [path], tmp_path / "out", codec=codec, ambiguous="split", on_bad="skip", **GIVEN)
-    texts = [talk.text for talk in read_conversations(tmp_path / "out/g.json")]
+    texts = [record["text"] for record in json.loads((tmp_path / "out/g.json").read_text(encoding="utf-8"))]
     protein = "<protein>MKTAYIAKQRQISFVKSHFSRQ</protein>"
     assert texts == [f"<dna>{first}</dna>", f"<dna>{second}</dna>", protein, "<rna>ACGUUG</rna>"]
     # The twin: without the option, DNA with N is refused, and is not taken for a protein.
