@@ -3,6 +3,7 @@ r"""Prompts from every kind of file, and one-line errors with file, line and pos
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -195,3 +196,15 @@ def test_an_unknown_character_in_a_conversation(tmp_path):
     path = file_with(tmp_path, "[\n" + json.dumps(record) + "]", "p.json")
     with pytest.raises(DataError, match=r"p.json:2: character '\?' at position 17 has no token"):
         encode_prompts(CODEC, read_prompts(path), path)
+
+
+@pytest.mark.parametrize(("policy", "shown"), [("split", "ACGTTGCA"), ("mask", "ACGTTGCA.AC")])
+def test_ambiguous_bases_of_prompts(tmp_path, policy, shown):
+    path = file_with(tmp_path, "ACGTTGCANAC\n", "p.txt")
+    (prompt,) = read_prompts(path, "promoter", ambiguous=policy)
+    assert re.search(f"<dna>{shown}</dna>", prompt.text)
+
+
+def test_an_answer_that_is_missing_is_not_a_reference(tmp_path):
+    path = file_with(tmp_path, "smiles,mechanism\nCCO,NA\nCCN,agonist\n", "p.csv")
+    assert [prompt.reference for prompt in read_prompts(path, "moa")] == [None, "agonist"]
