@@ -7,12 +7,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scimind.config.sections.generation import AMBIGUOUS
 from scimind.config.shipped import data_file
 from scimind.data.content.fields import MOLECULES
 from scimind.data.encode.length import POLICIES
 from scimind.data.prepare.options import DUPLICATES, ON_BAD, PrepareOptions
 from scimind.data.prepare.splitting import SPLITS
 from scimind.data.tasks.registry import TASKS
+from scimind.data.tasks.task import CONFLICTS
 
 if TYPE_CHECKING:
     from scimind.tokenizer import TokenCodec
@@ -124,6 +126,21 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
     )
     bad.add_argument("--strict", dest="on_bad", action="store_const", const="stop", help="same as --on-bad stop")
     duplicates = "records with the same question and answer: drop all but the first, or keep (default: %(default)s)"
+    add(
+        "--on-conflict",
+        "--on_conflict",
+        choices=CONFLICTS,
+        default=_DEFAULTS.on_conflict,
+        help="records with the same question and different answers: keep them, keep and list them, keep those that "
+        "answer like the first, or drop them all (default: as the task says, see its page)",
+    )
+    add(
+        "--ambiguous",
+        choices=AMBIGUOUS,
+        default=_DEFAULTS.ambiguous,
+        help="letters of a sequence that stand for several, such as N in DNA: drop the record, take the longest "
+        "stretch without them, or replace them (default: %(default)s)",
+    )
     add("--duplicates", choices=DUPLICATES, default=_DEFAULTS.duplicates, help=duplicates)
     add(
         "--molecules",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scimind.config.sections.device import DEVICES
+from scimind.config.sections.generation import AMBIGUOUS
 from scimind.config.shipped import data_file
 from scimind.data.tasks.registry import TASKS
 
@@ -96,6 +97,15 @@ _PREDICTION = (
         str,
         "FILE",
         "possible answers, one per line; the likeliest one is taken instead of generating text",
+    ),
+    _Option(
+        ("--ambiguous",),
+        "ambiguous",
+        str,
+        "{drop,split,mask}",
+        "letters of a sequence that stand for several, such as N in DNA: refuse it, take the longest stretch without "
+        "them, or replace them",
+        AMBIGUOUS,
     ),
     _Option(("--predict_batch_size",), "generation.batch_size", int, "N", "number of prompts answered at a time"),
     _Option(("--max_new_tokens",), "generation.max_new_tokens", int, "N", "maximum length of an answer in tokens"),

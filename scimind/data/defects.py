@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from scimind.errors import DataError
 
 MALFORMED = "malformed"  # a missing column, broken JSON, an open quote
@@ -15,7 +17,21 @@ TOO_LONG = "too long"
 DUPLICATE = "duplicate"
 CONFLICT = "conflicting answers"
 
+# Changes to a value of a record that is kept.
+STRIPPED = "text after a molecule"
+RESPELLED = "respelled molecule"
+CONVERTED = "converted InChI"
+RESOLVED = "ambiguous letters"
+
 DEFECTS = (MALFORMED, ENCODING, LONG_LINE, EMPTY, UNPARSABLE, LETTER, LABEL, TOO_LONG, DUPLICATE, CONFLICT)
+
+
+class Change(NamedTuple):
+    """A change to a value of a record that is kept: its name, what was done, and the value before."""
+
+    defect: str
+    reason: str
+    text: str
 
 
 class RecordError(DataError):

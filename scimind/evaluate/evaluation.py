@@ -15,7 +15,7 @@ from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
 from scimind.evaluate.marked_outputs import check_molecules, read_marked
-from scimind.evaluate.metric_groups import group_of
+from scimind.evaluate.metric_groups import group_of, labels_of
 from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
 from scimind.evaluate.resampling import Resampling
@@ -106,6 +106,8 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
     items, marks = read_marked(given, group, extract=options.extract)
     if group == "molecules":
         check_molecules(items, options.predictions)
+    if group == "classification":
+        items, options = _as_labels(items, options)
     with (console or Console(sys.stderr, silent=True)).progress(
         len(items), group, unit="item", every=max(1, len(items) // 10)
     ) as progress:
@@ -172,6 +174,18 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
     from scimind.evaluate.metrics.classification import score_labels
 
     return score_labels(items, resampling, positive=options.positive_label)
+
+
+def _as_labels(items: list[Item], options: EvaluateOptions) -> tuple[list[Item], EvaluateOptions]:
+    """Returns items and options with the labels of the task for the ways in which files spell them."""
+    labels = labels_of(options.task)
+    if labels is None:
+        return items, options
+    from scimind.data.content.labels import find_label
+    from scimind.evaluate.metrics.classification import with_labels
+
+    positive = options.positive_label and (find_label(options.positive_label, labels) or options.positive_label)
+    return with_labels(items, labels), replace(options, positive_label=positive)
 
 
 def _content(options: EvaluateOptions, group: str, findings: Findings, items: int) -> dict[str, Any]:

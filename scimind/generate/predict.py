@@ -53,7 +53,7 @@ def predict(
     settings = GenerationSettings.from_config(config)
     codec = codec_of(config)
     rules = read_rules(codec, task, choices)
-    prompts = read_prompts(input_path, task)
+    prompts = read_prompts(input_path, task, ambiguous=config.get("ambiguous") or "drop", seed=settings.seed)
     check_output(output_path)
     run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules)
     folder = RunFolder.create(config.output_dir, "predict")

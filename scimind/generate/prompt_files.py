@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from scimind.data.content.fields import FieldOptions
 from scimind.data.formats.text_files import read_text
 from scimind.data.tasks.task import Task
 from scimind.generate.prompts import Prompt, conversation_prompts, line_prompt
 from scimind.generate.task_prompts import read_task_prompts
 
 
-def read_prompts(path: str | Path, task: str | Path | Task | None = None) -> list[Prompt]:
+def read_prompts(
+    path: str | Path, task: str | Path | Task | None = None, *, ambiguous: str = "drop", seed: int = 0
+) -> list[Prompt]:
     """Reads the prompts of a file.
 
     Args:
@@ -22,6 +25,8 @@ def read_prompts(path: str | Path, task: str | Path | Task | None = None) -> lis
         task: None for prompts or questions. With a task (see `find_task`), the file may also hold the inputs of the
             task: one molecule, sequence or description per line, or any format that `scimind prepare` reads, whose
             answers become the references.
+        ambiguous: What is done with letters of sequences that stand for several; see `resolve`.
+        seed: Seed of bases that are drawn for such letters.
 
     Raises:
         DataError: The file is missing, empty, not UTF-8 or malformed, or does not fit the task.
@@ -29,7 +34,7 @@ def read_prompts(path: str | Path, task: str | Path | Task | None = None) -> lis
     """
     path = Path(path)
     if task is not None:
-        return list(read_task_prompts(path, task))
+        return list(read_task_prompts(path, task, FieldOptions("as-is", ambiguous=ambiguous, seed=seed)))
     if path.suffix.lower() in (".json", ".jsonl"):
         return list(conversation_prompts(path))
     lines = read_text(path).removesuffix("\n").split("\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind.data.content.conversations import holds_turns
-from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions
+from scimind.data.content.fields import TAG_OF_KIND, Field, FieldOptions, is_given
 from scimind.data.content.selfies import decode_selfies, molecule_text, settle_selfies
 from scimind.data.defects import RecordError
 from scimind.data.encode.rendering import render_prompt
@@ -27,13 +27,14 @@ from scimind.tokenizer.tags import FORM_RUNS, bare_characters, closing_tag, with
 _HEAD = 4096  # characters from which a file's format is recognised
 
 
-def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
+def read_task_prompts(path: Path, task: str | Path | Task, options: FieldOptions) -> Iterator[Prompt]:
     """Yields the prompts of a file in order.
 
     Args:
         path: Conversations; a file of any format that `scimind prepare` reads; or one value per line, if the task's
             question has one field.
         task: See `find_task`.
+        options: How fields are read.
 
     Raises:
         DataError: The file is missing, empty or malformed, or does not fit the task; a record is faulty.
@@ -51,7 +52,7 @@ def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
         return
     asked = [spec for spec in found.asked_fields if not spec.optional]
     if _is_table(path, found):
-        yield from _record_prompts(path, found)
+        yield from _record_prompts(path, found, options)
         return
     if len(asked) != 1:
         names = " and ".join(spec.name for spec in asked)
@@ -61,7 +62,7 @@ def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
     rows = (Row(str(n), {name: line}, path, n) for n, line in enumerate(lines[first:], start=first + 1))
     for row in settle_selfies(rows, set(found.molecules) & {name}):
         if isinstance(row, Row):
-            yield _line_prompt(row.values[name], found, asked[0], path, row.line)
+            yield _line_prompt(row.values[name], found, asked[0], options, path, row.line)
 
 
 def _holds_conversations(path: Path) -> bool:
@@ -81,20 +82,20 @@ def _is_table(path: Path, task: Task) -> bool:
     return len(names) > 1 and (is_headed or ("\t" in head and len(task.headerless) > 1))
 
 
-def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) -> Prompt:
+def _line_prompt(line: str, task: Task, spec: Field, options: FieldOptions, path: Path, number: int) -> Prompt:
     """Returns the prompt that asks about the value on a line; an empty prompt for a blank line."""
     indent, given = indent_of(line), line.strip()
     if not given:
         return Prompt(str(number), "", number)
     readings: Mapping[str, int] = {}
-    if spec.kind in SEQUENCE_KINDS:
-        if spec.kind == "smiles" and given.startswith(BRACKETS["smiles"][0]):
+    if (tag := TAG_OF_KIND.get(spec.kind)) is not None:
+        if tag == "smiles" and given.startswith(BRACKETS["smiles"][0]):
             given = FORM_RUNS["smiles"].sub(lambda run: bare_characters(run[0]), given)
         given, readings = _read_marks(given, spec, path, number)
-        given = repair_backslashes(without_tag(given, spec.kind))[0]
+        given = repair_backslashes(without_tag(given, tag))[0]
     else:
         given = expand_line(given)
-    question = _ask(task, {spec.name: given}, path, number)
+    question = _ask(task, {spec.name: given}, options, path, number)
     start = task.place_of(spec.name) - indent
     return Prompt(str(number), render_prompt(question), number, None, ((question, None),), start, readings)
 
@@ -110,9 +111,9 @@ def _read_marks(given: str, spec: Field, path: Path, line: int) -> tuple[str, Ma
         raise DataError(error.reason, path, line, error.text) from error
 
 
-def _record_prompts(path: Path, task: Task) -> Iterator[Prompt]:
+def _record_prompts(path: Path, task: Task, options: FieldOptions) -> Iterator[Prompt]:
     """Yields the prompts of a file of raw records; their answers, where given, are the references."""
-    columns, answer = task.columns, [spec.name for spec in task.answered_fields]
+    columns, answer = task.columns, task.answered_fields
     asked = {spec.name for spec in task.asked_fields}
     optional = columns.optional | {name for name in columns.names if name not in asked}
     columns = Columns(columns.names, columns.fallback, optional, columns.headerless)
@@ -121,10 +122,10 @@ def _record_prompts(path: Path, task: Task) -> Iterator[Prompt]:
         if isinstance(row, DataError):
             raise row
         reference = None
-        if answer and all(_is_given(row.values.get(name)) for name in answer):
-            question, reference = _rounds(task, row)
+        if answer and all(is_given(spec, row.values.get(spec.name)) for spec in answer):
+            question, reference = _rounds(task, row, options)
         else:
-            question = _ask(task, row.values, path, row.line)
+            question = _ask(task, row.values, options, path, row.line)
         start = task.place_of(single) if single else 0
         rounds, readings = ((question, None),), _readings(row, [name for name in task.molecules if name in asked])
         yield Prompt(row.id, render_prompt(question), row.line, reference, rounds, start, readings)
@@ -136,28 +137,24 @@ def _readings(row: Row, names: Sequence[str]) -> Mapping[str, int]:
     return sum((Counter(molecule_text(text)[1]) for text in texts), Counter())
 
 
-def _is_given(value: object) -> bool:
-    return value is not None and bool(str(value).strip())
-
-
-def _rounds(task: Task, row: Row) -> tuple[str, str]:
+def _rounds(task: Task, row: Row, options: FieldOptions) -> tuple[str, str]:
     """Returns a record's question, and its answer in the form in which a model's answer is read."""
     try:
-        question, answer = task.sample(row.values, FieldOptions(molecules="as-is")).rounds[-1]
+        question, answer = task.sample(row.values, options).rounds[-1]
     except RecordError as error:
         raise DataError(error.reason, row.path, row.line) from error
     return question, _bare(answer or "", task)
 
 
-def _ask(task: Task, values: Mapping[str, Any], path: Path, line: int) -> str:
+def _ask(task: Task, values: Mapping[str, Any], options: FieldOptions, path: Path, line: int) -> str:
     try:
-        return task.ask(**{spec.name: values[spec.name] for spec in task.asked_fields if spec.name in values})
+        return task.ask(options, **{spec.name: values[spec.name] for spec in task.asked_fields if spec.name in values})
     except RecordError as error:
         raise DataError(error.reason, path, line) from error
 
 
 def _bare(reference: str, task: Task) -> str:
     """Returns a molecule or another sequence without its tags, and any other answer unchanged."""
-    if task.output.kind in SEQUENCE_KINDS and closing_tag(task.output.kind) in reference:
+    if task.output.kind in TAG_OF_KIND and closing_tag(task.output.kind) in reference:
         return str(task.output.read(reference) or reference)
     return reference

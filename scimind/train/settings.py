@@ -20,7 +20,7 @@ from scimind.train.feed.dataset_checks import data_paths, find_records
 from scimind.train.feed.record_order import RecordOrder, can_order, order_of_data
 
 _EVALUATION_KEYS = ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric")
-_PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices")
+_PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices", "ambiguous")
 
 
 @dataclass(frozen=True)

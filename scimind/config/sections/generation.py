@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from scimind.config.nodes import Section, Value
 
+# What is done with letters of sequences that stand for several, for `scimind prepare` too.
+AMBIGUOUS = ("drop", "split", "mask")
+
 # Ours. MindFormers has the first four in model_config, where they are accepted too.
 GENERATION = Section(
     {

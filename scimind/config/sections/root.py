@@ -8,7 +8,7 @@ from __future__ import annotations
 from scimind.config.nodes import Items, Section, Value
 from scimind.config.sections.data import DATASET, DATASET_TASK, EVAL_DATASET, EVAL_DATASET_TASK, TOKENIZER
 from scimind.config.sections.device import CONTEXT, PARALLEL, PARALLEL_CONFIG, RECOMPUTE_CONFIG
-from scimind.config.sections.generation import GENERATION
+from scimind.config.sections.generation import AMBIGUOUS, GENERATION
 from scimind.config.sections.model import MODEL_CONFIG
 from scimind.config.sections.training import (
     CALLBACK,
@@ -68,6 +68,7 @@ SCHEMA = Section(
         "save_file": Value(str, nullable=True),
         "task": Value(str, nullable=True),  # ours: defines the questions, and how answers are read
         "choices": Value(str, nullable=True),  # ours: a file of answers to choose from
+        "ambiguous": Value(str, "drop", choices=AMBIGUOUS),  # ours: letters of sequences that stand for several
         "predict_batch_size": Value(int, low=1, nullable=True),
         "print_separate_loss": _FLAG,
         "calculate_per_token_loss": _FLAG,

@@ -76,10 +76,11 @@ def prepare_sources(
             )
             strict = options.on_bad == "stop"
             notes.append(source.encode(encode, stored, strict=strict, workers=workers, progress=options.progress))
+        rules = [options.conflict_rule(source.task) for source in sources]
         decisions = decide(
             parts,
             options.splitting,
-            [source.task.conflicts for source in sources],
+            rules,
             keep_duplicates=options.duplicates == "keep",
             identity=options.identity,
         )
@@ -98,8 +99,9 @@ def prepare_sources(
                     {fate: results.splits[split] for fate, split in named.items()},
                     results.rejects,
                     results.detected,
+                    lists_conflicts=rule == "list",
                 )
-                for source, stored, decision, named in zip(sources, parts, decisions, splits, strict=True)
+                for source, stored, decision, named, rule in zip(sources, parts, decisions, splits, rules, strict=True)
             ]
             written = _write(results, writers, notes, options.seq_length)
         summary = summarise(sources, codec, options, written, tasks)

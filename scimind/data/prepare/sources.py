@@ -155,6 +155,7 @@ class TaskSource:
             "names": [row.id for row in rows],
             "detected": encoded.detected,
             "readings": encoded.readings,
+            "changes": encoded.changes,
             "labelled": list(encoded.labelled.items()),
             "sequences": encoded.sequences,
         }

@@ -18,6 +18,7 @@ from scimind.hashing import file_checksum
 from scimind.modality import MODALITY_NAMES
 from scimind.tokenizer import TokenCodec
 
+_READING = ("molecules", "randomised", "detect", "duplicates", "ambiguous")  # settings
 _QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -40,6 +41,7 @@ class PrepareSummary:
         fill: Share of positions that are not padding, with one record per row (`record`) and as written (`row`).
         evaluation: Number of records set aside for evaluation or testing.
         truncated: Number of written records whose question was cut.
+        contradictory: Number of readable records with the question of another one and a different answer.
         repaired: Number of records whose molecules had doubled backslashes.
         readings: How often something was read differently from how it is written, or not used, by what was done.
         dropped: Number of records left out, by reason.
@@ -73,6 +75,7 @@ class PrepareSummary:
     fill: dict[str, float] = field(default_factory=dict)
     evaluation: int = 0
     truncated: int = 0
+    contradictory: int = 0
     repaired: int = 0
     readings: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
@@ -100,6 +103,8 @@ class PrepareSummary:
         if set(self.defects) - {"too long", "duplicate", "conflicting answers"}:
             rows += [(f"  {defect}", f"{count:,}") for defect, count in self.defects.items() if defect != "too long"]
         rows += [(f"listed and kept, {defect}", f"{count:,}") for defect, count in self.kept.items()]
+        if self.contradictory:
+            rows.append(("asked again with another answer", f"{self.contradictory:,}"))
         if self.repaired:
             rows.append(("backslashes repaired", f"{self.repaired:,}"))
         rows += [(reading, f"{count:,}") for reading, count in self.readings.items()]
@@ -179,6 +184,7 @@ def summarise(
         fill={"record": positions / (total * width), "row": positions / (rows * width)},
         evaluation=sum(split.records for split in splits[1:]),
         truncated=records.truncated,
+        contradictory=records.contradictory,
         repaired=records.repaired,
         readings=dict(sorted(records.readings.items())),
         dropped=dict(rejects.dropped),
@@ -189,7 +195,10 @@ def summarise(
         kept=dict(rejects.kept),
         splits={split.name: split.records for split in splits},
         split=splitting | ({"identity": options.identity} if options.split == "cluster" else {}),
-        settings={name: getattr(options, name) for name in ("molecules", "randomised", "detect", "duplicates")},
+        settings={
+            **{name: getattr(options, name) for name in _READING},
+            "on_conflict": {source.name or source.task.name: options.conflict_rule(source.task) for source in sources},
+        },
         detected=dict(sorted(records.detected.items())),
         labels=dict(sorted(records.labels.items(), key=lambda item: (-item[1], item[0]))),
         tasks=tasks,

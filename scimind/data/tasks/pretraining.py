@@ -8,20 +8,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from scimind.data.content.ambiguity import BASES, GAPS, SHORTEST_STRETCH, stretches
 from scimind.data.content.fields import Field, FieldOptions, read_field
-from scimind.data.content.molecules import random_smiles, scaffold
+from scimind.data.content.molecules import random_smiles
 from scimind.data.content.selfies import settle_selfies
-from scimind.data.content.sequences import clean_sequence
+from scimind.data.content.sequences import sequence_letters
 from scimind.data.defects import ENCODING, LONG_LINE, RecordError
 from scimind.data.formats.json_stream import json_values
 from scimind.data.formats.rows import Columns, Row, read_rows
 from scimind.data.formats.text_files import LONGEST_LINE, FileNotes, broken_byte, lines_of, open_text
-from scimind.data.tasks.task import MOST_SEEDS, Sample, Task
+from scimind.data.tasks.task import MOST_SEEDS, Sample, Task, group_of
 from scimind.errors import DataError
 from scimind.hashing import digest
 from scimind.tokenizer.codec import TokenCodec
 
 CONTENTS = ("text", "smiles", "protein", "dna", "rna")
+
+_NAMED = 0.9  # share of the letters of DNA or RNA that are bases, or N; a protein has others
 
 _SUFFIXES = {".smi": "smiles", ".smiles": "smiles", ".fa": "fasta", ".fasta": "fasta", ".faa": "protein", ".fna": "dna"}
 _FIELDS = {
@@ -35,9 +38,9 @@ class PretrainTask(Task):
     """Records that are trained on as a whole, from BOS to EOS.
 
     The kind of a file is given as `KIND=FILE`, or follows from its extension: `.smi` and `.smiles` hold one SMILES at
-    the beginning of each line; `.fa` and `.fasta` sequences, which are DNA if they have only its letters, else RNA if
-    they have only its letters, else protein; `.faa` protein; `.fna` DNA. Other files are text, one record per line;
-    `.json` and `.jsonl` hold objects with a `text`.
+    the beginning of each line; `.fa` and `.fasta` sequences, which are DNA or RNA if they have only its letters and at
+    most a tenth are ambiguous bases other than N, else protein; `.faa` protein; `.fna` DNA. Other files are text, one
+    record per line; `.json` and `.jsonl` hold objects with a `text`.
     """
 
     @classmethod
@@ -60,13 +63,19 @@ class PretrainTask(Task):
         else:
             found = _line_rows(path, lines_of(open_text(path, notes)[1], LONGEST_LINE), first_word=kind == "smiles")
         for row in settle_selfies(found, ["content"] if kind == "smiles" else []):
-            yield row if isinstance(row, DataError) else replace(row, values={**row.values, "kind": kind})
+            if isinstance(row, DataError):
+                yield row
+                continue
+            content = row.values["content"]
+            of_row = _kind_of(content) if kind == "fasta" else kind
+            parts = _stretches(of_row, content) if options.ambiguous == "split" else []
+            for number, part in enumerate(parts or [content], start=1):
+                name = f"{row.id}-{number}" if len(parts) > 1 else row.id
+                yield replace(row, id=name, values={"content": part, "kind": of_row})
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns the sample of a record; see the base class."""
         kind, raw = values["kind"], values["content"]
-        if kind == "fasta":
-            kind = _kind_of(raw)
         value = read_field(_FIELDS[kind], raw, options)
         variants = []
         if value.molecule is not None and options.randomised:
@@ -75,26 +84,34 @@ class PretrainTask(Task):
             variants = [TokenCodec.wrap(smiles, "smiles") for smiles in drawn]
         return Sample(
             text=value.shown,
-            entity=value.canonical,
+            entity=value.entity or value.canonical,
             tag=value.tag,
-            group=scaffold(value.molecule) if options.scaffolds and value.molecule is not None else "",
+            group=group_of(value) if options.scaffolds else "",
             question=value.canonical,
             text_variants=tuple(variants),
             repairs=value.repairs,
             detected=value.detected,
             readings=value.readings,
+            changes=value.changes,
         )
 
 
 def _kind_of(raw: str) -> str:
-    """Returns the kind of a sequence, judged by its letters."""
-    for kind in ("dna", "rna", "protein"):
-        try:
-            clean_sequence(kind, raw)
+    """Returns the kind of a sequence, judged by its letters, of which up to a tenth may be ambiguous bases."""
+    letters = sequence_letters("dna", raw)
+    for kind, bases in (("dna", "ACGT"), ("rna", "ACGU")):
+        named = sum(map(letters.count, (*bases, "N")))
+        if not letters.strip("".join((bases, *BASES, GAPS))) and named >= _NAMED * len(letters):
             return kind
-        except RecordError:
-            continue
     return "protein"
+
+
+def _stretches(kind: str, raw: str) -> list[str]:
+    """Returns the stretches of a sequence between ambiguous letters that are long enough; none of other contents."""
+    if kind not in ("protein", "dna", "rna"):
+        return []
+    parts = [part for _, part in stretches(kind, sequence_letters(kind, raw))]
+    return [part for part in parts if len(part) >= SHORTEST_STRETCH]
 
 
 def _line_rows(path: Path, lines: Iterator[str], *, first_word: bool) -> Iterator[Row | DataError]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions, FieldValue, read_field, readings_of
+from scimind.data.content.fields import TAG_OF_KIND, Field, FieldOptions, FieldValue, read_field, readings_of
 from scimind.data.content.molecules import random_smiles, scaffold
 from scimind.data.content.selfies import settle_selfies
 from scimind.data.content.sequences import Wrapped
 from scimind.data.conversation import Round
+from scimind.data.defects import Change
 from scimind.data.formats.rows import ENTITY, Columns, Row, read_rows
 from scimind.data.formats.text_files import FileNotes
 from scimind.data.tasks.negatives import with_negatives
@@ -22,7 +23,7 @@ from scimind.hashing import digest
 from scimind.tokenizer.codec import TokenCodec
 from scimind.tokenizer.tags import opening_tag
 
-CONFLICTS = ("keep", "list", "drop")
+CONFLICTS = ("keep", "list", "first", "drop")
 
 PLACE = re.compile(r"\{(\w+)\}")
 MOST_SEEDS = 2**31 - 1
@@ -47,6 +48,7 @@ class Sample:
         label: The answer, if it is a label.
         system: The system text of a conversation; empty if there is none.
         readings: How often something was read differently from how it is written, or not used, by what was done.
+        changes: Other changes that were made to raw values.
     """
 
     rounds: tuple[Round, ...] = ()
@@ -63,6 +65,7 @@ class Sample:
     label: str | None = None
     system: str = ""
     readings: Mapping[str, int] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,9 @@ class Task:
         headerless: The fields of a file without a header, in order.
         output: The kind of answer, and how it is read.
         metrics: The group of metrics that scores outputs, one of `GROUPS`; empty for none.
-        conflicts: What to do with records that ask the same but answer differently: `keep` them, keep and `list` them,
-            or `drop` them.
+        conflicts: What to do with records that ask the same but answer differently, one of `CONFLICTS`: `keep` them,
+            keep and `list` them, keep those that answer like the `first` one, or `drop` them all. Empty drops them if
+            the answer has one truth, which a label or choice has, and keeps them otherwise.
         negatives: Name of the method that makes negatives for files without labels, see `negatives`; empty for none.
         description: A sentence for readers.
     """
@@ -93,7 +97,7 @@ class Task:
     headerless: tuple[str, ...] = ()
     output: Output = field(default_factory=Output)
     metrics: str = ""
-    conflicts: str = "keep"
+    conflicts: str = ""
     negatives: str = ""
     description: str = ""
 
@@ -110,7 +114,7 @@ class Task:
     @property
     def key_field(self) -> str:
         """The name of the field that decides about splits."""
-        kinds = [spec.name for spec in self.fields if spec.kind in SEQUENCE_KINDS] or [self.fields[0].name]
+        kinds = [spec.name for spec in self.fields if spec.kind in TAG_OF_KIND] or [self.fields[0].name]
         return self.key or kinds[0]
 
     @property
@@ -133,6 +137,19 @@ class Task:
         """The field of kind `label`, if there is one."""
         return next((spec for spec in self.fields if spec.kind == "label"), None)
 
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """The answers that are labels, with their spellings in files; empty if answers are not, or are not known."""
+        if self.label_field is not None and self.label_field.labels:
+            return self.label_field.labels
+        return {choice: () for choice in self.output.choices}
+
+    @property
+    def conflict_rule(self) -> str:
+        """What to do with contradictory records, one of `CONFLICTS`."""
+        has_one_truth = self.output.kind == "choice" or any(spec.kind == "label" for spec in self.answered_fields)
+        return self.conflicts or ("drop" if has_one_truth else "keep")
+
     def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
         """Yields the raw records of a file; a faulty record is yielded as its error.
 
@@ -154,7 +171,7 @@ class Task:
         if label is not None and labels is not None:
             return (_with(row, labels.name, label) for row in rows)
         if labels is not None and self.negatives:
-            return with_negatives(rows, self.key_field, labels, options.seed)
+            return with_negatives(rows, self.key_field, labels, options)
         return rows
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
@@ -172,9 +189,9 @@ class Task:
         asked, answered = (PLACE.findall(template) for template in (self.question, self.answer))
         return Sample(
             rounds=self._rounds({name: value.shown for name, value in read.items()}),
-            entity=values.get(ENTITY, key.canonical),
+            entity=values.get(ENTITY, key.entity or key.canonical),
             tag=key.tag,
-            group=scaffold(key.molecule) if options.scaffolds and key.molecule is not None else "",
+            group=group_of(key) if options.scaffolds else "",
             question="\x1f".join(read[name].canonical for name in asked if name in read),
             answer="\x1f".join(read[name].canonical for name in answered if name in read),
             variants=tuple(self._variants(read, options)),
@@ -182,30 +199,32 @@ class Task:
             detected=tuple(wrapped for value in read.values() for wrapped in value.detected),
             label=None if label is None else read[label.name].canonical,
             readings=readings_of(read.values()),
+            changes=tuple(change for value in read.values() for change in value.changes),
         )
 
-    def ask(self, **values: str) -> str:
+    def ask(self, options: FieldOptions | None = None, /, **values: str) -> str:
         """Returns the question of the task.
 
         Args:
+            options: How fields are read; by default molecules are not checked.
             values: The raw value of each field in the question: plain text, a SMILES, a sequence.
 
         Raises:
             RecordError: A value is empty or faulty.
             DataError: A value is missing.
         """
-        shown = {}
+        options, shown = options or FieldOptions(molecules="as-is"), {}
         for spec in self.asked_fields:
             if spec.name not in values and not spec.optional:
                 raise DataError(f"the question of task {self.name} needs the {spec.name}; give it")
-            shown[spec.name] = read_field(spec, values.get(spec.name), FieldOptions(molecules="as-is")).shown
+            shown[spec.name] = read_field(spec, values.get(spec.name), options).shown
         return self._fill(self.question, shown)
 
     def place_of(self, name: str) -> int:
         """Returns the position at which a field's text begins in a question whose other fields are empty."""
         spec = next(spec for spec in self.asked_fields if spec.name == name)
         before = self.question.partition(f"{{{name}}}")[0]
-        tag = opening_tag(spec.kind) if spec.kind in SEQUENCE_KINDS else ""
+        tag = opening_tag(TAG_OF_KIND[spec.kind]) if spec.kind in TAG_OF_KIND else ""
         return len(self._filled(before, {other.name: "" for other in self.asked_fields}).lstrip() + tag)
 
     def _rounds(self, shown: Mapping[str, str]) -> tuple[Round, ...]:
@@ -235,6 +254,11 @@ class Task:
             for name, drawn in spellings.items():
                 shown[name] = TokenCodec.wrap(drawn[number % len(drawn)], "smiles")
             yield self._rounds(shown)
+
+
+def group_of(value: FieldValue) -> str:
+    """Returns what stays together in a split by scaffold: a molecule's scaffold (empty without a ring), a reaction."""
+    return value.entity if value.molecule is None else scaffold(value.molecule)
 
 
 def _with(row: Row | DataError, name: str, value: object) -> Row | DataError:

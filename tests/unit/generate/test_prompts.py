@@ -3,6 +3,7 @@ r"""Prompts from every kind of file, and one-line errors with file, line and pos
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -142,6 +143,8 @@ def test_references_take_the_form_of_answers():
         ("p.txt", "MKV\n", "protein_function", "p.txt: .*asks with instruction and input; give a table or JSON"),
         ("p.txt", "x\n", "pretrain", "task pretrain has no question to answer"),
         ("p.txt", "ACGT\nACXT\n", "promoter", "p.txt:2: letter 'X' at position 2 is not valid in a dna sequence"),
+        ("p.txt", "CCO\nCC O\n", "smiles2text", "p.txt:2: white space within the molecule, or between two"),
+        ("p.txt", "ACGT\nACNT\n", "promoter", r"p.txt:2: letter 'N' at position 2 .*any of A, C, G, T.*--ambiguous"),
         ("p.csv", "sequence,label\nACGT,maybe\n", "promoter", "p.csv:2: the label must be one of yes, no"),
         ("p.txt", "ok\n[INST]: no end\n", None, r"p.txt:2: has \[INST\] without"),
         ("p.txt", b"ok\n\xff\xfe\n", None, "p.txt:2: .*UTF-8"),
@@ -171,7 +174,6 @@ def test_a_missing_file_and_a_folder(tmp_path):
     [
         ("CCO\nCC?O\n", "smiles2text", 2, 2),
         ("CCO\n  CC?O\n", "smiles2text", 2, 4),
-        ("CCO\nCC O\n", "smiles2text", 2, 2),
         ("\nWhat is <smiles>CC?</smiles>\n", None, 2, 18),
         (r"a\nb <smiles>CC?</smiles>", None, 1, 15),
         (" [INST]: <smiles>C?</smiles> [/INST]:", None, 1, 18),
@@ -194,6 +196,18 @@ def test_an_unknown_character_in_a_conversation(tmp_path):
     path = file_with(tmp_path, "[\n" + json.dumps(record) + "]", "p.json")
     with pytest.raises(DataError, match=r"p.json:2: character '\?' at position 17 has no token"):
         encode_prompts(CODEC, read_prompts(path), path)
+
+
+@pytest.mark.parametrize(("policy", "shown"), [("split", "ACGTTGCA"), ("mask", "ACGTTGCA.AC")])
+def test_ambiguous_bases_of_prompts(tmp_path, policy, shown):
+    path = file_with(tmp_path, "ACGTTGCANAC\n", "p.txt")
+    (prompt,) = read_prompts(path, "promoter", ambiguous=policy)
+    assert re.search(f"<dna>{shown}</dna>", prompt.text)
+
+
+def test_an_answer_that_is_missing_is_not_a_reference(tmp_path):
+    path = file_with(tmp_path, "smiles,mechanism\nCCO,NA\nCCN,agonist\n", "p.csv")
+    assert [prompt.reference for prompt in read_prompts(path, "moa")] == [None, "agonist"]
 
 
 def test_a_system_text_is_in_the_prompt_as_in_training(tmp_path):
