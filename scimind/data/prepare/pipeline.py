@@ -13,7 +13,7 @@ from typing import Any
 from scimind._version import __version__
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
-from scimind.data.formats.text_files import FileNotes
+from scimind.data.formats.notes import FileNotes
 from scimind.data.prepare.card import write_card
 from scimind.data.prepare.encoded_parts import EncodedParts
 from scimind.data.prepare.fates import Fate, decide, mix
