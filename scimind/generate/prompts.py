@@ -14,7 +14,8 @@ from typing import Any
 from scimind.data.conversation import Round
 from scimind.data.encode.rendering import encode_prompt, render_prompt
 from scimind.data.formats.conversations import read_conversations
-from scimind.data.formats.text_files import repair_backslashes
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.text_files import broken_byte, repair_backslashes
 from scimind.errors import DataError, TokenError
 from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, UNESCAPED_TAGGED, may_hold_sequences
@@ -153,11 +154,13 @@ def indent_of(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def conversation_prompts(path: Path) -> Iterator[Prompt]:
+def conversation_prompts(path: Path, notes: FileNotes | None = None) -> Iterator[Prompt]:
     """Yields each conversation's prompt: earlier rounds and the last question. A last answer is the reference."""
-    for found in read_conversations(path, answered=False):
+    for found in read_conversations(path, answered=False, notes=notes):
         if isinstance(found, DataError):
             raise found
+        if (broken := broken_byte("".join(text or "" for pair in found.rounds for text in pair))) is not None:
+            raise DataError(broken, path, found.line)
         *earlier, (question, reference) = found.rounds
         text = "".join(f"{render_prompt(asked)} {answer}</s>" for asked, answer in earlier) + render_prompt(question)
         rounds: Sequence[tuple[str, str | None]] = (*earlier, Round(question, None))

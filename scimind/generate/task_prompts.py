@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,12 @@ from typing import Any
 from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions
 from scimind.data.defects import RecordError
 from scimind.data.encode.rendering import render_prompt
-from scimind.data.formats.rows import Columns, Row, is_parquet, read_rows
-from scimind.data.formats.text_files import open_text, read_text, repair_backslashes
+from scimind.data.formats import sniffing
+from scimind.data.formats.columns import Columns
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.records import first_names, is_smiles_list, plain_lines
+from scimind.data.formats.rows import Row, read_rows
+from scimind.data.formats.text_files import repair_backslashes
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.registry import find_task
 from scimind.data.tasks.task import Task
@@ -21,59 +24,93 @@ from scimind.generate.prompts import Prompt, conversation_prompts, expand_line, 
 from scimind.tokenizer.alphabet import BRACKETS
 from scimind.tokenizer.tags import FORM_RUNS, bare_characters, closing_tag, without_tag
 
-_HEAD = 4096  # characters from which a file's format is recognised
+_TABLES = (".csv", ".tsv")
 
 
-def read_task_prompts(path: Path, task: str | Path | Task) -> Iterator[Prompt]:
+def read_task_prompts(
+    path: Path,
+    task: str | Path | Task,
+    chosen: Mapping[str, str] | None = None,
+    notes: FileNotes | None = None,
+) -> Iterator[Prompt]:
     """Yields the prompts of a file in order.
 
     Args:
         path: Conversations; a file of any format that `scimind prepare` reads; or one value per line, if the task's
-            question has one field.
+            question has one field, a SMILES optionally with a name after a blank, which becomes the id.
         task: See `find_task`.
+        chosen: The column of each field that is not found by its name, see `Task.with_columns`.
+        notes: Filled with how the file was understood.
 
     Raises:
         DataError: The file is missing, empty or malformed, or does not fit the task; a record is faulty.
-        SciMindError: The task does not exist.
+        SciMindError: The task does not exist, or has no such field.
     """
-    found = find_task(task)
+    found, notes = find_task(task), FileNotes() if notes is None else notes
     if isinstance(found, ConversationTask):
-        yield from conversation_prompts(path)
+        yield from conversation_prompts(path, notes)
         return
     if not found.question:
         raise DataError(f"task {found.name} has no question to answer; leave the task out, or give another")
+    found = found.with_columns(chosen or {})
     if _holds_conversations(path):
-        for prompt in conversation_prompts(path):
+        for prompt in conversation_prompts(path, notes):
             yield replace(prompt, reference=prompt.reference and _bare(prompt.reference, found))
         return
     asked = [spec for spec in found.asked_fields if not spec.optional]
-    if _is_table(path, found):
-        yield from _record_prompts(path, found)
+    columns = _asked_columns(found)
+    if _is_table(path, columns, asked):
+        yield from _record_prompts(path, found, columns, notes)
         return
     if len(asked) != 1:
         names = " and ".join(spec.name for spec in asked)
         raise DataError(f"task {found.name} asks with {names}; give a table or JSON file that holds them", path)
-    lines = read_text(path).removesuffix("\n").split("\n")
-    first = 1 if found.columns.has(lines[0]) else 0
-    for number, line in enumerate(lines[first:], start=first + 1):
+    for number, line in plain_lines(path, notes):
+        if number == 1 and _is_header(line, columns):
+            notes.add_remark(f"the first line {line.strip()} is a header")
+            continue
         yield _line_prompt(line, found, asked[0], path, number)
 
 
 def _holds_conversations(path: Path) -> bool:
-    return path.suffix.lower() in (".json", ".jsonl") and '"conversation"' in next(open_text(path)[1])
+    return sniffing.format_of(path)[0] == sniffing.JSON and "conversation" in first_names(path, Columns({}))
 
 
-def _is_table(path: Path, task: Task) -> bool:
-    """Returns whether a file holds records, in a table, JSON, FASTA or Parquet, rather than one value per line."""
-    if is_parquet(path):
+def _asked_columns(task: Task) -> Columns:
+    """Returns the columns of a task of which only those of its question must be there."""
+    columns, asked = task.columns, {spec.name for spec in task.asked_fields}
+    return replace(columns, optional=columns.optional | {name for name in columns.names if name not in asked})
+
+
+def _is_header(line: str, columns: Columns) -> bool:
+    return columns.is_header([line.strip().strip('"')])
+
+
+def _is_table(path: Path, columns: Columns, asked: Sequence[Field]) -> bool:
+    """Returns whether a file holds records, in a table or another format, rather than one value per line.
+
+    Raises:
+        DataError: It is a table whose columns are not understood.
+    """
+    found, head = sniffing.format_of(path)
+    if found in (sniffing.FASTA, sniffing.FASTQ):
+        # A description may begin with > like a quotation.
+        return len(asked) != 1 or asked[0].kind in SEQUENCE_KINDS
+    if found != sniffing.TEXT or is_smiles_list(path, head, columns):
         return True
-    start, blocks = open_text(path)
-    head = next(blocks)[:_HEAD].lstrip("\n").partition("\n")[0]
-    if path.suffix.lower() in (".json", ".jsonl") or start == ">":
+    cells = first_names(path, columns)
+    if len(cells) < 2:
+        return path.suffix.lower() in _TABLES and columns.is_header(cells)
+    if columns.is_header(cells) or columns.without_header(cells) is not None:
         return True
-    names = re.split(r"[\t,]", head)
-    is_headed = any(task.columns.has(name) for name in names)
-    return len(names) > 1 and (is_headed or ("\t" in head and len(task.headerless) > 1))
+    if "\t" in head.split("\n", 1)[0] and len(columns.headerless) > 1:
+        return True
+    is_value = len(asked) == 1 and asked[0].kind not in SEQUENCE_KINDS
+    if columns.chosen or path.suffix.lower() in _TABLES or not is_value:
+        # A molecule or sequence has no comma and no tab.
+        columns.find(cells, path, 1)
+        return True
+    return False
 
 
 def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) -> Prompt:
@@ -81,6 +118,9 @@ def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) ->
     indent, given = indent_of(line), line.strip()
     if not given:
         return Prompt(str(number), "", number)
+    name = str(number)
+    if spec.kind == "smiles" and len(words := given.split(maxsplit=1)) > 1 and not given.startswith(("<", "{")):
+        given, name = words
     if spec.kind in SEQUENCE_KINDS:
         if spec.kind == "smiles" and given.startswith(BRACKETS["smiles"][0]):
             given = FORM_RUNS["smiles"].sub(lambda run: bare_characters(run[0]), given)
@@ -89,17 +129,14 @@ def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) ->
         given = expand_line(given)
     question = _ask(task, {spec.name: given}, path, number)
     rounds = ((question, None),)
-    return Prompt(str(number), render_prompt(question), number, None, rounds, task.place_of(spec.name) - indent)
+    return Prompt(name, render_prompt(question), number, None, rounds, task.place_of(spec.name) - indent)
 
 
-def _record_prompts(path: Path, task: Task) -> Iterator[Prompt]:
+def _record_prompts(path: Path, task: Task, columns: Columns, notes: FileNotes) -> Iterator[Prompt]:
     """Yields the prompts of a file of raw records; their answers, where given, are the references."""
-    columns, answer = task.columns, [spec.name for spec in task.answered_fields]
-    asked = {spec.name for spec in task.asked_fields}
-    optional = columns.optional | {name for name in columns.names if name not in asked}
-    columns = Columns(columns.names, columns.fallback, optional, columns.headerless)
+    answer = [spec.name for spec in task.answered_fields]
     single = task.asked_fields[0].name if len(task.asked_fields) == 1 else ""
-    for row in read_rows(path, columns):
+    for row in read_rows(path, columns, notes):
         if isinstance(row, DataError):
             raise row
         reference = None

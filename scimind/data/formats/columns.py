@@ -116,6 +116,11 @@ class Columns:
         known = self._known()
         return sum(normalised(cell) in known for cell in cells)
 
+    def found(self, cells: Sequence[str]) -> set[str]:
+        """Returns the fields whose columns a row names."""
+        names = {normalised(cell) for cell in cells}
+        return {field for field, choices in self.names.items() if names & {normalised(name) for name in choices}}
+
     def _known(self) -> set[str]:
         chosen = [name for name in self.chosen.values() if not name.isdecimal()]
         groups = (*self.names.values(), *self.synonyms.values(), self.fallback.values(), chosen)

@@ -1,8 +1,8 @@
 """Decides the encoding of a text file: UTF-8, UTF-16 or UTF-32 with a byte order mark, or Windows-1252.
 
 A file that is not UTF-8 is Windows-1252 (which includes Latin-1) if it has no character of several bytes that is valid
-UTF-8, and if each of its other bytes is what texts in that encoding contain: a letter next to a letter, or a usual
-sign. Otherwise it is UTF-8 in which some bytes are broken.
+UTF-8, and if each of its bytes beyond ASCII is what texts in that encoding contain: a letter in a word with letters of
+ASCII, or a usual sign. Otherwise it is UTF-8 in which some bytes are broken.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ WINDOWS = "cp1252"
 _SEVERAL_BYTES = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 _SIGNS = "€…‘’“”–—™•‰†‡¡¢£¥§©«»®°±²³´µ¶·¹º¼½¾¿×÷ª \xa0\xad".encode(WINDOWS)
 _LETTERS = bytes(byte for byte in range(0x80, 0x100) if bytes([byte]).decode(WINDOWS, "replace").isalpha())
-_ANY_LETTER = b"A-Za-z" + re.escape(_LETTERS)
-# A byte beyond ASCII that a text in Windows-1252 does not have in this place.
+_LETTER = re.escape(_LETTERS)
+# Bytes beyond ASCII that a text in Windows-1252 does not have in this place: letters that touch no letter of ASCII,
+# more of them in a row than any word has, and other characters.
 _STRANGE = re.compile(
-    b"(?<![" + _ANY_LETTER + b"])[" + re.escape(_LETTERS) + b"](?![" + _ANY_LETTER + b"])"
+    b"(?<![A-Za-z" + _LETTER + b"])[" + _LETTER + b"]+(?![A-Za-z" + _LETTER + b"])"
+    b"|[" + _LETTER + b"]{4}"
     b"|[^\\x00-\\x7f" + re.escape(_LETTERS + _SIGNS) + b"]"
 )
 # The longest character of UTF-8 has 4 bytes; one byte before it is needed to judge the next.

@@ -27,9 +27,7 @@ _TURN = ({"from", "value"}, {"role", "content"})
 JsonValue = tuple[int, Any] | DataError
 
 
-def json_values(
-    path: Path, start: str, blocks: Iterator[str], notes: FileNotes | None = None
-) -> Iterator[JsonValue]:
+def json_values(path: Path, start: str, blocks: Iterator[str], notes: FileNotes | None = None) -> Iterator[JsonValue]:
     """Yields the records of a JSON file, each with the number of the line where it begins.
 
     A broken line of JSON Lines is yielded as an error, since the next line can be read; a broken list raises one.

@@ -13,7 +13,7 @@ from scimind.data.formats import sniffing
 from scimind.data.formats.columns import IDENTITY, Columns, normalised
 from scimind.data.formats.json_stream import json_values
 from scimind.data.formats.notes import FileNotes
-from scimind.data.formats.sequence_files import SEQUENCE, fasta_records, fastq_records
+from scimind.data.formats.sequence_files import fasta_records, fastq_records
 from scimind.data.formats.spreadsheets import parquet_names, parquet_rows, workbook_rows
 from scimind.data.formats.structure_files import STRUCTURE, structure_records
 from scimind.data.formats.tables import Cells, decimal_columns, is_quoted, table_rows
@@ -83,6 +83,31 @@ def open_records(
         notes.format = "SMILES list"
         return RecordFile(notes.format, None, None, smiles_list(path, lines, columns))
     return _text_table(path, head, lines, columns, notes)
+
+
+def first_names(path: Path, columns: Columns) -> list[str]:
+    """Returns the cells of the first row of a table, or the keys of the first record; none for other formats.
+
+    Args:
+        path: The file.
+        columns: Columns that the table may have, by which its separator is recognised.
+
+    Raises:
+        DataError: The file cannot be read, is empty or damaged.
+    """
+    found, head = sniffing.format_of(path)
+    if found == sniffing.PARQUET:
+        return parquet_names(path)
+    if found == sniffing.WORKBOOK:
+        return next((cells for _, cells in workbook_rows(path, FileNotes())), [])
+    if found == sniffing.JSON:
+        start, blocks = open_text(path, FileNotes())
+        value = next(json_values(path, start, blocks), None)
+        return list(value[1]) if isinstance(value, tuple) and isinstance(value[1], dict) else []
+    if found != sniffing.TEXT:
+        return []
+    rows = sniffing.first_rows(head, sniffing.separator_of(head, columns, path))
+    return rows[0] if rows else []
 
 
 def plain_lines(path: Path, notes: FileNotes) -> Iterator[tuple[int, str]]:
@@ -182,23 +207,23 @@ def _table(
     first: Sequence[Sequence[str]] | None = None,
 ) -> RecordFile:
     """Returns the records of a table, after the decision whether its first row is a header."""
-    read = []
-    for row in rows:
-        read.append(row)
-        if not isinstance(row, RecordError):
-            break
-    if not read or isinstance(read[-1], RecordError):
-        raise read[0] if read else DataError("the file is empty; give a file with records", path)
-    line, cells = read[-1]
+    faults: list[RecordError] = []
+    start = next(rows, None)
+    while isinstance(start, RecordError):
+        faults.append(start)
+        start = next(rows, None)
+    if start is None:
+        raise faults[0] if faults else DataError("the file is empty; give a file with records", path)
+    line, cells = start
     head = list(first) if first else [cells]
     names = _names_without_header(cells, head, columns)
     if names is None:
         notes.header = header = [cell.strip() for cell in cells]
         columns.find(header, path, line)
         keys = _unique(header)
-        return RecordFile(notes.format, header, keys, chain(read[:-1], _named(path, rows, keys, "header")))
+        return RecordFile(notes.format, header, keys, _named(path, chain(faults, rows), keys, "header"))
     notes.header = None
-    return RecordFile(notes.format, None, names, _named(path, chain(read, rows), names, "first row"))
+    return RecordFile(notes.format, None, names, _named(path, chain(faults, [start], rows), names, "first row"))
 
 
 def _names_without_header(cells: list[str], head: Sequence[Sequence[str]], columns: Columns) -> list[str] | None:
@@ -249,6 +274,3 @@ def _short(text: str, path: Path, line: int) -> str:
 
 def _long_line(path: Path, line: int, text: str) -> RecordError:
     return RecordError(LONG_LINE, f"the line has more than {LONGEST_LINE:,} characters; split it", path, line, text)
-
-
-__all__ = ["LINES", "SEQUENCE", "STRUCTURE", "RecordFile", "open_records", "plain_lines"]

@@ -65,7 +65,7 @@ def rows_of(path: Path, file: RecordFile, columns: Columns, notes: FileNotes) ->
                 raise
             yield error
             continue
-        notes.columns = notes.columns or keys
+        notes.columns = notes.columns or _shown(file, keys)
         fields = {name: values.get(key) for name, key in keys.items()}
         broken = next((wrong for text in fields.values() if isinstance(text, str) and (wrong := broken_byte(text))), "")
         if broken:
@@ -83,6 +83,13 @@ def _keys(file: RecordFile, columns: Columns, path: Path) -> dict[str, str]:
     if file.header is None:
         return {name: name for name in keys if name in columns.names or name == IDENTITY}
     return {name: keys[place] for name, place in columns.find(file.header, path, 1).items()}
+
+
+def _shown(file: RecordFile, keys: Mapping[str, str]) -> dict[str, str]:
+    """Returns the column of each field as the user knows it: its name, or its number if there is no header."""
+    if file.header is None and file.keys is not None:
+        return {name: str(file.keys.index(key) + 1) for name, key in keys.items()}
+    return dict(keys)
 
 
 class _Finder:

@@ -42,7 +42,8 @@ def fasta_records(path: Path, lines: Iterator[str]) -> Iterator[Values]:
 
 def fastq_records(path: Path, lines: Iterator[str]) -> Iterator[Values]:
     """Yields the records of a FASTQ file: `@name`, sequence, `+`, and as many qualities as letters, one line each."""
-    begin, read = 1, []
+    begin = 1
+    read: list[str] = []
     for number, text in enumerate(lines, start=1):
         if not read and not text.strip():
             continue

@@ -125,7 +125,9 @@ def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
         return [[line.strip().strip('"')] for line in lines[:_ROWS]]
     try:
         # A quote does not have to be closed here; it is a fault of its record.
-        return [row for row in islice(csv.reader(iter(f"{line}\n" for line in lines), delimiter=separator), _ROWS) if row]
+        return [
+            row for row in islice(csv.reader(iter(f"{line}\n" for line in lines), delimiter=separator), _ROWS) if row
+        ]
     except csv.Error:
         return [line.split(separator) for line in lines[:_ROWS]]
 

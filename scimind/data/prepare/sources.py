@@ -86,7 +86,7 @@ class TaskSource:
     def _records(
         self, options: FieldOptions, notes: dict[str, FileNotes], *, strict: bool, progress: bool
     ) -> Iterator[_Record]:
-        """Yields the records of all files under a progress bar that counts the bytes of the files, and fills the notes."""
+        """Yields the records of all files under a progress bar that counts bytes, and fills the notes."""
         total = sum(size_of(file.path) for file in self.files)
         with tqdm(
             total=total,
