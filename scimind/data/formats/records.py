@@ -47,7 +47,7 @@ class RecordFile:
 
 
 def open_records(
-    path: Path, columns: Columns, notes: FileNotes, *, strict: bool = False, every_column: bool = False
+    path: Path, columns: Columns, notes: FileNotes, *, strict: bool = False, every_row: bool = False
 ) -> RecordFile:
     """Opens a file of any format whose records have the fields of a task.
 
@@ -56,7 +56,8 @@ def open_records(
         columns: The columns of the fields, by which a header and a separator are recognised.
         notes: Filled with how the file is understood, and with the repairs made while it is read.
         strict: Whether bytes that do not belong to the encoding end the reading, see `open_text`.
-        every_column: Whether columns that the fields do not need are read too, which parquet can leave out.
+        every_row: Whether each row counts, as it does where rows are compared by position: blank ones too, and with
+            tabs also those without the last column. All columns are then read.
 
     Raises:
         DataError: The file cannot be read, is empty or damaged, or its columns are not understood.
@@ -65,7 +66,7 @@ def open_records(
     notes.format = found
     if found == sniffing.PARQUET:
         notes.header = header = parquet_names(path)
-        used = None if every_column else sorted({header[place] for place in columns.find(header, path, 1).values()})
+        used = None if every_row else sorted({header[place] for place in columns.find(header, path, 1).values()})
         return RecordFile(found, header, _unique(header), iter(parquet_rows(path, used)))
     if found == sniffing.WORKBOOK:
         return _table(path, workbook_rows(path, notes), columns, notes)
@@ -82,7 +83,7 @@ def open_records(
     if is_smiles_list(path, head, columns):
         notes.format = "SMILES list"
         return RecordFile(notes.format, None, None, smiles_list(path, lines, columns))
-    return _text_table(path, head, lines, columns, notes)
+    return _text_table(path, head, lines, columns, notes, every_row)
 
 
 def first_names(path: Path, columns: Columns) -> list[str]:
@@ -149,7 +150,9 @@ def smiles_list(path: Path, lines: Iterator[str], columns: Columns) -> Iterator[
         yield number, {STRUCTURE: words[0]} | ({"id": words[1].strip()} if len(words) > 1 else {})
 
 
-def _text_table(path: Path, head: str, lines: Iterator[str], columns: Columns, notes: FileNotes) -> RecordFile:
+def _text_table(
+    path: Path, head: str, lines: Iterator[str], columns: Columns, notes: FileNotes, every_row: bool
+) -> RecordFile:
     separator = sniffing.separator_of(head, columns, path)
     notes.format, notes.separator = _NAMES[separator], separator
     quoted = separator in (",", ";") or (not separator and head.lstrip().startswith('"'))
@@ -159,9 +162,10 @@ def _text_table(path: Path, head: str, lines: Iterator[str], columns: Columns, n
             notes.add_remark("quotes as in CSV")
 
     def rows(lines: Iterator[str]) -> Iterator[Cells]:
-        return table_rows(path, lines, separator or "\t", quoted=quoted)
+        return table_rows(path, lines, separator or "\t", quoted=quoted, keep_blank=every_row)
 
-    opened = _table(path, rows(lines), columns, notes, sniffing.first_rows(head, separator))
+    first = sniffing.first_rows(head, separator)
+    opened = _table(path, rows(lines), columns, notes, first, may_be_short=every_row and separator == "\t")
     if separator:
         judged = rows(_all_lines(path))
         if opened.header is not None:
@@ -205,6 +209,8 @@ def _table(
     columns: Columns,
     notes: FileNotes,
     first: Sequence[Sequence[str]] | None = None,
+    *,
+    may_be_short: bool = False,
 ) -> RecordFile:
     """Returns the records of a table, after the decision whether its first row is a header."""
     faults: list[RecordError] = []
@@ -221,7 +227,7 @@ def _table(
         notes.header = header = [cell.strip() for cell in cells]
         columns.find(header, path, line)
         keys = _unique(header)
-        return RecordFile(notes.format, header, keys, _named(path, chain(faults, rows), keys, "header"))
+        return RecordFile(notes.format, header, keys, _named(path, chain(faults, rows), keys, "header", may_be_short))
     notes.header = None
     return RecordFile(notes.format, None, names, _named(path, chain(faults, [start], rows), names, "first row"))
 
@@ -240,17 +246,19 @@ def _names_without_header(cells: list[str], head: Sequence[Sequence[str]], colum
     return names
 
 
-def _named(path: Path, rows: Iterator[Cells], names: Sequence[str], what: str) -> Iterator[Record]:
+def _named(
+    path: Path, rows: Iterator[Cells], names: Sequence[str], what: str, may_be_short: bool = False
+) -> Iterator[Record]:
     for row in rows:
         if isinstance(row, RecordError):
             yield row
             continue
         line, cells = row
-        if len(cells) != len(names):
+        if len(cells) != len(names) and not (may_be_short and len(cells) == len(names) - 1):
             reason = f"the record has {len(cells)} columns, the {what} {len(names)}; fix the record"
             yield RecordError(MALFORMED, reason, path, line, "\t".join(cells))
         else:
-            yield line, dict(zip(names, cells, strict=True))
+            yield line, dict(zip(names, cells, strict=False))
 
 
 def _objects(path: Path, values: Iterator[Any], columns: Columns) -> Iterator[Record]:

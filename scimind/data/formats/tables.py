@@ -26,7 +26,9 @@ _DECIMAL = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 
 
-def table_rows(path: Path, lines: Iterator[str], separator: str, *, quoted: bool) -> Iterator[Cells]:
+def table_rows(
+    path: Path, lines: Iterator[str], separator: str, *, quoted: bool, keep_blank: bool = False
+) -> Iterator[Cells]:
     """Yields the cells of each row with the number of its first line; blank rows are left out.
 
     Args:
@@ -34,9 +36,11 @@ def table_rows(path: Path, lines: Iterator[str], separator: str, *, quoted: bool
         lines: Its lines, of which no more than `LONGEST_LINE` + 1 characters are read.
         separator: One of `SEPARATORS`.
         quoted: Whether quotes around cells are removed, and doubled ones inside them made single.
+        keep_blank: Whether rows whose cells are all blank count, and in a table of one column also blank lines.
     """
     source = _Lines(lines)
-    while (text := source.peek(skip_blank=True)) is not None:
+    width = 0
+    while (text := source.peek(skip_blank=not keep_blank or width != 1)) is not None:
         line = source.line
         if len(text) > LONGEST_LINE:
             source.take()
@@ -46,7 +50,10 @@ def table_rows(path: Path, lines: Iterator[str], separator: str, *, quoted: bool
         cells = _quoted_cells(source, path, separator) if quoted else source.take().split(separator)
         if isinstance(cells, RecordError):
             yield cells
+        elif keep_blank and width and (cells or width == 1) and not (source.peek() is None and not text):
+            yield line, cells or [""]
         elif any(cell.strip() for cell in cells):
+            width = width or len(cells)
             yield line, cells
 
 
@@ -54,9 +61,9 @@ def is_quoted(lines: Iterator[str], separator: str) -> bool:
     """Returns whether the quotes of a table with tabs are those of CSV, judged by all lines up to a contradiction.
 
     They are if every cell that begins with a quote also ends with one and has only doubled ones in between; if no other
-    cell has a quote; and if the header is quoted, or only cells that need quotes are.
+    cell has a quote; if all rows with quotes then have as many cells as the header; and if the header is quoted, or only cells that need quotes are.
     """
-    is_header, all_quoted, found, row = True, False, False, ""
+    is_header, all_quoted, found, row, width = True, False, False, "", 0
     for line in lines:
         row = f"{row}\n{line}" if row else line
         if '"' not in row and not is_header:
@@ -65,7 +72,8 @@ def is_quoted(lines: Iterator[str], separator: str) -> bool:
         if row.count('"') % 2 and len(row) <= LONGEST_LINE:
             continue  # a cell that spans several lines, if this is CSV
         cells = _split_quoted(row, separator)
-        if cells is None:
+        width = width or len(cells or ())
+        if cells is None or len(cells) != width:
             return False
         quoted = [cell for cell in cells if cell.startswith('"')]
         if is_header:

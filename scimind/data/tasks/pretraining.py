@@ -52,7 +52,7 @@ class PretrainTask(Task):
 
     The kind of a file is given as `KIND=FILE`, or follows from its extension: `.smi` and `.smiles` hold one SMILES at
     the beginning of each line; `.fa`, `.fasta` and `.fastq` sequences, which are DNA if they have only its letters,
-    else RNA if they have only its letters, else protein; `.faa` protein; `.fna` DNA. In tables and JSON, the name of the
+    else RNA if they have only its letters, else protein; `.faa` protein; `.fna` DNA. In tables and JSON, the name of a
     column decides: `smiles`, `sequence`, `text` and the like. Other files are text, one record per line.
     """
 

@@ -57,8 +57,8 @@ def test_a_missing_third_column_is_an_empty_output(tmp_path):
     ("lines", "end", "match"),
     [
         (["SMILES\tground truth\toutput", "C\tone\tours", "N\ttwo"], "", r"p\.txt:3: the file is truncated"),
-        (["SMILES\tground truth\toutput", "C"], "\n", r"p\.txt:2: the row has 1 columns, the header 3"),
-        (["SMILES\tground truth\toutput", "C\tone\ta\tb"], "\n", r"p\.txt:2: the row has 4 columns, the header 3"),
+        (["SMILES\tground truth\toutput", "C"], "\n", r"p\.txt:2: the record has 1 columns, the header 3"),
+        (["SMILES\tground truth\toutput", "C\tone\ta\tb"], "\n", r"p\.txt:2: the record has 4 columns, the header 3"),
     ],
 )
 def test_a_short_or_long_row_is_an_error(tmp_path, lines, end, match):
@@ -105,10 +105,10 @@ def test_another_order_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("{\n", r"p\.jsonl:1: not a JSON object"),
+        ("{\n", r"p\.jsonl:2: broken JSON"),
         ('{"output": "C"}\n[]\n', r"p\.jsonl:2: not a JSON object"),
         ('{"output": 3}\n', r'p\.jsonl:1: each line needs "output"'),
-        ('{"output": "C"}\n{"output": "', r"p\.jsonl:2: not a JSON object"),
+        ('{"output": "C"}\n{"output": "', r"p\.jsonl:2: broken JSON"),
         ("", "empty"),
     ],
 )
@@ -122,9 +122,11 @@ def test_corrupt_json_lines_are_errors(tmp_path, text, match):
 def test_a_missing_file_and_another_encoding_are_errors(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         read_items(tmp_path / "none.txt")
-    (tmp_path / "p.txt").write_bytes("C\nnaïve\n".encode("latin-1"))
+    (tmp_path / "l.txt").write_bytes("C\nnaïve\n".encode("latin-1"))
+    assert read_items(tmp_path / "l.txt")[1].output == "naïve"
+    (tmp_path / "p.txt").write_bytes(b"C\n\xef\n")
     with pytest.raises(DataError, match=r"p\.txt:2: byte 0xef is not UTF-8"):
         read_items(tmp_path / "p.txt")
     table = write(tmp_path / "r.txt", "a\tb", "1\t2")
-    with pytest.raises(DataError, match="no column holds references"):
+    with pytest.raises(DataError, match="no column for the reference"):
         read_items(write(tmp_path / "o.txt", "C"), table)
