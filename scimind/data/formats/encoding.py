@@ -2,7 +2,7 @@
 
 A file that is not UTF-8 is Windows-1252 (which includes Latin-1) if it has no character of several bytes that is valid
 UTF-8, and if each of its bytes beyond ASCII is what texts in that encoding contain: a letter in a word with letters of
-ASCII, or a usual sign. Otherwise it is UTF-8 in which some bytes are broken.
+ASCII, the word `à`, or a usual sign. Otherwise it is UTF-8 in which some bytes are broken.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ _SEVERAL_BYTES = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|
 _SIGNS = "€…‘’“”–—™•‰†‡¡¢£¥§©«»®°±²³´µ¶·¹º¼½¾¿×÷ª \xa0\xad".encode(WINDOWS)
 _LETTERS = bytes(byte for byte in range(0x80, 0x100) if bytes([byte]).decode(WINDOWS, "replace").isalpha())
 _LETTER = re.escape(_LETTERS)
+_WORD = b"[\xe0\xc0]"  # the French word
 # Bytes beyond ASCII that a text in Windows-1252 does not have in this place: letters that touch no letter of ASCII,
 # more of them in a row than any word has, and other characters.
 _STRANGE = re.compile(
-    b"(?<![A-Za-z" + _LETTER + b"])[" + _LETTER + b"]+(?![A-Za-z" + _LETTER + b"])"
+    b"(?<![A-Za-z" + _LETTER + b"])(?!" + _WORD + b"(?![A-Za-z" + _LETTER + b"]))"
+    b"[" + _LETTER + b"]+(?![A-Za-z" + _LETTER + b"])"
     b"|[" + _LETTER + b"]{4}"
     b"|[^\\x00-\\x7f" + re.escape(_LETTERS + _SIGNS) + b"]"
 )

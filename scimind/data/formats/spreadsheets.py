@@ -28,10 +28,10 @@ def workbook_rows(path: Path, notes: FileNotes) -> Iterator[tuple[int, list[str]
     except ImportError as error:
         reason = 'is an Excel workbook; install openpyxl with: pip install "scimind[xlsx]", or save it as CSV'
         raise DataError(reason, path) from error
-    with seekable(path) as file:
+    with seekable(path) as file, file.open("rb") as stream:  # openpyxl opens only paths with its own extensions
         _check_sizes(file, path)
         try:
-            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            workbook = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         except Exception as error:  # openpyxl lets through whatever its parsers raise
             raise _damaged(path, "Excel", error) from error
         try:

@@ -61,7 +61,8 @@ def is_quoted(lines: Iterator[str], separator: str) -> bool:
     """Returns whether the quotes of a table with tabs are those of CSV, judged by all lines up to a contradiction.
 
     They are if every cell that begins with a quote also ends with one and has only doubled ones in between; if no other
-    cell has a quote; if all rows with quotes then have as many cells as the header; and if the header is quoted, or only cells that need quotes are.
+    cell has a quote; if all rows with quotes then have as many cells as the header; and if the header is quoted, or
+    only cells that need quotes are.
     """
     is_header, all_quoted, found, row, width = True, False, False, "", 0
     for line in lines:
