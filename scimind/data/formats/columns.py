@@ -15,6 +15,7 @@ IDENTITY = ""
 _ID = ("id", "cid")
 _LONGEST_NAME, _MOST_WORDS = 64, 6
 _MOST_SHOWN = 30
+_NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?")
 
 # Names that published tables give to columns of a kind (L+M-24, ChEBI-20, MoleculeNet, TDC, ChEMBL, PubChem).
 SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -100,7 +101,7 @@ class Columns:
             return None
         is_known = bool(self.headerless) and len(cells) == len(self.headerless)
         checked = [(name, cell) for name, cell in zip(fields, cells, strict=True) if name in self.fits]
-        if not checked and not is_known:
+        if not is_known and (not checked or any(_NUMBER.fullmatch(cell.strip()) for cell in self._free(fields, cells))):
             return None
         return fields if is_sure or all(self.fits[name](cell.strip()) for name, cell in checked) else None
 
@@ -140,6 +141,10 @@ class Columns:
         if not same:
             raise DataError(f"no column {wanted!r} for the {name or 'id'} ({_there(columns)})", path, line)
         return _single(same, name, columns, path, line)
+
+    def _free(self, fields: Sequence[str], cells: Sequence[str]) -> list[str]:
+        """Returns the cells of fields that may hold any text."""
+        return [cell for name, cell in zip(fields, cells, strict=True) if name not in self.fits]
 
     def _chosen_fields(self, cells: Sequence[str], is_sure: bool) -> list[str] | None:
         """Returns the fields of the columns if the user chose all columns by number."""

@@ -55,6 +55,8 @@ def fastq_records(path: Path, lines: Iterator[str]) -> Iterator[Values]:
         elif len(read) == 4:
             yield _read(path, begin, read)
             read = []
+    while read and not read[-1]:
+        read.pop()
     if read:
         reason = f"the last FASTQ record has {len(read)} of 4 lines; the file is truncated"
         yield RecordError(MALFORMED, reason, path, begin, read[0])
