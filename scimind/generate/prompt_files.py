@@ -14,7 +14,7 @@ from scimind.data.formats import sniffing
 from scimind.data.formats.columns import Columns, checked_choice
 from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.opening import kept_pipes
-from scimind.data.formats.records import first_names, plain_lines
+from scimind.data.formats.records import first_names, has_header, plain_lines
 from scimind.data.formats.rows import read_rows
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError, SciMindError
@@ -89,13 +89,15 @@ def _is_table(path: Path, known: Columns) -> bool:
         found = sniffing.TEXT  # a quotation
     cells = first_names(path, known)
     is_named = known.is_header(cells) and "prompt" in known.found(cells)
+    if found == sniffing.TEXT:
+        is_named = is_named and has_header(path, known)
     is_binary = found in (sniffing.PARQUET, sniffing.WORKBOOK)
     if is_named and (len(cells) > 1 or is_binary or suffixes & set(_TABLES)):
         return True
     if found == sniffing.TEXT and not suffixes & set(_TABLES):
         data = Columns({"data": _DATA})
         cells = first_names(path, data)
-        if len(cells) < 2 or not data.is_header(cells):
+        if len(cells) < 2 or not has_header(path, data):
             return False
     shown = f" (its columns are {', '.join(map(repr, cells))})" if cells else f" (it is {found})"
     reason = f"a table needs --task, or --columns prompt=NAME, or must be a .txt with one prompt per line{shown}"

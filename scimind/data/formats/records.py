@@ -111,6 +111,15 @@ def first_names(path: Path, columns: Columns) -> list[str]:
     return rows[0] if rows else []
 
 
+def has_header(path: Path, columns: Columns) -> bool:
+    """Returns whether a text begins with names of columns, and at least half of its first rows have as many cells."""
+    found, head = sniffing.format_of(path)
+    if found != sniffing.TEXT:
+        return False
+    rows = sniffing.first_rows(head, sniffing.separator_of(head, columns, path))
+    return bool(rows) and columns.is_header(rows[0]) and 2 * sum(len(row) == len(rows[0]) for row in rows) >= len(rows)
+
+
 def plain_lines(path: Path, notes: FileNotes) -> Iterator[tuple[int, str]]:
     """Yields all lines of a text file with their numbers, blank ones too; the line end of the last line is none.
 
@@ -155,7 +164,8 @@ def _text_table(
 ) -> RecordFile:
     separator = sniffing.separator_of(head, columns, path)
     notes.format, notes.separator = _NAMES[separator], separator
-    quoted = separator in (",", ";") or (not separator and head.lstrip().startswith('"'))
+    is_csv = separator in (",", ";") or path.suffix.lower() == ".csv"
+    quoted = is_csv or (not separator and head.lstrip().startswith('"'))
     if separator == "\t":
         quoted = is_quoted(_all_lines(path), separator)
         if quoted:

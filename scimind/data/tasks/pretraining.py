@@ -14,7 +14,7 @@ from scimind.data.defects import ENCODING, LONG_LINE, RecordError
 from scimind.data.formats.columns import SYNONYMS, Columns, checked_choice
 from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.opening import name_of
-from scimind.data.formats.records import first_names
+from scimind.data.formats.records import first_names, has_header
 from scimind.data.formats.rows import Row, read_rows
 from scimind.data.formats.sniffing import FASTA, FASTQ, STRUCTURES, TEXT, format_of
 from scimind.data.formats.text_files import LONGEST_LINE, broken_byte, lines_of, open_text
@@ -104,7 +104,7 @@ class PretrainTask(Task):
         may_be_lines = is_text and suffix not in _TABLES
         if self.chosen:
             return True, kind or "text"
-        if may_be_lines and (not known.is_header(cells) or (len(cells) < 2 and kind in ("", "text"))):
+        if may_be_lines and (not has_header(path, known) or (len(cells) < 2 and kind in ("", "text"))):
             return False, kind or "text"
         if kind:
             return not is_text or known.is_header(cells) or len(cells) > 1, kind

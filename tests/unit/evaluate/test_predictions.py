@@ -130,3 +130,40 @@ def test_a_missing_file_and_another_encoding_are_errors(tmp_path):
     table = write(tmp_path / "r.txt", "a\tb", "1\t2")
     with pytest.raises(DataError, match="no column for the reference"):
         read_items(write(tmp_path / "o.txt", "C"), table)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.csv", 'description,ground truth,output\n"an alcohol, small",CCO,CCO\nan amine,CCN,CC\n'),
+        ("p.txt", "description;prediction;reference\nan alcohol, small;CCO;CCO\nan amine;CC;CCN\n"),
+        ("p.tsv", "Description\tReference\tPredicted\nan alcohol, small\tCCO\tCCO\nan amine\tCCN\tCC"),
+        ("p.json", '{"rows": [{"output": "CCO", "ground truth": "CCO"}, {"output": "CC", "reference": "CCN"}]}'),
+    ],
+)
+def test_tables_of_all_forms_give_the_same_items(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    assert pairs(read_items(path)) == [("1", "CCO", "CCO"), ("2", "CC", "CCN")]
+
+
+def test_parquet_and_workbooks(tmp_path):
+    import pandas as pd
+
+    table = pd.DataFrame({"output": ["CCO", ""], "reference": ["CCO", "CCN"]})
+    table.to_parquet(tmp_path / "p.parquet")
+    table.to_csv(tmp_path / "p.csv", index=False)
+    for name in ("p.parquet", "p.csv"):
+        assert pairs(read_items(tmp_path / name)) == [("1", "CCO", "CCO"), ("2", "", "CCN")]
+    table[["output"]].to_csv(tmp_path / "one.csv", index=False)
+    assert [item.output for item in read_items(tmp_path / "one.csv")] == ["CCO", ""]
+
+
+def test_columns_can_be_chosen_and_a_table_without_outputs_is_refused(tmp_path):
+    path = write(tmp_path / "p.csv", "key,ours,theirs", 'a,"C,C",N')
+    with pytest.raises(DataError, match=r"no column for the output; .*'key', 'ours', 'theirs'"):
+        read_items(path)
+    chosen = {"output": "ours", "reference": "3", "id": "key"}
+    assert pairs(read_items(path, chosen=chosen)) == [("a", "C,C", "N")]
+    right = write(tmp_path / "r.csv", "theirs", "N")
+    assert pairs(read_items(path, right, chosen={"output": "ours", "reference": "theirs"})) == [("1", "C,C", "N")]
