@@ -25,6 +25,7 @@ from scimind.tokenizer.alphabet import BRACKETS
 from scimind.tokenizer.tags import FORM_RUNS, bare_characters, closing_tag, without_tag
 
 _TABLES = (".csv", ".tsv")
+_FIRST_LINES = 50
 
 
 def read_task_prompts(
@@ -37,7 +38,7 @@ def read_task_prompts(
 
     Args:
         path: Conversations; a file of any format that `scimind prepare` reads; or one value per line, if the task's
-            question has one field, a SMILES optionally with a name after a blank, which becomes the id.
+            question has one field, each SMILES optionally with a name after a blank, which becomes the id.
         task: See `find_task`.
         chosen: The column of each field that is not found by its name, see `Task.with_columns`.
         notes: Filled with how the file was understood.
@@ -65,11 +66,21 @@ def read_task_prompts(
     if len(asked) != 1:
         names = " and ".join(spec.name for spec in asked)
         raise DataError(f"task {found.name} asks with {names}; give a table or JSON file that holds them", path)
+    is_named = asked[0].kind == "smiles" and _has_names(path)
     for number, line in plain_lines(path, notes):
         if number == 1 and _is_header(line, columns):
             notes.add_remark(f"the first line {line.strip()} is a header")
             continue
-        yield _line_prompt(line, found, asked[0], path, number)
+        name = str(number)
+        if is_named and len(words := line.split(maxsplit=1)) > 1:
+            line, name = words[0], words[1].strip()
+        yield replace(_line_prompt(line, found, asked[0], path, number), id=name)
+
+
+def _has_names(path: Path) -> bool:
+    """Returns whether each of the first lines has further words after its SMILES, which are its name."""
+    lines = [line for line in sniffing.head_of(path).split("\n")[:_FIRST_LINES] if line.strip()]
+    return all(len(line.split()) > 1 and line.lstrip()[0] not in "<{" for line in lines)
 
 
 def _holds_conversations(path: Path) -> bool:
@@ -118,9 +129,6 @@ def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) ->
     indent, given = indent_of(line), line.strip()
     if not given:
         return Prompt(str(number), "", number)
-    name = str(number)
-    if spec.kind == "smiles" and len(words := given.split(maxsplit=1)) > 1 and not given.startswith(("<", "{")):
-        given, name = words
     if spec.kind in SEQUENCE_KINDS:
         if spec.kind == "smiles" and given.startswith(BRACKETS["smiles"][0]):
             given = FORM_RUNS["smiles"].sub(lambda run: bare_characters(run[0]), given)
@@ -129,7 +137,7 @@ def _line_prompt(line: str, task: Task, spec: Field, path: Path, number: int) ->
         given = expand_line(given)
     question = _ask(task, {spec.name: given}, path, number)
     rounds = ((question, None),)
-    return Prompt(name, render_prompt(question), number, None, rounds, task.place_of(spec.name) - indent)
+    return Prompt(str(number), render_prompt(question), number, None, rounds, task.place_of(spec.name) - indent)
 
 
 def _record_prompts(path: Path, task: Task, columns: Columns, notes: FileNotes) -> Iterator[Prompt]:

@@ -112,12 +112,12 @@ def first_names(path: Path, columns: Columns) -> list[str]:
 
 
 def has_header(path: Path, columns: Columns) -> bool:
-    """Returns whether a text begins with names of columns, and at least half of its first rows have as many cells."""
+    """Returns whether a text begins with names of columns, and most of its first rows have as many cells."""
     found, head = sniffing.format_of(path)
     if found != sniffing.TEXT:
         return False
     rows = sniffing.first_rows(head, sniffing.separator_of(head, columns, path))
-    return bool(rows) and columns.is_header(rows[0]) and 2 * sum(len(row) == len(rows[0]) for row in rows) >= len(rows)
+    return bool(rows) and columns.is_header(rows[0]) and 2 * sum(len(row) == len(rows[0]) for row in rows) > len(rows)
 
 
 def plain_lines(path: Path, notes: FileNotes) -> Iterator[tuple[int, str]]:
