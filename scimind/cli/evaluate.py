@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scimind.config.shipped import data_file
+from scimind.data.formats.opening import kept_pipes
 from scimind.data.tasks.outputs import GROUPS
 from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
@@ -60,7 +61,7 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="outputs to score: one per line, the .jsonl of `scimind predict`, or the TSV of MolT5 and L+M-24; for "
+        help="outputs to score: one per line, the .jsonl of `scimind predict`, or a table with a column output; for "
         "task pretrain a table with the columns modality, loss (nats) and optionally tokens, id",
     )
     add(
@@ -68,6 +69,13 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         type=lambda text: Path(data_file(text)),
         metavar="FILE",
         help="references: one per line, .jsonl or a table (default: those in the predictions file)",
+    )
+    add(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="column of the output, reference, input or id that is not found by its name, such as output=answer,id=2",
     )
     add(
         "--protocol",
@@ -125,6 +133,11 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.rank:
         return _rank(args.rank)
+    with kept_pipes():
+        return _score(args)
+
+
+def _score(args: argparse.Namespace) -> int:
     if args.predictions is None:
         raise SciMindError("no predictions; give --predictions FILE")
     if args.inputs is not None and args.submission is None:
@@ -159,6 +172,7 @@ def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
     Raises:
         SciMindError: A number is out of range.
     """
+    from scimind.data.formats.columns import parse_columns
     from scimind.evaluate.evaluation import EvaluateOptions
     from scimind.evaluate.resampling import Resampling
     from scimind.parallel import available_cores, check_workers
@@ -182,6 +196,7 @@ def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
         positive_label=args.positive_label,
         resampling=Resampling(args.bootstrap, args.confidence, args.seed),
         workers=available_cores() if args.workers is None else check_workers(args.workers),
+        columns=parse_columns(args.columns),
     )
 
 
@@ -216,12 +231,14 @@ def _lines(evaluation: Evaluation) -> list[str]:
 
 def _submit(args: argparse.Namespace) -> bool:
     """Writes the submission; returns whether there are references, so that the outputs can be scored as well."""
+    from scimind.data.formats.columns import parse_columns
     from scimind.evaluate.lpm24.submission import write_submission
     from scimind.evaluate.predictions import read_items
 
     if group_of(args.task) not in ("captions", "molecules"):
         raise SciMindError(f"--submission works with captions or molecules, not with {args.task}; leave it out")
-    items = read_items(args.predictions, unescape=group_of(args.task) == "captions")
+    chosen = parse_columns(args.columns)
+    items = read_items(args.predictions, unescape=group_of(args.task) == "captions", chosen=chosen)
     counts = write_submission(args.submission, items, args.inputs)
     notes = [f"{counts[name]} {name}" for name in ("empty", "joined") if counts[name]]
     print(f"wrote {args.submission}: {counts['lines']} lines" + (f" ({', '.join(notes)})" if notes else ""))

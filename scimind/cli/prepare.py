@@ -43,7 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=data_file,
         default=[],
         metavar="FILE",
-        help="input files; LABEL=FILE gives all records of a file that label, such as yes=promoters.fa",
+        help="input files, - for standard input; LABEL=FILE gives all records of a file that label, such as yes=pos.fa",
+    )
+    add(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="column of a field that is not found by its name, or its number: molecule=my_smiles,label=3",
     )
     add("--output", required=True, type=Path, metavar="DIR", help="folder for the results")
     add("--name", metavar="NAME", help="prefix of the result files (default: the name of the input or the task)")
@@ -165,6 +172,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: The files or the flags are wrong.
     """
+    from scimind.data.formats.columns import parse_columns
     from scimind.data.prepare.mixture import prepare_mixture
     from scimind.data.prepare.task_files import prepare
     from scimind.errors import SciMindError
@@ -175,6 +183,9 @@ def run(args: argparse.Namespace) -> int:
             if args.mixture
             else "no input; give --input FILE"
         )
+    columns = parse_columns(args.columns)
+    if columns and args.mixture:
+        raise SciMindError("--columns does not work with --mixture; give columns to its tasks in the YAML file")
     # Each flag is named after its setting.
     names = [field.name for field in fields(PrepareOptions)]
     options = PrepareOptions(**{name: value for name, value in vars(args).items() if name in names})
@@ -182,7 +193,8 @@ def run(args: argparse.Namespace) -> int:
     if args.mixture:
         summary = prepare_mixture(args.mixture, args.output, codec=codec, options=options, name=args.name)
     else:
-        summary = prepare(args.task, args.input, args.output, codec=codec, options=options, name=args.name)
+        given = {"codec": codec, "options": options, "name": args.name, "columns": columns}
+        summary = prepare(args.task, args.input, args.output, **given)
     print(summary.table())
     print("\n".join(f"wrote {args.output / file}" for file in summary.files if not file.endswith(".db")))
     return 0

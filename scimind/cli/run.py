@@ -69,6 +69,7 @@ def _predict(config: RunConfig, args: argparse.Namespace) -> None:
         )
     if not target:
         raise SciMindError("no output file; give --save_file FILE, such as predictions.jsonl or answers.txt")
+    from scimind.data.formats.columns import parse_columns
     from scimind.generate.predict import predict
 
     predict(
@@ -77,5 +78,6 @@ def _predict(config: RunConfig, args: argparse.Namespace) -> None:
         Path(target),
         task=config.get("task"),
         choices=config.get("choices"),
+        columns=parse_columns(args.columns),
         overwrite=args.overwrite,
     )

@@ -81,7 +81,8 @@ _PREDICTION = (
         "input_data",
         data_file,
         "FILE",
-        "prompts: a text file with one per line, conversation JSON, or a data file of --task",
+        "prompts: a text file with one per line, a table with a column prompt, conversation JSON, or a data file of "
+        "--task; - for standard input",
     ),
     _Option(("--save_file", "--output"), "save_file", str, "FILE", "file for the answers, .txt or .jsonl"),
     _Option(
@@ -130,6 +131,13 @@ def add_run_options(parser: argparse.ArgumentParser, *groups: str) -> None:
         for option in _GROUPS[group]:
             _add(section, option)
         if group == "prediction":
+            section.add_argument(
+                "--columns",
+                action="append",
+                default=[],
+                metavar="FIELD=COLUMN",
+                help="column of a field of the task, or of the prompt or id, such as molecule=my_smiles or prompt=2",
+            )
             section.add_argument(
                 "--overwrite", action="store_true", help="start over instead of resuming an unfinished output file"
             )

@@ -5,19 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scimind._version import __version__
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.opening import regular_file
 from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
 from scimind.evaluate.marked_outputs import check_molecules, read_marked
 from scimind.evaluate.metric_groups import group_of, labels_of
 from scimind.evaluate.metrics.registry import find_metric
-from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
+from scimind.evaluate.predictions import Item, read_items, read_molecules
 from scimind.evaluate.resampling import Resampling
 from scimind.evaluate.results import FORMAT, Findings
 from scimind.hashing import file_checksum
@@ -45,6 +47,7 @@ class EvaluateOptions:
         positive_label: Which of two labels is positive.
         resampling: How intervals are computed.
         workers: Number of processes.
+        columns: The column of `output`, `reference`, `input` or `id` that is not found by its name.
     """
 
     task: str
@@ -61,6 +64,7 @@ class EvaluateOptions:
     positive_label: str | None = None
     resampling: Resampling = Resampling()
     workers: int = 1
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,14 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
 
         findings = score_losses(read_losses(options.predictions), options.resampling)
         return Evaluation(_content(options, group, findings, len(findings.rows)), findings.rows)
+    notes: dict[str, FileNotes] = {}
     items = read_items(
         options.predictions,
         options.references,
         columns=GROUPS[group],
         unescape=group == "captions",
+        chosen=options.columns,
+        notes=notes,
     )
     given = items
     items, marks = read_marked(given, group, extract=options.extract)
@@ -108,9 +115,10 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
         check_molecules(items, options.predictions)
     if group == "classification":
         items, options = _as_labels(items, options)
-    with (console or Console(sys.stderr, silent=True)).progress(
-        len(items), group, unit="item", every=max(1, len(items) // 10)
-    ) as progress:
+    console = console or Console(sys.stderr, silent=True)
+    for name, about in notes.items():
+        console.print(f"{getattr(options, name)}: {about.description()}")
+    with console.progress(len(items), group, unit="item", every=max(1, len(items) // 10)) as progress:
         findings = _score(group, items, options, progress.advance)
     findings.counts |= marks
     if options.extract:
@@ -158,7 +166,7 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
 
         training = None
         if options.training:
-            training = read_training(_molecules_of(options.training), workers)
+            training = read_training(read_molecules(options.training), workers)
         molecule_options = MoleculeOptions(
             options.protocol, training, options.with_fcd, tables, options.wordpiece_vocab
         )
@@ -245,18 +253,8 @@ def _row(item: Item, scores: dict[str, Any]) -> dict[str, Any]:
     return {"id": item.id, "input": item.input, "reference": item.reference, "output": item.output, **scores}
 
 
-def _molecules_of(path: Path) -> list[str]:
-    """Returns the SMILES in a table's column, or one per line."""
-    lines, _ = lines_to_end(path)
-    names = [name.strip().lower() for name in lines[0].split("\t")]
-    column = next((name for name in ("smiles", "molecule") if name in names), None)
-    if column is None:
-        return [line.split("\t")[0].strip() for line in lines]
-    return [row.get(column, "").strip() for _, row in read_table(path)]
-
-
 def _fingerprint(path: Path) -> dict[str, str]:
-    return {"path": str(path), "sha256": file_checksum(path)}
+    return {"path": str(path), "sha256": file_checksum(regular_file(path))}
 
 
 def _version(name: str) -> str | None:

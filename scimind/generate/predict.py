@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind.config import RunConfig
+from scimind.data.formats.notes import FileNotes
 from scimind.data.tasks.task import Task
 from scimind.errors import ConfigError
 from scimind.generate.answer_rules import read_rules
@@ -28,6 +29,7 @@ def predict(
     task: str | Path | Task | None = None,
     *,
     choices: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> PredictSummary:
     """Answers every prompt of a file with the model of a configuration.
@@ -40,6 +42,7 @@ def predict(
             answers are read as the task defines them. If the task has choices, the most likely one is taken and
             probabilities are reported.
         choices: A file of answers, one per line; each prompt gets the most likely one.
+        columns: The column of each field that is not found by its name, see `read_prompts`.
         overwrite: Start over instead of continuing.
 
     Returns:
@@ -53,11 +56,13 @@ def predict(
     settings = GenerationSettings.from_config(config)
     codec = codec_of(config)
     rules = read_rules(codec, task, choices)
-    prompts = read_prompts(input_path, task, ambiguous=config.get("ambiguous") or "drop", seed=settings.seed)
+    notes = FileNotes()
+    prompts = read_prompts(input_path, task, columns=columns, notes=notes)
     check_output(output_path)
     run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules)
     folder = RunFolder.create(config.output_dir, "predict")
     with quiet_console(folder.log_file) as console:
+        console.print(f"{input_path}: {notes.description()}")
         predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console)
         summary = predictor.predict_file(prompts, input_path, output_path, run, overwrite=overwrite)
         console.print(str(summary))

@@ -6,27 +6,19 @@ In a line of text a literal `\n` stands for a line break, except between two tag
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.conversations import read_conversations
-from scimind.data.content.selfies import with_smiles
 from scimind.data.conversation import Round
-from scimind.data.defects import RecordError
-from scimind.data.encode.rendering import encode_prompt, render_prompt, with_system
-from scimind.data.formats.text_files import repair_backslashes
+from scimind.data.encode.rendering import encode_prompt, render_prompt
+from scimind.data.formats.conversations import read_conversations
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.text_files import broken_byte, repair_backslashes
 from scimind.errors import DataError, TokenError
 from scimind.tokenizer import TokenCodec
-from scimind.tokenizer.tags import (
-    BACKSLASH,
-    DOUBLED_BACKSLASHES,
-    UNESCAPED_TAGGED,
-    count_kept_marks,
-    may_hold_sequences,
-)
+from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, UNESCAPED_TAGGED, may_hold_sequences
 
 _SPECIAL = re.compile(rf"{UNESCAPED_TAGGED.pattern}|{DOUBLED_BACKSLASHES.pattern}|\\n")
 _AROUND = 30  # characters shown on each side of a fault
@@ -44,7 +36,6 @@ class Prompt:
         rounds: Questions and answers from which `text` was rendered; empty if the file holds the rendered text.
         start: Where the file's text begins in the last question, or in `text` if there are no rounds; negative if
             white space before it was dropped.
-        readings: How often something was read differently from how it is written, by what was done.
     """
 
     id: str
@@ -53,7 +44,6 @@ class Prompt:
     reference: str | None = None
     rounds: tuple[tuple[str, str | None], ...] = ()
     start: int = 0
-    readings: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -145,28 +135,18 @@ def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
 
 
 def line_prompt(line: str, number: int, path: Path) -> Prompt:
-    """Returns the prompt of a text line: unchanged if it is already rendered, rendered if it is a question.
-
-    The tags of other projects become ours, and a question that is SELFIES a molecule; see `with_smiles`.
-    """
+    """Returns the prompt of a text line: unchanged if it is already rendered, rendered if it is a question."""
     indent, line = indent_of(line), line.strip()
     if not line:
         return Prompt(str(number), "", number)
-    readings: Counter[str] = Counter()
-    try:
-        line = with_smiles(line, readings)
-    except RecordError as error:
-        raise RecordError(error.defect, error.reason, path, number, error.text) from error
-    count_kept_marks(line, readings)
     if "[INST]" not in line:
         question = expand_line(line)
-        prompt = Prompt(str(number), render_prompt(question), number, rounds=((question, None),), start=-indent)
-        return replace(prompt, readings=readings)
+        return Prompt(str(number), render_prompt(question), number, rounds=((question, None),), start=-indent)
     if "[/INST]" not in line:
         raise DataError("has [INST] without [/INST]; end the question with ' [/INST]:'", path, number, line)
     # The renderer's leading space, which editors and shells tend to strip, is a separate token.
     space = " " if line.startswith("[INST]") else ""
-    return Prompt(str(number), space + expand_line(line), number, start=len(space) - indent, readings=readings)
+    return Prompt(str(number), space + expand_line(line), number, start=len(space) - indent)
 
 
 def indent_of(line: str) -> int:
@@ -174,13 +154,14 @@ def indent_of(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def conversation_prompts(path: Path) -> Iterator[Prompt]:
-    """Yields each conversation's prompt: system text, earlier rounds, last question. A last answer is the reference."""
-    for found in read_conversations(path, answered=False):
+def conversation_prompts(path: Path, notes: FileNotes | None = None) -> Iterator[Prompt]:
+    """Yields each conversation's prompt: earlier rounds and the last question. A last answer is the reference."""
+    for found in read_conversations(path, answered=False, notes=notes):
         if isinstance(found, DataError):
             raise found
-        (first, answer), *later = found.rounds
-        *earlier, (question, reference) = (Round(with_system(first, found.system), answer), *later)
+        if (broken := broken_byte("".join(text or "" for pair in found.rounds for text in pair))) is not None:
+            raise DataError(broken, path, found.line)
+        *earlier, (question, reference) = found.rounds
         text = "".join(f"{render_prompt(asked)} {answer}</s>" for asked, answer in earlier) + render_prompt(question)
         rounds: Sequence[tuple[str, str | None]] = (*earlier, Round(question, None))
-        yield Prompt(found.id, text, found.line or 1, reference, tuple(rounds), readings=found.readings)
+        yield Prompt(found.id, text, found.line or 1, reference, tuple(rounds))

@@ -12,7 +12,8 @@ from scimind.data.content.selfies import with_smiles
 from scimind.data.conversation import Conversation, Round, parse_conversation
 from scimind.data.defects import RecordError
 from scimind.data.formats.json_stream import json_values
-from scimind.data.formats.text_files import FileNotes, open_text, repair_backslashes
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.text_files import open_text, repair_backslashes
 from scimind.errors import DataError
 from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, SMILES_CONTENT, count_kept_marks
 
@@ -37,7 +38,7 @@ def read_conversations(
     if start not in "[{":
         shown = next(blocks).lstrip()[:100]
         raise DataError("is not JSON; give conversation JSON, or for a table another task", path, 1, shown)
-    for number, value in enumerate(json_values(path, start, blocks), start=1):
+    for number, value in enumerate(json_values(path, start, blocks, notes), start=1):
         if isinstance(value, DataError):
             yield value
             continue

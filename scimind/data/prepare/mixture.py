@@ -6,6 +6,7 @@
     tasks:
       captions: {task: smiles2text, input: [train.csv]}
       promoters: {task: promoter, input: [positives.txt], weight: 0.5}
+      drugs: {task: moa, input: [drugs.csv], columns: {molecule: drug_smiles, mechanism: 3}}
 
 Weights are relative to each other; give them to all tasks or to none. Paths are relative to the YAML file.
 """
@@ -33,6 +34,7 @@ _SOURCE = Section(
         "task": Value(str, filled=True),
         "input": Items(Value(str, filled=True), single=True, filled=True),
         "weight": Value(float, None, above=0),
+        "columns": Named(Value(str, also=int)),
     },
     required=("input",),
 )
@@ -117,4 +119,5 @@ def _source(name: str, spec: Mapping[str, Any], folder: Path) -> TaskSource:
         task = str(folder / task)
     texts = [spec["input"]] if isinstance(spec["input"], str) else spec["input"]
     files = [LabelledFile.parse(text, folder) for text in texts]
-    return TaskSource(find_task(task), files, check_name(name), spec["weight"])
+    chosen = {field: str(column) for field, column in spec.get("columns", {}).items()}
+    return TaskSource(find_task(task).with_columns(chosen), files, check_name(name), spec["weight"])

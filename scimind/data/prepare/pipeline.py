@@ -13,7 +13,8 @@ from typing import Any
 from scimind._version import __version__
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
-from scimind.data.formats.text_files import FileNotes
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.opening import kept_pipes, state_of
 from scimind.data.prepare.card import write_card
 from scimind.data.prepare.encoded_parts import EncodedParts
 from scimind.data.prepare.fates import Fate, decide, mix
@@ -62,7 +63,7 @@ def prepare_sources(
     files += [f"{name}.summary.json"]
     folder = Path(output_dir)
     _check_inputs(sources, [folder / file for file in files])
-    with staged(folder, files, overwrite=options.overwrite) as scratch, ExitStack() as stack:
+    with kept_pipes(), staged(folder, files, overwrite=options.overwrite) as scratch, ExitStack() as stack:
         parts_folder = folder / f".{name}.parts"
         stack.push(_PartsKeeper(parts_folder))
         parts = [
@@ -105,9 +106,15 @@ def prepare_sources(
             ]
             written = _write(results, writers, notes, options.seq_length)
         summary = summarise(sources, codec, options, written, tasks)
+        summary = replace(summary, formats=_formats(notes))
         if options.card:
             write_card(scratch, name, summary, {split.name: split.lengths for split in written.splits})
         return _write_summary(scratch, files, summary)
+
+
+def _formats(notes: Sequence[Mapping[str, FileNotes]]) -> dict[str, str]:
+    """Returns how each file was understood, by path."""
+    return {path: about.description() for of_files in notes for path, about in of_files.items()}
 
 
 def _split_names(name: str, source: TaskSource, options: PrepareOptions) -> dict[Fate, str]:
@@ -145,8 +152,7 @@ def _manifest(source: TaskSource, codec: TokenCodec, options: PrepareOptions) ->
     """Returns everything that encoded parts depend on."""
     files = []
     for file in source.files:
-        state = file.path.stat() if file.path.exists() else None
-        files.append([str(file.path), file.label, state and state.st_size, state and state.st_mtime_ns])
+        files.append([str(file.path), file.label, state_of(file.path)])
     return {
         "version": __version__,
         "task": repr(source.task),

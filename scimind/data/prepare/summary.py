@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scimind._version import __version__
+from scimind.data.formats.opening import regular_file
 from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.result_files import RejectCounts, SplitCounts
 from scimind.data.prepare.sources import TaskSource
@@ -19,6 +21,7 @@ from scimind.modality import MODALITY_NAMES
 from scimind.tokenizer import TokenCodec
 
 _READING = ("molecules", "randomised", "detect", "duplicates", "ambiguous")  # settings
+_MOST_FILES = 10
 _QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -29,6 +32,7 @@ class PrepareSummary:
     Args:
         task: The task, or the tasks of a mixture.
         inputs: The files that were read.
+        formats: How each file was understood, by path: format, separator, encoding, header, columns.
         files: The names of the files that were written; the last is this summary.
         seq_length: Sequence length s of the model; rows have s + 1 columns.
         policy: What was done with longer records.
@@ -91,6 +95,7 @@ class PrepareSummary:
     labels: dict[str, int] = field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     checksums: dict[str, dict[str, str]] = field(default_factory=dict)
+    formats: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Returns the summary as JSON values, as written to its file."""
@@ -98,7 +103,10 @@ class PrepareSummary:
 
     def table(self) -> str:
         """Returns the summary as a table for the console."""
-        rows = [("records read", f"{self.read:,}")]
+        rows = [(f"read {Path(path).name}", how) for path, how in list(self.formats.items())[:_MOST_FILES]]
+        if len(self.formats) > _MOST_FILES:
+            rows.append(("read further files", f"{len(self.formats) - _MOST_FILES:,}, see formats in the summary file"))
+        rows.append(("records read", f"{self.read:,}"))
         rows += [(f"left out, {reason}", f"{count:,}") for reason, count in self.dropped.items() if count]
         if set(self.defects) - {"too long", "duplicate", "conflicting answers"}:
             rows += [(f"  {defect}", f"{count:,}") for defect, count in self.defects.items() if defect != "too long"]
@@ -202,7 +210,7 @@ def summarise(
         detected=dict(sorted(records.detected.items())),
         labels=dict(sorted(records.labels.items(), key=lambda item: (-item[1], item[0]))),
         tasks=tasks,
-        checksums={"inputs": {str(file.path): file_checksum(file.path) for file in files}},
+        checksums={"inputs": {str(file.path): file_checksum(regular_file(file.path)) for file in files}},
     )
 
 

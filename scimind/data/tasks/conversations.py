@@ -13,8 +13,9 @@ from scimind.data.content.molecules import canonical_smiles, parse, scaffold
 from scimind.data.content.sequences import wrap_text
 from scimind.data.conversation import Round
 from scimind.data.defects import ENCODING, RecordError
+from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.rows import Row
-from scimind.data.formats.text_files import FileNotes, broken_byte
+from scimind.data.formats.text_files import broken_byte
 from scimind.data.tasks.task import Sample, Task
 from scimind.errors import DataError
 from scimind.tokenizer.alphabet import BRACKETS

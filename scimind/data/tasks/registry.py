@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def _built_in(name: str) -> Task:
         return ConversationTask(name, description="Train on conversation JSON directly.")
     if name == "pretrain":
         return PretrainTask.standard()
-    return load_task(FOLDER / f"{name}.yaml")
+    return replace(load_task(FOLDER / f"{name}.yaml"), synonyms=True)
 
 
 def load_task(path: Path) -> Task:

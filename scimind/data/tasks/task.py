@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from scimind.data.content.molecules import random_smiles, scaffold
 from scimind.data.content.selfies import settle_selfies
 from scimind.data.content.sequences import Wrapped
 from scimind.data.conversation import Round
-from scimind.data.defects import Change
-from scimind.data.formats.rows import ENTITY, Columns, Row, read_rows
-from scimind.data.formats.text_files import FileNotes
+from scimind.data.defects import Change, RecordError
+from scimind.data.formats.columns import SYNONYMS, Columns, checked_choice
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.rows import ENTITY, Row, read_rows
 from scimind.data.tasks.negatives import with_negatives
 from scimind.data.tasks.outputs import Output
 from scimind.errors import DataError
@@ -27,6 +29,7 @@ CONFLICTS = ("keep", "list", "first", "drop")
 
 PLACE = re.compile(r"\{(\w+)\}")
 MOST_SEEDS = 2**31 - 1
+_LONGEST_WORD = 20  # longer texts of a sequence's letters are no names
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,8 @@ class Task:
             the answer has one truth, which a label or choice has, and keeps them otherwise.
         negatives: Name of the method that makes negatives for files without labels, see `negatives`; empty for none.
         description: A sentence for readers.
+        synonyms: Whether columns are also found by the names that published tables give to such fields.
+        chosen: The column that the user chose for a field, see `with_columns`.
     """
 
     name: str
@@ -100,6 +105,8 @@ class Task:
     conflicts: str = ""
     negatives: str = ""
     description: str = ""
+    synonyms: bool = False
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> Columns:
@@ -109,7 +116,19 @@ class Task:
             fallback={spec.name: spec.fallback for spec in self.fields if spec.fallback},
             optional=frozenset(spec.name for spec in self.fields if spec.optional),
             headerless=self.headerless,
+            synonyms=self._synonyms(),
+            chosen=self.chosen,
+            fits={spec.name: partial(_fits, spec) for spec in self.fields if spec.kind in (*SEQUENCE_KINDS, "label")},
         )
+
+    def with_columns(self, chosen: Mapping[str, str]) -> Task:
+        """Returns the task with the columns that the user chose: a name, or a number from 1, for each field.
+
+        Raises:
+            SciMindError: There is no such field.
+        """
+        fields = [spec.name for spec in self.fields]
+        return replace(self, chosen=checked_choice(chosen, fields, f"task {self.name}")) if chosen else self
 
     @property
     def key_field(self) -> str:
@@ -164,7 +183,7 @@ class Task:
         """
         columns, labels = self.columns, self.label_field
         if labels is not None and (label is not None or self.negatives):
-            columns = Columns(columns.names, columns.fallback, columns.optional | {labels.name}, columns.headerless)
+            columns = replace(columns, optional=columns.optional | {labels.name})
         if label is not None and labels is None:
             raise DataError(f"{label}= gives a label, but task {self.name} has none; leave it out", path)
         rows = settle_selfies(read_rows(path, columns, notes), self.molecules)
@@ -227,6 +246,17 @@ class Task:
         tag = opening_tag(TAG_OF_KIND[spec.kind]) if spec.kind in TAG_OF_KIND else ""
         return len(self._filled(before, {other.name: "" for other in self.asked_fields}).lstrip() + tag)
 
+    def _synonyms(self) -> dict[str, tuple[str, ...]]:
+        """Returns further names of columns for the fields whose kind no other field has."""
+        found = {}
+        for spec in self.fields:
+            kinds = ("protein", "dna", "rna") if spec.kind in ("protein", "dna", "rna") else (spec.kind,)
+            if sum(other.kind in kinds for other in self.fields) == 1:
+                # Structures and FASTA have no columns, and are found by these names.
+                read = {"smiles": ("structure",), "label": (), "text": ()}.get(spec.kind, ("sequence",))
+                found[spec.name] = SYNONYMS.get(spec.kind, ()) if self.synonyms else read
+        return found
+
     def _rounds(self, shown: Mapping[str, str]) -> tuple[Round, ...]:
         return (Round(self._fill(self.question, shown), self._fill(self.answer, shown)),)
 
@@ -266,3 +296,14 @@ def _with(row: Row | DataError, name: str, value: object) -> Row | DataError:
     if isinstance(row, DataError):
         return row
     return Row(row.id, {**row.values, name: value}, row.path, row.line)
+
+
+def _fits(spec: Field, text: str) -> bool:
+    """Returns whether a text is a value of a field rather than the name of a column."""
+    try:
+        value = read_field(spec, text, FieldOptions())
+    except RecordError:
+        return False
+    if spec.kind == "smiles":
+        return value.molecule is not None
+    return spec.kind == "label" or text.isupper() or len(text) >= _LONGEST_WORD

@@ -56,7 +56,7 @@ def short_name(name: str) -> str:
 
 def _tree(path: Path) -> dict[str, Any]:
     try:
-        tree = json.loads("\n".join(lines_to_end(path)[0]))
+        tree = json.loads("\n".join(lines_to_end(path)))
     except ValueError as error:
         if isinstance(error, DataError):
             raise
@@ -80,7 +80,7 @@ def _flatten(tree: dict[str, Any], path: Path | None) -> Iterable[str]:
 
 
 def _combinations(path: Path) -> Iterable[tuple[str, str]]:
-    for number, line in enumerate(lines_to_end(path)[0], 1):
+    for number, line in enumerate(lines_to_end(path), 1):
         try:
             pair = ast.literal_eval(line.strip().split("\t")[0])
         except (ValueError, SyntaxError) as error:
