@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scimind.config.sections.device import DEVICES
+from scimind.config.sections.root import MOLECULES
 from scimind.config.shipped import data_file
 from scimind.data.tasks.registry import TASKS
 
@@ -96,6 +97,15 @@ _PREDICTION = (
         str,
         "FILE",
         "possible answers, one per line; the likeliest one is taken instead of generating text",
+    ),
+    _Option(
+        ("--molecules",),
+        "molecules",
+        str,
+        "",
+        "molecules that RDKit cannot parse: report them as errors (checked), or ask about them with a warning (as-is); "
+        "with --task (default: checked)",
+        MOLECULES,
     ),
     _Option(("--predict_batch_size",), "generation.batch_size", int, "N", "number of prompts answered at a time"),
     _Option(("--max_new_tokens",), "generation.max_new_tokens", int, "N", "maximum length of an answer in tokens"),

@@ -17,7 +17,11 @@ _SAMPLE = 1 << 20
 
 
 def run_notes(
-    settings: GenerationSettings, tokenizer: str, checkpoint: str | Path | None, rules: AnswerRules | None = None
+    settings: GenerationSettings,
+    tokenizer: str,
+    checkpoint: str | Path | None,
+    rules: AnswerRules | None = None,
+    molecules: str = "checked",
 ) -> dict[str, Any]:
     """Returns what the answers of a run depend on, apart from its prompts.
 
@@ -26,6 +30,7 @@ def run_notes(
         tokenizer: The tokenizer's fingerprint.
         checkpoint: File or folder of the weights; None or "" for a model with random weights.
         rules: How answers are obtained and read; None leaves them unchanged.
+        molecules: Which molecules are asked about; see `read_prompts`.
     """
     notes: dict[str, Any] = asdict(settings)
     del notes["batch_size"]  # a run that ran out of memory may continue with a smaller one
@@ -33,6 +38,7 @@ def run_notes(
     notes["checkpoint"] = checkpoint_digest(find_checkpoint(checkpoint).weights) if checkpoint else ""
     notes["task"] = rules.task.name if rules and rules.task else None
     notes["choices"] = list(rules.choices.texts) if rules and rules.choices else []
+    notes["molecules"] = molecules if notes["task"] else None
     return notes
 
 

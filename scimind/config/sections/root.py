@@ -21,6 +21,7 @@ from scimind.config.sections.training import (
 )
 
 RUN_MODES = ("finetune", "train", "predict", "eval")
+MOLECULES = ("checked", "as-is")  # of prediction with a task
 
 _FLAG = Value(bool)
 _COUNT = Value(int, low=1)
@@ -68,6 +69,7 @@ SCHEMA = Section(
         "save_file": Value(str, nullable=True),
         "task": Value(str, nullable=True),  # ours: defines the questions, and how answers are read
         "choices": Value(str, nullable=True),  # ours: a file of answers to choose from
+        "molecules": Value(str, "checked", choices=MOLECULES),  # ours: whether prediction refuses what RDKit refuses
         "predict_batch_size": Value(int, low=1, nullable=True),
         "print_separate_loss": _FLAG,
         "calculate_per_token_loss": _FLAG,

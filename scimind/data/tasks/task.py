@@ -190,6 +190,19 @@ class Task:
             shown[spec.name] = read_field(spec, values.get(spec.name), FieldOptions(molecules="as-is")).shown
         return self._fill(self.question, shown)
 
+    def answer_with(self, values: Mapping[str, Any]) -> str:
+        """Returns the answer of a record, whatever its question.
+
+        Args:
+            values: The raw value of each field in the answer.
+
+        Raises:
+            RecordError: A value is empty or faulty.
+        """
+        options = FieldOptions(molecules="as-is")
+        shown = {spec.name: read_field(spec, values.get(spec.name), options).shown for spec in self.answered_fields}
+        return self._fill(self.answer, shown)
+
     def place_of(self, name: str) -> int:
         """Returns the position at which a field's text begins in a question whose other fields are empty."""
         spec = next(spec for spec in self.asked_fields if spec.name == name)
