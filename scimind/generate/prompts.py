@@ -21,6 +21,7 @@ from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, TAG_PATTERN, 
 
 _SPECIAL = re.compile(rf"{UNESCAPED_TAGGED.pattern}|{DOUBLED_BACKSLASHES.pattern}|\\n")
 _TAG = re.compile(TAG_PATTERN)
+_IN_TAG = re.compile(rf" in {TAG_PATTERN}|, or write it as text outside the tag")
 _AROUND = 30  # characters shown on each side of a fault
 EMPTY_PROMPT = "the prompt is empty"
 
@@ -159,6 +160,8 @@ def _encode(codec: TokenCodec, prompt: Prompt) -> list[int]:
         start = max(origin, 0)
         place = at - origin + words.count("\n", start, max(at, start))
         reason = str(error).replace(f"position {at}", f"position {place}")
+        if prompt.rounds and (prompt.start is None or prompt.start > 0):  # the tag is the task's, not the file's
+            reason = _IN_TAG.sub("", reason)
         raise DataError(reason, text=words[max(start, before, at - _AROUND) : min(after, at + _AROUND)]) from error
 
 

@@ -254,7 +254,8 @@ def test_an_unknown_character_is_named_with_line_and_position(tmp_path, content,
     fault = next(prompt.fault for prompt in encode_prompts(CODEC, prompts) if "token" in prompt.fault)
     assert re.match(rf"line {line}: character .* at position {position} has no token", fault)
     excerpt = fault[fault.rindex(": ") + 2 :].strip("'\"")
-    assert excerpt in content.replace("\t", " ") and "</" not in excerpt and "\n" not in fault
+    assert excerpt in content.replace("\t", " ") and "</" not in fault and "\n" not in fault
+    assert ("<smiles>" in fault) == ("outside the tag" in fault) == (task is None)
 
 
 def test_an_unknown_character_in_a_conversation(tmp_path):
@@ -267,7 +268,13 @@ def test_an_unknown_character_in_a_conversation(tmp_path):
 def test_a_position_in_a_record_of_several_fields_is_that_in_its_sequence(tmp_path):
     path = file_with(tmp_path, json.dumps([{"instruction": "What is it?", "input": "MK?V", "output": "x"}]), "p.json")
     (prompt,) = read_prompts(path, "protein_function")
-    assert (
-        prompt.fault == "line 1: letter '?' at position 2 is not valid in a protein sequence; correct it or remove "
-        "the record: 'MK?V'"
+    assert prompt.fault.startswith("line 1: letter '?' at position 2 is not valid in a protein sequence;")
+    assert prompt.fault.endswith(": 'MK?V'")
+    task = file_with(
+        tmp_path,
+        'name: mix\nquestion: "Is {a} soluble in {b}?"\nanswer: "{c}"\nfields:\n  a: {kind: smiles}\n'
+        "  b: {kind: smiles}\n  c: {kind: text}\noutput: {kind: text}\n",
+        "task.yaml",
     )
+    (prompt,) = encode_prompts(CODEC, read_prompts(file_with(tmp_path, "a,b\nCCO,CC?N\n", "p.csv"), task))
+    assert prompt.fault == "line 2: character '?' at position 2 has no token; correct the sequence: 'CC?N'"
