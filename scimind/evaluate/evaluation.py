@@ -98,11 +98,14 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
         columns=GROUPS[group],
         unescape=group == "captions",
     )
+    scored = _with_reference(items)
     with (console or Console(sys.stderr, silent=True)).progress(
-        len(items), group, unit="item", every=max(1, len(items) // 10)
+        len(scored), group, unit="item", every=max(1, len(scored) // 10)
     ) as progress:
-        findings = _score(group, items, options, progress.advance)
-    return evaluation_of(options, items, findings)
+        findings = _score(group, scored, options, progress.advance)
+    if len(scored) < len(items):
+        findings.counts["failed_prompts_without_reference"] = len(items) - len(scored)
+    return evaluation_of(options, scored, findings)
 
 
 def evaluation_of(options: EvaluateOptions, items: list[Item], findings: Findings) -> Evaluation:
@@ -203,11 +206,21 @@ def _content(options: EvaluateOptions, group: str, findings: Findings, items: in
     }
 
 
+def _with_reference(items: list[Item]) -> list[Item]:
+    """Returns the items without failed prompts that have no reference: those whose records could not be read."""
+    found = [item for item in items if item.reference is not None or not _has_failed(item)]
+    return found if any(item.reference is not None for item in found) else items
+
+
+def _has_failed(item: Item) -> bool:
+    return item.extra.get("finish_reason") == "error"
+
+
 def _common_counts(items: list[Item]) -> dict[str, int]:
     """Returns how many outputs are missing from a table, and how many prompts failed with an error."""
     counts = {
         "missing_outputs": sum(not item.has_output for item in items),
-        "failed_prompts": sum(item.extra.get("finish_reason") == "error" for item in items),
+        "failed_prompts": sum(map(_has_failed, items)),
     }
     return {name: count for name, count in counts.items() if count}
 

@@ -185,7 +185,7 @@ def _from_object(path: Path, number: int, entry: dict[str, Any]) -> Item:
     asked = entry.get("input", entry.get("prompt"))
     known = ("id", "output", "reference", "input", "prompt")
     extra = {key: value for key, value in entry.items() if key not in known}
-    asked = asked if isinstance(asked, str) else None
+    asked = asked if isinstance(asked, str) and asked else None  # empty if the prompt could not be read
     return Item(str(entry.get("id", number)), output, reference, asked, number, True, extra)
 
 
