@@ -82,9 +82,9 @@ def test_prompts_that_cannot_be_answered_are_reported_and_the_others_are_answere
         )
         assert "RDKit cannot parse" in rows[4]["message" if odd else "warning"]
         assert rows[0]["output"] == rows[5]["output"]
-        shown = capfd.readouterr().err
-        assert f'{2 + odd} of 6 prompts could not be answered (see "finish_reason": "error" in {target}): ' in shown
-        assert "note: 1 of 6 inputs are whole questions" in shown
+        shown = capfd.readouterr()
+        assert f'{2 + odd} of 6 prompts could not be answered (see "finish_reason": "error" in {target}): ' in shown.err
+        assert "note: 1 of 6 inputs are whole questions" in shown.out
     source.write_text("id,smiles\n1,CCO\n1,CCN\n")
     assert run_scimind(predict_command(run, source, tmp_path / "x.jsonl", "--task", "smiles2text")) == 2
     assert "molecules.txt:3: id '1' is already on line 2" in capfd.readouterr().err
