@@ -25,7 +25,7 @@ VERBS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0, or 2 for a user's mistake.
+    """Runs the command; returns its exit status, see `scimind.cli.exit_status`.
 
     Args:
         argv: Arguments without the program's name; None takes those of the process.

@@ -1,4 +1,13 @@
-"""How a command ends: a user's mistake with a one-line message, a fault of the program with its traceback."""
+"""How a command ends.
+
+| status | meaning |
+|---|---|
+| 0 | all done |
+| 1 | a fault of the program, with its traceback |
+| 2 | a mistake of the user, with one line that says what to do; nothing was done |
+| 3 | done in part, with one line that says how much |
+| 130, 143 | stopped by Ctrl-C or by SIGTERM; where work can be continued, a line says how |
+"""
 
 from __future__ import annotations
 
@@ -8,6 +17,7 @@ from collections.abc import Callable
 
 from scimind.errors import SciMindError
 
+PARTLY_DONE = 3
 _MISTAKE = 2
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141

@@ -10,6 +10,7 @@ from typing import Any
 
 from scimind.config.sections.device import DEVICES
 from scimind.config.sections.generation import AMBIGUOUS
+from scimind.config.sections.root import MOLECULES
 from scimind.config.shipped import data_file
 from scimind.data.tasks.registry import TASKS
 
@@ -107,6 +108,15 @@ _PREDICTION = (
         "letters of a sequence that stand for several, such as N in DNA: refuse it, take the longest stretch without "
         "them, or replace them",
         AMBIGUOUS,
+    ),
+    _Option(
+        ("--molecules",),
+        "molecules",
+        str,
+        "",
+        "molecules that RDKit cannot parse: report them as errors (checked), or ask about them with a warning (as-is); "
+        "with --task (default: checked)",
+        MOLECULES,
     ),
     _Option(("--predict_batch_size",), "generation.batch_size", int, "N", "number of prompts answered at a time"),
     _Option(("--max_new_tokens",), "generation.max_new_tokens", int, "N", "maximum length of an answer in tokens"),

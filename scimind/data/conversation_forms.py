@@ -6,7 +6,7 @@ A record's form follows from its keys, so a file may mix forms.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scimind.errors import DataError
@@ -54,6 +54,11 @@ class Talk(NamedTuple):
     system: str
     turns: list[Turn]
     unused: Counter[str]
+
+
+def holds_turns(keys: Collection[str]) -> bool:
+    """Returns whether a record with these keys is a conversation in one of the forms, rather than a row of a table."""
+    return any(key in keys for key in _TURNS) or {"instruction", "output"} <= set(keys)
 
 
 def read_form(record: object, place: Place) -> Talk:

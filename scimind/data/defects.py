@@ -47,7 +47,7 @@ class RecordError(DataError):
 
     def __init__(self, defect: str, reason: str, path: object = None, line: int | None = None, text: str = "") -> None:
         super().__init__(reason, None if path is None else str(path), line, text)
-        self.defect, self.text = defect, text
+        self.defect = defect
 
 
 def defect_of(error: DataError) -> str:

@@ -109,24 +109,26 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
         chosen=options.columns,
         notes=notes,
     )
-    given = items
-    items, marks = read_marked(given, group, extract=options.extract)
+    given = _with_reference(items)
+    scored, marks = read_marked(given, group, extract=options.extract)
     if group == "molecules":
-        check_molecules(items, options.predictions)
+        check_molecules(scored, options.predictions)
     if group == "classification":
-        items, options = _as_labels(items, options)
+        scored, options = _as_labels(scored, options)
     console = console or Console(sys.stderr, silent=True)
     for name, about in notes.items():
         console.print(f"{getattr(options, name)}: {about.description()}")
-    with console.progress(len(items), group, unit="item", every=max(1, len(items) // 10)) as progress:
-        findings = _score(group, items, options, progress.advance)
+    with console.progress(len(scored), group, unit="item", every=max(1, len(scored) // 10)) as progress:
+        findings = _score(group, scored, options, progress.advance)
     findings.counts |= marks
+    if len(given) < len(items):
+        findings.counts["failed_prompts_without_reference"] = len(items) - len(given)
     if options.extract:
         findings.settings["extract"] = "a molecule or protein among other text is taken out of its output"
-    for place, (item, read) in enumerate(zip(given, items, strict=True)):
+    for place, (item, read) in enumerate(zip(given, scored, strict=True)):
         if item.output != read.output and findings.rows:
             findings.rows[place] = {"read": read.output, **findings.rows[place]}
-    shown = [replace(read, output=item.output) for item, read in zip(given, items, strict=True)]
+    shown = [replace(read, output=item.output) for item, read in zip(given, scored, strict=True)]
     return evaluation_of(options, shown, findings)
 
 
@@ -240,11 +242,21 @@ def _content(options: EvaluateOptions, group: str, findings: Findings, items: in
     }
 
 
+def _with_reference(items: list[Item]) -> list[Item]:
+    """Returns the items without failed prompts that have no reference: those whose records could not be read."""
+    found = [item for item in items if item.reference is not None or not _has_failed(item)]
+    return found if any(item.reference is not None for item in found) else items
+
+
+def _has_failed(item: Item) -> bool:
+    return item.extra.get("finish_reason") == "error"
+
+
 def _common_counts(items: list[Item]) -> dict[str, int]:
     """Returns how many outputs are missing from a table, and how many prompts failed with an error."""
     counts = {
         "missing_outputs": sum(not item.has_output for item in items),
-        "failed_prompts": sum(item.extra.get("finish_reason") == "error" for item in items),
+        "failed_prompts": sum(map(_has_failed, items)),
     }
     return {name: count for name, count in counts.items() if count}
 

@@ -259,7 +259,7 @@ def _from_object(path: Path, line: int, number: int, entry: dict[str, Any], colu
         str(values.get(IDENTITY, number)),
         output,
         reference,
-        asked if isinstance(asked, str) else None,
+        asked if isinstance(asked, str) and asked else None,  # empty if the prompt could not be read
         line,
         True,
         extra,

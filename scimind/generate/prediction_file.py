@@ -62,6 +62,9 @@ class PredictionWriter:
     Raises:
         DataError: The suffix is not supported, the file cannot be written, or it holds predictions for another input
             or of another run.
+
+    Attributes:
+        failures: Id and message of each written prompt without an answer.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class PredictionWriter:
         self._file: io.FileIO | None = None
         self._length = 0  # bytes of complete rows
         self.written = 0
+        self.failures: list[str] = []
         try:
             if overwrite:
                 for old in (self.rows_path, self.path, self.run_path):
@@ -132,9 +136,12 @@ class PredictionWriter:
             raise self._disk_error(error) from error
         self._length += len(content)
         self.written += len(rows)
+        self._note_failures(rows)
 
     def finish(self) -> None:
         """Marks the run as complete and, for a text file, assembles it.
+
+        A text file has an empty line for a prompt without an answer; the reasons are in the record of the run.
 
         Raises:
             DataError: The disk is full or fails; starting the run again repeats the assembly.
@@ -145,7 +152,7 @@ class PredictionWriter:
             if self.rows_path.exists() and self.rows_path != self.path:
                 rows = (json.loads(line) for line in self.rows_path.read_bytes().splitlines())
                 _replace(self.path, "".join(text_line(row["output"]) + "\n" for row in rows))
-            _replace(self.run_path, _pretty({**self._run, "complete": True}))
+            _replace(self.run_path, _pretty({**self._run, "complete": True, "failures": self.failures}))
             if self.rows_path != self.path:
                 self.rows_path.unlink(missing_ok=True)
         except OSError as error:
@@ -175,6 +182,7 @@ class PredictionWriter:
             self._check_run(earlier, ("input",))
             self.rows_path.unlink(missing_ok=True)
             self.written = len(self._expected)  # the text is there; its rows are not kept
+            self.failures = list(earlier.get("failures", ()))
             return
         exists = self.rows_path.exists()
         if self.path.exists() and self.path.stat().st_size and (earlier is None or not exists):
@@ -242,8 +250,13 @@ class PredictionWriter:
                 reason = f"does not answer the input's prompt {wanted.get('id')}: the input changed; {_START_OVER}"
                 raise DataError(reason, self.rows_path, number)
             self.written = number
+            self._note_failures([row])
             length += len(line) + 1
         return length
+
+    def _note_failures(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        failed = [row for row in rows if row.get("finish_reason") == "error"]
+        self.failures += [f"prompt {row.get('id')}: {row.get('message', '')}" for row in failed]
 
     def _disk_error(self, error: OSError) -> DataError:
         """Returns the error to raise when the disk fails."""

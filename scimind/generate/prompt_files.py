@@ -6,10 +6,12 @@ corresponds to line n of its predictions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from scimind.data.defects import RecordError
+from scimind.data.content.fields import FieldOptions
+from scimind.data.conversation_forms import holds_turns
 from scimind.data.formats import sniffing
 from scimind.data.formats.columns import Columns, checked_choice
 from scimind.data.formats.notes import FileNotes
@@ -18,7 +20,7 @@ from scimind.data.formats.records import first_names, has_header, plain_lines
 from scimind.data.formats.rows import read_rows
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError, SciMindError
-from scimind.generate.prompts import Prompt, conversation_prompts, line_prompt
+from scimind.generate.prompts import EncodedPrompt, Prompt, conversation_prompts, line_prompt
 from scimind.generate.task_prompts import read_task_prompts
 
 _PROMPT = ("prompt", "question", "input", "text", "instruction")
@@ -32,11 +34,12 @@ _REFERENCE = ("reference", "answer", "ground truth")
 def read_prompts(
     path: str | Path,
     task: str | Path | Task | None = None,
+    options: FieldOptions | None = None,
     *,
     columns: Mapping[str, str] | None = None,
     notes: FileNotes | None = None,
 ) -> list[Prompt]:
-    """Reads the prompts of a file.
+    """Reads the prompts of a file; one that cannot be asked says why in its `fault`.
 
     Args:
         path: JSON with conversations; a table or JSON with a column of prompts; any other file is text. `-` is standard
@@ -44,18 +47,20 @@ def read_prompts(
         task: None for prompts or questions. With a task (see `find_task`), the file may also hold the inputs of the
             task: one molecule, sequence or description per line, or any format that `scimind prepare` reads, whose
             answers become the references.
+        options: With a task, how its fields are read. A molecule that RDKit cannot parse is a fault, or gets a warning
+            if `molecules` is `as-is`.
         columns: The column of a field of the task that is not found by its name, or without a task of `prompt`,
             `reference` or `id`: a name, or a number from 1.
         notes: Filled with how the file was understood.
 
     Raises:
-        DataError: The file is missing, empty, not UTF-8 or malformed, or does not fit the task.
+        DataError: The file is missing, empty or malformed as a whole, or does not fit the task.
         SciMindError: The task does not exist, or has no such field.
     """
     path, notes = Path(path), FileNotes() if notes is None else notes
     with kept_pipes():
         if task is not None:
-            return list(read_task_prompts(path, task, columns, notes))
+            return list(read_task_prompts(path, task, options or FieldOptions(), columns, notes))
         chosen = checked_choice(columns or {}, ["prompt", "reference"], "a file of prompts")
         known = Columns({"prompt": _PROMPT, "reference": _REFERENCE}, optional=frozenset({"reference"}), chosen=chosen)
         if _holds_conversations(path):
@@ -64,7 +69,7 @@ def read_prompts(
             return list(conversation_prompts(path, notes))
         if _is_table(path, known):
             return list(_table_prompts(path, known, notes))
-        return [line_prompt(line, number, path) for number, line in plain_lines(path, notes)]
+        return [line_prompt(line, number) for number, line in plain_lines(path, notes)]
 
 
 def _holds_conversations(path: Path) -> bool:
@@ -72,7 +77,7 @@ def _holds_conversations(path: Path) -> bool:
     if sniffing.format_of(path)[0] != sniffing.JSON:
         return False
     names = first_names(path, Columns({}))
-    return "conversation" in names or not any(name in names for name in _PROMPT)
+    return holds_turns(names) or not any(name in names for name in _PROMPT)
 
 
 def _is_table(path: Path, known: Columns) -> bool:
@@ -105,18 +110,34 @@ def _is_table(path: Path, known: Columns) -> bool:
 
 
 def _table_prompts(path: Path, known: Columns, notes: FileNotes) -> Iterator[Prompt]:
-    for row in read_rows(path, known, notes):
+    for number, row in enumerate(read_rows(path, known, notes), start=1):
         if isinstance(row, DataError):
-            raise row
+            yield Prompt(f"{path.stem}-{number}", "", row.line or 1).faulty(row)
+            continue
         text, reference = row.values.get("prompt"), row.values.get("reference")
-        if not isinstance(text, str):
-            raise RecordError("malformed", "the prompt is not text; correct it", path, row.line, repr(text))
-        prompt = line_prompt(text, row.line, path)
-        yield Prompt(
-            row.id,
-            prompt.text,
-            row.line,
-            reference if isinstance(reference, str) and reference.strip() else None,
-            prompt.rounds,
-            prompt.start,
-        )
+        if text is not None and not isinstance(text, str):
+            yield Prompt(row.id, "", row.line).faulty(DataError("the prompt is not text; correct it", text=repr(text)))
+            continue
+        given = reference if isinstance(reference, str) and reference.strip() else None
+        yield replace(line_prompt(text or "", row.line), id=row.id, reference=given)
+
+
+def check_prompts(prompts: Sequence[EncodedPrompt], path: str | Path) -> None:
+    """Checks what would make all the work useless, before a model is loaded.
+
+    Args:
+        prompts: The prompts of a file.
+        path: The file, for errors.
+
+    Raises:
+        DataError: Two prompts have the same id, or none can be asked.
+    """
+    seen: dict[str, int] = {}
+    for prompt in prompts:
+        if prompt.id in seen:
+            reason = f"id {prompt.id!r} is already on line {seen[prompt.id]}; make the ids unique, or remove them"
+            raise DataError(reason, path, prompt.line)
+        seen[prompt.id] = prompt.line
+    if all(prompt.fault for prompt in prompts):
+        many = f"none of the {len(prompts)} prompts can be asked; the first: " if len(prompts) > 1 else ""
+        raise DataError(f"{many}{prompts[0].fault}", path)

@@ -21,6 +21,7 @@ from scimind.config.sections.training import (
 )
 
 RUN_MODES = ("finetune", "train", "predict", "eval")
+MOLECULES = ("checked", "as-is")  # of prediction with a task
 
 _FLAG = Value(bool)
 _COUNT = Value(int, low=1)
@@ -69,6 +70,7 @@ SCHEMA = Section(
         "task": Value(str, nullable=True),  # ours: defines the questions, and how answers are read
         "choices": Value(str, nullable=True),  # ours: a file of answers to choose from
         "ambiguous": Value(str, "drop", choices=AMBIGUOUS),  # ours: letters of sequences that stand for several
+        "molecules": Value(str, "checked", choices=MOLECULES),  # ours: whether prediction refuses what RDKit refuses
         "predict_batch_size": Value(int, low=1, nullable=True),
         "print_separate_loss": _FLAG,
         "calculate_per_token_loss": _FLAG,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,8 +15,6 @@ from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.text_files import open_text, repair_backslashes
 from scimind.errors import DataError
 from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, SMILES_CONTENT, count_kept_marks
-
-_TURNS = re.compile(r'"(?:conversations?|messages)"\s*:')
 
 
 def read_conversations(
@@ -48,11 +45,6 @@ def read_conversations(
             yield _repair(_with_own_tags(talk))
         except DataError as error:
             yield error
-
-
-def holds_turns(text: str) -> bool:
-    """Returns whether the beginning of a file shows conversations in a form that lists turns."""
-    return _TURNS.search(text) is not None
 
 
 def _with_texts(conversation: Conversation, change: Callable[[str], str]) -> Conversation:

@@ -12,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from scimind.data.conversation_forms import holds_turns
 from scimind.data.defects import LONG_LINE, RecordError
 from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.text_files import LONGEST_LINE, lines_of, open_text
@@ -149,7 +150,7 @@ def _object_values(path: Path, window: _Window, notes: FileNotes) -> Iterator[Js
     if more:
         raise window.broken(window.position, "text after the end of the object")
     lists = [name for name, content in value.items() if _is_list_of_records(content)]
-    if lists and "conversation" not in value:
+    if lists and not holds_turns(value):
         notes.format = "JSON object"
         key = _only_list(path, lists)
         notes.add_remark(f"records under the key {key!r}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.data.conversation_forms import holds_turns
 from scimind.data.defects import ENCODING, MALFORMED, RecordError
 from scimind.data.formats.columns import IDENTITY, Columns, normalised
 from scimind.data.formats.notes import FileNotes
@@ -19,8 +20,6 @@ from scimind.errors import DataError
 
 # The name of the value that is a row's entity in splits if that is not the key field: what the row was made from.
 ENTITY = ""
-
-_CONVERSATIONS = "conversation"
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class _Finder:
         names = tuple(values)
         if names in self._found:
             return self._found[names]
-        if _CONVERSATIONS in values:
+        if holds_turns(values):
             reason = "the file contains conversations, not a table; use --task conversation"
             raise DataError(reason, self._path, line)
         shown = self._without_copies(names)

@@ -118,7 +118,7 @@ class Task:
             headerless=self.headerless,
             synonyms=self._synonyms(),
             chosen=self.chosen,
-            fits={spec.name: partial(_fits, spec) for spec in self.fields if spec.kind in (*SEQUENCE_KINDS, "label")},
+            fits={spec.name: partial(_fits, spec) for spec in self.fields if spec.kind in (*TAG_OF_KIND, "label")},
         )
 
     def with_columns(self, chosen: Mapping[str, str]) -> Task:
@@ -238,6 +238,19 @@ class Task:
                 raise DataError(f"the question of task {self.name} needs the {spec.name}; give it")
             shown[spec.name] = read_field(spec, values.get(spec.name), options).shown
         return self._fill(self.question, shown)
+
+    def answer_with(self, values: Mapping[str, Any]) -> str:
+        """Returns the answer of a record, whatever its question.
+
+        Args:
+            values: The raw value of each field in the answer.
+
+        Raises:
+            RecordError: A value is empty or faulty.
+        """
+        options = FieldOptions(molecules="as-is")
+        shown = {spec.name: read_field(spec, values.get(spec.name), options).shown for spec in self.answered_fields}
+        return self._fill(self.answer, shown)
 
     def place_of(self, name: str) -> int:
         """Returns the position at which a field's text begins in a question whose other fields are empty."""

@@ -140,6 +140,8 @@ def test_nucleotides_in_forms_are_matched_with_their_reference(tmp_path):
     wrong = write(tmp_path / "w.tsv", "sequence\treference", "ACC\tno")
     with pytest.raises(DataError, match="its reference is for 'ACC'"):
         read_items(path, wrong)
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
