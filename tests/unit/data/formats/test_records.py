@@ -292,3 +292,13 @@ def test_one_line_of_json_takes_no_longer_than_lines(write):
         assert sum(1 for _ in read_rows(path, TEXTS)) == len(records)
         times.append(time.process_time() - started)
     assert times[0] < 2 * times[1]
+
+
+def test_a_mixture_names_columns_of_its_tasks(write):
+    from scimind.data.prepare.mixture import read_mixture
+
+    mixture = "tasks:\n  a: {task: moa, input: [a.csv], columns: {molecule: drug, mechanism: 3}}\n"
+    (source,) = read_mixture(write("m.yaml", mixture)).sources
+    assert source.task.chosen == {"molecule": "drug", "mechanism": "3"}
+    with pytest.raises(SciMindError, match="task moa has no field mol"):
+        read_mixture(write("n.yaml", mixture.replace("molecule", "mol")))
