@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scimind.config.routing import ROUTERS
-
-if TYPE_CHECKING:
-    from scimind.checkpoint.convert.conversion import Conversion
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -192,7 +189,11 @@ def run(args: argparse.Namespace) -> int:
         print("dry run: nothing was written")
         return 0
     with tempfile.TemporaryDirectory(prefix="scimind-") as scratch:
-        records = _records_of(args, conversion, Path(scratch)) if args.data and conversion.earlier_routing else None
+        change = None
+        if args.data:
+            from scimind.cli.loss_change import LossChange
+
+            change = LossChange(args.data, conversion, Path(scratch))
         start = time.monotonic()
         mebibytes = max(1, target.nbytes >> 20)
         with Console(sys.stderr).progress(mebibytes, "convert", unit="MiB", every=max(1, mebibytes // 10)) as progress:
@@ -205,10 +206,8 @@ def run(args: argparse.Namespace) -> int:
 
             files = run_conversion(conversion, args.output, options, overwrite=args.overwrite, done=done)
         print(f"wrote {args.output} in {duration(time.monotonic() - start)}: {', '.join(file.name for file in files)}")
-        if records is not None:
-            _print_losses(args, conversion, records, Path(scratch))
-        elif args.data:
-            print("loss: unchanged, since the routing is that of the input")
+        if change is not None:
+            print(change.measure(args.output))
     if args.to == "scimind":
         print(f"use it: scimind predict --config {args.output / PREDICT} --input PROMPTS --output predictions.jsonl")
     return 0
@@ -224,31 +223,6 @@ def _model_settings(config: str) -> dict[str, Any]:
     checked = load_config(config, []).model_config
     given = read_yaml(configuration_file(config))["model"]["model_config"]
     return {name: value for name, value in checked.items() if name in given or name not in ROUTING_FIELDS}
-
-
-def _records_of(args: argparse.Namespace, conversion: Conversion, folder: Path) -> Path:
-    """Returns the records of --data, encoded before anything is converted, so that a fault in them comes first."""
-    from scimind.checkpoint.convert.configurations import row_length
-    from scimind.cli.loss_change import prepare_records
-    from scimind.errors import SciMindError
-
-    codec = conversion.target.codec
-    if codec is None:
-        raise SciMindError("--data needs the model's tokenizer; give --tokenizer")
-    return prepare_records(args.data, codec, row_length(conversion.target.sizes), folder)
-
-
-def _print_losses(args: argparse.Namespace, conversion: Conversion, records: Path, folder: Path) -> None:
-    """Measures and prints the loss with the input's routing and with the result's."""
-    from scimind.checkpoint.convert.configurations import FINETUNE
-    from scimind.cli.loss_change import measure_loss
-
-    config = args.output / FINETUNE
-    before, after = (measure_loss(config, records, folder, routing) for routing in (conversion.earlier_routing, None))
-    print(
-        f"loss on {args.data}: {before:.4f} before, {after:.4f} after ({after - before:+.4f} nats per answer token); "
-        f"finetune it to win that back: scimind finetune --config {config}"
-    )
 
 
 def _change_layout(args: argparse.Namespace) -> int:

@@ -22,8 +22,7 @@ class GenerationSettings:
     """Settings of one generation run, checked on construction.
 
     Args:
-        max_new_tokens: Maximum length of an answer in tokens, at least 1; None means 256. The end of the model's context
-            ends an answer in any case.
+        max_new_tokens: Maximum length of an answer in tokens, at least 1; None means 256. The context bounds it too.
         do_sample: Draw each token from the distribution; False takes the most likely one.
         temperature: Divides the logits before sampling, above 0. Used with `do_sample`, as are the next two.
         top_k: Sample among the k most likely tokens; 0 means all.

@@ -33,6 +33,7 @@ _FINETUNE_HEAD = """\
 #
 #   scimind prepare --task conversation --input RECORDS --seq-length {rows}{tokenizer} --output output/data --name train
 #   scimind finetune --config {file} --train_dataset output/data/train.mindrecord
+#   scimind predict --config {predict} --load_checkpoint output/finetuned --input PROMPTS --output predictions.jsonl
 #
 # Device: {device}. First losses: those of the checkpoint on the same records.
 # On Ascend, change {predict} as described there, and here runner_config.sink_mode: True. For several cards, copy
@@ -50,8 +51,14 @@ train_dataset: # give its file with --train_dataset, or add dataset_dir to data_
   repeat: 1
   prefetch_size: 1
 callbacks:
-- {type: MFLossMonitor, per_print_times: 10}
-- {type: CheckpointMonitor, prefix: scimind, save_checkpoint_steps: 500, keep_checkpoint_max: 2, integrated_save: False, async_save: False}
+  - type: MFLossMonitor
+    per_print_times: 10
+  - type: CheckpointMonitor
+    prefix: scimind
+    save_checkpoint_steps: 500
+    keep_checkpoint_max: 2
+    integrated_save: False
+    async_save: False
 """
 
 
@@ -78,8 +85,8 @@ def configuration_texts(
         "base": PREDICT,
         "run_mode": "finetune",
         "output_dir": "./output/finetuned",
-        "runner_config": {"epochs": 3, "global_batch_size": 16, "batch_size": 4, "sink_mode": on_ascend},
-        "model": {"model_config": {"seq_length": rows, "batch_size": 4, "use_past": False}},
+        "runner_config": {"epochs": 3, "batch_size": 8, "sink_mode": on_ascend},
+        "model": {"model_config": {"seq_length": rows, "batch_size": 8, "use_past": False}},
     }
     tokenizer = "" if codec is None else " --tokenizer ."
     if codec is not None and not codec.extension:

@@ -173,8 +173,8 @@ def _checked_pieces(
         if not are_finite(piece, tensor.dtype):
             stored = source.tensors.get(name) or source.gates[name]
             raise CheckpointError(
-                f"{stored.file}: {stored.name} holds numbers that are infinite or not a number (NaN); the training that "
-                "wrote the file failed or the file is damaged: convert an earlier checkpoint or download it again"
+                f"{stored.file}: {stored.name} holds NaN or infinite numbers; its training diverged or the file is "
+                "damaged: convert an earlier checkpoint, or download the file again"
             )
         yield piece
 

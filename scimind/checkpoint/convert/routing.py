@@ -98,9 +98,10 @@ def routing_note(
         if before is not None:
             return f"routing: router {routing.router}, as in the input"
         text = f"routing: every token uses all {every} experts, so that the model answers as the input does"
-        is_usual = neurons % DEFAULT_EXPERTS == 0
+        if neurons % DEFAULT_EXPERTS == 0 or every >= DEFAULT_EXPERTS:
+            return text
         return (
-            text if is_usual else f"{text} ({DEFAULT_EXPERTS} experts do not divide the {neurons} neurons of a layer)"
+            f"{text} ({every} is the largest number up to {DEFAULT_EXPERTS} that divides a layer's {neurons} neurons)"
         )
     shares = ", ".join(
         f"{modality} {routing.active_experts(modality)} of {every} experts "

@@ -21,8 +21,8 @@ from scimind.errors import CheckpointError
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
 _INDEX = "model.safetensors.index.json"
 _ADAPTER = (
-    "{where}: is an adapter (peft), not a model; merge it with its base first (peft's merge_and_unload, then "
-    "save_pretrained) and convert the merged folder"
+    "{where}: is an adapter (adapter_config.json), not a model; merge it with its base first (peft: merge_and_unload, "
+    "then save_pretrained) and convert the merged folder"
 )
 _ORIGINAL_ROWS = (32066, 32098)
 _HEAD_SIZE = 128  # in all published models of the original
