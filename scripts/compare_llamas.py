@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from scimind.runtime.console import quiet_console
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the tests' Llamas
 
 from tests.support.models import use_mode
@@ -75,13 +77,14 @@ def main() -> int:
         ("half of the experts", SHAPES[0], {"routing": {"expert_sets": _HALF}}),
         ("one changed weight", SHAPES[0], {"change": True}),
     ]
-    print(f"{'model':<46}{'logits':>10}  answers equal: without, with cache")
-    for number, (name, shape, options) in enumerate(runs):
-        difference, full, cached = compare(shape, arguments.tokens, **options)
-        is_equal = difference < arguments.tolerance and full and cached
-        faults += is_equal != (number < len(SHAPES))
-        print(f"{name:<46}{difference:>10.1e}  {'yes' if full else 'no'}, {'yes' if cached else 'no'}", flush=True)
-    print(f"{faults} faults" if faults else "all as they must be")
+    with tempfile.TemporaryDirectory() as scratch, quiet_console(Path(scratch, "log")) as console:
+        console.print(f"{'model':<46}{'logits':>10}  answers equal: without, with cache")
+        for number, (name, shape, options) in enumerate(runs):
+            difference, full, cached = compare(shape, arguments.tokens, **options)
+            is_equal = difference < arguments.tolerance and full and cached
+            faults += is_equal != (number < len(SHAPES))
+            console.print(f"{name:<46}{difference:>10.1e}  {'yes' if full else 'no'}, {'yes' if cached else 'no'}")
+        console.print(f"{faults} faults" if faults else "all as they must be")
     return 1 if faults else 0
 
 

@@ -77,7 +77,7 @@ class Outcome:
     Attributes:
         logits: Of the ids, for the input's vocabulary, [s, v].
         full: The answer to each prompt without a cache.
-        cached: The answers with a cache of keys and values.
+        cached: The answers with a cache of keys and values; empty if they were not wanted.
     """
 
     logits: np.ndarray
@@ -121,8 +121,17 @@ def convert(source: Path, output: Path, **options: Any) -> Path:
     return (output / "written").rename(output / "moved")
 
 
-def outcome_of(folder: Path, ids: np.ndarray, prompts: Sequence[Sequence[int]], tokens: int, size: int) -> Outcome:
-    """Returns what the model of a folder's `predict.yaml` computes, with the limit of answers that the file implies.
+def outcome_of(
+    folder: Path,
+    ids: np.ndarray,
+    prompts: Sequence[Sequence[int]],
+    tokens: int,
+    size: int,
+    *,
+    mode: int = 0,
+    with_cache: bool = True,
+) -> Outcome:
+    """Returns what the model of a folder's `predict.yaml` computes.
 
     Args:
         folder: The converted checkpoint.
@@ -130,9 +139,11 @@ def outcome_of(folder: Path, ids: np.ndarray, prompts: Sequence[Sequence[int]], 
         prompts: Ids of each prompt.
         tokens: Longest answer.
         size: The input's vocabulary v.
+        mode: MindSpore's mode without a cache: 0 compiles graphs, which is worth it for long answers; 1 does not.
+        with_cache: Whether to answer with a cache too, whose graph takes seconds to compile.
     """
     quick = [f"generation.batch_size={len(prompts)}", f"generation.max_new_tokens={tokens}"]
-    plain = load_config(folder / "predict.yaml", [*quick, "model.model_config.use_past=False"])
+    plain = load_config(folder / "predict.yaml", [*quick, "model.model_config.use_past=False", f"context.mode={mode}"])
     model = load_model(plain)
     cached = load_config(folder / "predict.yaml", quick)
     settings = GenerationSettings.from_config(cached)
@@ -145,7 +156,8 @@ def outcome_of(folder: Path, ids: np.ndarray, prompts: Sequence[Sequence[int]], 
         return [answer.ids for answer in found]
 
     seen = logits(model, ids[None])[0, :, :size]
-    return Outcome(seen, answers(FullDecoder(model)), answers(load_decoder(cached, settings)))
+    full = answers(FullDecoder(model))
+    return Outcome(seen, full, answers(load_decoder(cached, settings)) if with_cache else [])
 
 
 def some_input(shape: Shape, seed: int = 1) -> tuple[np.ndarray, list[list[int]]]:
