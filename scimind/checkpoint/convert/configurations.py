@@ -32,7 +32,7 @@ _FINETUNE_HEAD = """\
 # Finetunes the checkpoint in this folder on records from `scimind prepare`.
 #
 #   scimind prepare --task conversation --input RECORDS --seq-length {rows}{tokenizer} --output output/data --name train
-#   scimind finetune --config {file} --train_dataset output/data/train.mindrecord
+#   scimind finetune --config {file}
 #   scimind predict --config {predict} --load_checkpoint output/finetuned --input PROMPTS --output predictions.jsonl
 #
 # Device: {device}. First losses: those of the checkpoint on the same records.
@@ -43,8 +43,8 @@ _FINETUNING = """\
 optimizer: {type: AdamW, betas: [0.9, 0.999], eps: 1.0e-8, weight_decay: 0.0}
 lr_schedule: {type: CosineWithWarmUpLR, learning_rate: 5.0e-5, lr_end: 0.0, warmup_ratio: 0.03, total_steps: -1}
 runner_wrapper: {type: SciMindTrainOneStepCell, use_clip_grad: True, max_grad_norm: 1.0, scale_sense: 1.0}
-train_dataset: # give its file with --train_dataset, or add dataset_dir to data_loader
-  data_loader: {type: MindDataset, shuffle: True}
+train_dataset:
+  data_loader: {type: MindDataset, dataset_dir: output/data/train.mindrecord, shuffle: True} # or --train_dataset FILE
   input_columns: [input_ids, labels]
   num_parallel_workers: 1
   drop_remainder: False

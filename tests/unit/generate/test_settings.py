@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
+from scimind.config import load_config
 from scimind.config.schema import Faults
 from scimind.config.sections.generation import GENERATION
-from scimind.config import load_config
 from scimind.errors import ConfigError
 from scimind.generate.settings import GenerationSettings
 
