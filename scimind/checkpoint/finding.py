@@ -93,7 +93,7 @@ def _described(weights: Path) -> Checkpoint:
         return Checkpoint(weights, {})
     try:
         content = json.loads(description.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{description}: cannot be read ({error})") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{description}: must be a JSON object")

@@ -171,7 +171,7 @@ def read_description(folder: str | Path) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot be read ({error})", path) from error
     if not isinstance(content, dict):
         raise DataError("must be a JSON object", path)

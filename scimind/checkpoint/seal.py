@@ -37,7 +37,7 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
         wanted = {name: (entry["bytes"], entry["crc32"]) for name, entry in files.items()}
     except FileNotFoundError:
         return f"{SEAL} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{SEAL} cannot be read"
     for name, (size, checksum) in wanted.items():
         if names is not None and name not in names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from scimind.config.schema import show
 from scimind.config.shipped import configuration_file
 from scimind.errors import ConfigError
 
+HERE = "here:"  # before a path in a YAML file: the path is relative to the file's folder
 _DEEPEST = 12
 
 
@@ -49,7 +51,8 @@ def _parse(text: str, source: str) -> Any:
 def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Returns the settings in a YAML file, merged over those of its `base`.
 
-    A base is a path relative to the file's folder, or the name of a shipped configuration.
+    A base is a path relative to the file's folder, or the name of a shipped configuration. In every other setting,
+    `here:` before a path stands for the file's folder.
 
     Sections are merged name by name; a list or a single setting replaces that of the base.
 
@@ -61,6 +64,7 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         ConfigError: The file or its base cannot be read, is not YAML, or holds no settings.
     """
     tree = read_file(path, "run_mode: finetune", "configs/")
+    _locate(tree, path.parent, set())
     if "base" not in tree:
         return tree
     base = tree.pop("base")
@@ -75,6 +79,24 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if faults:
         raise ConfigError(faults, target)
     return _merged(below, tree)
+
+
+def _locate(value: Any, folder: Path, seen: set[int]) -> None:
+    """Replaces `here:` in every text of a tree by the absolute path of a folder, in place.
+
+    Args:
+        value: A section or a list; anything else is left as it is.
+        folder: The folder.
+        seen: The sections and lists that are done, since YAML's aliases can repeat one many times.
+    """
+    if id(value) in seen or not isinstance(value, dict | list):
+        return
+    seen.add(id(value))
+    for key, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if isinstance(item, str) and item.startswith(HERE):
+            value[key] = os.path.abspath(folder / item.removeprefix(HERE))
+        else:
+            _locate(item, folder, seen)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -65,7 +65,12 @@ def our_arguments(words: list[str]) -> tuple[str, list[str]] | None:
 
 
 def configuration_of(given: str) -> Path | str:
-    """Returns the file that a path in the repository means; the name of a shipped configuration stays."""
+    """Returns the file that a path in the repository means; the name of a shipped configuration stays.
+
+    One that an earlier command of the page writes next to a converted checkpoint has the settings of the nano model's.
+    """
+    if given.startswith("checkpoints/"):
+        return ROOT / "configs" / f"scimind_nano_{Path(given).name}"
     return ROOT / given if (ROOT / given).exists() else given
 
 

@@ -67,7 +67,7 @@ def read_config_json(file: Path) -> ModelSizes:
     try:
         config = json.loads(file.read_text(encoding="utf-8"))
         assert isinstance(config, dict)
-    except (OSError, ValueError, AssertionError) as error:
+    except (OSError, ValueError, AssertionError, RecursionError) as error:
         raise CheckpointError(f"{file}: cannot be read ({error}); give a folder of save_pretrained") from error
     if config.get("model_type") != "llama":
         raise CheckpointError(f"{file}: model_type is {config.get('model_type')!r}; only llama models can be converted")

@@ -15,7 +15,7 @@ GENERATION = Section(
         "top_p": Value(float, 1.0, above=0, high=1),
         "repetition_penalty": Value(float, 1.0, above=0),
         "temperature": Value(float, 1.0, above=0),
-        "max_new_tokens": Value(int, 256, low=1),
+        "max_new_tokens": Value(int, None, low=1, nullable=True),  # None: 256, or as many as the context has room for
         "batch_size": Value(int, 8, low=1),
         "seed": Value(int, 0, low=0),
     },

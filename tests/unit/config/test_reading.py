@@ -81,3 +81,21 @@ def test_a_faulty_base_is_reported(tmp_path: Path, text: str, message: str) -> N
 )
 def test_a_faulty_override_is_reported(overrides: list[str], message: str) -> None:
     assert message in faults_of(*overrides)
+
+
+def test_here_is_the_folder_of_the_file_that_says_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "first.yaml").write_text(
+        f"base: {NANO}\nload_checkpoint: here:weights/x.ckpt\noutput_dir: here:../out\nsave_file: there:x\n"
+        "train_dataset: {data_loader: {type: MindDataset, dataset_files: [here:a, b]}}\n"
+    )
+    path = written(tmp_path, "base: below/first.yaml\ntask: here:task.yaml\n")
+    monkeypatch.chdir(tmp_path / "below")
+    for given in (path, Path("../run.yaml")):
+        config = load_config(given)
+        assert config["load_checkpoint"] == str(tmp_path / "below" / "weights" / "x.ckpt")
+        assert config["output_dir"] == str(tmp_path / "out")
+        assert config["task"] == str(tmp_path / "task.yaml")
+        assert config.at("train_dataset.data_loader.dataset_files") == [str(tmp_path / "below" / "a"), "b"]
+        assert config["save_file"] == "there:x"
+    assert load_config(path, ["load_checkpoint=x.ckpt"])["load_checkpoint"] == "x.ckpt"
