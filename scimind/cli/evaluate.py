@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,16 +124,29 @@ def run(args: argparse.Namespace) -> int:
         raise SciMindError("no predictions; give --predictions FILE")
     if args.inputs is not None and args.submission is None:
         raise SciMindError("--inputs only works with a submission; give --submission ZIP too")
-    if args.submission is not None and not _submit(args):
-        return 0
-    import sys
-
-    from scimind.evaluate.evaluation import evaluate
-    from scimind.evaluate.results import check_items_path, make_folder, write_json, write_rows
-    from scimind.runtime.console import Console
+    from scimind.evaluate.results import check_items_path
+    from scimind.locking import output_lock
 
     if args.items is not None:
         check_items_path(args.items)
+    read = (args.predictions, args.references, args.inputs, args.training)
+    with ExitStack() as stack:
+        for path in (args.output, args.items, args.submission):
+            if path is not None:
+                stack.enter_context(output_lock(path, read))
+        if args.submission is None or _submit(args):
+            _score(args)
+    return 0
+
+
+def _score(args: argparse.Namespace) -> None:
+    """Scores the predictions, prints and writes the scores."""
+    import sys
+
+    from scimind.evaluate.evaluation import evaluate
+    from scimind.evaluate.results import make_folder, write_json, write_rows
+    from scimind.runtime.console import Console
+
     options = evaluate_options(args)
     for path in (args.output, args.items):
         if path is not None:
@@ -144,7 +158,6 @@ def run(args: argparse.Namespace) -> int:
         evaluation.metrics["files"]["items"] = {"path": str(args.items)}
     if args.output is not None:
         write_json(args.output, evaluation.metrics)
-    return 0
 
 
 def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scimind.atomic import replace_text
 from scimind.errors import SciMindError
 from scimind.evaluate.resampling import Score
 
@@ -81,7 +82,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         SciMindError: The file cannot be written.
     """
-    _write(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False) + "\n")
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -92,12 +93,12 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     check_items_path(path)
     if path.suffix == ".jsonl":
-        _write(path, "".join(json.dumps(without_nan(row), ensure_ascii=False) + "\n" for row in rows))
+        write_text(path, "".join(json.dumps(without_nan(row), ensure_ascii=False) + "\n" for row in rows))
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = ["\t".join(names)]
     lines += ["\t".join(_cell(row.get(name)) for name in names) for row in rows]
-    _write(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def check_items_path(path: Path) -> None:
@@ -130,9 +131,17 @@ def _cell(value: Any) -> str:
     return " ".join(text.splitlines()).replace("\t", " ")
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Writes a file, creating its folder if necessary; an existing file is replaced once the new one is complete.
+
+    Raises:
+        SciMindError: The file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        if path.exists() and not path.is_file():  # a pipe or device
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        else:
+            replace_text(path.resolve(), text, errors="backslashreplace")
     except OSError as error:
         raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error

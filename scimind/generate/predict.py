@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from scimind.generate.predictor import Predictor, PredictSummary
 from scimind.generate.prompt_files import read_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
+from scimind.locking import output_lock
 from scimind.runtime.console import Console, quiet_console
 from scimind.runtime.run_folder import RunFolder
 from scimind.tokenizer import TokenCodec
@@ -54,10 +56,13 @@ def predict(
     codec = codec_of(config)
     rules = read_rules(codec, task, choices)
     prompts = read_prompts(input_path, task)
-    check_output(output_path)
-    run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules)
-    folder = RunFolder.create(config.output_dir, "predict")
-    with quiet_console(folder.log_file) as console:
+    read = (input_path, choices, config.get("load_checkpoint"), config.source)
+    with ExitStack() as stack:
+        stack.enter_context(output_lock(output_path, read, advice="choose another --save_file"))
+        check_output(output_path)
+        run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules)
+        folder = RunFolder.create(config.output_dir, "predict")
+        console = stack.enter_context(quiet_console(folder.log_file))
         predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console)
         summary = predictor.predict_file(prompts, input_path, output_path, run, overwrite=overwrite)
         console.print(str(summary))

@@ -19,6 +19,7 @@ from scimind.errors import SciMindError
 from scimind.launch.follow import Follower, last_lines
 from scimind.launch.options import Job
 from scimind.launch.ports import choose_port
+from scimind.locking import output_lock
 from scimind.runtime.lifeline import adopt_orphans, end_with_parent, marked_environment
 
 # msrun checks its workers once a second, kills the others when one has failed, and then waits for the scheduler, which
@@ -41,6 +42,11 @@ def run_job(job: Job) -> int:
     Raises:
         SciMindError: The job cannot be started.
     """
+    with output_lock(job.log_dir, advice="choose another --output_dir"):
+        return _run(job)
+
+
+def _run(job: Job) -> int:
     port = choose_port(job)
     _prepare_logs(job)
     servers = job.workers // job.local_workers
