@@ -43,7 +43,9 @@ def guarded(program: str, body: Callable[[], int], *, after_stop: str = "") -> i
         with suppress(OSError):  # after SIGHUP the terminal is gone
             print(f"{program}: stopped{f'; {after_stop}' if after_stop else ''}", file=sys.stderr, flush=True)
         if "mindspore" not in sys.modules and any(name.startswith("mindspore.") for name in sys.modules):
-            # The import of MindSpore was interrupted, and Python would abort when it takes the rest down.
+            # The import of MindSpore was interrupted. Python would abort when it takes what is there down, and what
+            # MindSpore has registered for the end prints a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             atexit._run_exitfuncs()
             os._exit(128 + number)
         return 128 + number

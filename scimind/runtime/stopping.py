@@ -8,6 +8,7 @@ a signal counts as the signal, see `scimind.cli.exit_status`.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SECONDS_TO_END = 5.0
 _WAKE = signal.SIGURG  # ignored unless there is a handler, and not used by MindSpore
 
 
@@ -39,11 +41,22 @@ class Stopping:
 
     def __init__(self) -> None:
         self.first: int | None = None
+        self.ended = threading.Event()
 
     def stop(self, number: int, frame: FrameType | None = None) -> None:
         """Notes a signal, and raises `Stopped`."""
-        self.first = self.first or number
+        if self.first is None:
+            self.first = number
+            threading.Thread(target=self._insist, args=(number,), name="insists on the end", daemon=True).start()
         raise Stopped(number)
+
+    def _insist(self, number: int) -> None:
+        """Repeats the signal until the command has ended: imports and callbacks from C++ swallow exceptions."""
+        while not self.ended.wait(_SECONDS_TO_END):
+            os.kill(os.getpid(), number)
+
+
+_active: Stopping | None = None
 
 
 @contextmanager
@@ -52,22 +65,26 @@ def stops_on_signals() -> Iterator[Stopping]:
 
     A handler that is set in the meantime is respected, for SIGINT too.
     """
+    global _active
     stopping = Stopping()
     if threading.current_thread() is not threading.main_thread():
         yield stopping
         return
     before = {number: signal.signal(number, stopping.stop) for number in SIGNALS if _is_ours(number)}
+    outer, _active = _active, stopping
     try:
         with _interrupts_passed_on():
             yield stopping
     finally:
+        stopping.ended.set()
+        _active = outer
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
 
-def unblock() -> None:
-    """Lets this process receive SIGINT, which one that `stops_on_signals` has started inherits as blocked."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+def was_stopped() -> bool:
+    """Returns whether a signal has asked the running command to end, so that later exceptions are its consequence."""
+    return _active is not None and _active.first is not None
 
 
 def _is_ours(number: int) -> bool:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -94,3 +95,14 @@ def test_another_thread_may_run_a_command() -> None:
     thread.start()
     thread.join()
     assert found == [None]
+
+
+def test_a_signal_that_was_swallowed_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scimind.runtime.stopping._SECONDS_TO_END", 0.2)
+    with pytest.raises(Stopped), stops_on_signals() as stopping:
+        with suppress(KeyboardInterrupt):  # as an import does
+            later(signal.SIGTERM)
+            time.sleep(20)
+        assert stopping.first == signal.SIGTERM
+        time.sleep(20)
+    time.sleep(0.5)  # and not afterwards
