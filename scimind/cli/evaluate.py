@@ -25,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output", type=Path, metavar="FILE", help="JSON file for the metrics, which are also printed")
     add("--items", type=Path, metavar="FILE", help=".jsonl or .tsv file for the scores of each item")
+    add(
+        "--raw_cells",
+        "--raw-cells",
+        action="store_true",
+        help="leave texts in a .tsv of items that begin with =, +, - or @ as they are (default: an apostrophe before "
+        "them keeps spreadsheets from computing them)",
+    )
     add("--submission", type=Path, metavar="ZIP", help="write the outputs as a submission to L+M-24")
     add(
         "--inputs",
@@ -154,7 +161,7 @@ def _score(args: argparse.Namespace) -> None:
     evaluation = evaluate(options, Console(sys.stderr))
     print("\n".join(_lines(evaluation)))
     if args.items is not None:
-        write_rows(args.items, evaluation.rows)
+        write_rows(args.items, evaluation.rows, raw_cells=args.raw_cells)
         evaluation.metrics["files"]["items"] = {"path": str(args.items)}
     if args.output is not None:
         write_json(args.output, evaluation.metrics)

@@ -15,6 +15,7 @@ from scimind.errors import SciMindError
 from scimind.evaluate.resampling import Score
 
 FORMAT = 1
+_FORMULA = ("=", "+", "-", "@")  # source: OWASP, CSV injection
 ITEM_SUFFIXES = (".jsonl", ".tsv")
 
 
@@ -85,8 +86,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False) + "\n")
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, raw_cells: bool = False) -> None:
     """Writes the table of items: `.jsonl` with unchanged texts, or `.tsv`, where tabs and line breaks become spaces.
+
+    Args:
+        path: The file.
+        rows: The items.
+        raw_cells: Whether texts in a `.tsv` that a spreadsheet would take for formulas, since they begin with `=`,
+            `+`, `-` or `@`, stay as they are; otherwise an apostrophe is put before them, which spreadsheets hide.
 
     Raises:
         SciMindError: The file cannot be written, or its suffix is not known.
@@ -97,7 +104,7 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = ["\t".join(names)]
-    lines += ["\t".join(_cell(row.get(name)) for name in names) for row in rows]
+    lines += ["\t".join(_cell(row.get(name), raw=raw_cells) for name in names) for row in rows]
     write_text(path, "\n".join(lines) + "\n")
 
 
@@ -121,14 +128,15 @@ def make_folder(path: Path) -> None:
         raise SciMindError(f"{path}: cannot be written; give the path of a file in a writable folder")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, *, raw: bool) -> str:
     value = without_nan(value)
     if value is None:
         return ""
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return " ".join(text.splitlines()).replace("\t", " ")
+    text = " ".join(text.splitlines()).replace("\t", " ")
+    return f"'{text}" if not raw and isinstance(value, str) and text.startswith(_FORMULA) else text
 
 
 def write_text(path: Path, text: str) -> None:
