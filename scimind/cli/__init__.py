@@ -31,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return guarded("scimind", lambda: _run(arguments))
+    after_stop = "start the same command again to continue" if arguments[:1] == ["prepare"] else ""
+    return guarded("scimind", lambda: _run(arguments), after_stop=after_stop)
 
 
 def build_parser(verb: str | None = None) -> argparse.ArgumentParser:

@@ -131,6 +131,15 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: The weights or the flags are wrong.
     """
+    from scimind.locking import output_lock
+
+    if args.dry_run:
+        return _convert(args)
+    with output_lock(args.output, [args.input, args.partition, args.config], advice="give another --output"):
+        return _convert(args)
+
+
+def _convert(args: argparse.Namespace) -> int:
     import sys
     import tempfile
     import time

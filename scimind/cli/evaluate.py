@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output", type=Path, metavar="FILE", help="JSON file for the metrics, which are also printed")
     add("--items", type=Path, metavar="FILE", help=".jsonl or .tsv file for the scores of each item")
+    add(
+        "--raw_cells",
+        "--raw-cells",
+        action="store_true",
+        help="leave texts in a .tsv of items that begin with =, +, - or @ as they are (default: an apostrophe before "
+        "them keeps spreadsheets from computing them)",
+    )
     add("--submission", type=Path, metavar="ZIP", help="write the outputs as a submission to L+M-24")
     add(
         "--inputs",
@@ -142,16 +150,29 @@ def _score(args: argparse.Namespace) -> int:
         raise SciMindError("no predictions; give --predictions FILE")
     if args.inputs is not None and args.submission is None:
         raise SciMindError("--inputs only works with a submission; give --submission ZIP too")
-    if args.submission is not None and not _submit(args):
-        return 0
-    import sys
-
-    from scimind.evaluate.evaluation import evaluate
-    from scimind.evaluate.results import check_items_path, make_folder, write_json, write_rows
-    from scimind.runtime.console import Console
+    from scimind.evaluate.results import check_items_path
+    from scimind.locking import output_lock
 
     if args.items is not None:
         check_items_path(args.items)
+    read = (args.predictions, args.references, args.inputs, args.training)
+    with ExitStack() as stack:
+        for path in (args.output, args.items, args.submission):
+            if path is not None:
+                stack.enter_context(output_lock(path, read))
+        if args.submission is None or _submit(args):
+            _score(args)
+    return 0
+
+
+def _score(args: argparse.Namespace) -> None:
+    """Scores the predictions, prints and writes the scores."""
+    import sys
+
+    from scimind.evaluate.evaluation import evaluate
+    from scimind.evaluate.results import make_folder, write_json, write_rows
+    from scimind.runtime.console import Console
+
     options = evaluate_options(args)
     for path in (args.output, args.items):
         if path is not None:
@@ -159,11 +180,10 @@ def _score(args: argparse.Namespace) -> int:
     evaluation = evaluate(options, Console(sys.stderr))
     print("\n".join(_lines(evaluation)))
     if args.items is not None:
-        write_rows(args.items, evaluation.rows)
+        write_rows(args.items, evaluation.rows, raw_cells=args.raw_cells)
         evaluation.metrics["files"]["items"] = {"path": str(args.items)}
     if args.output is not None:
         write_json(args.output, evaluation.metrics)
-    return 0
 
 
 def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:

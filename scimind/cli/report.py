@@ -66,24 +66,34 @@ def run(args: argparse.Namespace) -> int:
         raise SciMindError(f"--drawings ({args.drawings}) must be 0 or more")
     if args.output.suffix not in (".html", ".htm"):
         raise SciMindError(f"{args.output}: a report must end in .html; rename it")
+    from scimind.evaluate.results import make_folder, write_text
+    from scimind.locking import output_lock
+
+    read = (args.predictions, args.references, args.metrics, args.items, args.experts, args.losses, args.training)
+    with output_lock(args.output, read, advice="choose another --output"):
+        make_folder(args.output)
+        page, items = _page(args)
+        write_text(args.output, page)
+    print(f"wrote {args.output}: {items} items, {args.output.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _page(args: argparse.Namespace) -> tuple[str, int]:
+    """Returns the page, and the number of its items."""
     import sys
 
     from scimind.evaluate.evaluation import evaluate
-    from scimind.evaluate.report.page import PageOptions, render_page, write_page
+    from scimind.evaluate.report.page import PageOptions, render_page
     from scimind.evaluate.report.sources import read_experts, read_training_losses
-    from scimind.evaluate.results import make_folder
     from scimind.runtime.console import Console
 
-    make_folder(args.output)
     experts = read_experts(args.experts) if args.experts is not None else None
     losses = read_training_losses(args.losses) if args.losses is not None else None
     options, console = evaluate_options(args), Console(sys.stderr)
     evaluation = evaluate(options, console) if args.metrics is None else _evaluation_of(args, console)
     title = args.title or f"{evaluation.metrics['task']}: {args.predictions.name}"
     page = render_page(evaluation, PageOptions(title, args.drawings, experts, losses, options.workers))
-    write_page(args.output, page)
-    print(f"wrote {args.output}: {evaluation.metrics['items']} items, {args.output.stat().st_size / 1e6:.1f} MB")
-    return 0
+    return page, evaluation.metrics["items"]
 
 
 def _evaluation_of(args: argparse.Namespace, console: Console) -> Evaluation:

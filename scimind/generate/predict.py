@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from scimind.generate.prompt_files import check_prompts, read_prompts
 from scimind.generate.prompts import encode_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
+from scimind.locking import output_lock
 from scimind.runtime.console import Console, quiet_console
 from scimind.runtime.run_folder import RunFolder
 from scimind.tokenizer import TokenCodec
@@ -70,10 +72,13 @@ def predict(
     found = read_prompts(input_path, task, options, columns=columns, notes=notes)
     prompts = encode_prompts(codec, found)
     check_prompts(prompts, input_path)
-    check_output(output_path)
-    run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules, options)
-    folder = RunFolder.create(config.output_dir, "predict")
-    with quiet_console(folder.log_file) as console:
+    read = (input_path, choices, config.get("load_checkpoint"), config.source)
+    with ExitStack() as stack:
+        stack.enter_context(output_lock(output_path, read, advice="choose another --save_file"))
+        check_output(output_path)
+        run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules, options)
+        folder = RunFolder.create(config.output_dir, "predict")
+        console = stack.enter_context(quiet_console(folder.log_file))
         console.print(f"{input_path}: {notes.description()}")
         predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console)
         whole = sum(prompt.is_whole for prompt in found)

@@ -51,6 +51,8 @@ def check_output(path: str | Path) -> None:
 class PredictionWriter:
     """Writes predictions in input order while they arrive in any order.
 
+    Only one may write a file at a time: hold its `scimind.locking.output_lock`.
+
     Args:
         path: The file, `.jsonl` (one object per prompt) or `.txt` (one line per prompt). Its folder is created if
             necessary.
@@ -87,8 +89,7 @@ class PredictionWriter:
         self.failures: list[str] = []
         try:
             if overwrite:
-                for old in (self.rows_path, self.path, self.run_path):
-                    old.unlink(missing_ok=True)
+                self._set_aside()
             self._continue()
         except OSError as error:
             self.close()
@@ -155,6 +156,7 @@ class PredictionWriter:
             _replace(self.run_path, _pretty({**self._run, "complete": True, "failures": self.failures}))
             if self.rows_path != self.path:
                 self.rows_path.unlink(missing_ok=True)
+            _old(self.path).unlink(missing_ok=True)
         except OSError as error:
             raise self._disk_error(error) from error
 
@@ -174,6 +176,16 @@ class PredictionWriter:
         """Closes the file."""
         self.close()
 
+    def _set_aside(self) -> None:
+        """Keeps the predictions of an earlier run as `x.jsonl.old` until this run is complete, and starts over.
+
+        What an earlier run that started over has kept is kept further, and its own predictions are removed.
+        """
+        if self.path.exists() and not _old(self.path).exists():
+            os.replace(self.path, _old(self.path))
+        for old in (self.rows_path, self.path, self.run_path):
+            old.unlink(missing_ok=True)
+
     def _continue(self) -> None:
         """Opens the file after the last complete row of an earlier run, or creates it."""
         earlier = self._earlier_run()
@@ -188,7 +200,6 @@ class PredictionWriter:
         if self.path.exists() and self.path.stat().st_size and (earlier is None or not exists):
             raise DataError(f"exists, but no record of its run is next to it; {_START_OVER}", self.path)
         self._file = self.rows_path.open("r+b" if exists else "x+b", buffering=0)
-        _lock(self._file, self.rows_path)
         self._length = self._check_rows(self._file.read())
         if self.written and earlier is not None:
             self._check_run(earlier)
@@ -268,18 +279,8 @@ class PredictionWriter:
         return DataError(f"{reason}; {done}: make room, then start again to continue", place)
 
 
-def _lock(file: io.FileIO, path: Path) -> None:
-    """Locks the file against other runs until it is closed."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise DataError("is being written by another run; wait for it, or choose another --save_file", path) from error
-    except OSError:  # the file system does not support locks
-        return
+def _old(path: Path) -> Path:
+    return path.with_name(path.name + ".old")
 
 
 def _replace(path: Path, content: str) -> None:

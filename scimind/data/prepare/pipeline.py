@@ -26,8 +26,11 @@ from scimind.data.prepare.summary import PrepareSummary, Written, summarise
 from scimind.data.prepare.writing import RecordWriter, write_interleaved
 from scimind.errors import DataError, SciMindError
 from scimind.hashing import file_checksum
+from scimind.locking import output_lock, refuse_inputs
 from scimind.parallel import available_cores, check_workers
 from scimind.tokenizer import TokenCodec
+
+_ADVICE = "give another --name or --output"
 
 
 def prepare_sources(
@@ -62,8 +65,12 @@ def prepare_sources(
     files += [f"{name}{end}" for end in (".rejects.jsonl", ".detected.jsonl", ".card.md", ".lengths.png")]
     files += [f"{name}.summary.json"]
     folder = Path(output_dir)
-    _check_inputs(sources, [folder / file for file in files])
-    with kept_pipes(), staged(folder, files, overwrite=options.overwrite) as scratch, ExitStack() as stack:
+    inputs = [file.path for source in sources for file in source.files]
+    for file in files:
+        refuse_inputs(folder / file, inputs, advice=_ADVICE)
+    with kept_pipes(), ExitStack() as stack:
+        stack.enter_context(output_lock(folder / name, advice=_ADVICE))
+        scratch = stack.enter_context(staged(folder, name, files, overwrite=options.overwrite))
         parts_folder = folder / f".{name}.parts"
         stack.push(_PartsKeeper(parts_folder))
         parts = [
@@ -126,13 +133,6 @@ def _split_names(name: str, source: TaskSource, options: PrepareOptions) -> dict
     if options.test_fraction:
         names[Fate.TEST] = f"{first}_test"
     return names
-
-
-def _check_inputs(sources: Sequence[TaskSource], results: Sequence[Path]) -> None:
-    """Raises an error if a result would replace an input."""
-    inputs = {file.path.resolve() for source in sources for file in source.files}
-    if replaced := {path.resolve() for path in results} & inputs:
-        raise SciMindError(f"{replaced.pop()} is an input and would be replaced; give another --name or --output")
 
 
 class _PartsKeeper:

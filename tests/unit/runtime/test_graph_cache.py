@@ -48,6 +48,7 @@ def results(folder: Path, *items: str, source: str = PROGRAM) -> tuple[list[str]
     program.write_text(source)
     environment = {**os.environ, "SCIMIND_CACHE_DIR": str(folder), "GLOG_v": "2"}
     run = subprocess.run([sys.executable, program, *items], env=environment, capture_output=True, text=True, check=True)
+    results.stderr = run.stderr  # type: ignore[attr-defined]
     return run.stdout.splitlines(), run.stderr.count("Use the compilation cache")
 
 
@@ -69,6 +70,18 @@ def test_a_damaged_graph_is_compiled_again(tmp_path: Path) -> None:
     graph.write_bytes(content)
     assert results(tmp_path, "2x4") == (["4 2.0"], 0)
     assert results(tmp_path, "2x4") == (["4 2.0"], 1)
+
+
+@pytest.mark.parametrize("which", ["graph", "entry", "cache"])
+def test_a_graph_that_others_can_change_is_not_used(tmp_path: Path, which: str) -> None:
+    assert results(tmp_path, "2x4")[1] == 0
+    [graph] = tmp_path.rglob("*.mindir")
+    cache = tmp_path / "graphs"
+    entry = cache / graph.relative_to(cache).parts[0]
+    {"graph": graph, "entry": entry, "cache": cache}[which].chmod(0o722)
+    assert results(tmp_path, "2x4") == (["4 2.0"], 0)
+    assert "another user owns or can write" in results.stderr  # type: ignore[attr-defined]
+    assert results(tmp_path, "2x4")[1] == (0 if which == "cache" else 1)
 
 
 def test_a_changed_program_replaces_the_graph(tmp_path: Path) -> None:
