@@ -12,7 +12,6 @@ A checkpoint is a folder:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind.errors import CheckpointError
+from scimind.small_files import read_small_json
 
 DESCRIPTION, TRAINING = "scimind.json", "training.json"
 WEIGHTS = ("model.ckpt", "model.safetensors")
@@ -92,9 +92,6 @@ def _described(weights: Path) -> Checkpoint:
     if not description.is_file():
         return Checkpoint(weights, {})
     try:
-        content = json.loads(description.read_text(encoding="utf-8"))
+        return Checkpoint(weights, read_small_json(description))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{description}: cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{description}: must be a JSON object")
-    return Checkpoint(weights, content)

@@ -10,6 +10,7 @@ from typing import Any
 
 from scimind.data.formats.text_files import lines_of, open_text, repair_backslashes
 from scimind.errors import DataError
+from scimind.small_files import parse_small_json
 from scimind.tokenizer.tags import FORM_BRACKETS
 
 _OUTPUT = ("output",)
@@ -122,11 +123,9 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     for number, line in enumerate(lines_to_end(path)[0], 1):
         try:
-            entry = json.loads(line)
+            entry = parse_small_json(line)
         except ValueError as error:
             raise DataError(f"not a JSON object ({error}); fix or remove the line", path, number, line) from error
-        if not isinstance(entry, dict):
-            raise DataError("not a JSON object; fix or remove the line", path, number, line)
         yield number, entry
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -17,6 +16,7 @@ from scimind.checkpoint.formats.safetensors_file import checksum, read_header
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
 from scimind.checkpoint.weights import TRAINING_STATE, WeightMismatchError
 from scimind.errors import CheckpointError
+from scimind.small_files import read_small_json
 
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
 _INDEX = "model.safetensors.index.json"
@@ -125,7 +125,7 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
         CheckpointError: The index cannot be read, a shard is missing, or index and shards name different tensors.
     """
     try:
-        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = read_small_json(index)["weight_map"]
         files = sorted(set(places.values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index}: cannot be read ({error}); download it again") from error
@@ -147,10 +147,9 @@ def _description(folder: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        return read_small_json(file)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file}: cannot be read ({error})") from error
-    return content if isinstance(content, dict) else {}
 
 
 def _left_out(name: str, notes: list[str]) -> bool:

@@ -18,7 +18,7 @@ from tests.unit.config.support import NANO, ROOT, faults_of, written
         ("- 1\n", "where settings such as"),
         ("a: 1\nb: [\n", "run.yaml:3: not valid YAML"),
         ("seed: 1\nseed: 2\n", "run.yaml:2: not valid YAML: 'seed' is given twice"),
-        ("a: &a [*a]\n", "nested deeper"),
+        ("a: &a [*a]\n", "run.yaml:1: not valid YAML: an alias inside what it stands for"),
         ("seed: 1\n", "model is missing"),
         ("1: 2\nmodel: {}\n", "1 is not a setting"),
     ],
