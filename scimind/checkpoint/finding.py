@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.config.schema import show
 from scimind.errors import CheckpointError
 from scimind.small_files import read_small_json
 
 DESCRIPTION, TRAINING = "scimind.json", "training.json"
 WEIGHTS = ("model.ckpt", "model.safetensors")
 OPTIMIZERS = ("optimizer.ckpt", "optimizer.safetensors")
+_OBJECTS = ("model", "routing", "modality_ranges", "checksums", "training")  # parts of a description
 _SUFFIXES = (".ckpt", ".safetensors")
 _STEP_FOLDER = re.compile(r"step_(\d+)")
 
@@ -91,7 +93,20 @@ def _described(weights: Path) -> Checkpoint:
     description = weights.parent / DESCRIPTION
     if not description.is_file():
         return Checkpoint(weights, {})
+    return Checkpoint(weights, read_model_description(description))
+
+
+def read_model_description(file: Path) -> dict[str, Any]:
+    """Returns the content of a checkpoint's `scimind.json`.
+
+    Raises:
+        CheckpointError: The file cannot be read, is not a small JSON object, or one of its parts is not an object.
+    """
     try:
-        return Checkpoint(weights, read_small_json(description))
+        content = read_small_json(file)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{description}: cannot be read ({error})") from error
+        raise CheckpointError(f"{file}: cannot be read ({error})") from error
+    for part in _OBJECTS:
+        if not isinstance(content.get(part) or {}, dict):
+            raise CheckpointError(f"{file}: {part} ({show(content[part])}) is not an object; copy the checkpoint again")
+    return content

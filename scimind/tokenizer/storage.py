@@ -51,7 +51,7 @@ def read_folder(folder: Path) -> tuple[Path, bool]:
         where, reason = error.filename or folder, error.strerror or error
         raise SciMindError(f"tokenizer {where}: {reason}; give a folder that TokenCodec.save wrote") from error
     except ValueError as error:
-        raise SciMindError(f"tokenizer {source} is not valid JSON ({error}); save the tokenizer again") from error
+        raise SciMindError(f"tokenizer {source} {error}; save the tokenizer again") from error
     if settings.get("version") != _VERSION:
         raise SciMindError(
             f"tokenizer {source} has version {settings.get('version')}, not {_VERSION}; use the release that wrote it"

@@ -118,9 +118,7 @@ class SciMindTokenizer(LlamaTokenizer):
             try:
                 config = read_small_json(source)
             except ValueError as error:
-                raise SciMindError(
-                    f"tokenizer {source} is not valid JSON ({error}); save the tokenizer again"
-                ) from error
+                raise SciMindError(f"tokenizer {source} {error}; save the tokenizer again") from error
         arguments = {name: config[name] for name in _SAVED_ARGUMENTS if name in config}
         return cls(**{"vocab_file": codec.model_file, "extension": codec.extension, **arguments, **kwargs})
 

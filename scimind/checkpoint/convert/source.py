@@ -10,7 +10,7 @@ from typing import Any
 
 from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes
 from scimind.checkpoint.convert.weight_names import COMPUTED, EMBEDDING, HEAD, expected_shapes, hugging_face_names
-from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint
+from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint, read_model_description
 from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum, read_header
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
@@ -144,12 +144,7 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
 
 def _description(folder: Path) -> dict[str, Any]:
     file = folder / DESCRIPTION
-    if not file.is_file():
-        return {}
-    try:
-        return read_small_json(file)
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{file}: cannot be read ({error})") from error
+    return read_model_description(file) if file.is_file() else {}
 
 
 def _left_out(name: str, notes: list[str]) -> bool:

@@ -60,7 +60,7 @@ def _tree(path: Path) -> dict[str, Any]:
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"not JSON ({error}); give L+M-24's nested_props.json", path) from error
+        raise DataError(f"{error}; give L+M-24's nested_props.json", path) from error
     if not tree:
         raise DataError("must be an object of categories; give L+M-24's nested_props.json", path)
     return tree
