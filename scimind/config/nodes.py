@@ -108,6 +108,55 @@ def _convert(value: Any, kind: type) -> Any:
 
 
 @dataclass(frozen=True)
+class Inert:
+    """A setting of MindFormers that does nothing in a SciMind run.
+
+    Existing files keep working: the values with which nothing is lost are accepted. Any other would be ignored, which
+    is a fault.
+
+    Args:
+        values: The accepted values; empty if the setting cannot be given.
+        instead: What to do instead, the end of the message.
+        default: Value of a missing setting; UNSET leaves it missing.
+    """
+
+    values: tuple[Any, ...]
+    instead: str = "leave it out"
+    default: Any = UNSET
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns an accepted value; see `scimind.config.schema`."""
+        if any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self.values):
+            return value
+        faults.append(f"{name} ({show(value)}) does nothing here; {self.instead}")
+        return INVALID
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """A second place of a setting, which does nothing: it must have the value of the place that acts.
+
+    `scimind.config.rules` compares the two.
+
+    Args:
+        of: Dotted name of the setting that acts.
+        node: The values.
+    """
+
+    of: str
+    node: Node
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns the checked value; see `scimind.config.schema`."""
+        return self.node.check(value, name, faults)
+
+    @property
+    def default(self) -> Any:
+        """UNSET: a missing second place stays missing."""
+        return UNSET
+
+
+@dataclass(frozen=True)
 class Items:
     """A list whose items all have the same node.
 
@@ -238,8 +287,9 @@ class Typed:
         kind = str(value.get("type"))
         if kind not in self.variants:
             guess = nearest(kind, self.variants)
+            remedy = f"the nearest valid type is {guess}" if guess else f"valid types are {', '.join(self.variants)}"
             what = "is missing" if value.get("type") is None else f"({kind}) is not supported here"
-            faults.append(f"{name}.type {what}; the nearest valid type is {guess}")
+            faults.append(f"{name}.type {what}; {remedy}")
             return INVALID
         chosen = self.variants[kind]
         fields: dict[str, Node] = {"type": Value(str), **self.others, **chosen.fields}

@@ -233,7 +233,7 @@ def trainer_tree(
     else:
         tree["runner_config"]["epochs"] = math.ceil(total / steps_per_epoch)
         if first_step:
-            tree["data_skip_steps"] = first_step + int(tree.get("data_skip_steps") or 0)
+            tree["data_skip_steps"] = first_step
     if (tree["lr_schedule"].get("total_steps") or -1) < 0:
         tree["lr_schedule"]["total_steps"] = total
     data = tree["train_dataset"]

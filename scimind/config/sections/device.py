@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scimind.config.nodes import Section, Value
+from scimind.config.nodes import Inert, Repeats, Section, Value
 
 DEVICES = ("CPU", "Ascend")
 
@@ -70,8 +70,8 @@ PARALLEL = Section(
         "strategy_ckpt_config": Section({"save_file": _TEXT, "load_file": _TEXT, "only_trainable_params": _FLAG}),
         "comm_fusion": Value(dict),
         "loss_repeated_mean": _FLAG,
-        "device_num": _COUNT,
-        "global_rank": _WHOLE,
+        "device_num": Inert((), "start the workers with msrun, which counts them"),
+        "global_rank": Inert((), "start the workers with msrun, which numbers them"),
     }
 )
 
@@ -85,7 +85,7 @@ PARALLEL_CONFIG = Section(
         "micro_batch_num": Value(int, 1, low=1),
         "seq_split_num": _COUNT,
         "use_seq_parallel": _FLAG,
-        "optimizer_shard": Value(bool, nullable=True),
+        "optimizer_shard": Repeats("parallel.enable_parallel_optimizer", Value(bool, nullable=True)),
         "gradient_aggregation_group": _COUNT,
         "vocab_emb_dp": _FLAG,
         "context_parallel_algo": Value(str, choices=("colossalai_cp", "ulysses_cp", "hybrid_cp")),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from scimind.config.nodes import Section, Value
 
 # Ours. MindFormers has the first four in model_config, where they are accepted too.
@@ -18,3 +21,21 @@ GENERATION = Section(
     },
     always=True,
 )
+
+_OF_SAMPLING = ("temperature", "top_k", "top_p")
+
+
+def sampling_faults(section: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yields a sentence for each setting that acts only if tokens are drawn, which they are not.
+
+    Args:
+        section: Checked settings of `generation`.
+        prefix: The first part of their dotted names.
+    """
+    for name in _OF_SAMPLING:
+        default = GENERATION.fields[name].default  # type: ignore[attr-defined]  # a Value
+        if not section.get("do_sample") and section.get(name, default) != default:
+            yield (
+                f"{prefix}{name} ({section[name]}) acts only with do_sample True; set do_sample to True or {name} to "
+                f"{default}"
+            )
