@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from scimind.cli.numbers import up_to
 from scimind.config.routing import ROUTERS
 
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--vocab-multiple",
         "--vocab_multiple",
-        type=int,
+        type=up_to(65_536),
         default=64,
         metavar="N",
         help="pad the vocabulary to a multiple of N rows (default: 64)",
@@ -58,8 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="YAML file or name of a shipped configuration; its model_config supplies the routing and any sizes "
         "that the input does not specify",
     )
-    add("--num-heads", "--num_heads", type=int, metavar="N", help="attention heads, if the input does not specify them")
-    add("--num-experts", "--num_experts", type=int, metavar="N", help="number of experts")
+    add(
+        "--num-heads",
+        "--num_heads",
+        type=up_to(65_536),
+        metavar="N",
+        help="attention heads, if the input does not specify them",
+    )
+    add("--num-experts", "--num_experts", type=up_to(65_536), metavar="N", help="number of experts")
     add("--router", choices=ROUTERS, help="how experts are chosen")
     for name, what in (
         ("experts-per-token", "number of experts that a token uses, such as text=14,smiles=2; not for router modality"),

@@ -6,11 +6,13 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scimind.cli.numbers import LARGEST_SEED, up_to
 from scimind.config.shipped import data_file
 from scimind.data.tasks.outputs import GROUPS
 from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
 from scimind.evaluate.metric_groups import group_of
+from scimind.parallel import MOST_WORKERS
 
 if TYPE_CHECKING:
     from scimind.evaluate.evaluation import EvaluateOptions, Evaluation
@@ -95,7 +97,7 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
     )
     add(
         "--bootstrap",
-        type=int,
+        type=up_to(1_000_000),
         default=1000,
         metavar="N",
         help="bootstrap samples for confidence intervals; 0 turns these off (default: 1000)",
@@ -107,8 +109,8 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         metavar="SHARE",
         help="confidence level of the intervals, between 0 and 1 (default: 0.95)",
     )
-    add("--seed", type=int, default=0, metavar="INT", help="seed of the bootstrap samples (default: 0)")
-    add("--workers", type=int, metavar="N", help="number of processes (default: one per core)")
+    add("--seed", type=up_to(LARGEST_SEED), default=0, metavar="INT", help="seed of the bootstrap samples (default: 0)")
+    add("--workers", type=up_to(MOST_WORKERS), metavar="N", help="number of processes (default: one per core)")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -71,10 +71,13 @@ class Value:
             return f"at least {self.low}"
         if self.above is not None and value <= self.above:
             return f"greater than {self.above}"
-        if self.high is not None and value > self.high:
-            return f"at most {self.high}"
+        high = _LARGEST_WHOLE if self.high is None and isinstance(value, int) else self.high
+        if high is not None and value > high:
+            return f"at most {high}"
         return ""
 
+
+_LARGEST_WHOLE = 2**31 - 1  # of the int32 in which MindSpore counts
 
 _KIND_NAMES = {
     bool: "True or False",

@@ -16,8 +16,8 @@ GENERATION = Section(
         "repetition_penalty": Value(float, 1.0, above=0),
         "temperature": Value(float, 1.0, above=0),
         "max_new_tokens": Value(int, 256, low=1),
-        "batch_size": Value(int, 8, low=1),
-        "seed": Value(int, 0, low=0),
+        "batch_size": Value(int, 8, low=1, high=65_536),
+        "seed": Value(int, 0, low=0, high=2**32 - 1),
     },
     always=True,
 )

@@ -47,7 +47,7 @@ LLAMA_FIELDS: dict[str, Node] = {
     "batch_size": Inert((1,), "set runner_config.batch_size or generation.batch_size", 1),
     "seq_length": _positive(2048),
     "hidden_size": _positive(4096),
-    "num_layers": _positive(32),
+    "num_layers": Value(int, 32, low=1, high=10_000),
     "num_heads": _positive(32),
     "n_kv_heads": _positive(None),
     "max_position_embedding": _positive(None),
@@ -154,7 +154,7 @@ def _per_modality(node: Node) -> Section:
 
 
 ROUTING_FIELDS: dict[str, Node] = {
-    "num_experts": _positive(16),
+    "num_experts": Value(int, 16, low=1, high=_MOST_EXPERTS),
     "router": Value(str, "modality", choices=ROUTERS),
     "dispatch": Value(str, "auto", choices=DISPATCHES),
     "score": Value(str, "sum", choices=SCORES),

@@ -48,7 +48,7 @@ _ARCH = Section({"type": Value(str, "SciMindForCausalLM", choices=("SciMindForCa
 
 SCHEMA = Section(
     {
-        "seed": Value(int, 0, low=0),
+        "seed": Value(int, 0, low=0, high=2**32 - 1),
         "run_mode": Value(str, choices=RUN_MODES),
         "output_dir": Value(str, "./output"),
         "load_checkpoint": Value(str, "", nullable=True),
