@@ -76,7 +76,7 @@ class PrepareOptions:
             raise SciMindError(f"randomised ({self.randomised}) must be at least 0")
         if self.randomised > MOST_SPELLINGS:
             raise SciMindError(
-                f"randomised ({self.randomised}) must be at most {MOST_SPELLINGS}, since each record is repeated as often"
+                f"randomised ({self.randomised}) must be at most {MOST_SPELLINGS}: each record is repeated as often"
             )
         if not 0 < self.identity <= 1:
             raise SciMindError(f"identity ({self.identity}) must be greater than 0 and at most 1")
