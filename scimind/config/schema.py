@@ -25,7 +25,7 @@ class _Marker:
 
 
 # Of a name to the one that was probably meant, by difflib.
-_LEAST_SIMILARITY = 0.65
+_LEAST_SIMILARITY = 0.6
 _LONGEST_WORD = 80
 _FEW = 8
 

@@ -12,6 +12,7 @@ from scimind.small_files import MOST_LEVELS
 # Nodes after aliases: a shipped configuration has about 200, and an alias may stand for many.
 _MOST_NODES = 100_000
 _LONGEST_NUMBER = 40
+_TOO_DEEP = f"nested deeper than {MOST_LEVELS} levels"
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -27,6 +28,12 @@ class _Loader(yaml.SafeLoader):
         self._level = self._count = 0
         self._extent: dict[int, tuple[int, int]] = {}  # nodes and levels of each complete node
 
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803  # PyYAML's name
+        """Reads a bracket; the scanner is ahead of the composer, and slow with many of them."""
+        if self.flow_level >= MOST_LEVELS:
+            raise yaml.scanner.ScannerError(None, None, _TOO_DEEP, self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Returns the next node; raises an error beyond a limit."""
         mark = self.peek_event().start_mark
@@ -34,7 +41,7 @@ class _Loader(yaml.SafeLoader):
         self._level += 1
         self._count += 1
         if self._level > MOST_LEVELS:
-            raise yaml.composer.ComposerError(None, None, f"nested deeper than {MOST_LEVELS} levels", mark)
+            raise yaml.composer.ComposerError(None, None, _TOO_DEEP, mark)
         node = super().compose_node(parent, index)
         self._level -= 1
         if is_alias:
@@ -42,7 +49,7 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.composer.ComposerError(None, None, "an alias inside what it stands for; remove it", mark)
             self._count += self._extent[id(node)][0] - 1
             if self._level + self._extent[id(node)][1] > MOST_LEVELS:
-                raise yaml.composer.ComposerError(None, None, f"nested deeper than {MOST_LEVELS} levels", mark)
+                raise yaml.composer.ComposerError(None, None, _TOO_DEEP, mark)
         else:
             self._extent[id(node)] = self._measured(node)
         if self._count > _MOST_NODES:

@@ -63,3 +63,5 @@ def test_a_schema_knows_no_other() -> None:
 def test_nearest() -> None:
     assert nearest("temprature", ["top_p", "temperature"]) == "temperature"
     assert nearest("anything", []) is None
+    assert nearest("a", ["task", "seed"]) is None
+    assert nearest("x" * 100_000, ["x" * 80]) == "x" * 80
