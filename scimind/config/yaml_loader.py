@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
         self._level = self._count = 0
         self._extent: dict[int, tuple[int, int]] = {}  # nodes and levels of each complete node
 
-    def fetch_flow_collection_start(self, TokenClass: Any) -> None:  # noqa: N803  # PyYAML's name
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
         """Reads a bracket; the scanner is ahead of the composer, and slow with many of them."""
         if self.flow_level >= MOST_LEVELS:
             raise yaml.scanner.ScannerError(None, None, _TOO_DEEP, self.get_mark())
