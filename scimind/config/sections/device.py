@@ -12,6 +12,13 @@ _WHOLE = Value(int, low=0)
 _TEXT = Value(str)
 _LAYERS = Value(bool, also=list)
 
+# Of MindSpore's context, MindFormers 1.9 only sets what it has an own step for.
+_NOT_PASSED_ON = "MindFormers does not pass it on to MindSpore; leave it out"
+_USUAL_FLAGS = (  # in MindFormers' own Llama files, with enable_graph_kernel False
+    "--disable_expand_ops=Softmax,Dropout --enable_parallel_fusion=true --reduce_fuse_depth=8 "
+    "--enable_auto_tensor_inplace=true"
+)
+
 CONTEXT = Section(
     {
         "mode": Value(int, 0, choices=(0, 1)),
@@ -23,7 +30,7 @@ CONTEXT = Section(
         "memory_optimize_level": Value(str, choices=("O0", "O1")),
         "save_graphs": Value(bool, also=int),
         "save_graphs_path": _TEXT,
-        "deterministic": Value(str, choices=("ON", "OFF")),
+        "deterministic": Inert(("OFF",), "set train_precision_sync to True, which holds for prediction too"),
         "ascend_config": Section(
             {
                 "precision_mode": _TEXT,
@@ -33,13 +40,13 @@ CONTEXT = Section(
             }
         ),
         "jit_config": Section({"jit_level": Value(str, choices=("O0", "O1", "O2"))}),
-        "jit_syntax_level": Value(int, choices=(0, 1, 2)),
-        "enable_graph_kernel": _FLAG,
-        "graph_kernel_flags": _TEXT,
+        "jit_syntax_level": Inert((2,), _NOT_PASSED_ON),
+        "enable_graph_kernel": Inert((False,), _NOT_PASSED_ON),
+        "graph_kernel_flags": Inert(("", _USUAL_FLAGS), _NOT_PASSED_ON),
         "runtime_num_threads": _COUNT,
-        "inter_op_parallel_num": _WHOLE,
-        "op_timeout": _WHOLE,
-        "pynative_synchronize": _FLAG,
+        "inter_op_parallel_num": Inert((0,), _NOT_PASSED_ON),
+        "op_timeout": Inert((), _NOT_PASSED_ON),
+        "pynative_synchronize": Inert((False,), _NOT_PASSED_ON),
         "dataset_broadcast_opt_level": _WHOLE,
         "affinity_cpu_list": Value(dict),
         "affinity_config": Value(dict),

@@ -91,7 +91,7 @@ SCHEMA = Section(
         "lr_scale": _FLAG,
         "lr_scale_factor": Value(float),
         "train_precision_sync": Value(bool, nullable=True),
-        "infer_precision_sync": Inert((None, False), "set context.deterministic to ON"),
+        "infer_precision_sync": Inert((None, False), "set train_precision_sync, which holds for prediction too"),
         "remote_save_url": Inert((None, _AICC_URL), "set output_dir, and copy the folder"),
         "trainer": Section(
             {"type": Value(str, choices=("CausalLanguageModelingTrainer",)), "model_name": _TEXT}, required=("type",)
