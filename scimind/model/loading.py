@@ -65,8 +65,6 @@ def start(tree: dict[str, Any], seed: int) -> Any:
     context = build_context(MindFormerConfig(**tree))
     tree["device_num"], tree["local_rank"] = context.device_num, context.rank_id
     ms.set_context(mode=tree["context"]["mode"])
-    if "runtime_num_threads" in tree["context"]:  # MindFormers does not pass it on
-        ms.set_context(runtime_num_threads=tree["context"]["runtime_num_threads"])
     ms.set_seed(seed)
     np.random.seed(seed)
     return config

@@ -43,7 +43,7 @@ CONTEXT = Section(
         "jit_syntax_level": Inert((2,), _NOT_PASSED_ON),
         "enable_graph_kernel": Inert((False,), _NOT_PASSED_ON),
         "graph_kernel_flags": Inert(("", _USUAL_FLAGS), _NOT_PASSED_ON),
-        "runtime_num_threads": _COUNT,
+        "runtime_num_threads": Inert((1,), _NOT_PASSED_ON),
         "inter_op_parallel_num": Inert((0,), _NOT_PASSED_ON),
         "op_timeout": Inert((), _NOT_PASSED_ON),
         "pynative_synchronize": Inert((False,), _NOT_PASSED_ON),
