@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from scimind.checkpoint.formats.tensors import CHUNK
+from scimind.small_files import read_small_json
 
 SEAL = "checksums.json"
 
@@ -33,7 +34,7 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
         names: Files to check; None checks all that the seal names.
     """
     try:
-        files = json.loads((folder / SEAL).read_bytes())
+        files = read_small_json(folder / SEAL)
         wanted = {name: (entry["bytes"], entry["crc32"]) for name, entry in files.items()}
     except FileNotFoundError:
         return f"{SEAL} is missing"

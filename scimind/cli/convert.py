@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from scimind.cli.numbers import up_to
 from scimind.config.routing import ROUTERS
 
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--vocab-multiple",
         "--vocab_multiple",
-        type=int,
+        type=up_to(65_536),
         default=64,
         metavar="N",
         help="pad the vocabulary to a multiple of N rows (default: 64)",
@@ -58,11 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="YAML file or name of a shipped configuration; its model_config supplies any sizes "
         "that the input does not specify, and the routing if it gives one",
     )
-    add("--num-heads", "--num_heads", type=int, metavar="N", help="attention heads, if the input does not specify them")
+    add(
+        "--num-heads",
+        "--num_heads",
+        type=up_to(65_536),
+        metavar="N",
+        help="attention heads, if the input does not specify them",
+    )
     add(
         "--num-experts",
         "--num_experts",
-        type=int,
+        type=up_to(65_536),
         metavar="N",
         help="number of experts (default: 16, or the next lower number that divides the neurons of a layer)",
     )

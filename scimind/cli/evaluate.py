@@ -7,12 +7,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scimind.cli.numbers import LARGEST_SEED, up_to
 from scimind.config.shipped import data_file
 from scimind.data.formats.opening import kept_pipes
 from scimind.data.tasks.outputs import GROUPS
 from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
 from scimind.evaluate.metric_groups import group_of
+from scimind.parallel import MOST_WORKERS
 
 if TYPE_CHECKING:
     from scimind.evaluate.evaluation import EvaluateOptions, Evaluation
@@ -117,7 +119,7 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
     )
     add(
         "--bootstrap",
-        type=int,
+        type=up_to(1_000_000),
         default=1000,
         metavar="N",
         help="bootstrap samples for confidence intervals; 0 turns these off (default: 1000)",
@@ -129,8 +131,8 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         metavar="SHARE",
         help="confidence level of the intervals, between 0 and 1 (default: 0.95)",
     )
-    add("--seed", type=int, default=0, metavar="INT", help="seed of the bootstrap samples (default: 0)")
-    add("--workers", type=int, metavar="N", help="number of processes (default: one per core)")
+    add("--seed", type=up_to(LARGEST_SEED), default=0, metavar="INT", help="seed of the bootstrap samples (default: 0)")
+    add("--workers", type=up_to(MOST_WORKERS), metavar="N", help="number of processes (default: one per core)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -141,11 +143,6 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.rank:
         return _rank(args.rank)
-    with kept_pipes():
-        return _score(args)
-
-
-def _score(args: argparse.Namespace) -> int:
     if args.predictions is None:
         raise SciMindError("no predictions; give --predictions FILE")
     if args.inputs is not None and args.submission is None:
@@ -156,7 +153,7 @@ def _score(args: argparse.Namespace) -> int:
     if args.items is not None:
         check_items_path(args.items)
     read = (args.predictions, args.references, args.inputs, args.training)
-    with ExitStack() as stack:
+    with kept_pipes(), ExitStack() as stack:
         for path in (args.output, args.items, args.submission):
             if path is not None:
                 stack.enter_context(output_lock(path, read))

@@ -7,14 +7,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scimind.cli.numbers import LARGEST_SEED, up_to
 from scimind.config.sections.generation import AMBIGUOUS
 from scimind.config.shipped import data_file
 from scimind.data.content.fields import MOLECULES
 from scimind.data.encode.length import POLICIES
-from scimind.data.prepare.options import DUPLICATES, ON_BAD, PrepareOptions
+from scimind.data.prepare.options import DUPLICATES, MOST_SPELLINGS, ON_BAD, PrepareOptions
 from scimind.data.prepare.splitting import SPLITS
 from scimind.data.tasks.registry import TASKS
 from scimind.data.tasks.task import CONFLICTS
+from scimind.parallel import MOST_WORKERS
 
 if TYPE_CHECKING:
     from scimind.tokenizer import TokenCodec
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace existing results")
     add(
         "--workers",
-        type=int,
+        type=up_to(MOST_WORKERS),
         metavar="N",
         help="number of encoding processes, which does not change the results (default: one per core)",
     )
@@ -69,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     length = "sequence length of the model in tokens, its seq_length (default: %(default)s)"
-    add("--seq-length", "--seq_length", type=int, default=_DEFAULTS.seq_length, metavar="N", help=length)
+    add("--seq-length", "--seq_length", type=up_to(1_048_576), default=_DEFAULTS.seq_length, metavar="N", help=length)
     add(
         "--tokenizer",
         type=Path,
@@ -112,7 +114,7 @@ def _add_split_flags(group: argparse._ArgumentGroup) -> None:
     identity = "minimum sequence identity within a cluster, above 0, at most 1 (default: %(default)s)"
     add("--identity", type=float, default=_DEFAULTS.identity, metavar="SHARE", help=identity)
     seed = "seed of splits, random SMILES, generated negatives and mixtures (default: %(default)s)"
-    add("--seed", type=int, default=_DEFAULTS.seed, metavar="INT", help=seed)
+    add("--seed", type=up_to(LARGEST_SEED), default=_DEFAULTS.seed, metavar="INT", help=seed)
 
 
 def _add_record_flags(group: argparse._ArgumentGroup) -> None:
@@ -157,7 +159,7 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--randomised",
-        type=int,
+        type=up_to(MOST_SPELLINGS),
         default=_DEFAULTS.randomised,
         metavar="N",
         help="add N records with random spellings of each molecule to train on (default: %(default)s)",

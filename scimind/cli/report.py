@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scimind.cli.evaluate import add_scoring_arguments, evaluate_options
+from scimind.cli.numbers import up_to
 from scimind.errors import SciMindError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--title", metavar="TEXT", help="heading of the page (default: task and predictions file)")
     add(
         "--drawings",
-        type=int,
+        type=up_to(100_000),
         default=_DRAWINGS,
         metavar="N",
         help=f"number of items whose molecules are drawn, about 10 KB each (default: {_DRAWINGS})",

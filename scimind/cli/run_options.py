@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scimind.config.schema import homes_of
 from scimind.config.sections.device import DEVICES
 from scimind.config.sections.generation import AMBIGUOUS
-from scimind.config.sections.root import MOLECULES
+from scimind.config.sections.root import MOLECULES, SCHEMA
 from scimind.config.shipped import data_file
 from scimind.data.tasks.registry import TASKS
 
@@ -156,7 +157,8 @@ def add_run_options(parser: argparse.ArgumentParser, *groups: str) -> None:
         _add(section, option)
     parser.epilog = (
         "Options that are not given keep the value in the configuration. Any of its settings can be overridden as "
-        "--section.name=value, such as --runner_config.epochs=2."
+        "--section.name=value, such as --runner_config.epochs=2; a name that only one setting has needs no section, "
+        "such as --weight_decay=0.1."
     )
 
 
@@ -191,7 +193,8 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
 def overrides_among(rest: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
     """Returns the arguments that argparse does not recognise as overrides.
 
-    `--a.b=value` and `--a.b value` both work, as in MindFormers; anything else ends the process with status 2.
+    `--a.b=value` and `--a.b value` both work, as in MindFormers, and so does the last part of a name that only one
+    setting has, such as `--learning_rate`; anything else ends the process with status 2.
     """
     overrides: list[str] = []
     waiting = list(rest)
@@ -199,10 +202,20 @@ def overrides_among(rest: Sequence[str], parser: argparse.ArgumentParser) -> lis
         name = waiting.pop(0)
         if not name.startswith("--"):
             parser.error(f"unrecognized arguments: {name}")
-        if "=" in name:
-            overrides.append(name)
-        elif waiting and not waiting[0].startswith("--"):
-            overrides.append(f"{name}={waiting.pop(0)}")
-        else:
-            parser.error(f"{name} needs a value: {name}=value")
+        name, equals, value = name.partition("=")
+        if not equals:
+            if not waiting or waiting[0].startswith("--"):
+                parser.error(f"{name} needs a value: {name}=value")
+            value = waiting.pop(0)
+        overrides.append(f"--{_in_full(name.removeprefix('--'), parser)}={value}")
     return overrides
+
+
+def _in_full(name: str, parser: argparse.ArgumentParser) -> str:
+    """Returns the dotted name of the only setting called `name`; a name that is none is returned as it is."""
+    if "." in name or name in SCHEMA.fields:
+        return name
+    homes = [home for home in homes_of(name, SCHEMA) if ".dataset_config." not in home]
+    if len(homes) > 1:
+        parser.error(f"--{name} may mean {' or '.join(f'--{home}' for home in homes)}; give one of them")
+    return homes[0] if homes else name

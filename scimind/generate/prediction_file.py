@@ -18,6 +18,7 @@ from typing import Any
 
 from scimind.atomic import replace_text
 from scimind.errors import DataError, SciMindError
+from scimind.small_files import read_small_json
 
 SUFFIXES = (".jsonl", ".txt")
 _START_OVER = "give --overwrite to start over, or another --save_file"
@@ -210,12 +211,12 @@ class PredictionWriter:
     def _earlier_run(self) -> dict[str, Any] | None:
         """Returns the record of an earlier run, or None if there was no such run."""
         try:
-            noted = json.loads(self.run_path.read_bytes())
+            noted = read_small_json(self.run_path)
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise DataError(f"is not the record of a prediction run; {_START_OVER}", self.run_path) from error
-        if not isinstance(noted, dict) or "complete" not in noted:
+        if "complete" not in noted:
             raise DataError(f"is not the record of a prediction run; {_START_OVER}", self.run_path)
         return noted
 

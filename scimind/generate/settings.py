@@ -10,7 +10,7 @@ from typing import Any
 
 from scimind.config.nodes import Section
 from scimind.config.schema import Faults
-from scimind.config.sections.generation import GENERATION
+from scimind.config.sections.generation import GENERATION, sampling_faults
 from scimind.errors import ConfigError
 
 _LONGEST_ANSWER = 256
@@ -50,6 +50,7 @@ class GenerationSettings:
         """Checks every value and converts it to the type of its field."""
         faults = Faults(GENERATION)
         checked = GENERATION.check(dataclasses.asdict(self), "", faults)
+        faults.extend(sampling_faults(checked))
         if faults:
             raise ConfigError(faults)
         for name, value in checked.items():

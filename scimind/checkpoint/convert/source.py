@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,12 +10,13 @@ from typing import Any
 
 from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes
 from scimind.checkpoint.convert.weight_names import COMPUTED, EMBEDDING, HEAD, expected_shapes, hugging_face_names
-from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint
+from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint, read_model_description
 from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum, read_header
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
 from scimind.checkpoint.weights import TRAINING_STATE, WeightMismatchError
 from scimind.errors import CheckpointError
+from scimind.small_files import read_small_json
 
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
 _INDEX = "model.safetensors.index.json"
@@ -140,7 +140,7 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
         CheckpointError: The index cannot be read, a shard is missing, or index and shards name different tensors.
     """
     try:
-        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = read_small_json(index)["weight_map"]
         files = sorted(set(places.values()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{index}: cannot be read ({error}); download it again") from error
@@ -159,13 +159,7 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
 
 def _description(folder: Path) -> dict[str, Any]:
     file = folder / DESCRIPTION
-    if not file.is_file():
-        return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(f"{file}: cannot be read ({error})") from error
-    return content if isinstance(content, dict) else {}
+    return read_model_description(file) if file.is_file() else {}
 
 
 def _left_out(name: str, notes: list[str]) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from scimind.atomic import new_file
 from scimind.checkpoint.formats.tensors import WIDTHS, NewTensor, StoredTensor
 from scimind.errors import CheckpointError
+from scimind.small_files import parse_small_json
 
 _LONGEST_HEADER = 100_000_000
 
@@ -32,7 +33,7 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
             if length > min(_LONGEST_HEADER, size - 8):
                 raise ValueError("it is truncated or not a safetensors file")
-            header = json.loads(stream.read(length))
+            header = parse_small_json(stream.read(length))
         header.pop("__metadata__", None)
         tensors = {name: _stored(file, name, entry, 8 + length, size) for name, entry in header.items()}
         _check_places(tensors, 8 + length, size)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scimind.cli.numbers import up_to
 from scimind.cli.run_options import add_run_options, overrides_of
 from scimind.config import RunConfig, load_config
 from scimind.errors import SciMindError
@@ -45,7 +46,7 @@ def add_model_and_data(parser: argparse.ArgumentParser, *, needs_data: bool = Fa
     parser.add_argument(
         "--max-tokens",
         "--max_tokens",
-        type=int,
+        type=up_to(1_000_000_000),
         default=65536,
         metavar="N",
         help="number of tokens of the data to run the model on (default: 65536)",

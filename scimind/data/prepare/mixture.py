@@ -33,7 +33,7 @@ _SOURCE = Section(
     {
         "task": Value(str, filled=True),
         "input": Items(Value(str, filled=True), single=True, filled=True),
-        "weight": Value(float, None, above=0),
+        "weight": Value(float, None, low=1e-6, high=1e6),
         "columns": Named(Value(str, also=int)),
     },
     required=("input",),
@@ -41,8 +41,8 @@ _SOURCE = Section(
 _MIXTURE = Section(
     {
         "name": Value(str, filled=True, also=int),
-        "temperature": Value(float, 1.0, above=0),
-        "records": Value(int, None, low=1),
+        "temperature": Value(float, 1.0, low=0.1, high=1000),
+        "records": Value(int, None, low=1, high=100_000_000),
         "tasks": Named(_SOURCE),
     },
     required=("tasks",),

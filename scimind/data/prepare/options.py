@@ -15,6 +15,9 @@ ON_BAD = ("stop", "skip")
 DUPLICATES = ("drop", "keep")
 
 
+MOST_SPELLINGS = 1000
+
+
 @dataclass(frozen=True)
 class PrepareOptions:
     """The settings of a preparation.
@@ -81,6 +84,10 @@ class PrepareOptions:
                 raise SciMindError(f"{name} ({value!r}) must be one of {', '.join(choices)}")
         if self.randomised < 0:
             raise SciMindError(f"randomised ({self.randomised}) must be at least 0")
+        if self.randomised > MOST_SPELLINGS:
+            raise SciMindError(
+                f"randomised ({self.randomised}) must be at most {MOST_SPELLINGS}: each record is repeated as often"
+            )
         if not 0 < self.identity <= 1:
             raise SciMindError(f"identity ({self.identity}) must be greater than 0 and at most 1")
         if self.molecules == "as-is":

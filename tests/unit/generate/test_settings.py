@@ -24,8 +24,8 @@ def test_the_defaults_are_those_of_the_schema():
 
 
 def test_values_take_the_type_of_their_field():
-    settings = GenerationSettings(temperature=2)
-    assert settings == GenerationSettings.from_config({"generation": {"temperature": "2e0"}})
+    settings = GenerationSettings(temperature=2, do_sample=True)
+    assert settings == GenerationSettings.from_config({"generation": {"temperature": "2e0", "do_sample": True}})
     assert type(settings.temperature) is float
 
 

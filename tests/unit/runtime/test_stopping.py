@@ -33,7 +33,7 @@ def test_a_signal_ends_what_the_main_thread_waits_for(number: int) -> None:
 
 
 def test_a_read_from_a_pipe_ends_too() -> None:
-    """In a process with only our threads: a signal that another thread receives does not end what this one waits for."""
+    """In a process with only our threads: a signal that another thread gets does not end what this one waits for."""
     code = """
 import os, sys, threading, signal
 from scimind.runtime.stopping import Stopped, stops_on_signals
