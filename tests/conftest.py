@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.tiers import SLOW
+
 pytest_plugins = ["tests.support.tiers"]
 
 # Otherwise MindFormers creates ./output/log wherever the tests are started.
@@ -22,8 +24,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Do not touch the user's cache of compiled graphs.
 os.environ.setdefault("SCIMIND_CACHE_DIR", tempfile.mkdtemp(prefix="scimind_test_cache_"))
 
-# Folders with long files, which start first unless an earlier run has measured them.
-LONG_FOLDERS = ("integration", "parallel", "parity", "unit/generate", "unit/model")
+# Files that start first, in this order, unless an earlier run has measured them: the longest, then all that are slow.
+LONG = (
+    "integration/test_distributed.py",
+    "unit/generate/decoders/test_cached_greedy.py",
+    *("integration", "parallel", "parity", "unit/generate", "unit/model"),
+    *SLOW,
+)
 SECONDS = "scimind/seconds"  # in pytest's cache: how long each test took when it last ran, including its fixtures
 
 
@@ -54,8 +61,8 @@ def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> lis
         if total[item.path]:
             return -total[item.path], 0
         here = Path(__file__).parent
-        ranks = [rank for rank, folder in enumerate(LONG_FOLDERS) if item.path.is_relative_to(here / folder)]
-        return -math.inf, ranks[0] if ranks else len(LONG_FOLDERS)
+        ranks = [rank for rank, path in enumerate(LONG) if item.path.is_relative_to(here / path)]
+        return -math.inf, ranks[0] if ranks else len(LONG)
 
     return sorted(items, key=place)
 

@@ -20,14 +20,14 @@ import pytest
 import yaml
 
 from scimind.checkpoint.finding import step_folders
-from scimind.config import load_config
-from scimind.train import FinetuneResult, evaluate, finetune
+from scimind.cli.run_scimind import main as run_scimind
+from scimind.train import FinetuneResult, finetune
 from tests.integration.test_finetune import losses, make_config, write_records
 
 ROOT = Path(__file__).resolve().parents[2]
 NANO = ROOT / "configs" / "scimind_nano_finetune.yaml"
 SECONDS_TO_END = 30
-STEPS = 400
+STEPS = 240
 UNEVEN = {
     "runner_config__batch_size": 3,
     "runner_config__global_batch_size": 12,
@@ -155,7 +155,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "train.mindrecord"
 
 
-def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> None:
     """The nano model, 30 steps of the same 16 records; scores of 40 records, which five batches of 8 do not divide."""
     options = [
         "--model.model_config.num_layers=1",  # instead of 4, which take four times as long to compile
@@ -184,9 +184,9 @@ def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path, monkey
     assert logs == ["msrun.log", "scheduler.log", "worker_0.log", "worker_1.log"]
     result = json.loads((tmp_path / "two" / "result.json").read_text())
     assert result["last_evaluation"]["records"] == 40
-    eval_options = ["load_checkpoint=two", f"output_dir={tmp_path / 'eval'}"]
-    monkeypatch.chdir(tmp_path)
-    scores_of_two = evaluate(load_config(NANO, [*options, *eval_options]))
+    weights = ["--load_checkpoint", str(tmp_path / "two"), "--output_dir", str(tmp_path / "eval")]
+    assert run_scimind(["--config", str(NANO), "--run_mode", "eval", *options, *weights]) == 0
+    scores_of_two = json.loads((tmp_path / "eval" / "evaluation.json").read_text())
     assert scores_of_two["loss"] == pytest.approx(result["last_evaluation"]["loss"], rel=1e-5)
 
 
