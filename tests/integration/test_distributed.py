@@ -135,7 +135,8 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def whole(records: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
     """A training by one worker to which those of several workers are compared."""
-    return finetune(make_config(records, tmp_path_factory.mktemp("whole") / "out", **UNEVEN))
+    changes = {**UNEVEN, "runner_config__batch_size": 12}  # in one part
+    return finetune(make_config(records, tmp_path_factory.mktemp("whole") / "out", **changes))
 
 
 @pytest.fixture(scope="module")
