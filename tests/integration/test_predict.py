@@ -109,10 +109,7 @@ def test_a_second_process_uses_the_graphs_of_the_first_and_its_own_weights(tmp_p
 
     first, found = answers(0)
     assert found == 0
-    again, found = answers(0)
-    assert found >= 3  # a prompt's graph, the cache's and a step's
-    assert again == first
     other, found = answers(1)
-    assert found >= 3
+    assert found >= 3  # a prompt's graph, the cache's and a step's
     assert other == answers(1, MS_COMPILER_CACHE_ENABLE="0")[0]  # compiled
     assert other != first
