@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -87,7 +86,7 @@ def new_folder(path: Path, *, durable: bool = False, shared: bool = False) -> It
 
 
 @contextmanager
-def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+def new_files(folder: Path, names: Sequence[str], scratch_name: str) -> Iterator[Path]:
     """Yields a temporary folder inside `folder`; files written to it are moved to `folder` when the context ends.
 
     Each file has its final name from the start, for formats that store their name. An exception before the end leaves
@@ -97,12 +96,15 @@ def new_files(folder: Path, names: Sequence[str]) -> Iterator[Path]:
         folder: Folder of the files; created with its parents.
         names: All files that may be written, in the order in which they are moved. An existing file in `folder` that
             is not written again is removed.
+        scratch_name: Name of the temporary folder. What a killed process left under it is removed, so that the caller
+            must be the only one who uses it; see `scimind.locking`.
 
     Raises:
         OSError: A file cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=folder))
+    scratch = folder / scratch_name
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
     try:
         yield scratch
         for name in names:

@@ -41,7 +41,7 @@ class DataError(SciMindError):
     """
 
     def __init__(self, reason: str, path: str | Path | None = None, line: int | None = None, text: str = "") -> None:
-        self.reason, self.path, self.line = reason, path, line
+        self.reason, self.path, self.line, self.text = reason, path, line, text
         where = "" if path is None else f"{path}: " if line is None else f"{path}:{line}: "
         super().__init__(where + reason + (f": {excerpt(text)!r}" if text else ""))
 

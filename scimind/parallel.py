@@ -30,6 +30,9 @@ _QUEUED = 3
 _START = "import sys; sys.path[:] = sys.argv[1:]; from scimind.parallel import serve; serve()"
 
 
+MOST_WORKERS = 1024
+
+
 def available_cores() -> int:
     """Returns the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -39,10 +42,12 @@ def check_workers(workers: int) -> int:
     """Returns the given number of workers after a check.
 
     Raises:
-        SciMindError: It is less than 1.
+        SciMindError: It is less than 1, or more than any machine has cores.
     """
     if workers < 1:
         raise SciMindError(f"workers ({workers}) must be at least 1")
+    if workers > MOST_WORKERS:
+        raise SciMindError(f"workers ({workers}) must be at most {MOST_WORKERS}; leave it out for one per core")
     return workers
 
 

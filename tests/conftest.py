@@ -22,8 +22,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Do not touch the user's cache of compiled graphs.
 os.environ.setdefault("SCIMIND_CACHE_DIR", tempfile.mkdtemp(prefix="scimind_test_cache_"))
 
-# Folders with long files, which start first unless an earlier run has measured them.
-LONG_FOLDERS = ("integration", "parallel", "parity", "unit/generate", "unit/model")
+# Files that start first, in this order, unless an earlier run has measured them: the longest, then all other slow ones.
+LONG = (
+    "integration/test_distributed.py",
+    "unit/generate/decoders/test_cached_greedy.py",
+    *("integration", "parallel", "parity", "unit/generate", "unit/model"),
+)
 SECONDS = "scimind/seconds"  # in pytest's cache: how long each test took when it last ran, including its fixtures
 
 
@@ -46,16 +50,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def longest_first(items: list[pytest.Item], seconds: Mapping[str, float]) -> list[pytest.Item]:
     """Returns tests by file: first those of files without a time, by folder, then the others, longest first."""
+    from tests.support.tiers import SLOW  # here, since pytest itself must import the plugin first
+
     total: dict[Path, float] = {}
     for item in items:
         total[item.path] = total.get(item.path, 0.0) + seconds.get(item.nodeid, 0.0)
 
-    def place(item: pytest.Item) -> tuple[float, int]:
+    def place(item: pytest.Item) -> tuple[float, float]:
         if total[item.path]:
             return -total[item.path], 0
         here = Path(__file__).parent
-        ranks = [rank for rank, folder in enumerate(LONG_FOLDERS) if item.path.is_relative_to(here / folder)]
-        return -math.inf, ranks[0] if ranks else len(LONG_FOLDERS)
+        ranks = [rank for rank, path in enumerate((*LONG, *SLOW)) if item.path.is_relative_to(here / path)]
+        return -math.inf, ranks[0] if ranks else math.inf
 
     return sorted(items, key=place)
 

@@ -12,18 +12,20 @@ A checkpoint is a folder:
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.config.schema import show
 from scimind.errors import CheckpointError
+from scimind.small_files import read_small_json
 
 DESCRIPTION, TRAINING = "scimind.json", "training.json"
 WEIGHTS = ("model.ckpt", "model.safetensors")
 OPTIMIZERS = ("optimizer.ckpt", "optimizer.safetensors")
+_OBJECTS = ("model", "routing", "modality_ranges", "checksums", "training")  # parts of a description
 _SUFFIXES = (".ckpt", ".safetensors")
 _STEP_FOLDER = re.compile(r"step_(\d+)")
 
@@ -91,10 +93,20 @@ def _described(weights: Path) -> Checkpoint:
     description = weights.parent / DESCRIPTION
     if not description.is_file():
         return Checkpoint(weights, {})
+    return Checkpoint(weights, read_model_description(description))
+
+
+def read_model_description(file: Path) -> dict[str, Any]:
+    """Returns the content of a checkpoint's `scimind.json`.
+
+    Raises:
+        CheckpointError: The file cannot be read, is not a small JSON object, or one of its parts is not an object.
+    """
     try:
-        content = json.loads(description.read_text(encoding="utf-8"))
+        content = read_small_json(file)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{description}: cannot be read ({error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{description}: must be a JSON object")
-    return Checkpoint(weights, content)
+        raise CheckpointError(f"{file}: cannot be read ({error})") from error
+    for part in _OBJECTS:
+        if not isinstance(content.get(part) or {}, dict):
+            raise CheckpointError(f"{file}: {part} ({show(content[part])}) is not an object; copy the checkpoint again")
+    return content

@@ -24,6 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scimind.atomic import new_folder
 from scimind.errors import DataError, SciMindError
+from scimind.small_files import read_small_json
 
 FORMAT = 1
 DESCRIPTION = "partition.json"
@@ -170,11 +171,9 @@ def read_description(folder: str | Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_small_json(path)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read ({error})", path) from error
-    if not isinstance(content, dict):
-        raise DataError("must be a JSON object", path)
     if content.get("format", FORMAT) != FORMAT:
         raise DataError(f"has format {content['format']}, this version reads {FORMAT}; update scimind", path)
     return content

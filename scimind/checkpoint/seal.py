@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from scimind.checkpoint.formats.tensors import CHUNK
+from scimind.small_files import read_small_json
 
 SEAL = "checksums.json"
 
@@ -33,11 +34,11 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
         names: Files to check; None checks all that the seal names.
     """
     try:
-        files = json.loads((folder / SEAL).read_bytes())
+        files = read_small_json(folder / SEAL)
         wanted = {name: (entry["bytes"], entry["crc32"]) for name, entry in files.items()}
     except FileNotFoundError:
         return f"{SEAL} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{SEAL} cannot be read"
     for name, (size, checksum) in wanted.items():
         if names is not None and name not in names:

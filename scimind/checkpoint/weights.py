@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scimind.atomic import new_folder
 from scimind.checkpoint.finding import DESCRIPTION, TRAINING, Checkpoint
 from scimind.checkpoint.formats.reading import read_tensors
@@ -75,7 +77,7 @@ def is_gate(name: str) -> bool:
 
 
 def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool = False) -> list[str]:
-    """Loads weights into a network, all of them or none.
+    """Loads weights into a network, all of them or, unless a number in them is not finite, none.
 
     Names and shapes come from the file's header; after that, one weight at a time is in memory twice.
 
@@ -88,7 +90,8 @@ def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool =
         The gates that were missing; empty unless `may_lack_gates`.
 
     Raises:
-        CheckpointError: The file cannot be read, or a weight does not match the checksum in the description.
+        CheckpointError: The file cannot be read, a weight does not match the checksum in the description, or holds NaN
+            or infinity.
         WeightMismatchError: A weight is missing, unexpected or misshapen.
     """
     import mindspore as ms
@@ -121,7 +124,10 @@ def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool =
     for name, parameter in wanted.items():
         if name in lacking:
             continue
-        tensor = ms.Tensor(weights[name].numbers() if weights[name].dtype == "BF16" else weights[name].values())
+        values = weights[name].numbers() if weights[name].dtype == "BF16" else weights[name].values()
+        if not np.isfinite(np.sum(values, dtype=np.float64)):  # NaN and infinity survive a sum, at no copy
+            raise CheckpointError(f"{path}: {name} holds NaN or infinity; use an earlier checkpoint")
+        tensor = ms.Tensor(values)
         parameter.set_data(tensor.astype(parameter.dtype))
     return lacking
 

@@ -25,13 +25,14 @@ VERBS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status: 0, or 2 for a user's mistake.
+    """Runs the command; returns its exit status, see `scimind.cli.exit_status`.
 
     Args:
         argv: Arguments without the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    return guarded("scimind", lambda: _run(arguments))
+    after_stop = "start the same command again to continue" if arguments[:1] == ["prepare"] else ""
+    return guarded("scimind", lambda: _run(arguments), after_stop=after_stop)
 
 
 def build_parser(verb: str | None = None) -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from scimind.cli.numbers import up_to
 from scimind.config.routing import ROUTERS
 
 
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--vocab-multiple",
         "--vocab_multiple",
-        type=int,
+        type=up_to(65_536),
         default=64,
         metavar="N",
         help="pad the vocabulary to a multiple of N rows (default: 64)",
@@ -55,12 +56,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--config",
         metavar="CONFIG",
-        help="YAML file or name of a shipped configuration; its model_config supplies the routing and any sizes "
-        "that the input does not specify",
+        help="YAML file or name of a shipped configuration; its model_config supplies any sizes "
+        "that the input does not specify, and the routing if it gives one",
     )
-    add("--num-heads", "--num_heads", type=int, metavar="N", help="attention heads, if the input does not specify them")
-    add("--num-experts", "--num_experts", type=int, metavar="N", help="number of experts")
-    add("--router", choices=ROUTERS, help="how experts are chosen")
+    add(
+        "--num-heads",
+        "--num_heads",
+        type=up_to(65_536),
+        metavar="N",
+        help="attention heads, if the input does not specify them",
+    )
+    add(
+        "--num-experts",
+        "--num_experts",
+        type=up_to(65_536),
+        metavar="N",
+        help="number of experts (default: 16, or the next lower number that divides the neurons of a layer)",
+    )
+    add(
+        "--router",
+        choices=ROUTERS,
+        help="how experts are chosen (default: as in the input, else modality with every expert for every modality, "
+        "which changes no answer)",
+    )
     for name, what in (
         ("experts-per-token", "number of experts that a token uses, such as text=14,smiles=2; not for router modality"),
         ("shared-experts", "experts that are always used, such as text=10,smiles=0..13; not for router modality"),
@@ -72,6 +90,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--released_routing",
         action="store_true",
         help="add the shared experts that the original's released code adds by mistake",
+    )
+    add(
+        "--data",
+        type=Path,
+        metavar="FILE",
+        help="conversation JSON, or a MindRecord file of `scimind prepare`, on which to measure the loss before and "
+        "after if the routing changes",
     )
     add("--allow-loss", "--allow_loss", action="store_true", help="export to hf even though the routing is lost")
     add(
@@ -113,24 +138,35 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: The weights or the flags are wrong.
     """
+    from scimind.locking import output_lock
+
+    if args.dry_run:
+        return _convert(args)
+    with output_lock(args.output, [args.input, args.partition, args.config], advice="give another --output"):
+        return _convert(args)
+
+
+def _convert(args: argparse.Namespace) -> int:
     import sys
+    import tempfile
     import time
 
+    from scimind.checkpoint.convert.configurations import PREDICT
     from scimind.checkpoint.convert.conversion import plan_conversion, run_conversion
     from scimind.checkpoint.convert.options import ConvertOptions
-    from scimind.checkpoint.convert.target import PREDICT, check_output
+    from scimind.checkpoint.convert.target import check_apart, check_output
     from scimind.errors import SciMindError
     from scimind.runtime.console import Console, duration
 
+    check_apart(args.output, args.input)
     if args.from_strategy or args.to_strategy:
         return _change_layout(args)
     if args.shard_size <= 0:
         raise SciMindError(f"--shard-size ({args.shard_size}) must be positive")
-    settings = None
-    if args.config:
-        from scimind.config import load_config
-
-        settings = load_config(args.config, []).model_config
+    if args.data and (args.to == "hf" or args.dry_run):
+        raise SciMindError("--data measures a converted checkpoint; leave --to hf and --dry-run out")
+    if args.data and not args.data.is_file():
+        raise SciMindError(f"--data ({args.data}) does not exist; give conversation JSON or a MindRecord file")
     routing = {
         "num_experts": args.num_experts,
         "router": args.router,
@@ -146,7 +182,7 @@ def run(args: argparse.Namespace) -> int:
         extension=args.extension,
         vocab_multiple=args.vocab_multiple,
         new_rows=args.new_rows,
-        settings=settings,
+        settings=_model_settings(args.config) if args.config else None,
         routing=routing,
         released_routing=args.released_routing,
         num_heads=args.num_heads,
@@ -154,11 +190,12 @@ def run(args: argparse.Namespace) -> int:
         original_vocabulary=args.original_vocabulary,
         changed_weights=args.changed_weights,
         shard_bytes=int(args.shard_size * 2**30),
+        is_measured=args.data is not None,
     )
     conversion = plan_conversion(args.input, options)
     target = conversion.target
     if not args.dry_run:
-        check_output(args.output, conversion.source.folder, target.nbytes, overwrite=args.overwrite)
+        check_output(args.output, args.input, target.nbytes, overwrite=args.overwrite)
     if args.dry_run:
         print(conversion.table())
     for note in conversion.notes:
@@ -167,21 +204,41 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         print("dry run: nothing was written")
         return 0
-    start = time.monotonic()
-    mebibytes = max(1, target.nbytes >> 20)
-    with Console(sys.stderr).progress(mebibytes, "convert", unit="MiB", every=max(1, mebibytes // 10)) as progress:
-        written = {"bytes": 0}
+    with tempfile.TemporaryDirectory(prefix="scimind-") as scratch:
+        change = None
+        if args.data:
+            from scimind.cli.loss_change import LossChange
 
-        def done(tensor: Any) -> None:
-            before = written["bytes"]
-            written["bytes"] += tensor.nbytes
-            progress.advance((written["bytes"] >> 20) - (before >> 20), tensor.name)
+            change = LossChange(args.data, conversion, Path(scratch))
+        start = time.monotonic()
+        mebibytes = max(1, target.nbytes >> 20)
+        with Console(sys.stderr).progress(mebibytes, "convert", unit="MiB", every=max(1, mebibytes // 10)) as progress:
+            written = {"bytes": 0}
 
-        files = run_conversion(conversion, args.output, options, overwrite=args.overwrite, done=done)
-    print(f"wrote {args.output} in {duration(time.monotonic() - start)}: {', '.join(file.name for file in files)}")
+            def done(tensor: Any) -> None:
+                before = written["bytes"]
+                written["bytes"] += tensor.nbytes
+                progress.advance((written["bytes"] >> 20) - (before >> 20), tensor.name)
+
+            files = run_conversion(conversion, args.output, options, overwrite=args.overwrite, done=done)
+        print(f"wrote {args.output} in {duration(time.monotonic() - start)}: {', '.join(file.name for file in files)}")
+        if change is not None:
+            print(change.measure(args.output))
     if args.to == "scimind":
         print(f"use it: scimind predict --config {args.output / PREDICT} --input PROMPTS --output predictions.jsonl")
     return 0
+
+
+def _model_settings(config: str) -> dict[str, Any]:
+    """Returns a configuration's `model.model_config`, with defaults for sizes but not for the routing."""
+    from scimind.config import load_config
+    from scimind.config.reading import read_yaml
+    from scimind.config.sections.model import ROUTING_FIELDS
+    from scimind.config.shipped import configuration_file
+
+    checked = load_config(config, []).model_config
+    given = read_yaml(configuration_file(config))["model"]["model_config"]
+    return {name: value for name, value in checked.items() if name in given or name not in ROUTING_FIELDS}
 
 
 def _change_layout(args: argparse.Namespace) -> int:

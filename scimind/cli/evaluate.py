@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scimind.cli.numbers import LARGEST_SEED, up_to
 from scimind.config.shipped import data_file
+from scimind.data.formats.opening import kept_pipes
 from scimind.data.tasks.outputs import GROUPS
 from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
 from scimind.evaluate.metric_groups import group_of
+from scimind.parallel import MOST_WORKERS
 
 if TYPE_CHECKING:
     from scimind.evaluate.evaluation import EvaluateOptions, Evaluation
@@ -24,6 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--output", type=Path, metavar="FILE", help="JSON file for the metrics, which are also printed")
     add("--items", type=Path, metavar="FILE", help=".jsonl or .tsv file for the scores of each item")
+    add(
+        "--raw_cells",
+        "--raw-cells",
+        action="store_true",
+        help="leave texts in a .tsv of items that begin with =, +, - or @ as they are (default: an apostrophe before "
+        "them keeps spreadsheets from computing them)",
+    )
     add("--submission", type=Path, metavar="ZIP", help="write the outputs as a submission to L+M-24")
     add(
         "--inputs",
@@ -60,7 +71,7 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         "--predictions",
         type=Path,
         metavar="FILE",
-        help="outputs to score: one per line, the .jsonl of `scimind predict`, or the TSV of MolT5 and L+M-24; for "
+        help="outputs to score: one per line, the .jsonl of `scimind predict`, or a table with a column output; for "
         "task pretrain a table with the columns modality, loss (nats) and optionally tokens, id",
     )
     add(
@@ -68,6 +79,13 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         type=lambda text: Path(data_file(text)),
         metavar="FILE",
         help="references: one per line, .jsonl or a table (default: those in the predictions file)",
+    )
+    add(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="column of the output, reference, input or id that is not found by its name, such as output=answer,id=2",
     )
     add(
         "--protocol",
@@ -88,6 +106,12 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
     add("--training", type=Path, metavar="FILE", help="molecules of the training data, for novelty")
     add("--fcd", action="store_true", help="compute the Fréchet ChemNet distance; needs scimind[fcd]")
     add(
+        "--extract",
+        action="store_true",
+        help="take the molecule or protein out of an output that holds other text too (default: such an output is "
+        "scored as it is; a tag, quotes or backticks around the whole output are never scored)",
+    )
+    add(
         "--positive_label",
         "--positive-label",
         metavar="LABEL",
@@ -95,7 +119,7 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
     )
     add(
         "--bootstrap",
-        type=int,
+        type=up_to(1_000_000),
         default=1000,
         metavar="N",
         help="bootstrap samples for confidence intervals; 0 turns these off (default: 1000)",
@@ -107,8 +131,8 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         metavar="SHARE",
         help="confidence level of the intervals, between 0 and 1 (default: 0.95)",
     )
-    add("--seed", type=int, default=0, metavar="INT", help="seed of the bootstrap samples (default: 0)")
-    add("--workers", type=int, metavar="N", help="number of processes (default: one per core)")
+    add("--seed", type=up_to(LARGEST_SEED), default=0, metavar="INT", help="seed of the bootstrap samples (default: 0)")
+    add("--workers", type=up_to(MOST_WORKERS), metavar="N", help="number of processes (default: one per core)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -123,16 +147,29 @@ def run(args: argparse.Namespace) -> int:
         raise SciMindError("no predictions; give --predictions FILE")
     if args.inputs is not None and args.submission is None:
         raise SciMindError("--inputs only works with a submission; give --submission ZIP too")
-    if args.submission is not None and not _submit(args):
-        return 0
-    import sys
-
-    from scimind.evaluate.evaluation import evaluate
-    from scimind.evaluate.results import check_items_path, make_folder, write_json, write_rows
-    from scimind.runtime.console import Console
+    from scimind.evaluate.results import check_items_path
+    from scimind.locking import output_lock
 
     if args.items is not None:
         check_items_path(args.items)
+    read = (args.predictions, args.references, args.inputs, args.training)
+    with kept_pipes(), ExitStack() as stack:
+        for path in (args.output, args.items, args.submission):
+            if path is not None:
+                stack.enter_context(output_lock(path, read))
+        if args.submission is None or _submit(args):
+            _score(args)
+    return 0
+
+
+def _score(args: argparse.Namespace) -> None:
+    """Scores the predictions, prints and writes the scores."""
+    import sys
+
+    from scimind.evaluate.evaluation import evaluate
+    from scimind.evaluate.results import make_folder, write_json, write_rows
+    from scimind.runtime.console import Console
+
     options = evaluate_options(args)
     for path in (args.output, args.items):
         if path is not None:
@@ -140,11 +177,10 @@ def run(args: argparse.Namespace) -> int:
     evaluation = evaluate(options, Console(sys.stderr))
     print("\n".join(_lines(evaluation)))
     if args.items is not None:
-        write_rows(args.items, evaluation.rows)
+        write_rows(args.items, evaluation.rows, raw_cells=args.raw_cells)
         evaluation.metrics["files"]["items"] = {"path": str(args.items)}
     if args.output is not None:
         write_json(args.output, evaluation.metrics)
-    return 0
 
 
 def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
@@ -153,6 +189,7 @@ def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
     Raises:
         SciMindError: A number is out of range.
     """
+    from scimind.data.formats.columns import parse_columns
     from scimind.evaluate.evaluation import EvaluateOptions
     from scimind.evaluate.resampling import Resampling
     from scimind.parallel import available_cores, check_workers
@@ -172,9 +209,11 @@ def evaluate_options(args: argparse.Namespace) -> EvaluateOptions:
         withheld=args.withheld,
         training=args.training,
         with_fcd=args.fcd,
+        extract=args.extract,
         positive_label=args.positive_label,
         resampling=Resampling(args.bootstrap, args.confidence, args.seed),
         workers=available_cores() if args.workers is None else check_workers(args.workers),
+        columns=parse_columns(args.columns),
     )
 
 
@@ -197,6 +236,8 @@ def _lines(evaluation: Evaluation) -> list[str]:
         f"{count} {name.replace('_', ' ')}" for name, count in metrics["counts"].items() if count and name != "items"
     ]
     lines += [f"  {', '.join(counts)}"] if counts else []
+    if any(name.endswith("_among_other_text") for name in metrics["counts"]):
+        lines.append("  --extract takes molecules or proteins out of the text around them")
     if "tokens" in metrics["settings"]:
         lines.append(f"  tokens: {metrics['settings']['tokens']}")
     by_reason: dict[str, list[str]] = {}
@@ -207,12 +248,14 @@ def _lines(evaluation: Evaluation) -> list[str]:
 
 def _submit(args: argparse.Namespace) -> bool:
     """Writes the submission; returns whether there are references, so that the outputs can be scored as well."""
+    from scimind.data.formats.columns import parse_columns
     from scimind.evaluate.lpm24.submission import write_submission
     from scimind.evaluate.predictions import read_items
 
     if group_of(args.task) not in ("captions", "molecules"):
         raise SciMindError(f"--submission works with captions or molecules, not with {args.task}; leave it out")
-    items = read_items(args.predictions, unescape=group_of(args.task) == "captions")
+    chosen = parse_columns(args.columns)
+    items = read_items(args.predictions, unescape=group_of(args.task) == "captions", chosen=chosen)
     counts = write_submission(args.submission, items, args.inputs)
     notes = [f"{counts[name]} {name}" for name in ("empty", "joined") if counts[name]]
     print(f"wrote {args.submission}: {counts['lines']} lines" + (f" ({', '.join(notes)})" if notes else ""))

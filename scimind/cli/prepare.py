@@ -7,12 +7,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scimind.cli.numbers import LARGEST_SEED, up_to
+from scimind.config.sections.generation import AMBIGUOUS
 from scimind.config.shipped import data_file
 from scimind.data.content.fields import MOLECULES
 from scimind.data.encode.length import POLICIES
-from scimind.data.prepare.options import DUPLICATES, ON_BAD, PrepareOptions
+from scimind.data.prepare.options import DUPLICATES, MOST_SPELLINGS, ON_BAD, PrepareOptions
 from scimind.data.prepare.splitting import SPLITS
 from scimind.data.tasks.registry import TASKS
+from scimind.data.tasks.task import CONFLICTS
+from scimind.parallel import MOST_WORKERS
 
 if TYPE_CHECKING:
     from scimind.tokenizer import TokenCodec
@@ -41,14 +45,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=data_file,
         default=[],
         metavar="FILE",
-        help="input files; LABEL=FILE gives all records of a file that label, such as yes=promoters.fa",
+        help="input files, - for standard input; LABEL=FILE gives all records of a file that label, such as yes=pos.fa",
+    )
+    add(
+        "--columns",
+        action="append",
+        default=[],
+        metavar="FIELD=COLUMN",
+        help="column of a field that is not found by its name, or its number: molecule=my_smiles,label=3",
     )
     add("--output", required=True, type=Path, metavar="DIR", help="folder for the results")
     add("--name", metavar="NAME", help="prefix of the result files (default: the name of the input or the task)")
     add("--overwrite", action="store_true", help="replace existing results")
     add(
         "--workers",
-        type=int,
+        type=up_to(MOST_WORKERS),
         metavar="N",
         help="number of encoding processes, which does not change the results (default: one per core)",
     )
@@ -60,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     length = "sequence length of the model in tokens, its seq_length (default: %(default)s)"
-    add("--seq_length", "--seq-length", type=int, default=_DEFAULTS.seq_length, metavar="N", help=length)
+    add("--seq_length", "--seq-length", type=up_to(1_048_576), default=_DEFAULTS.seq_length, metavar="N", help=length)
     add(
         "--tokenizer",
         type=Path,
@@ -103,7 +114,7 @@ def _add_split_flags(group: argparse._ArgumentGroup) -> None:
     identity = "minimum sequence identity within a cluster, above 0, at most 1 (default: %(default)s)"
     add("--identity", type=float, default=_DEFAULTS.identity, metavar="SHARE", help=identity)
     seed = "seed of splits, random SMILES, generated negatives and mixtures (default: %(default)s)"
-    add("--seed", type=int, default=_DEFAULTS.seed, metavar="INT", help=seed)
+    add("--seed", type=up_to(LARGEST_SEED), default=_DEFAULTS.seed, metavar="INT", help=seed)
 
 
 def _add_record_flags(group: argparse._ArgumentGroup) -> None:
@@ -124,6 +135,21 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
     )
     bad.add_argument("--strict", dest="on_bad", action="store_const", const="stop", help="same as --on-bad stop")
     duplicates = "records with the same question and answer: drop all but the first, or keep (default: %(default)s)"
+    add(
+        "--on-conflict",
+        "--on_conflict",
+        choices=CONFLICTS,
+        default=_DEFAULTS.on_conflict,
+        help="records with the same question and different answers: keep them, keep and list them, keep those that "
+        "answer like the first, or drop them all (default: as the task says, see its page)",
+    )
+    add(
+        "--ambiguous",
+        choices=AMBIGUOUS,
+        default=_DEFAULTS.ambiguous,
+        help="letters of a sequence that stand for several, such as N in DNA: drop the record, take the longest "
+        "stretch without them, or replace them (default: %(default)s)",
+    )
     add("--duplicates", choices=DUPLICATES, default=_DEFAULTS.duplicates, help=duplicates)
     add(
         "--molecules",
@@ -133,7 +159,7 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
     )
     add(
         "--randomised",
-        type=int,
+        type=up_to(MOST_SPELLINGS),
         default=_DEFAULTS.randomised,
         metavar="N",
         help="add N records with random spellings of each molecule to train on (default: %(default)s)",
@@ -148,6 +174,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: The files or the flags are wrong.
     """
+    from scimind.data.formats.columns import parse_columns
     from scimind.data.prepare.mixture import prepare_mixture
     from scimind.data.prepare.task_files import prepare
     from scimind.errors import SciMindError
@@ -158,6 +185,9 @@ def run(args: argparse.Namespace) -> int:
             if args.mixture
             else "no input; give --input FILE"
         )
+    columns = parse_columns(args.columns)
+    if columns and args.mixture:
+        raise SciMindError("--columns does not work with --mixture; give columns to its tasks in the YAML file")
     # Each flag is named after its setting.
     names = [field.name for field in fields(PrepareOptions)]
     options = PrepareOptions(**{name: value for name, value in vars(args).items() if name in names})
@@ -165,7 +195,8 @@ def run(args: argparse.Namespace) -> int:
     if args.mixture:
         summary = prepare_mixture(args.mixture, args.output, codec=codec, options=options, name=args.name)
     else:
-        summary = prepare(args.task, args.input, args.output, codec=codec, options=options, name=args.name)
+        given = {"codec": codec, "options": options, "name": args.name, "columns": columns}
+        summary = prepare(args.task, args.input, args.output, **given)
     print(summary.table())
     print("\n".join(f"wrote {args.output / file}" for file in summary.files if not file.endswith(".db")))
     return 0

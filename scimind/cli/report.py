@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scimind.cli.evaluate import add_scoring_arguments, evaluate_options
+from scimind.cli.numbers import up_to
 from scimind.errors import SciMindError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--title", metavar="TEXT", help="heading of the page (default: task and predictions file)")
     add(
         "--drawings",
-        type=int,
+        type=up_to(100_000),
         default=_DRAWINGS,
         metavar="N",
         help=f"number of items whose molecules are drawn, about 10 KB each (default: {_DRAWINGS})",
@@ -66,24 +67,34 @@ def run(args: argparse.Namespace) -> int:
         raise SciMindError(f"--drawings ({args.drawings}) must be 0 or more")
     if args.output.suffix not in (".html", ".htm"):
         raise SciMindError(f"{args.output}: a report must end in .html; rename it")
+    from scimind.evaluate.results import make_folder, write_text
+    from scimind.locking import output_lock
+
+    read = (args.predictions, args.references, args.metrics, args.items, args.experts, args.losses, args.training)
+    with output_lock(args.output, read, advice="choose another --output"):
+        make_folder(args.output)
+        page, items = _page(args)
+        write_text(args.output, page)
+    print(f"wrote {args.output}: {items} items, {_size(args.output.stat().st_size)}")
+    return 0
+
+
+def _page(args: argparse.Namespace) -> tuple[str, int]:
+    """Returns the page, and the number of its items."""
     import sys
 
     from scimind.evaluate.evaluation import evaluate
-    from scimind.evaluate.report.page import PageOptions, render_page, write_page
+    from scimind.evaluate.report.page import PageOptions, render_page
     from scimind.evaluate.report.sources import read_experts, read_training_losses
-    from scimind.evaluate.results import make_folder
     from scimind.runtime.console import Console
 
-    make_folder(args.output)
     experts = read_experts(args.experts) if args.experts is not None else None
     losses = read_training_losses(args.losses) if args.losses is not None else None
     options, console = evaluate_options(args), Console(sys.stderr)
     evaluation = evaluate(options, console) if args.metrics is None else _evaluation_of(args, console)
     title = args.title or f"{evaluation.metrics['task']}: {args.predictions.name}"
     page = render_page(evaluation, PageOptions(title, args.drawings, experts, losses, options.workers))
-    write_page(args.output, page)
-    print(f"wrote {args.output}: {evaluation.metrics['items']} items, {_size(args.output.stat().st_size)}")
-    return 0
+    return page, evaluation.metrics["items"]
 
 
 def _size(count: int) -> str:
@@ -120,6 +131,7 @@ def _evaluation_of(args: argparse.Namespace, console: Console) -> Evaluation:
         task=metrics["task"],
         protocol=metrics["protocol"] or "lpm24",
         with_fcd=False,
+        extract="extract" in metrics["settings"],
         resampling=Resampling(samples=0),
         **paths,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from scimind.cli.exit_status import PARTLY_DONE
 from scimind.cli.run_options import overrides_of
 from scimind.config import RunConfig, load_config
 from scimind.errors import SciMindError
@@ -32,7 +34,7 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
         overrides.append(f"run_mode={run_mode}")
     config = load_config(args.config, overrides)
     if config.run_mode == "predict":
-        _predict(config, args)
+        return _predict(config, args)
     elif config.run_mode == "eval":
         from scimind.train import evaluate
 
@@ -60,8 +62,8 @@ def serve_as_scheduler() -> None:
     init()
 
 
-def _predict(config: RunConfig, args: argparse.Namespace) -> None:
-    """Answers the prompts of a file, after a check that input and output files were given."""
+def _predict(config: RunConfig, args: argparse.Namespace) -> int:
+    """Answers the prompts of a file, after a check that input and output files were given; returns the exit status."""
     source, target = config.get("input_data"), config.get("save_file")
     if not source:
         raise SciMindError(
@@ -69,13 +71,21 @@ def _predict(config: RunConfig, args: argparse.Namespace) -> None:
         )
     if not target:
         raise SciMindError("no output file; give --save_file FILE, such as predictions.jsonl or answers.txt")
+    from scimind.data.content.fields import FieldOptions
+    from scimind.data.formats.columns import parse_columns
     from scimind.generate.predict import predict
 
-    predict(
+    summary = predict(
         config,
         Path(source),
         Path(target),
         task=config.get("task"),
         choices=config.get("choices"),
+        columns=parse_columns(args.columns),
+        options=FieldOptions(config["molecules"], ambiguous=config["ambiguous"], seed=config.generation["seed"]),
         overwrite=args.overwrite,
     )
+    if not summary.failures:
+        return 0
+    print(summary.complaint(), file=sys.stderr)
+    return PARTLY_DONE

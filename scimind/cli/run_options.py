@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scimind.config.schema import homes_of
 from scimind.config.sections.device import DEVICES
+from scimind.config.sections.generation import AMBIGUOUS
+from scimind.config.sections.root import MOLECULES, SCHEMA
 from scimind.config.shipped import data_file
 from scimind.data.tasks.registry import TASKS
 
@@ -80,7 +83,8 @@ _PREDICTION = (
         "input_data",
         data_file,
         "FILE",
-        "prompts: a text file with one per line, conversation JSON, or a data file of --task",
+        "prompts: a text file with one per line, a table with a column prompt, conversation JSON, or a data file of "
+        "--task; - for standard input",
     ),
     _Option(("--save_file", "--output"), "save_file", str, "FILE", "file for the answers, .txt or .jsonl"),
     _Option(
@@ -96,6 +100,24 @@ _PREDICTION = (
         str,
         "FILE",
         "possible answers, one per line; the likeliest one is taken instead of generating text",
+    ),
+    _Option(
+        ("--ambiguous",),
+        "ambiguous",
+        str,
+        "{drop,split,mask}",
+        "letters of a sequence that stand for several, such as N in DNA: refuse it, take the longest stretch without "
+        "them, or replace them",
+        AMBIGUOUS,
+    ),
+    _Option(
+        ("--molecules",),
+        "molecules",
+        str,
+        "",
+        "molecules that RDKit cannot parse: report them as errors (checked), or ask about them with a warning (as-is); "
+        "with --task (default: checked)",
+        MOLECULES,
     ),
     _Option(("--predict_batch_size",), "generation.batch_size", int, "N", "number of prompts answered at a time"),
     _Option(("--max_new_tokens",), "generation.max_new_tokens", int, "N", "maximum length of an answer in tokens"),
@@ -121,6 +143,13 @@ def add_run_options(parser: argparse.ArgumentParser, *groups: str) -> None:
             _add(section, option)
         if group == "prediction":
             section.add_argument(
+                "--columns",
+                action="append",
+                default=[],
+                metavar="FIELD=COLUMN",
+                help="column of a field of the task, or of the prompt or id, such as molecule=my_smiles or prompt=2",
+            )
+            section.add_argument(
                 "--overwrite", action="store_true", help="start over instead of resuming an unfinished output file"
             )
     section = parser.add_argument_group("run")
@@ -128,7 +157,8 @@ def add_run_options(parser: argparse.ArgumentParser, *groups: str) -> None:
         _add(section, option)
     parser.epilog = (
         "Options that are not given keep the value in the configuration. Any of its settings can be overridden as "
-        "--section.name=value, such as --runner_config.epochs=2."
+        "--section.name=value, such as --runner_config.epochs=2; a name that only one setting has needs no section, "
+        "such as --weight_decay=0.1."
     )
 
 
@@ -163,7 +193,8 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
 def overrides_among(rest: Sequence[str], parser: argparse.ArgumentParser) -> list[str]:
     """Returns the arguments that argparse does not recognise as overrides.
 
-    `--a.b=value` and `--a.b value` both work, as in MindFormers; anything else ends the process with status 2.
+    `--a.b=value` and `--a.b value` both work, as in MindFormers, and so does the last part of a name that only one
+    setting has, such as `--learning_rate`; anything else ends the process with status 2.
     """
     overrides: list[str] = []
     waiting = list(rest)
@@ -171,10 +202,20 @@ def overrides_among(rest: Sequence[str], parser: argparse.ArgumentParser) -> lis
         name = waiting.pop(0)
         if not name.startswith("--"):
             parser.error(f"unrecognized arguments: {name}")
-        if "=" in name:
-            overrides.append(name)
-        elif waiting and not waiting[0].startswith("--"):
-            overrides.append(f"{name}={waiting.pop(0)}")
-        else:
-            parser.error(f"{name} needs a value: {name}=value")
+        name, equals, value = name.partition("=")
+        if not equals:
+            if not waiting or waiting[0].startswith("--"):
+                parser.error(f"{name} needs a value: {name}=value")
+            value = waiting.pop(0)
+        overrides.append(f"--{_in_full(name.removeprefix('--'), parser)}={value}")
     return overrides
+
+
+def _in_full(name: str, parser: argparse.ArgumentParser) -> str:
+    """Returns the dotted name of the only setting called `name`; a name that is none is returned as it is."""
+    if "." in name or name in SCHEMA.fields:
+        return name
+    homes = [home for home in homes_of(name, SCHEMA) if ".dataset_config." not in home]
+    if len(homes) > 1:
+        parser.error(f"--{name} may mean {' or '.join(f'--{home}' for home in homes)}; give one of them")
+    return homes[0] if homes else name

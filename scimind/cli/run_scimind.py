@@ -9,15 +9,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+# The rest is imported by the functions: it takes a second, in which Ctrl-C would print a traceback.
 from scimind.cli.exit_status import guarded
-from scimind.cli.run import execute
-from scimind.cli.run_options import add_run_options, overrides_among
-from scimind.config.sections.root import RUN_MODES
 from scimind.runtime.lifeline import end_with_launcher
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of the command."""
+    from scimind.cli.run_options import add_run_options
+    from scimind.config.sections.root import RUN_MODES
+
     parser = argparse.ArgumentParser(
         prog="run_scimind.py", description="Finetune or evaluate SciMind, or predict with it.", allow_abbrev=False
     )
@@ -28,6 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Returns the parsed arguments; argparse ends the process with status 2 if they are wrong."""
+    from scimind.cli.run_options import overrides_among
+
     parser = build_parser()
     args, rest = parser.parse_known_args(arguments)
     args.overrides = overrides_among(rest, parser)
@@ -44,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
 
     def body() -> int:
+        from scimind.cli.run import execute
+
         args = parse(arguments)
         return execute(args, args.run_mode)
 

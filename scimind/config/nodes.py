@@ -71,10 +71,13 @@ class Value:
             return f"at least {self.low}"
         if self.above is not None and value <= self.above:
             return f"greater than {self.above}"
-        if self.high is not None and value > self.high:
-            return f"at most {self.high}"
+        high = _LARGEST_WHOLE if self.high is None and isinstance(value, int) else self.high
+        if high is not None and value > high:
+            return f"at most {high}"
         return ""
 
+
+_LARGEST_WHOLE = 2**31 - 1  # of the int32 in which MindSpore counts
 
 _KIND_NAMES = {
     bool: "True or False",
@@ -105,6 +108,55 @@ def _convert(value: Any, kind: type) -> Any:
             return INVALID
         return number if math.isfinite(number) else INVALID
     return value if type(value) is kind else INVALID
+
+
+@dataclass(frozen=True)
+class Inert:
+    """A setting of MindFormers that does nothing in a SciMind run.
+
+    Existing files keep working: the values with which nothing is lost are accepted. Any other would be ignored, which
+    is a fault.
+
+    Args:
+        values: The accepted values; empty if the setting cannot be given.
+        instead: What to do instead, the end of the message.
+        default: Value of a missing setting; UNSET leaves it missing.
+    """
+
+    values: tuple[Any, ...]
+    instead: str = "leave it out"
+    default: Any = UNSET
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns an accepted value; see `scimind.config.schema`."""
+        if any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self.values):
+            return value
+        faults.append(f"{name} ({show(value)}) does nothing here; {self.instead}")
+        return INVALID
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """A second place of a setting, which does nothing: it must have the value of the place that acts.
+
+    `scimind.config.rules` compares the two.
+
+    Args:
+        of: Dotted name of the setting that acts.
+        node: The values.
+    """
+
+    of: str
+    node: Node
+
+    def check(self, value: Any, name: str, faults: Faults) -> Any:
+        """Returns the checked value; see `scimind.config.schema`."""
+        return self.node.check(value, name, faults)
+
+    @property
+    def default(self) -> Any:
+        """UNSET: a missing second place stays missing."""
+        return UNSET
 
 
 @dataclass(frozen=True)
@@ -238,8 +290,9 @@ class Typed:
         kind = str(value.get("type"))
         if kind not in self.variants:
             guess = nearest(kind, self.variants)
+            remedy = f"the nearest valid type is {guess}" if guess else f"valid types are {', '.join(self.variants)}"
             what = "is missing" if value.get("type") is None else f"({kind}) is not supported here"
-            faults.append(f"{name}.type {what}; the nearest valid type is {guess}")
+            faults.append(f"{name}.type {what}; {remedy}")
             return INVALID
         chosen = self.variants[kind]
         fields: dict[str, Node] = {"type": Value(str), **self.others, **chosen.fields}

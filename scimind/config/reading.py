@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scimind.config.canonical import move_to_one_place
 from scimind.config.schema import show
 from scimind.config.shipped import configuration_file
-from scimind.errors import ConfigError
+from scimind.config.yaml_loader import parse_yaml
+from scimind.errors import ConfigError, excerpt
+from scimind.small_files import MOST_LEVELS, SmallFileError, read_small
 
-_DEEPEST = 12
-
-
-class _Loader(yaml.SafeLoader):
-    """A safe loader that rejects a duplicate key, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Returns the mapping; raises an error if a key is given twice."""
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, str | int | float | bool):
-                raise yaml.constructor.ConstructorError(None, None, "a name must be plain text", key_node.start_mark)
-            if key in seen:
-                problem = f"{key!r} is given twice; keep one of them"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-def _parse(text: str, source: str) -> Any:
-    """Returns the value of a YAML text; a fault raises a ConfigError that names source and line."""
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-        where = source if mark is None else f"{source}:{mark.line + 1}"
-        raise ConfigError(f"not valid YAML: {' '.join(str(reason).split())}", where) from error
+HERE = "here:"  # before a path in a YAML file: the path is relative to the file's folder
+_MOST_BASES = 10
+_LONGEST_INDEX = 6  # digits
 
 
 def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Returns the settings in a YAML file, merged over those of its `base`.
 
-    A base is a path relative to the file's folder, or the name of a shipped configuration.
+    A base is a path relative to the file's folder, or the name of a shipped configuration. In every other setting,
+    `here:` before a path stands for the file's folder.
 
     Sections are merged name by name; a list or a single setting replaces that of the base.
 
@@ -61,6 +35,7 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         ConfigError: The file or its base cannot be read, is not YAML, or holds no settings.
     """
     tree = read_file(path, "run_mode: finetune", "configs/")
+    _locate(tree, path.parent, set())
     if "base" not in tree:
         return tree
     base = tree.pop("base")
@@ -69,12 +44,32 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     target = configuration_file(base, path.parent)
     if any(target.resolve() == file.resolve() for file in (*above, path)):
         raise ConfigError(f"base ({base}) leads back to a file whose base it is; remove it", path)
+    if len(above) >= _MOST_BASES:
+        raise ConfigError(f"base ({base}) is the end of a chain of more than {_MOST_BASES} files; merge some", path)
     below = read_yaml(target, (*above, path))
     # Otherwise a data set that is repeated under its task would keep the base's value there.
     faults = move_to_one_place(below)
     if faults:
         raise ConfigError(faults, target)
     return _merged(below, tree)
+
+
+def _locate(value: Any, folder: Path, seen: set[int]) -> None:
+    """Replaces `here:` in every text of a tree by the absolute path of a folder, in place.
+
+    Args:
+        value: A section or a list; anything else is left as it is.
+        folder: The folder.
+        seen: The sections and lists that are done, since YAML's aliases can repeat one many times.
+    """
+    if id(value) in seen or not isinstance(value, dict | list):
+        return
+    seen.add(id(value))
+    for key, item in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        if isinstance(item, str) and item.startswith(HERE):
+            value[key] = os.path.abspath(folder / item.removeprefix(HERE))
+        else:
+            _locate(item, folder, seen)
 
 
 def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
@@ -95,36 +90,27 @@ def read_file(path: Path, example: str, samples: str = "") -> dict[str, Any]:
         samples: A folder with examples of such files, for messages; empty if there is none.
 
     Raises:
-        ConfigError: The file cannot be read, is not YAML, gives a name twice, or does not hold names and values.
+        ConfigError: The file cannot be read, is not a regular file, exceeds a limit (`scimind.small_files`,
+            `scimind.config.yaml_loader`), is not YAML, gives a name twice, or does not hold names and values.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_small(path).decode("utf-8")
     except FileNotFoundError as error:
         remedy = f"give the path of a YAML file such as those in {samples}" if samples else "check the path"
         raise ConfigError(f"no such file; {remedy}", path) from error
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}; give a readable YAML file", path) from error
+    except SmallFileError as error:
+        raise ConfigError(f"cannot be read: it {error}; give a YAML file", path) from error
     except UnicodeDecodeError as error:
         raise ConfigError("is not UTF-8 text; give a YAML file", path) from error
-    tree = _parse(text, str(path))
+    tree = parse_yaml(text, str(path))
     if tree is None:
         remedy = f"start from one of the files in {samples}" if samples else f"give settings such as `{example}`"
         raise ConfigError(f"is empty; {remedy}", path)
     if not isinstance(tree, dict):
         raise ConfigError(f"contains {show(tree)} where settings such as `{example}` are expected", path)
-    if _depth(tree) > _DEEPEST:
-        raise ConfigError(
-            f"has sections nested deeper than {_DEEPEST}; remove them, since no setting is that deep", path
-        )
     return tree
-
-
-def _depth(value: Any, level: int = 1) -> int:
-    """Returns the depth of a tree; stops just beyond the maximum, since an alias may name its own parent."""
-    if level > _DEEPEST:
-        return level
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return max((_depth(child, level + 1) for child in children), default=level)
 
 
 def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> None:
@@ -142,11 +128,13 @@ def apply_overrides(tree: dict[str, Any], overrides: Sequence[str]) -> None:
     for override in overrides:
         name, equals, text = override.removeprefix("--").partition("=")
         keys = name.split(".")
-        if not equals or not all(keys):
-            faults.append(f"{override!r} is not an override; write --section.name=value")
+        if not equals or not all(keys) or len(keys) > MOST_LEVELS:
+            faults.append(f"{excerpt(override)!r} is not an override; write --section.name=value")
             continue
-        value = _parse(text, f"--{name}") if text else ""
-        fault = _put(tree, keys, value)
+        try:
+            fault = _put(tree, keys, parse_yaml(text) if text else "")
+        except ConfigError as error:
+            fault = error.faults[0]
         if fault:
             faults.append(f"--{name}: {fault}")
     if faults:
@@ -160,7 +148,7 @@ def _put(tree: dict[str, Any], keys: list[str], value: Any) -> str:
         last = depth == len(keys) - 1
         index: Any = key
         if isinstance(place, list):
-            if not key.isdecimal() or int(key) >= len(place):
+            if not key.isdecimal() or len(key) > _LONGEST_INDEX or int(key) >= len(place):
                 return f"{'.'.join(keys[:depth])} is a list of {len(place)}; give the number of an item, from 0"
             index = int(key)
         elif not isinstance(place, dict):

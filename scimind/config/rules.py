@@ -11,7 +11,9 @@ from typing import Any
 from scimind.config import facts
 from scimind.config.canonical import TRAINING_MODES
 from scimind.config.routing import RoutingSettings
+from scimind.config.sections.generation import sampling_faults
 from scimind.config.sections.model import ROUTING_FIELDS, intermediate_size
+from scimind.config.without_effect import settings_without_effect
 from scimind.errors import ConfigError
 from scimind.modality import MODALITY_NAMES
 
@@ -41,6 +43,7 @@ def broken_rules(tree: Mapping[str, Any], given: Collection[str]) -> Iterator[st
         yield from _parallel(tree, model)
         yield from _generation(tree, model)
     yield from _training(tree, given)
+    yield from settings_without_effect(tree)
 
 
 def _sizes(model: Mapping[str, Any]) -> Iterator[str]:
@@ -57,6 +60,10 @@ def _sizes(model: Mapping[str, Any]) -> Iterator[str]:
     for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
         if vocabulary and model.get(name) is not None and model[name] >= vocabulary:
             yield f"{_MODEL}.{name} ({model[name]}) must be below vocab_size ({vocabulary}); raise vocab_size"
+    if model.get("intermediate_size") and model.get("ffn_dim_multiplier"):
+        yield f"{_MODEL}.ffn_dim_multiplier does nothing next to intermediate_size; leave one of them out"
+    if model.get("extend_method") == "None" and model.get("scaling_factor", 1.0) != 1.0:
+        yield f"{_MODEL}.scaling_factor ({model['scaling_factor']}) acts only with an extend_method; set one"
     if model.get("packed") and model.get("use_attn_mask_compression"):
         yield f"{_MODEL}.packed (True) does not work with use_attn_mask_compression; set one of them to False"
     longest, length = model.get("max_position_embedding"), model.get("seq_length")
@@ -122,6 +129,7 @@ def _parallel(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str
 def _generation(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
     """Yields faults in the generation of answers."""
     new, longest = tree.get("generation", {}).get("max_new_tokens"), model.get("seq_length")
+    yield from sampling_faults(tree.get("generation", {}), "generation.")
     if tree.get("run_mode") == "predict" and new and longest and new >= longest:
         yield f"generation.max_new_tokens ({new}) must be below {_MODEL}.seq_length ({longest}); lower it"
 

@@ -207,8 +207,9 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Returns the checked configuration in a YAML file.
 
     Args:
-        path: The YAML file, or the name of a shipped one, such as `scimind_nano_finetune`. Paths in it, except that of
-            its `base`, are relative to the current folder, as in MindFormers.
+        path: The YAML file, or the name of a shipped one, such as `scimind_nano_finetune`. Paths in it are relative to
+            the current folder, as in MindFormers, except that of its `base` and those that begin with `here:`, which
+            are relative to the file's folder.
         overrides: `--a.b=value` or `a.b=value`, with the value in YAML, applied to the file in order.
 
     Raises:

@@ -24,6 +24,11 @@ class _Marker:
         return self._text
 
 
+# Of a name to the one that was probably meant, by difflib.
+_LEAST_SIMILARITY = 0.6
+_LONGEST_WORD = 80
+_FEW = 8
+
 INVALID: Any = _Marker("INVALID")
 UNSET: Any = _Marker("UNSET")
 
@@ -55,9 +60,21 @@ class Faults(list[str]):
             section: Dotted name of the section that contains it, empty for the whole tree.
             siblings: The names allowed in the section.
         """
-        homes = homes_of(str(key), self.root)
-        valid = homes[0] if homes else join(section, nearest(str(key), siblings))
-        self.append(f"{join(section, key)} is not a setting; the nearest valid one is {valid}")
+        name = join(section, key)
+        self.append(f"{excerpt(name)} is not a setting; {self._remedy(str(key), section, list(siblings))}")
+
+    def _remedy(self, key: str, section: str, siblings: list[str]) -> str:
+        """Returns the valid name that was probably meant, or the valid names if none is near."""
+        homes = homes_of(key, self.root)
+        sibling = nearest(key, siblings)
+        if homes or sibling is not None:
+            return f"the nearest valid one is {homes[0] if homes else join(section, sibling)}"
+        leaf = nearest(key, {name.rpartition(".")[2] for name in acting_names(self.root)})
+        if leaf is not None:
+            return f"the nearest valid one is {homes_of(leaf, self.root)[0]}"
+        if 0 < len(siblings) <= _FEW:
+            return f"valid here are {', '.join(siblings)}"
+        return "remove it, or see the page on configuration for the valid names"
 
 
 def show(value: Any) -> str:
@@ -66,8 +83,9 @@ def show(value: Any) -> str:
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """Returns the candidate most similar to `word`; None if there are no candidates."""
-    return max(sorted(candidates), key=lambda other: difflib.SequenceMatcher(None, word, other).ratio(), default=None)
+    """Returns the candidate most similar to `word`; None if none is similar."""
+    found = difflib.get_close_matches(word[:_LONGEST_WORD], sorted(candidates), n=1, cutoff=_LEAST_SIMILARITY)
+    return found[0] if found else None
 
 
 def join(name: str, key: object) -> str:
@@ -75,18 +93,25 @@ def join(name: str, key: object) -> str:
     return f"{name}.{key}" if name else str(key)
 
 
-def dotted_names(node: Node, prefix: str = "") -> Iterator[str]:
-    """Yields the dotted name of every section and setting in `node` that can be reached without a list."""
+def named_nodes(node: Node, prefix: str = "") -> Iterator[tuple[str, Node]]:
+    """Yields every section and setting in `node` that can be reached without a list, with its dotted name."""
     fields = {**getattr(node, "fields", {}), **getattr(node, "others", {})}
     for variant in getattr(node, "variants", {}).values():
         fields.update(variant.fields)
     for key, child in fields.items():
         name = join(prefix, key)
-        yield name
-        yield from dotted_names(child, name)
+        yield name, child
+        yield from named_nodes(child, name)
+
+
+def acting_names(node: Node) -> Iterator[str]:
+    """Yields the dotted names in `node` of all but the settings that do nothing (`Inert`, `Repeats`)."""
+    for name, child in named_nodes(node):
+        if not hasattr(child, "instead") and not hasattr(child, "of"):
+            yield name
 
 
 def homes_of(key: str, root: Node) -> list[str]:
-    """Returns the dotted names in `root` that end in `key`, the shortest first."""
-    homes = [name for name in dotted_names(root) if name.rpartition(".")[2] == key]
+    """Returns the dotted names of acting settings in `root` that end in `key`, the shortest first."""
+    homes = [name for name in acting_names(root) if name.rpartition(".")[2] == key]
     return sorted(homes, key=lambda name: name.count("."))

@@ -1,8 +1,8 @@
 """From raw records to conversations, token ids and MindRecord files."""
 
+from scimind.data.content.conversations import read_conversations
 from scimind.data.conversation import Conversation, Round, parse_conversation
 from scimind.data.encode.rendering import encode_conversation, encode_prompt, render_prompt
-from scimind.data.formats.conversations import read_conversations
 from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.summary import PrepareSummary
 from scimind.data.prepare.task_files import prepare

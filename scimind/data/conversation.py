@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from scimind.data.conversation_forms import read_form
 from scimind.errors import DataError
 
 
@@ -28,6 +30,8 @@ class Conversation:
         line: The line where it begins, from 1.
         repairs: Number of doubled backslashes in molecules that were made single.
         text: Text that is trained on without questions.
+        system: Text that precedes the first question in the prompt; empty if there is none.
+        readings: How often something was read differently from how it is written, or not used, by what was done.
     """
 
     id: str
@@ -36,6 +40,8 @@ class Conversation:
     line: int | None = field(default=None, compare=False)
     repairs: int = field(default=0, compare=False)
     text: str | None = None
+    system: str = ""
+    readings: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     def to_json(self) -> dict[str, object]:
         """Returns the record as conversation JSON, without answers that are None; a text has no turns."""
@@ -46,52 +52,39 @@ class Conversation:
             turns.append({"from": "human", "value": question})
             if answer is not None:
                 turns.append({"from": "gpt", "value": answer})
-        return {"id": self.id, "conversation": turns}
+        return {"id": self.id, **({"system": self.system} if self.system else {}), "conversation": turns}
 
 
 def parse_conversation(value: object, *, name: str, path: Path, line: int, answered: bool = True) -> Conversation:
     """Returns the conversation in a JSON value.
 
     Args:
-        value: `{"id": …, "conversation": [{"from": "human" | "gpt", "value": …}, …]}`; the id is optional.
+        value: `{"id": …, "system": …, "conversation": [{"from": "human" | "gpt", "value": …}, …]}`, where id and system
+            are optional; or a record of ShareGPT (`conversations`), OpenAI (`messages`) or Alpaca (`instruction`).
         name: The id of a record without one.
         path: The file, for errors and for the result.
         line: The line where the record begins.
         answered: Whether the last question must have an answer too, as for finetuning.
 
     Raises:
-        DataError: The value does not have that form; the message says why.
+        DataError: The value has none of these forms; the message says why.
     """
-    if not isinstance(value, Mapping) or not isinstance(value.get("conversation"), Sequence):
-        has = f"has the keys {', '.join(map(str, value))}" if isinstance(value, Mapping) else f"is {value!r:.60}"
-        raise DataError(f'a record needs a list under the key "conversation"; this one {has}', path, line)
-    turns = [_parse_turn(turn, number, path, line) for number, turn in enumerate(value["conversation"], start=1)]
-    if not turns:
+    talk = read_form(value, (path, line))
+    if not talk.turns:
         raise DataError("the conversation is empty; give a question and an answer", path, line)
-    for number, (speaker, _) in enumerate(turns, start=1):
-        expected = "human" if number % 2 else "gpt"
-        if speaker != expected:
-            raise DataError(
-                f"turn {number} is from {speaker}, not {expected}; questions and answers must alternate", path, line
-            )
-    if len(turns) % 2 and answered:
-        raise DataError(
-            "the last question of the conversation has no answer; add a turn from gpt", path, line, turns[-1][1]
-        )
-    texts: list[str | None] = [text for _, text in turns]
+    for place, turn in enumerate(talk.turns, start=1):
+        expected = "human" if place % 2 else "gpt"
+        if turn.speaker != expected:
+            reason = f"turn {turn.number} is from {turn.speaker}, not {expected}; questions and answers must alternate"
+            raise DataError(reason, path, line)
+    texts: list[str | None] = [turn.text for turn in talk.turns]
+    if len(texts) % 2 and answered:
+        reason = "the last question of the conversation has no answer; add it"
+        raise DataError(reason, path, line, talk.turns[-1].text)
     texts += [None] * (len(texts) % 2)
     rounds = tuple(Round(str(question), answer) for question, answer in zip(texts[::2], texts[1::2], strict=True))
-    return Conversation(str(value.get("id", name)), rounds, path, line)
-
-
-def _parse_turn(turn: object, number: int, path: Path, line: int) -> tuple[str, str]:
-    """Returns the speaker and the text of a turn."""
-    if not isinstance(turn, Mapping) or not isinstance(turn.get("value"), str) or "from" not in turn:
-        raise DataError(f'turn {number} needs the keys "from" and "value", both text', path, line, repr(turn))
-    if turn["from"] not in ("human", "gpt"):
-        raise DataError(
-            f"turn {number} is from {turn['from']!r}; use human for a question, gpt for an answer", path, line
-        )
-    if not turn["value"].strip():
-        raise DataError(f"turn {number} is empty; write its text or remove the record", path, line)
-    return turn["from"], turn["value"]
+    given = value.get("id") if isinstance(value, Mapping) else None
+    readings: Counter[str] = Counter({f'key "{key}" not used': count for key, count in talk.unused.items()})
+    return Conversation(
+        name if given is None else str(given), rounds, path, line, system=talk.system, readings=readings
+    )

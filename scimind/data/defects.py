@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from scimind.errors import DataError
 
 MALFORMED = "malformed"  # a missing column, broken JSON, an open quote
@@ -16,7 +18,21 @@ DUPLICATE = "duplicate"
 CONFLICT = "conflicting answers"
 FILE_FORMAT = "line ends or encoding"  # of a file; its records are used
 
+# Changes to a value of a record that is kept.
+STRIPPED = "text after a molecule"
+RESPELLED = "respelled molecule"
+CONVERTED = "converted InChI"
+RESOLVED = "ambiguous letters"
+
 DEFECTS = (MALFORMED, ENCODING, LONG_LINE, EMPTY, UNPARSABLE, LETTER, LABEL, TOO_LONG, DUPLICATE, CONFLICT)
+
+
+class Change(NamedTuple):
+    """A change to a value of a record that is kept: its name, what was done, and the value before."""
+
+    defect: str
+    reason: str
+    text: str
 
 
 class RecordError(DataError):
@@ -32,7 +48,7 @@ class RecordError(DataError):
 
     def __init__(self, defect: str, reason: str, path: object = None, line: int | None = None, text: str = "") -> None:
         super().__init__(reason, None if path is None else str(path), line, text)
-        self.defect, self.text = defect, text
+        self.defect = defect
 
 
 def defect_of(error: DataError) -> str:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scimind._version import __version__
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.opening import regular_file
 from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
-from scimind.evaluate.metric_groups import group_of
+from scimind.evaluate.marked_outputs import check_molecules, read_marked
+from scimind.evaluate.metric_groups import group_of, labels_of
 from scimind.evaluate.metrics.registry import find_metric
-from scimind.evaluate.predictions import Item, lines_to_end, read_items, read_table
+from scimind.evaluate.predictions import Item, read_items, read_molecules
 from scimind.evaluate.resampling import Resampling
 from scimind.evaluate.results import FORMAT, Findings
 from scimind.hashing import file_checksum
@@ -40,9 +43,11 @@ class EvaluateOptions:
         withheld: L+M-24's `withheld_combos.txt`.
         training: Molecules of the training data, one per line or in a column `SMILES` or `molecule`.
         with_fcd: Whether the Fréchet ChemNet distance is computed.
+        extract: Whether a molecule or protein among other text is taken out of an output.
         positive_label: Which of two labels is positive.
         resampling: How intervals are computed.
         workers: Number of processes.
+        columns: The column of `output`, `reference`, `input` or `id` that is not found by its name.
     """
 
     task: str
@@ -55,9 +60,11 @@ class EvaluateOptions:
     withheld: Path | None = None
     training: Path | None = None
     with_fcd: bool = False
+    extract: bool = False
     positive_label: str | None = None
     resampling: Resampling = Resampling()
     workers: int = 1
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,8 @@ class Evaluation:
 
     Attributes:
         metrics: The content of `metrics.json`.
-        rows: One row per item: id, input, reference, output and its scores.
+        rows: One row per item: id, input, reference, output, `read` if something else than the output was scored, and
+            its scores.
     """
 
     metrics: dict[str, Any]
@@ -92,17 +100,36 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
 
         findings = score_losses(read_losses(options.predictions), options.resampling)
         return Evaluation(_content(options, group, findings, len(findings.rows)), findings.rows)
+    notes: dict[str, FileNotes] = {}
     items = read_items(
         options.predictions,
         options.references,
         columns=GROUPS[group],
         unescape=group == "captions",
+        chosen=options.columns,
+        notes=notes,
     )
-    with (console or Console(sys.stderr, silent=True)).progress(
-        len(items), group, unit="item", every=max(1, len(items) // 10)
-    ) as progress:
-        findings = _score(group, items, options, progress.advance)
-    return evaluation_of(options, items, findings)
+    given = _with_reference(items)
+    scored, marks = read_marked(given, group, extract=options.extract)
+    if group == "molecules":
+        check_molecules(scored, options.predictions)
+    if group == "classification":
+        scored, options = _as_labels(scored, options)
+    console = console or Console(sys.stderr, silent=True)
+    for name, about in notes.items():
+        console.print(f"{getattr(options, name)}: {about.description()}")
+    with console.progress(len(scored), group, unit="item", every=max(1, len(scored) // 10)) as progress:
+        findings = _score(group, scored, options, progress.advance)
+    findings.counts |= marks
+    if len(given) < len(items):
+        findings.counts["failed_prompts_without_reference"] = len(items) - len(given)
+    if options.extract:
+        findings.settings["extract"] = "a molecule or protein among other text is taken out of its output"
+    for place, (item, read) in enumerate(zip(given, scored, strict=True)):
+        if item.output != read.output and findings.rows:
+            findings.rows[place] = {"read": read.output, **findings.rows[place]}
+    shown = [replace(read, output=item.output) for item, read in zip(given, scored, strict=True)]
+    return evaluation_of(options, shown, findings)
 
 
 def evaluation_of(options: EvaluateOptions, items: list[Item], findings: Findings) -> Evaluation:
@@ -141,7 +168,7 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
 
         training = None
         if options.training:
-            training = read_training(_molecules_of(options.training), workers)
+            training = read_training(read_molecules(options.training), workers)
         molecule_options = MoleculeOptions(
             options.protocol, training, options.with_fcd, tables, options.wordpiece_vocab
         )
@@ -157,6 +184,18 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
     from scimind.evaluate.metrics.classification import score_labels
 
     return score_labels(items, resampling, positive=options.positive_label)
+
+
+def _as_labels(items: list[Item], options: EvaluateOptions) -> tuple[list[Item], EvaluateOptions]:
+    """Returns items and options with the labels of the task for the ways in which files spell them."""
+    labels = labels_of(options.task)
+    if labels is None:
+        return items, options
+    from scimind.data.content.labels import find_label
+    from scimind.evaluate.metrics.classification import with_labels
+
+    positive = options.positive_label and (find_label(options.positive_label, labels) or options.positive_label)
+    return with_labels(items, labels), replace(options, positive_label=positive)
 
 
 def _content(options: EvaluateOptions, group: str, findings: Findings, items: int) -> dict[str, Any]:
@@ -203,11 +242,21 @@ def _content(options: EvaluateOptions, group: str, findings: Findings, items: in
     }
 
 
+def _with_reference(items: list[Item]) -> list[Item]:
+    """Returns the items without failed prompts that have no reference: those whose records could not be read."""
+    found = [item for item in items if item.reference is not None or not _has_failed(item)]
+    return found if any(item.reference is not None for item in found) else items
+
+
+def _has_failed(item: Item) -> bool:
+    return item.extra.get("finish_reason") == "error"
+
+
 def _common_counts(items: list[Item]) -> dict[str, int]:
     """Returns how many outputs are missing from a table, and how many prompts failed with an error."""
     counts = {
         "missing_outputs": sum(not item.has_output for item in items),
-        "failed_prompts": sum(item.extra.get("finish_reason") == "error" for item in items),
+        "failed_prompts": sum(map(_has_failed, items)),
     }
     return {name: count for name, count in counts.items() if count}
 
@@ -216,18 +265,8 @@ def _row(item: Item, scores: dict[str, Any]) -> dict[str, Any]:
     return {"id": item.id, "input": item.input, "reference": item.reference, "output": item.output, **scores}
 
 
-def _molecules_of(path: Path) -> list[str]:
-    """Returns the SMILES in a table's column, or one per line."""
-    lines, _ = lines_to_end(path)
-    names = [name.strip().lower() for name in lines[0].split("\t")]
-    column = next((name for name in ("smiles", "molecule") if name in names), None)
-    if column is None:
-        return [line.split("\t")[0].strip() for line in lines]
-    return [row.get(column, "").strip() for _, row in read_table(path)]
-
-
 def _fingerprint(path: Path) -> dict[str, str]:
-    return {"path": str(path), "sha256": file_checksum(path)}
+    return {"path": str(path), "sha256": file_checksum(regular_file(path))}
 
 
 def _version(name: str) -> str | None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from scimind.data.tasks.outputs import GROUPS
 from scimind.data.tasks.registry import find_task
 from scimind.errors import SciMindError
+
+
+def labels_of(task: str) -> Mapping[str, Sequence[str]] | None:
+    """Returns the labels of a task with their spellings, empty if they are not known; None for a group of metrics."""
+    return None if task in GROUPS else find_task(task).labels
 
 
 def group_of(task: str) -> str:

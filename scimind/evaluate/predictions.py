@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scimind.data.formats.text_files import lines_of, open_text, repair_backslashes
+from scimind.data.formats import sniffing
+from scimind.data.formats.columns import IDENTITY, SYNONYMS, Columns, checked_choice, normalised
+from scimind.data.formats.json_stream import json_values
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.records import RecordFile, first_names, open_records, plain_lines
+from scimind.data.formats.rows import read_rows
+from scimind.data.formats.text_files import open_text, repair_backslashes
 from scimind.errors import DataError
 from scimind.tokenizer.tags import FORM_BRACKETS
 
-_OUTPUT = ("output",)
+_OUTPUT = ("output", "outputs", "prediction", "predictions", "predicted", "generated", "response")
+_INPUT = ("input", "prompt")
 _REFERENCE = ("ground truth", "reference")
 _CLASSIFIER_START = "[CLS] "
 
@@ -46,19 +53,23 @@ def read_items(
     *,
     columns: Sequence[str] = (),
     unescape: bool = False,
+    chosen: Mapping[str, str] | None = None,
+    notes: dict[str, FileNotes] | None = None,
 ) -> list[Item]:
     r"""Reads outputs and references.
 
     Args:
-        predictions: JSON lines with `output` and optionally `id`, `reference`, `prompt`; a tab-separated table whose
-            first line names the columns `output` and `ground truth`, as MolT5 and L+M-24 write it; or one output per
-            line.
-        references: JSON lines with `id` and `reference`, which are joined by id; a table whose first line names
-            `ground truth`, `reference` or one of `columns`; or one reference per line. The last two must be in the
+        predictions: JSON, a table in text, parquet or an Excel workbook with a column `output` and optionally `id`,
+            `reference` or `ground truth` and others, as `scimind predict`, MolT5 and L+M-24 write them; or one output
+            per line.
+        references: The same with `reference`, `ground truth` or one of `columns`; or one reference per line. They are
+            joined by id if they are JSON with ids, or a table with the predictions' ids; otherwise they must be in the
             order of the predictions. None takes the references in the predictions file.
         columns: Further names of the column of references, such as `SMILES`.
         unescape: Whether a literal `\n` in a file with one output per line is a line break, as written by
             `scimind predict`.
+        chosen: The column of `output`, `reference`, `input` or `id` that is not found by its name, or its number.
+        notes: Filled with how `predictions` and `references` were understood.
 
     Returns:
         One item per output, in order.
@@ -67,8 +78,10 @@ def read_items(
         DataError: A file is missing, empty, malformed or truncated; the numbers of items differ, or the files do not
             belong together.
     """
-    path = Path(predictions)
-    items = _read(path, unescape)
+    path, notes = Path(predictions), {} if notes is None else notes
+    picked = checked_choice(chosen or {}, ["output", "reference", "input"], "a file of predictions")
+    apart = {name: column for name, column in picked.items() if references is None or name != "reference"}
+    items = _read(path, unescape, apart, notes.setdefault("predictions", FileNotes()))
     seen: dict[str, int] = {}
     for item in items:
         if item.id in seen:
@@ -76,7 +89,9 @@ def read_items(
         seen[item.id] = item.line
     if references is None:
         return items
-    right = _read_references(Path(references), columns, unescape)
+    apart = {name: column for name, column in picked.items() if name == "reference"}
+    about = notes.setdefault("references", FileNotes())
+    right = _read_references(Path(references), columns, unescape, apart, about)
     joined = _join_by_id(items, right, Path(references)) if right.ids else _join_by_line(items, right, path)
     for before, after in zip(items, joined, strict=True):
         if before.reference is not None and before.reference.strip() != (after.reference or "").strip():
@@ -103,53 +118,72 @@ def caption_text(text: str) -> str:
     return text.removeprefix(_CLASSIFIER_START).strip()
 
 
-def lines_to_end(path: Path) -> tuple[list[str], bool]:
-    """Returns the lines of a file without their line ends, and whether the last line has a line end.
+def lines_to_end(path: Path) -> list[str]:
+    """Returns the lines of a file without their line ends.
 
     Raises:
-        DataError: The file is missing, empty or not UTF-8.
+        DataError: The file is missing, empty or not text, or a line is too long.
     """
-    lines = list(lines_of(open_text(path)[1]))
-    is_ended = lines[-1] == ""
-    return (lines[:-1] if is_ended else lines), is_ended
+    return [text for _, text in plain_lines(path, FileNotes())]
 
 
-def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yields the objects of JSON lines with their line numbers.
+def read_objects(path: Path, notes: FileNotes | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yields the objects of a JSON file with their line numbers.
 
     Raises:
-        DataError: A line is empty or not a JSON object.
+        DataError: A record is not a JSON object.
     """
-    for number, line in enumerate(lines_to_end(path)[0], 1):
-        try:
-            entry = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"not a JSON object ({error}); fix or remove the line", path, number, line) from error
+    notes = FileNotes() if notes is None else notes
+    start, blocks = open_text(path, notes, strict=True)
+    if start not in "[{":
+        raise DataError("not a JSON object; give JSON or JSON Lines", path, 1, next(blocks).lstrip()[:100])
+    for value in json_values(path, start, blocks, notes):
+        if isinstance(value, DataError):
+            raise value
+        line, entry = value
         if not isinstance(entry, dict):
-            raise DataError("not a JSON object; fix or remove the line", path, number, line)
-        yield number, entry
+            raise DataError("not a JSON object; fix or remove it", path, line, json.dumps(entry)[:200])
+        yield line, entry
 
 
-def read_table(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yields the rows of a tab-separated table with a header, with their line numbers.
+def read_table(
+    path: Path, columns: Columns, notes: FileNotes | None = None
+) -> tuple[RecordFile, list[tuple[int, dict[str, Any]]]]:
+    """Returns a table in text, parquet or a workbook with its rows: their line numbers and values by column.
 
-    Quotes are ordinary characters, as in the published files. A row may end one column early; the last column is then
-    missing from its keys.
+    With tabs, a row may end one column early; the last column is then missing from its keys.
 
     Raises:
         DataError: A row has too few or too many columns, or the file is truncated in its last row.
     """
-    lines, is_ended = lines_to_end(path)
-    names = [name.strip().lower() for name in lines[0].split("\t")]
-    for number, line in enumerate(lines[1:], 2):
-        fields = line.split("\t")
-        if len(fields) == len(names) - 1 and number == len(lines) and not is_ended:
-            raise DataError("the file is truncated in its last row; write it again", path, number, line)
-        if not len(names) - 1 <= len(fields) <= len(names):
-            raise DataError(
-                f"the row has {len(fields)} columns, the header {len(names)}; fix the row", path, number, line
-            )
-        yield number, dict(zip(names, fields, strict=False))
+    notes = FileNotes() if notes is None else notes
+    table = open_records(path, columns, notes, strict=True, every_row=True)
+    rows: list[tuple[int, dict[str, Any]]] = []
+    for record in table.records:
+        if isinstance(record, DataError):
+            raise record
+        rows.append(record)
+    if rows and notes.ends_open and table.keys and len(rows[-1][1]) < len(table.keys):
+        shown = "\t".join(map(str, rows[-1][1].values()))
+        raise DataError("the file is truncated in its last row; write it again", path, rows[-1][0], shown)
+    return table, rows
+
+
+def read_molecules(path: Path) -> list[str]:
+    """Returns the SMILES in a file: of a table's column, of JSON, or the first word of each line.
+
+    Raises:
+        DataError: The file is missing, empty or malformed, or no column holds molecules.
+    """
+    columns = Columns({"molecule": SYNONYMS["smiles"]})
+    if not _is_records(path, columns, "molecule"):
+        return [(text.split(maxsplit=1) or [""])[0] for text in lines_to_end(path)]
+    found = []
+    for row in read_rows(path, columns):
+        if isinstance(row, DataError):
+            raise row
+        found.append(str(row.values["molecule"] or "").strip())
+    return found
 
 
 def _bare(text: str) -> str:
@@ -165,70 +199,138 @@ class _References:
     inputs: list[str | None]
 
 
-def _read(path: Path, unescape: bool) -> list[Item]:
-    if path.suffix == ".jsonl":
-        return [_from_object(path, number, entry) for number, entry in read_objects(path)]
-    lines, _ = lines_to_end(path)
-    names = [name.strip().lower() for name in lines[0].split("\t")]
-    if len(names) > 1 and "output" in names:
-        return [_from_row(number, row, names) for number, row in read_table(path)]
-    texts = [line.replace("\\n", "\n") for line in lines] if unescape else lines
-    return [Item(str(number), text, line=number) for number, text in enumerate(texts, 1)]
+def _read(path: Path, unescape: bool, chosen: Mapping[str, str], notes: FileNotes) -> list[Item]:
+    columns = Columns(
+        {"output": _OUTPUT, "reference": _REFERENCE, "input": _INPUT},
+        optional=frozenset(("reference", "input")),
+        chosen=chosen,
+    )
+    if not _is_records(path, columns, "output"):
+        lines = plain_lines(path, notes)
+        return [Item(str(n), text.replace("\\n", "\n") if unescape else text, line=n) for n, text in lines]
+    if sniffing.format_of(path)[0] == sniffing.JSON:
+        entries = enumerate(read_objects(path, notes), 1)
+        return [_from_object(path, line, number, entry, columns) for number, (line, entry) in entries]
+    table, rows = read_table(path, columns, notes)
+    return _from_rows(path, table, rows, columns, notes)
 
 
-def _from_object(path: Path, number: int, entry: dict[str, Any]) -> Item:
-    output, reference = entry.get("output"), entry.get("reference")
+def _is_records(path: Path, columns: Columns, field: str) -> bool:
+    """Returns whether a file has named columns or keys rather than one value per line.
+
+    Raises:
+        DataError: It is a table that has no column for the field.
+    """
+    found, _ = sniffing.format_of(path)
+    if found not in (sniffing.TEXT, sniffing.FASTA, sniffing.FASTQ):
+        if found == sniffing.STRUCTURES:
+            raise DataError(f"is {found}, which is not read here; give a table with a column {field}", path)
+        return True
+    is_sequences = found != sniffing.TEXT
+    if is_sequences and path.suffix.lower() in (".fa", ".fasta", ".faa", ".fastq", ".fq"):
+        raise DataError(f"is {found}, which is not read here; give one {field} per line or a table", path)
+    cells = first_names(path, columns)
+    if is_sequences or not cells:
+        return False
+    if columns.chosen or (columns.is_header(cells) and (len(cells) > 1 or field in columns.found(cells))):
+        columns.find(cells, path, 1)
+        return True
+    if len(cells) > 1 and path.suffix.lower() in (".csv", ".tsv"):
+        columns.find(cells, path, 1)
+    return False
+
+
+def _from_object(path: Path, line: int, number: int, entry: dict[str, Any], columns: Columns) -> Item:
+    keys = list(entry)
+    try:
+        places = columns.find(keys, path, line)
+    except DataError as error:
+        raise DataError('each line needs "output" with a text', path, line, json.dumps(entry)) from error
+    values = {name: entry[keys[place]] for name, place in places.items()}
+    output, reference = values["output"], values.get("reference")
     if not isinstance(output, str):
-        raise DataError('each line needs "output" with a text', path, number, json.dumps(entry))
+        raise DataError('each line needs "output" with a text', path, line, json.dumps(entry))
     if reference is not None and not isinstance(reference, str):
-        raise DataError('"reference" must be a text', path, number, json.dumps(entry))
-    asked = entry.get("input", entry.get("prompt"))
-    known = ("id", "output", "reference", "input", "prompt")
-    extra = {key: value for key, value in entry.items() if key not in known}
-    asked = asked if isinstance(asked, str) else None
-    return Item(str(entry.get("id", number)), output, reference, asked, number, True, extra)
+        raise DataError('"reference" must be a text', path, line, json.dumps(entry))
+    taken = {keys[place] for place in places.values()}
+    extra = {key: value for key, value in entry.items() if key not in taken}
+    asked = values.get("input")
+    return Item(
+        str(values.get(IDENTITY, number)),
+        output,
+        reference,
+        asked if isinstance(asked, str) and asked else None,  # empty if the prompt could not be read
+        line,
+        True,
+        extra,
+    )
 
 
-def _from_row(number: int, row: dict[str, str], names: Sequence[str]) -> Item:
-    other = [name for name in names if name not in ("id", *_OUTPUT, *_REFERENCE)]
-    reference = next((row[name] for name in _REFERENCE if name in row), None)
-    asked = row.get(other[0]) if other else None
-    extra = {name: row[name] for name in other[1:] if name in row}
-    if other and other[0] in ("probability", "probabilities"):
-        asked, extra = None, {name: row[name] for name in other if name in row}
-    identity = row.get("id") or str(number - 1)
-    return Item(identity, row.get("output", ""), reference, asked, number, "output" in row, extra)
+def _from_rows(
+    path: Path, table: RecordFile, rows: Sequence[tuple[int, dict[str, Any]]], columns: Columns, notes: FileNotes
+) -> list[Item]:
+    keys, header = table.keys or [], table.header or []
+    places = columns.find(header, path, 1)
+    notes.columns = {name: header[place] for name, place in places.items()}
+    named = {name: keys[place] for name, place in places.items()}
+    other = [key for key in keys if key not in named.values()]
+    if "input" not in named and other and normalised(other[0]) not in ("probability", "probabilities", "cid"):
+        named["input"] = other.pop(0)
+    items = []
+    for number, (line, row) in enumerate(rows, 1):
+        values = {name: str(row[key]) for name, key in named.items() if row.get(key) is not None}
+        extra = {key.lower(): row[key] for key in other if key in row}
+        output, identity = values.get("output", ""), values.get(IDENTITY) or str(number)
+        has_output = "output" in values
+        items.append(Item(identity, output, values.get("reference"), values.get("input"), line, has_output, extra))
+    return items
 
 
-def _read_references(path: Path, columns: Sequence[str], unescape: bool) -> _References:
-    if path.suffix == ".jsonl":
-        texts, ids = [], []
-        for number, entry in read_objects(path):
-            text = next((entry[key] for key in ("reference", "output", *columns) if key in entry), None)
-            if not isinstance(text, str):
-                raise DataError('each line needs "reference" with a text', path, number, json.dumps(entry))
-            texts.append(text)
-            if "id" in entry:
-                ids.append(str(entry["id"]))
-        if len(ids) not in (0, len(texts)):
-            raise DataError(f"{len(ids)} of {len(texts)} lines have an id; give all lines one, or none", path)
-        return _References(path, texts, ids, [None] * len(texts))
-    lines, _ = lines_to_end(path)
-    names = [name.strip().lower() for name in lines[0].split("\t")]
-    column = next((name for name in (*_REFERENCE, *(c.lower() for c in columns)) if name in names), None)
-    if len(names) > 1 and column is None:
-        wanted = ", ".join((*_REFERENCE, *columns))
-        raise DataError(f"no column holds references; name one of the columns {wanted}", path, 1, lines[0])
-    if column is None:
-        texts = [line.replace("\\n", "\n") for line in lines] if unescape else lines
+def _read_references(
+    path: Path, columns: Sequence[str], unescape: bool, chosen: Mapping[str, str], notes: FileNotes
+) -> _References:
+    known = Columns({"reference": (*_REFERENCE, *columns)}, chosen=chosen)
+    if not _is_records(path, known, "reference"):
+        if "\t" in (first := sniffing.head_of(path).lstrip().split("\n", 1)[0]):
+            known.find(first.split("\t"), path, 1)
+        texts = [text.replace("\\n", "\n") if unescape else text for _, text in plain_lines(path, notes)]
         return _References(path, texts, [], [None] * len(texts))
+    if sniffing.format_of(path)[0] == sniffing.JSON:
+        return _references_of_objects(path, columns, known, notes)
+    table, rows = read_table(path, known, notes)
+    keys, header = table.keys or [], table.header or []
+    places = known.find(header, path, 1)
+    notes.columns = {name: header[place] for name, place in places.items()}
+    column = keys[places["reference"]]
+    asked = next((key for key in keys if normalised(key) not in ("id", "cid", "output") and key != column), "")
     texts, inputs = [], []
-    for number, row in read_table(path):
-        if column not in row:
-            raise DataError(f"the row ends before its column {column!r}; fix it", path, number, "\t".join(row.values()))
-        texts.append(row[column])
-        inputs.append(next((row[name] for name in names if name not in ("id", "cid", column, "output")), None))
+    for line, row in rows:
+        if row.get(column) is None:
+            shown = "\t".join(map(str, row.values()))
+            raise DataError(f"the row ends before its column {column!r}; fix it", path, line, shown)
+        texts.append(str(row[column]))
+        inputs.append(None if row.get(asked) is None else str(row[asked]))
     return _References(path, texts, [], inputs)
+
+
+def _references_of_objects(path: Path, columns: Sequence[str], known: Columns, notes: FileNotes) -> _References:
+    texts, ids = [], []
+    for line, entry in read_objects(path, notes):
+        keys = list(entry)
+        wider = known if known.chosen else Columns({"reference": ("reference", "output", *_REFERENCE, *columns)})
+        try:
+            places = wider.find(keys, path, line)
+        except DataError as error:
+            raise DataError('each line needs "reference" with a text', path, line, json.dumps(entry)) from error
+        text = entry[keys[places["reference"]]]
+        if not isinstance(text, str):
+            raise DataError('each line needs "reference" with a text', path, line, json.dumps(entry))
+        texts.append(text)
+        if IDENTITY in places:
+            ids.append(str(entry[keys[places[IDENTITY]]]))
+    if len(ids) not in (0, len(texts)):
+        raise DataError(f"{len(ids)} of {len(texts)} lines have an id; give all lines one, or none", path)
+    return _References(path, texts, ids, [None] * len(texts))
 
 
 def _join_by_line(items: list[Item], right: _References, path: Path) -> list[Item]:

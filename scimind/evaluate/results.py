@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scimind.atomic import replace_text
 from scimind.errors import SciMindError
 from scimind.evaluate.resampling import Score
 
 FORMAT = 1
+_FORMULA = ("=", "+", "-", "@")  # source: OWASP, CSV injection
 ITEM_SUFFIXES = (".jsonl", ".tsv")
 
 
@@ -81,23 +83,29 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     Raises:
         SciMindError: The file cannot be written.
     """
-    _write(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False) + "\n")
 
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]], *, raw_cells: bool = False) -> None:
     """Writes the table of items: `.jsonl` with unchanged texts, or `.tsv`, where tabs and line breaks become spaces.
+
+    Args:
+        path: The file.
+        rows: The items.
+        raw_cells: Whether texts in a `.tsv` that a spreadsheet would take for formulas, since they begin with `=`,
+            `+`, `-` or `@`, stay as they are; otherwise an apostrophe is put before them, which spreadsheets hide.
 
     Raises:
         SciMindError: The file cannot be written, or its suffix is not known.
     """
     check_items_path(path)
     if path.suffix == ".jsonl":
-        _write(path, "".join(json.dumps(without_nan(row), ensure_ascii=False) + "\n" for row in rows))
+        write_text(path, "".join(json.dumps(without_nan(row), ensure_ascii=False) + "\n" for row in rows))
         return
     names = list(dict.fromkeys(name for row in rows for name in row))
     lines = ["\t".join(names)]
-    lines += ["\t".join(_cell(row.get(name)) for name in names) for row in rows]
-    _write(path, "\n".join(lines) + "\n")
+    lines += ["\t".join(_cell(row.get(name), raw=raw_cells) for name in names) for row in rows]
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def check_items_path(path: Path) -> None:
@@ -120,19 +128,28 @@ def make_folder(path: Path) -> None:
         raise SciMindError(f"{path}: cannot be written; give the path of a file in a writable folder")
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, *, raw: bool) -> str:
     value = without_nan(value)
     if value is None:
         return ""
     if isinstance(value, (dict, list)):
         value = json.dumps(value, ensure_ascii=False)
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return " ".join(text.splitlines()).replace("\t", " ")
+    text = " ".join(text.splitlines()).replace("\t", " ")
+    return f"'{text}" if not raw and isinstance(value, str) and text.startswith(_FORMULA) else text
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Writes a file, creating its folder if necessary; an existing file is replaced once the new one is complete.
+
+    Raises:
+        SciMindError: The file cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        if path.exists() and not path.is_file():  # a pipe or device
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        else:
+            replace_text(path.resolve(), text, errors="backslashreplace")
     except OSError as error:
         raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error

@@ -106,8 +106,10 @@ def prediction_row(
     row["output_tokens"] = row.pop("output_tokens")
     if prompt.reference is not None:
         row["reference"] = prompt.reference
-    if answer.message:
-        row["message"] = answer.message
+    if prompt.fault or answer.message:
+        row["message"] = prompt.fault or answer.message
+    if prompt.warning:
+        row["warning"] = prompt.warning
     return row
 
 

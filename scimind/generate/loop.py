@@ -91,7 +91,7 @@ def generate_batch(
         BatchRow(
             prompt=prompts[index],
             answer=answers[index],
-            limit=min(settings.max_new_tokens, decoder.max_length - len(prompts[index])),
+            limit=min(settings.longest_answer, decoder.max_length - len(prompts[index])),
             generator=prompt_generator(settings.seed, numbers[index]),
         )
         for index in live

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from scimind.config import RunConfig
+from scimind.data.content.fields import FieldOptions
+from scimind.data.formats.notes import FileNotes
 from scimind.data.tasks.task import Task
 from scimind.errors import ConfigError
 from scimind.generate.answer_rules import read_rules
 from scimind.generate.decoders.protocols import Decoder
 from scimind.generate.prediction_file import check_output
 from scimind.generate.predictor import Predictor, PredictSummary
-from scimind.generate.prompt_files import read_prompts
+from scimind.generate.prompt_files import check_prompts, read_prompts
+from scimind.generate.prompts import encode_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
+from scimind.locking import output_lock
 from scimind.runtime.console import Console, quiet_console
 from scimind.runtime.run_folder import RunFolder
 from scimind.tokenizer import TokenCodec
@@ -28,9 +34,14 @@ def predict(
     task: str | Path | Task | None = None,
     *,
     choices: str | Path | None = None,
+    options: FieldOptions | None = None,
+    columns: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> PredictSummary:
     """Answers every prompt of a file with the model of a configuration.
+
+    A prompt that cannot be read or answered gets a row with finish reason `error` and a message; the others are
+    answered.
 
     Args:
         config: The run configuration; its `generation` section holds the settings, `load_checkpoint` the weights.
@@ -40,26 +51,45 @@ def predict(
             answers are read as the task defines them. If the task has choices, the most likely one is taken and
             probabilities are reported.
         choices: A file of answers, one per line; each prompt gets the most likely one.
+        options: With a task, how its fields are read. A molecule that RDKit cannot parse is an error if `molecules` is
+            `checked`, and asked about with a warning in its row if it is `as-is`.
+        columns: The column of each field that is not found by its name, see `read_prompts`.
         overwrite: Start over instead of continuing.
 
     Returns:
-        Counts of the run, which are also printed.
+        Counts of the run, which are also printed, and the prompts without an answer.
 
     Raises:
-        SciMindError: Settings, prompts, checkpoint or the prediction file are faulty.
+        SciMindError: Settings, checkpoint or the prediction file are faulty, the file of prompts cannot be read, two
+            prompts have the same id, or none can be asked.
     """
     # Check everything that does not need the model first, because loading it takes time.
     config = RunConfig.of(config)
     settings = GenerationSettings.from_config(config)
     codec = codec_of(config)
     rules = read_rules(codec, task, choices)
-    prompts = read_prompts(input_path, task)
-    check_output(output_path)
-    run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules)
-    folder = RunFolder.create(config.output_dir, "predict")
-    with quiet_console(folder.log_file) as console:
+    notes, options = FileNotes(), options or FieldOptions()
+    found = read_prompts(input_path, task, options, columns=columns, notes=notes)
+    prompts = encode_prompts(codec, found)
+    check_prompts(prompts, input_path)
+    read = (input_path, choices, config.get("load_checkpoint"), config.source)
+    with ExitStack() as stack:
+        stack.enter_context(output_lock(output_path, read, advice="choose another --save_file"))
+        check_output(output_path)
+        run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules, options)
+        folder = RunFolder.create(config.output_dir, "predict")
+        console = stack.enter_context(quiet_console(folder.log_file))
+        console.print(f"{input_path}: {notes.description()}")
         predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console)
-        summary = predictor.predict_file(prompts, input_path, output_path, run, overwrite=overwrite)
+        whole = sum(prompt.is_whole for prompt in found)
+        if task is not None and whole:
+            console.print(f"note: {whole} of {len(found)} inputs are whole questions and were not put into one again")
+        doubtful = sum(bool(prompt.warning) for prompt in prompts)
+        if doubtful:
+            console.print(f"note: RDKit cannot parse the molecules of {doubtful} prompts; they are asked as they are")
+        for reading, count in sorted(sum((Counter(prompt.readings) for prompt in found), Counter[str]()).items()):
+            console.print(f"{reading}: {count:,}")
+        summary = predictor.predict_file(prompts, output_path, run, overwrite=overwrite)
         console.print(str(summary))
     return summary
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from scimind.atomic import replace_text
 from scimind.errors import DataError, SciMindError
+from scimind.small_files import read_small_json
 
 SUFFIXES = (".jsonl", ".txt")
 _START_OVER = "give --overwrite to start over, or another --save_file"
@@ -51,6 +52,8 @@ def check_output(path: str | Path) -> None:
 class PredictionWriter:
     """Writes predictions in input order while they arrive in any order.
 
+    Only one may write a file at a time: hold its `scimind.locking.output_lock`.
+
     Args:
         path: The file, `.jsonl` (one object per prompt) or `.txt` (one line per prompt). Its folder is created if
             necessary.
@@ -62,6 +65,9 @@ class PredictionWriter:
     Raises:
         DataError: The suffix is not supported, the file cannot be written, or it holds predictions for another input
             or of another run.
+
+    Attributes:
+        failures: Id and message of each written prompt without an answer.
     """
 
     def __init__(
@@ -81,10 +87,10 @@ class PredictionWriter:
         self._file: io.FileIO | None = None
         self._length = 0  # bytes of complete rows
         self.written = 0
+        self.failures: list[str] = []
         try:
             if overwrite:
-                for old in (self.rows_path, self.path, self.run_path):
-                    old.unlink(missing_ok=True)
+                self._set_aside()
             self._continue()
         except OSError as error:
             self.close()
@@ -132,9 +138,12 @@ class PredictionWriter:
             raise self._disk_error(error) from error
         self._length += len(content)
         self.written += len(rows)
+        self._note_failures(rows)
 
     def finish(self) -> None:
         """Marks the run as complete and, for a text file, assembles it.
+
+        A text file has an empty line for a prompt without an answer; the reasons are in the record of the run.
 
         Raises:
             DataError: The disk is full or fails; starting the run again repeats the assembly.
@@ -145,9 +154,10 @@ class PredictionWriter:
             if self.rows_path.exists() and self.rows_path != self.path:
                 rows = (json.loads(line) for line in self.rows_path.read_bytes().splitlines())
                 _replace(self.path, "".join(text_line(row["output"]) + "\n" for row in rows))
-            _replace(self.run_path, _pretty({**self._run, "complete": True}))
+            _replace(self.run_path, _pretty({**self._run, "complete": True, "failures": self.failures}))
             if self.rows_path != self.path:
                 self.rows_path.unlink(missing_ok=True)
+            _old(self.path).unlink(missing_ok=True)
         except OSError as error:
             raise self._disk_error(error) from error
 
@@ -167,6 +177,16 @@ class PredictionWriter:
         """Closes the file."""
         self.close()
 
+    def _set_aside(self) -> None:
+        """Keeps the predictions of an earlier run as `x.jsonl.old` until this run is complete, and starts over.
+
+        What an earlier run that started over has kept is kept further, and its own predictions are removed.
+        """
+        if self.path.exists() and not _old(self.path).exists():
+            os.replace(self.path, _old(self.path))
+        for old in (self.rows_path, self.path, self.run_path):
+            old.unlink(missing_ok=True)
+
     def _continue(self) -> None:
         """Opens the file after the last complete row of an earlier run, or creates it."""
         earlier = self._earlier_run()
@@ -175,12 +195,12 @@ class PredictionWriter:
             self._check_run(earlier, ("input",))
             self.rows_path.unlink(missing_ok=True)
             self.written = len(self._expected)  # the text is there; its rows are not kept
+            self.failures = list(earlier.get("failures", ()))
             return
         exists = self.rows_path.exists()
         if self.path.exists() and self.path.stat().st_size and (earlier is None or not exists):
             raise DataError(f"exists, but no record of its run is next to it; {_START_OVER}", self.path)
         self._file = self.rows_path.open("r+b" if exists else "x+b", buffering=0)
-        _lock(self._file, self.rows_path)
         self._length = self._check_rows(self._file.read())
         if self.written and earlier is not None:
             self._check_run(earlier)
@@ -191,12 +211,12 @@ class PredictionWriter:
     def _earlier_run(self) -> dict[str, Any] | None:
         """Returns the record of an earlier run, or None if there was no such run."""
         try:
-            noted = json.loads(self.run_path.read_bytes())
+            noted = read_small_json(self.run_path)
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise DataError(f"is not the record of a prediction run; {_START_OVER}", self.run_path) from error
-        if not isinstance(noted, dict) or "complete" not in noted:
+        if "complete" not in noted:
             raise DataError(f"is not the record of a prediction run; {_START_OVER}", self.run_path)
         return noted
 
@@ -242,8 +262,13 @@ class PredictionWriter:
                 reason = f"does not answer the input's prompt {wanted.get('id')}: the input changed; {_START_OVER}"
                 raise DataError(reason, self.rows_path, number)
             self.written = number
+            self._note_failures([row])
             length += len(line) + 1
         return length
+
+    def _note_failures(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        failed = [row for row in rows if row.get("finish_reason") == "error"]
+        self.failures += [f"prompt {row.get('id')}: {row.get('message', '')}" for row in failed]
 
     def _disk_error(self, error: OSError) -> DataError:
         """Returns the error to raise when the disk fails."""
@@ -255,18 +280,8 @@ class PredictionWriter:
         return DataError(f"{reason}; {done}: make room, then start again to continue", place)
 
 
-def _lock(file: io.FileIO, path: Path) -> None:
-    """Locks the file against other runs until it is closed."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
-        return
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise DataError("is being written by another run; wait for it, or choose another --save_file", path) from error
-    except OSError:  # the file system does not support locks
-        return
+def _old(path: Path) -> Path:
+    return path.with_name(path.name + ".old")
 
 
 def _replace(path: Path, content: str) -> None:

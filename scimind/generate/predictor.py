@@ -17,13 +17,12 @@ from scimind.generate.choices import Ranked, rank_batch
 from scimind.generate.decoders.protocols import Decoder
 from scimind.generate.loop import generate_batch, prompt_fault
 from scimind.generate.prediction_file import PredictionWriter
-from scimind.generate.prompts import EncodedPrompt, Prompt, encode_prompts
+from scimind.generate.prompts import EncodedPrompt
 from scimind.generate.settings import GenerationSettings
 from scimind.runtime.console import Console
 from scimind.tokenizer import TokenCodec
 
 WINDOW_BATCHES = 8
-_FAILURES_SHOWN = 5
 
 
 @dataclass
@@ -35,7 +34,7 @@ class PredictSummary:
         total: Number of prompts in the input.
         continued: Number of predictions that an earlier run had written.
         reasons: Number of this run's answers per finish reason.
-        failures: Id and message of each of this run's prompts that could not be answered.
+        failures: Id and message of each prompt that could not be answered, those of an earlier run included.
         output_tokens: Number of tokens that this run generated.
         seconds: Time that this run spent generating.
     """
@@ -47,6 +46,16 @@ class PredictSummary:
     failures: list[str] = field(default_factory=list)
     output_tokens: int = 0
     seconds: float = 0.0
+
+    def complaint(self) -> str:
+        """Returns one line about the prompts without an answer: how many, where they are marked, and the first."""
+        number = len(self.failures)
+        where = (
+            f"empty lines in {self.path}; reasons in {self.path.name}.run.json"
+            if self.path.suffix == ".txt"
+            else f'see "finish_reason": "error" in {self.path}'
+        )
+        return f"{number} of {self.total} prompts could not be answered ({where}): {self.failures[0]}"
 
     def __str__(self) -> str:
         """Returns one line for the console."""
@@ -88,8 +97,7 @@ class Predictor:
 
     def predict_file(
         self,
-        prompts: Sequence[Prompt],
-        input_path: str | Path,
+        prompts: Sequence[EncodedPrompt],
         output_path: str | Path,
         run: Mapping[str, Any],
         *,
@@ -99,27 +107,22 @@ class Predictor:
 
         Args:
             prompts: All prompts of the input file.
-            input_path: The input file, for error messages.
             output_path: The file of predictions.
             run: What the answers depend on; see `run_notes`.
             overwrite: Start over instead of continuing.
 
         Raises:
-            DataError: A prompt cannot be encoded, or the prediction file is faulty.
+            DataError: The prediction file is faulty.
         """
-        encoded = encode_prompts(self.codec, prompts, input_path)
-        with PredictionWriter(output_path, [prompt.as_row() for prompt in encoded], run, overwrite) as writer:
+        with PredictionWriter(output_path, [prompt.as_row() for prompt in prompts], run, overwrite) as writer:
             try:
-                summary = self.predict_prompts(encoded, writer)
+                summary = self.predict_prompts(prompts, writer)
             except KeyboardInterrupt:
-                done = f"{writer.written} of {len(encoded)} predictions are in {writer.rows_path}"
+                done = f"{writer.written} of {len(prompts)} predictions are in {writer.rows_path}"
                 self.console.print(f"Interrupted: {done}. Start the same command again to continue.")
                 raise
             writer.finish()
-        for failure in summary.failures[:_FAILURES_SHOWN]:  # a text file cannot hold them
-            self.console.print(failure)
-        if len(summary.failures) > _FAILURES_SHOWN:
-            self.console.print(f"… and {len(summary.failures) - _FAILURES_SHOWN} more")
+        summary.failures = writer.failures
         return summary
 
     def predict_prompts(self, prompts: Sequence[EncodedPrompt], writer: PredictionWriter) -> PredictSummary:
@@ -155,8 +158,6 @@ class Predictor:
                         row = prediction_row(prompts[index], answer, self.codec, self.rules)
                         writer.add(index, row)
                         summary.reasons[row["finish_reason"]] += 1
-                        if answer.message:
-                            summary.failures.append(f"prompt {prompts[index].id}: {answer.message}")
                 writer.flush()
                 progress.advance(len(new), speed() if self.rules.choices is None else "", with_time=True)
         summary.seconds = time.monotonic() - started

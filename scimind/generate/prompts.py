@@ -6,21 +6,34 @@ In a line of text a literal `\n` stands for a line break, except between two tag
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from scimind.data.content.conversations import read_conversations
+from scimind.data.content.selfies import with_smiles
 from scimind.data.conversation import Round
-from scimind.data.encode.rendering import encode_prompt, render_prompt
-from scimind.data.formats.conversations import read_conversations
-from scimind.data.formats.text_files import repair_backslashes
-from scimind.errors import DataError, TokenError
+from scimind.data.encode.rendering import encode_prompt, render_prompt, with_system
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.text_files import broken_byte, repair_backslashes
+from scimind.errors import DataError, TokenError, excerpt
 from scimind.tokenizer import TokenCodec
-from scimind.tokenizer.tags import BACKSLASH, DOUBLED_BACKSLASHES, UNESCAPED_TAGGED, may_hold_sequences
+from scimind.tokenizer.tags import (
+    BACKSLASH,
+    DOUBLED_BACKSLASHES,
+    TAG_PATTERN,
+    UNESCAPED_TAGGED,
+    count_kept_marks,
+    may_hold_sequences,
+)
 
 _SPECIAL = re.compile(rf"{UNESCAPED_TAGGED.pattern}|{DOUBLED_BACKSLASHES.pattern}|\\n")
+_TAG = re.compile(TAG_PATTERN)
+_IN_TAG = re.compile(rf" in {TAG_PATTERN}|, or write it as text outside the tag")
 _AROUND = 30  # characters shown on each side of a fault
+EMPTY_PROMPT = "the prompt is empty"
 
 
 @dataclass(frozen=True)
@@ -29,12 +42,17 @@ class Prompt:
 
     Attributes:
         id: The record's id, or its line number if the file does not give one.
-        text: The prompt as the model reads it, earlier rounds included; empty for a blank line.
+        text: The prompt as the model reads it, earlier rounds included; empty for a blank line, or if the file's record
+            cannot be read.
         line: Its line in the file, from 1.
         reference: The answer that the file gives, if any.
         rounds: Questions and answers from which `text` was rendered; empty if the file holds the rendered text.
         start: Where the file's text begins in the last question, or in `text` if there are no rounds; negative if
-            white space before it was dropped.
+            white space before it was dropped; None if it holds several values of a record.
+        fault: Why the record cannot be asked, with its line; empty if it can.
+        warning: What is doubtful about the record, which is asked nevertheless.
+        is_whole: Whether the file holds the whole question instead of the task's input.
+        readings: How often something was read differently from how it is written, by what was done.
     """
 
     id: str
@@ -42,7 +60,16 @@ class Prompt:
     line: int
     reference: str | None = None
     rounds: tuple[tuple[str, str | None], ...] = ()
-    start: int = 0
+    start: int | None = 0
+    fault: str = ""
+    warning: str = ""
+    is_whole: bool = False
+    readings: Mapping[str, int] = field(default_factory=dict)
+
+    def faulty(self, error: DataError) -> Prompt:
+        """Returns the prompt with an error in its record as its fault."""
+        found = f": {excerpt(error.text)!r}" if error.text else ""
+        return replace(self, fault=f"line {self.line}: {error.reason}{found}")
 
 
 @dataclass(frozen=True)
@@ -52,14 +79,20 @@ class EncodedPrompt:
     Attributes:
         id: As in `Prompt`.
         text: As in `Prompt`.
-        ids: Its tokens, starting with BOS; empty if the text is empty.
+        ids: Its tokens, starting with BOS; empty if it cannot be asked.
         reference: The answer that the file gives, if any, in the form of the model's answers.
+        line: As in `Prompt`.
+        fault: Why it cannot be asked, with its line; empty if it can.
+        warning: As in `Prompt`.
     """
 
     id: str
     text: str
     ids: tuple[int, ...]
     reference: str | None = None
+    line: int = 1
+    fault: str = ""
+    warning: str = ""
 
     def as_row(self) -> dict[str, Any]:
         """Returns the part of the prompt's prediction row that is known before it is answered."""
@@ -80,27 +113,29 @@ def expand_line(line: str) -> str:
     return _SPECIAL.sub(expand, line)
 
 
-def encode_prompts(codec: TokenCodec, prompts: Iterable[Prompt], source: str | Path) -> list[EncodedPrompt]:
-    """Returns each prompt with its token ids; an empty prompt has no ids.
+def encode_prompts(codec: TokenCodec, prompts: Iterable[Prompt]) -> list[EncodedPrompt]:
+    """Returns each prompt with its token ids; one that cannot be encoded has none, and the reason as its fault.
+
+    A fault names the line, and the position in the line or in the value of a table, from 0: a character without a token
+    in a molecule, protein or nucleic acid, or a tag that is not closed.
 
     Args:
         codec: The tokenizer.
         prompts: The prompts of one file.
-        source: The file, for error messages.
-
-    Raises:
-        DataError: A molecule, protein or nucleic acid holds a character without a token, or a tag is not closed; the
-            error names the file, the line and the position in the line, from 0.
     """
-    return [
-        EncodedPrompt(
-            prompt.id,
-            prompt.text,
-            tuple(_encode(codec, prompt, source)) if prompt.text else (),
-            None if prompt.reference is None else plain_reference(codec, prompt.reference),
+    encoded = []
+    for prompt in prompts:
+        ids: list[int] = []
+        if not prompt.fault:
+            try:
+                ids = _encode(codec, prompt)
+            except DataError as error:
+                prompt = prompt.faulty(error)
+        reference = None if prompt.reference is None else plain_reference(codec, prompt.reference)
+        encoded.append(
+            EncodedPrompt(prompt.id, prompt.text, tuple(ids), reference, prompt.line, prompt.fault, prompt.warning)
         )
-        for prompt in prompts
-    ]
+    return encoded
 
 
 def plain_reference(codec: TokenCodec, reference: str) -> str:
@@ -118,34 +153,58 @@ def plain_reference(codec: TokenCodec, reference: str) -> str:
         return reference
 
 
-def _encode(codec: TokenCodec, prompt: Prompt, source: str | Path) -> list[int]:
-    """Returns the ids of one non-empty prompt."""
+def _encode(codec: TokenCodec, prompt: Prompt) -> list[int]:
+    """Returns the ids of a prompt.
+
+    Raises:
+        DataError: The prompt has no ids; the position is that in the file, and the excerpt shows only what is there.
+    """
     try:
         return encode_prompt(codec, prompt.rounds) if prompt.rounds else codec.encode(prompt.text)
     except TokenError as error:
         if len(prompt.rounds) > 1:
-            raise DataError(str(error), source, prompt.line) from error
+            raise DataError(str(error)) from error
         # The tokenizer counts in the question; the user counts in the file, where a line break is two characters.
-        words, start = prompt.rounds[0][0] if prompt.rounds else prompt.text, max(prompt.start, 0)
-        place = error.position - prompt.start + words.count("\n", start, max(error.position, start))
-        reason = str(error).replace(f"position {error.position}", f"position {place}")
-        around = words[max(start, error.position - _AROUND) : error.position + _AROUND]
-        raise DataError(reason, source, prompt.line, around) from error
+        words, at = prompt.rounds[0][0] if prompt.rounds else prompt.text, error.position
+        before = max((tag.end() for tag in _TAG.finditer(words, 0, at)), default=0)
+        after = next((tag.start() for tag in _TAG.finditer(words, at + 1)), len(words))
+        origin = before if prompt.start is None else prompt.start
+        start = max(origin, 0)
+        place = at - origin + words.count("\n", start, max(at, start))
+        reason = str(error).replace(f"position {at}", f"position {place}")
+        if prompt.rounds and (prompt.start is None or prompt.start > 0):  # the tag is the task's, not the file's
+            reason = _IN_TAG.sub("", reason)
+        raise DataError(reason, text=words[max(start, before, at - _AROUND) : min(after, at + _AROUND)]) from error
 
 
-def line_prompt(line: str, number: int, path: Path) -> Prompt:
-    """Returns the prompt of a text line: unchanged if it is already rendered, rendered if it is a question."""
+def line_prompt(line: str, number: int) -> Prompt:
+    """Returns the prompt of a text line: unchanged if it is already rendered, rendered if it is a question.
+
+    The tags of other projects become ours, and a question that is SELFIES a molecule; see `with_smiles`.
+    """
     indent, line = indent_of(line), line.strip()
+    blank = Prompt(str(number), "", number)
     if not line:
-        return Prompt(str(number), "", number)
+        return replace(blank, fault=EMPTY_PROMPT)
+    if broken := broken_byte(line):
+        return blank.faulty(DataError(broken))
+    readings: Counter[str] = Counter()
+    try:
+        line = with_smiles(line, readings)
+    except DataError as error:
+        return blank.faulty(error)
+    count_kept_marks(line, readings)
+    blank = replace(blank, readings=readings)
     if "[INST]" not in line:
         question = expand_line(line)
-        return Prompt(str(number), render_prompt(question), number, rounds=((question, None),), start=-indent)
+        return replace(blank, text=render_prompt(question), rounds=((question, None),), start=-indent)
     if "[/INST]" not in line:
-        raise DataError("has [INST] without [/INST]; end the question with ' [/INST]:'", path, number, line)
-    # The renderer's leading space, which editors and shells tend to strip, is a separate token.
-    space = " " if line.startswith("[INST]") else ""
-    return Prompt(str(number), space + expand_line(line), number, start=len(space) - indent)
+        return blank.faulty(DataError("has [INST] without [/INST]; end the question with ' [/INST]:'", text=line))
+    # Encoding adds BOS. The renderer's leading space, which editors and shells tend to strip, is a separate token.
+    bare = line.removeprefix("<s>").lstrip()
+    space = " " if bare.startswith("[INST]") else ""
+    start = len(space) - indent - (len(line) - len(bare))
+    return replace(blank, text=space + expand_line(bare), start=start, is_whole=True)
 
 
 def indent_of(line: str) -> int:
@@ -153,12 +212,19 @@ def indent_of(line: str) -> int:
     return len(line) - len(line.lstrip())
 
 
-def conversation_prompts(path: Path) -> Iterator[Prompt]:
-    """Yields each conversation's prompt: earlier rounds and the last question. A last answer is the reference."""
-    for found in read_conversations(path, answered=False):
+def conversation_prompts(path: Path, notes: FileNotes | None = None) -> Iterator[Prompt]:
+    """Yields each conversation's prompt: system text, earlier rounds, last question. A last answer is the reference."""
+    talks = read_conversations(path, answered=False, notes=FileNotes() if notes is None else notes)
+    for number, found in enumerate(talks, start=1):
         if isinstance(found, DataError):
-            raise found
-        *earlier, (question, reference) = found.rounds
+            yield Prompt(f"{path.stem}-{number}", "", found.line or 1).faulty(found)
+            continue
+        texts = [found.system, *(text or "" for pair in found.rounds for text in pair)]
+        if broken := broken_byte("".join(texts)):
+            yield Prompt(found.id, "", found.line or 1).faulty(DataError(broken))
+            continue
+        (first, answer), *later = found.rounds
+        *earlier, (question, reference) = (Round(with_system(first, found.system), answer), *later)
         text = "".join(f"{render_prompt(asked)} {answer}</s>" for asked, answer in earlier) + render_prompt(question)
         rounds: Sequence[tuple[str, str | None]] = (*earlier, Round(question, None))
-        yield Prompt(found.id, text, found.line or 1, reference, tuple(rounds))
+        yield Prompt(found.id, text, found.line or 1, reference, tuple(rounds), readings=found.readings)

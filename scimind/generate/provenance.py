@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind.checkpoint.finding import find_checkpoint
+from scimind.data.content.fields import FieldOptions
 from scimind.errors import CheckpointError
 from scimind.generate.answer_rules import AnswerRules
 from scimind.generate.settings import GenerationSettings
@@ -17,7 +18,11 @@ _SAMPLE = 1 << 20
 
 
 def run_notes(
-    settings: GenerationSettings, tokenizer: str, checkpoint: str | Path | None, rules: AnswerRules | None = None
+    settings: GenerationSettings,
+    tokenizer: str,
+    checkpoint: str | Path | None,
+    rules: AnswerRules | None = None,
+    options: FieldOptions | None = None,
 ) -> dict[str, Any]:
     """Returns what the answers of a run depend on, apart from its prompts.
 
@@ -26,6 +31,7 @@ def run_notes(
         tokenizer: The tokenizer's fingerprint.
         checkpoint: File or folder of the weights; None or "" for a model with random weights.
         rules: How answers are obtained and read; None leaves them unchanged.
+        options: How the fields of the task are read; see `read_prompts`.
     """
     notes: dict[str, Any] = asdict(settings)
     del notes["batch_size"]  # a run that ran out of memory may continue with a smaller one
@@ -33,6 +39,9 @@ def run_notes(
     notes["checkpoint"] = checkpoint_digest(find_checkpoint(checkpoint).weights) if checkpoint else ""
     notes["task"] = rules.task.name if rules and rules.task else None
     notes["choices"] = list(rules.choices.texts) if rules and rules.choices else []
+    read = options or FieldOptions()
+    notes["molecules"] = read.molecules if notes["task"] else None
+    notes["ambiguous"] = read.ambiguous if notes["task"] else None
     return notes
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 from scimind.config.nodes import Section
 from scimind.config.schema import Faults
-from scimind.config.sections.generation import GENERATION
+from scimind.config.sections.generation import GENERATION, sampling_faults
 from scimind.errors import ConfigError
 
+_LONGEST_ANSWER = 256
 _CONFIG = Section({"generation": GENERATION})  # the part of a run's configuration that is read here
 
 
@@ -21,7 +22,7 @@ class GenerationSettings:
     """Settings of one generation run, checked on construction.
 
     Args:
-        max_new_tokens: Maximum length of an answer in tokens, at least 1.
+        max_new_tokens: Maximum length of an answer in tokens, at least 1; None means 256. The context bounds it too.
         do_sample: Draw each token from the distribution; False takes the most likely one.
         temperature: Divides the logits before sampling, above 0. Used with `do_sample`, as are the next two.
         top_k: Sample among the k most likely tokens; 0 means all.
@@ -36,7 +37,7 @@ class GenerationSettings:
         ConfigError: One or more values break their rule; all faults are reported at once.
     """
 
-    max_new_tokens: int = 256
+    max_new_tokens: int | None = None
     do_sample: bool = False
     temperature: float = 1.0
     top_k: int = 0
@@ -49,10 +50,16 @@ class GenerationSettings:
         """Checks every value and converts it to the type of its field."""
         faults = Faults(GENERATION)
         checked = GENERATION.check(dataclasses.asdict(self), "", faults)
+        faults.extend(sampling_faults(checked))
         if faults:
             raise ConfigError(faults)
         for name, value in checked.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def longest_answer(self) -> int:
+        """Maximum length of an answer in tokens, if the context has room for it."""
+        return _LONGEST_ANSWER if self.max_new_tokens is None else self.max_new_tokens
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], source: str | Path | None = None) -> GenerationSettings:

@@ -19,7 +19,9 @@ from scimind.errors import SciMindError
 from scimind.launch.follow import Follower, last_lines
 from scimind.launch.options import Job
 from scimind.launch.ports import choose_port
+from scimind.locking import output_lock
 from scimind.runtime.lifeline import adopt_orphans, end_with_parent, marked_environment
+from scimind.runtime.stopping import SIGNALS
 
 # msrun checks its workers once a second, kills the others when one has failed, and then waits for the scheduler, which
 # may take long to notice. This is the time that it gets to report which worker failed.
@@ -29,7 +31,6 @@ _SECONDS_TO_STOP = 20.0
 _POLL = 0.2
 _LINES_SHOWN = 20
 _FAILED = re.compile(r"Worker process (\d+) exit with exception\. Error code: (-?\d+)")
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_job(job: Job) -> int:
@@ -41,6 +42,11 @@ def run_job(job: Job) -> int:
     Raises:
         SciMindError: The job cannot be started.
     """
+    with output_lock(job.log_dir, advice="choose another --output_dir"):
+        return _run(job)
+
+
+def _run(job: Job) -> int:
     port = choose_port(job)
     _prepare_logs(job)
     servers = job.workers // job.local_workers
@@ -59,7 +65,7 @@ class _Interruption:
         self.count = 0
 
     def __enter__(self) -> _Interruption:
-        self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -15,9 +15,11 @@ from scimind.config.sections.device import DEVICES
 from scimind.config.sections.root import RUN_MODES
 from scimind.errors import SciMindError
 from scimind.launch.rank_table import RankTable, read_rank_table
+from scimind.train.feed.batch_sizes import divide_batch
 
 DEFAULT_PORT = 8118
 _RANGE = re.compile(r"\[\s*(\d+)\s*,\s*(\d+)\s*[\])]")
+_MOST_DEVICES = 4096
 _NO_TABLE = "msrun"  # given in place of the rank table, as in MindFormers' scripts
 
 
@@ -207,6 +209,10 @@ def _check_counts(request: _Request) -> None:
     """Checks the numbers of workers and servers, and the port."""
     if request.local_workers < 1 or request.workers < 1:
         raise SciMindError(f"workers ({request.local_workers}) and nodes must be at least 1")
+    if request.workers > _MOST_DEVICES:
+        raise SciMindError(
+            f"{request.workers} workers are more than the {_MOST_DEVICES} that MindSpore counts; start fewer"
+        )
     if request.workers % request.local_workers:
         raise SciMindError(
             f"{request.workers} workers cannot be divided into servers of {request.local_workers}; "
@@ -271,6 +277,8 @@ def _check_config(config: RunConfig, request: _Request) -> None:
         raise SciMindError(
             f"predict runs with one worker, not {request.workers}; use one, and give each server a part of the prompts"
         )
+    if not config.splits_tensors and mode != "predict":
+        divide_batch(config["runner_config"], request.workers)
     if config.splits_tensors and config.devices != request.workers:
         raise SciMindError(
             f"parallel_config asks for {config.devices} devices (data_parallel x model_parallel x context_parallel x "

@@ -20,6 +20,7 @@ from scimind.atomic import replace_text
 from scimind.config.nodes import Items, Section, Value
 from scimind.config.schema import INVALID, Faults, show
 from scimind.errors import DataError, SciMindError
+from scimind.small_files import read_small_json
 
 HCCN_CONFIGURATION = "/etc/hccn.conf"
 _VERSION = "1.0"
@@ -174,13 +175,11 @@ def read_rank_table(path: str | Path) -> RankTable:
         DataError: The file is missing, not JSON, or not a table that HCCL accepts; all faults are listed.
     """
     try:
-        tree = json.loads(Path(path).read_text(encoding="utf-8"))
+        tree = read_small_json(path)
     except OSError as error:
         raise DataError(f"cannot be read ({error.strerror}); write one with make_rank_table.py", path) from error
     except ValueError as error:
-        raise DataError(f"is not JSON ({error}); write a new one with make_rank_table.py", path) from error
-    if not isinstance(tree, dict):
-        raise DataError("is not an object with version, server_count, server_list and status", path)
+        raise DataError(f"{error}; write a new one with make_rank_table.py", path) from error
     faults = Faults(_TABLE)
     checked = _TABLE.check(tree, "", faults)
     listed, count = checked.get("server_list"), checked.get("server_count")

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from scimind.errors import SciMindError
 from scimind.runtime import mindformers_log
+from scimind.runtime.stopping import was_stopped
 
 _TAIL_LINES = 15
 _USUAL_COLUMNS = 80
@@ -200,6 +201,9 @@ def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Con
         failed = False
     except (SciMindError, KeyboardInterrupt, SystemExit, GeneratorExit):
         failed = False
+        raise
+    except Exception:
+        failed = not was_stopped()
         raise
     finally:
         console._close_bar()

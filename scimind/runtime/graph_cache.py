@@ -9,14 +9,12 @@ has compiled a graph that was not in the cache, MindSpore also compiles all late
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import json
 import os
 import platform
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -26,6 +24,8 @@ from typing import Any
 
 from scimind.atomic import new_folder
 from scimind.hashing import file_checksum
+from scimind.runtime.private_folder import private_folder
+from scimind.runtime.trust import copy_own, is_own
 
 _SEAL = "checksums.json"
 _PREFIX, _SUFFIX = "compile_cache_", ".mindir"  # MindSpore's names, with the graph's number in between
@@ -78,7 +78,7 @@ def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
     try:
         place = _Place.of_process()
         store = cache_folder() / _hash(key, *parts)
-        store.parent.mkdir(parents=True, exist_ok=True)
+        _open_cache(store.parent)
         place.lay(store)
     except OSError:
         yield
@@ -91,6 +91,27 @@ def kept_graph(key: str | None, *parts: Any) -> Iterator[None]:
     with suppress(OSError):  # the disk is full, or another process was faster; the graph is compiled anyway
         place.take(store)
         _drop_oldest(store.parent)
+
+
+def _open_cache(folder: Path) -> None:
+    """Creates the cache's folder, or checks that nobody else can put graphs into it.
+
+    Raises:
+        OSError: The folder is not usable; the reason is shown once.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not is_own(folder):
+        _warn_once(folder)
+        raise PermissionError(folder)
+
+
+@cache
+def _warn_once(folder: Path) -> None:
+    print(
+        f"compiled graphs are not taken from {folder}, which another user owns or can write; remove it, or set "
+        "SCIMIND_CACHE_DIR to a folder of your own",
+        file=sys.stderr,
+    )
 
 
 class _Place:
@@ -110,9 +131,9 @@ class _Place:
     def of_process(cls) -> _Place:
         """Returns the process's place, creating it on first use."""
         if cls._only is None:
-            folder = tempfile.mkdtemp(prefix="scimind_graphs_")
-            atexit.register(shutil.rmtree, folder, ignore_errors=True)
-            cls._only = cls(Path(folder))
+            root = private_folder("graphs") / "compiled"
+            root.mkdir()
+            cls._only = cls(root)
         return cls._only
 
     def lay(self, store: Path) -> None:
@@ -120,15 +141,27 @@ class _Place:
         for file in self._files():
             if file.suffix == _SUFFIX:  # the scripts' hash stays: MindSpore writes it only once per process
                 file.unlink()
-        if not _is_sealed(store):
+        if not store.exists():
+            return
+        # Checked is the copy, which nobody else can change any more.
+        copy = self.root.with_name("copy")
+        shutil.rmtree(copy, ignore_errors=True)
+        try:
+            copy_own(store, copy)
+            is_whole = json.loads((copy / _SEAL).read_text()) == _checksums(copy)
+        except (OSError, ValueError, RecursionError) as error:
+            is_whole = False
+            if isinstance(error, PermissionError):
+                _warn_once(store)
+        if not is_whole:
             shutil.rmtree(store, ignore_errors=True)
             return
-        for file in store.rglob("*"):
+        for file in copy.rglob("*"):
             if file.is_file() and file.name != _SEAL:
                 name = f"{_PREFIX}{self.next_number}{_SUFFIX}" if file.suffix == _SUFFIX else file.name
-                target = self.root / file.relative_to(store).with_name(name)
+                target = self.root / file.relative_to(copy).with_name(name)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(file, target)
+                os.replace(file, target)
 
     def take(self, store: Path) -> None:
         """Stores the graph that is now here, or records that the stored one was used.
@@ -147,6 +180,8 @@ class _Place:
         with new_folder(store, shared=True) as staging:
             shutil.copytree(self.root, staging, dirs_exist_ok=True)
             (staging / _SEAL).write_text(json.dumps(found))
+            for path in (staging, *staging.rglob("*")):  # whatever the umask, or it would not be used
+                path.chmod(0o700 if path.is_dir() else 0o600)
 
     def _files(self) -> list[Path]:
         return [file for file in self.root.rglob("*") if file.is_file()]
@@ -199,14 +234,6 @@ def _path(value: Any) -> str:
 def _checksums(folder: Path) -> dict[str, str]:
     files = [file for file in sorted(folder.rglob("*")) if file.is_file() and file.name != _SEAL]
     return {str(file.relative_to(folder)): file_checksum(file) for file in files}
-
-
-def _is_sealed(folder: Path) -> bool:
-    """Whether a folder's files are as they were written."""
-    try:
-        return bool(json.loads((folder / _SEAL).read_text()) == _checksums(folder))
-    except (OSError, ValueError):
-        return False
 
 
 def _drop_oldest(root: Path) -> None:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
+
+from scimind.runtime.private_folder import private_folder
 
 _VARIABLE = "LOG_MF_PATH"
 
 
 def use_temporary_folder() -> None:
-    """Lets MindFormers log to a temporary folder of this user, unless a folder is already set.
+    """Lets MindFormers log to a private temporary folder, unless a folder is already set.
 
     Must be called before MindFormers is imported, which is why `scimind.model` and `scimind.train` do so themselves.
     """
-    os.environ.setdefault(_VARIABLE, _temporary_folder())
+    if _VARIABLE not in os.environ:
+        os.environ[_VARIABLE] = str(private_folder("log"))
 
 
 def use_folder(folder: Path) -> None:
     """Lets MindFormers log to a run's folder, unless the user has set another one."""
-    if os.environ.get(_VARIABLE, _temporary_folder()) == _temporary_folder():
+    if os.environ.get(_VARIABLE) in (None, str(private_folder("log"))):
         os.environ[_VARIABLE] = str(folder)
-
-
-def _temporary_folder() -> str:
-    return os.path.join(tempfile.gettempdir(), f"scimind-log-{os.getuid()}")

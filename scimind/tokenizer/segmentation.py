@@ -5,7 +5,8 @@ A text is split at marks: the form of an added token (`{|C|}`), an opening tag (
 
 Escapes: a backslash right before a mark makes the mark plain text, and a literal backslash in that position is doubled.
 So of n backslashes right before a mark ⌊n / 2⌋ remain as text, and an odd n escapes the mark. A backslash anywhere else
-is literal, also inside a tag, where it is a character of SMILES.
+is literal, also inside a tag, where it is a character of SMILES. The tags of other projects (`<SMILES>`) are plain text
+here, but can be escaped too: where a file is read, `tags.with_own_tags` turns those that are not escaped into ours.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ from scimind.tokenizer.alphabet import (
     added_tokens,
     token_form,
 )
-from scimind.tokenizer.tags import FORM_LENGTH, TAG_PATTERN, closing_tag
+from scimind.tokenizer.tags import FOREIGN_TAGS, FORM_LENGTH, TAG_PATTERN, closing_tag
 
 _EXTENSION_FORM = token_form("smiles", EXTENSION_CHARACTERS[0])
 _FORM_PATTERN = "|".join(re.escape(token_form(*token)) for token in added_tokens(extension=True))
 _TAG = re.compile(TAG_PATTERN)
 # The lookbehind makes a run of backslashes match only from its first one, which keeps the search linear.
-_ESCAPABLE = re.compile(rf"(?<!\\)(\\*)({_FORM_PATTERN}|{TAG_PATTERN})")
+_FOREIGN = "|".join(FOREIGN_TAGS)
+_ESCAPABLE = re.compile(rf"(?<!\\)(\\*)({_FORM_PATTERN}|{TAG_PATTERN}|</?(?:{_FOREIGN})>)")
 
 
 def _mark_pattern(extension: bool) -> re.Pattern[str]:
@@ -45,7 +47,8 @@ def _mark_pattern(extension: bool) -> re.Pattern[str]:
         alternatives.append(f"{form}(?:{form})*")
     # A form that is not in the vocabulary is a mark too, which can be escaped.
     alternatives += [re.escape(token_form("smiles", character)) for character in EXTENSION_CHARACTERS]
-    return re.compile("|".join([*alternatives, *(f"{mark}(?:{'|'.join(TAG_MODALITIES)})>" for mark in ("<", "</"))]))
+    names = "|".join((*TAG_MODALITIES, *FOREIGN_TAGS))
+    return re.compile("|".join([*alternatives, *(f"{mark}(?:{names})>" for mark in ("<", "</"))]))
 
 
 _MARKS = {extension: _mark_pattern(extension) for extension in (False, True)}
@@ -108,7 +111,7 @@ def segment(text: str, forms: Container[str]) -> Iterator[TextPiece | TokenRun]:
         is_form = mark[1] == "|"
         piece.add(plain, range(begin, start - slashes))
         piece.add("\\" * (slashes // 2), range(start - slashes, start - slashes % 2, 2))
-        if slashes % 2 or (is_form and mark[:FORM_LENGTH] not in forms):
+        if slashes % 2 or (mark[:FORM_LENGTH] not in forms if is_form else _TAG.fullmatch(mark) is None):
             mark = mark[:FORM_LENGTH] if is_form else mark
             position = start + len(mark)
             piece.add(mark, [start - slashes % 2, *range(start + 1, position)])

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from scimind.errors import CheckpointError, SciMindError
+from scimind.small_files import read_small_json
 
 MODEL_NAME = "tokenizer.model"
 SETTINGS_NAME = "scimind_tokenizer.json"
@@ -44,16 +45,17 @@ def read_folder(folder: Path) -> tuple[Path, bool]:
     """
     source = folder / SETTINGS_NAME
     try:
-        settings = json.loads(source.read_text(encoding="utf-8"))
+        settings = read_small_json(source)
         model = (folder / MODEL_NAME).read_bytes()
     except OSError as error:
         where, reason = error.filename or folder, error.strerror or error
         raise SciMindError(f"tokenizer {where}: {reason}; give a folder that TokenCodec.save wrote") from error
     except ValueError as error:
-        raise SciMindError(f"tokenizer {source} is not valid JSON ({error}); save the tokenizer again") from error
-    if not isinstance(settings, dict) or settings.get("version") != _VERSION:
-        version = settings.get("version") if isinstance(settings, dict) else None
-        raise SciMindError(f"tokenizer {source} has version {version}, not {_VERSION}; use the release that wrote it")
+        raise SciMindError(f"tokenizer {source} {error}; save the tokenizer again") from error
+    if settings.get("version") != _VERSION:
+        raise SciMindError(
+            f"tokenizer {source} has version {settings.get('version')}, not {_VERSION}; use the release that wrote it"
+        )
     extension, digest = settings.get("extension"), settings.get("sha256")
     if not isinstance(extension, bool) or not isinstance(digest, str):
         raise SciMindError(

@@ -9,6 +9,7 @@ from typing import Any
 
 from scimind.errors import SciMindError
 from scimind.runtime import mindformers_log
+from scimind.small_files import read_small_json
 from scimind.tokenizer.codec import TokenCodec
 from scimind.tokenizer.storage import MODEL_NAME, SETTINGS_NAME
 
@@ -115,11 +116,9 @@ class SciMindTokenizer(LlamaTokenizer):
         source = folder / _CONFIG_NAME
         if source.is_file():
             try:
-                config = json.loads(source.read_text(encoding="utf-8"))
+                config = read_small_json(source)
             except ValueError as error:
-                raise SciMindError(
-                    f"tokenizer {source} is not valid JSON ({error}); save the tokenizer again"
-                ) from error
+                raise SciMindError(f"tokenizer {source} {error}; save the tokenizer again") from error
         arguments = {name: config[name] for name in _SAVED_ARGUMENTS if name in config}
         return cls(**{"vocab_file": codec.model_file, "extension": codec.extension, **arguments, **kwargs})
 

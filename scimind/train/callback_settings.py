@@ -17,8 +17,8 @@ def take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict
     """
     own: dict[str, dict[str, Any]] = {name: {} for name in _OWN_CALLBACKS}
     own["SciMindEvaluation"] = {
-        "step_interval": int(tree.get("eval_step_interval") or 100),
-        "epoch_interval": int(tree.get("eval_epoch_interval") or -1),
+        "step_interval": _interval(tree.get("eval_step_interval"), 100),
+        "epoch_interval": _interval(tree.get("eval_epoch_interval"), -1),
     }
     left = []
     for entry in tree.get("callbacks") or []:
@@ -38,6 +38,11 @@ def take_callbacks(tree: dict[str, Any], splits_tensors: bool) -> dict[str, dict
         del own["SciMindCheckpoint"]
     tree["callbacks"] = left or [{"type": "MFLossMonitor", "per_print_times": 1}]
     return own
+
+
+def _interval(given: int | None, default: int) -> int:
+    """Returns the interval of evaluations, where 0 or less turns them off."""
+    return default if given is None else given
 
 
 def checkpoint_bytes(callbacks: Mapping[str, Mapping[str, Any]], model: Mapping[str, Any]) -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from scimind.atomic import replace_text
 from scimind.checkpoint.finding import find_checkpoint
 from scimind.config import RunConfig
 from scimind.config.canonical import TRAINING_MODES
+from scimind.locking import output_lock
 from scimind.runtime.console import quiet_console
 from scimind.runtime.measurements import EvaluationScore
 from scimind.runtime.run_folder import RunFolder, worker
@@ -37,7 +39,7 @@ def finetune(config: Mapping[str, Any]) -> FinetuneResult:
     if settings.load_checkpoint and not settings.resume_training:  # a resumed run skips damaged checkpoints itself
         find_checkpoint(settings.load_checkpoint)
     folder = _create_folder(settings, config, "finetune")
-    with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
+    with _sole_run(folder), quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
         from scimind.train.session import train
 
         return train(settings, config, folder, console)
@@ -63,7 +65,7 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     if settings.load_checkpoint:
         find_checkpoint(settings.load_checkpoint)
     folder = _create_folder(settings, config, "eval")
-    with quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
+    with _sole_run(folder), quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
         from scimind.train.session import score_model
 
         score = score_model(settings, console)
@@ -79,6 +81,11 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
                 f"({part.tokens} tokens of {part.records} records)"
             )
         return result
+
+
+def _sole_run(folder: RunFolder) -> AbstractContextManager[None]:
+    """Returns the lock of the output folder, which the reporter holds for all workers."""
+    return output_lock(folder.root, advice="choose another --output_dir") if folder.is_reporter else nullcontext()
 
 
 def _values(score: EvaluationScore) -> dict[str, float]:

@@ -17,10 +17,10 @@ from scimind.runtime.run_folder import plain, worker
 from scimind.train.callback_settings import take_callbacks
 from scimind.train.feed.batch_sizes import divide_batch
 from scimind.train.feed.dataset_checks import data_paths, find_records
-from scimind.train.feed.record_order import RecordOrder, can_order, order_of_data
+from scimind.train.feed.record_order import RecordOrder, order_of_data
 
 _EVALUATION_KEYS = ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric")
-_PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices")
+_PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices", "ambiguous")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class TrainSettings:
     @property
     def feeds_records(self) -> bool:
         """Whether SciMind, and not MindFormers, chooses each step's records."""
-        return not self.splits_tensors and can_order(self.tree.get("train_dataset", {}))
+        return not self.splits_tensors
 
     def record_order(self, records: int) -> RecordOrder:
         """Returns the records that each step takes.
@@ -110,15 +110,12 @@ class TrainSettings:
             return self.record_order(records).steps_per_pass * int(data.get("repeat", 1))
         limit = data["data_loader"].get("num_samples")
         records = min(records, limit) if limit else records
-        if self.splits_tensors:
-            spread = self.tree.get("parallel_config", {})
-            runner = self.tree["runner_config"]
-            stages = spread.get("pipeline_stage", 1)
-            parts = spread.get("micro_batch_num", 1) if stages > 1 else runner.get("gradient_accumulation_steps", 1)
-            batch = self.batch_size * spread.get("data_parallel", 1) * parts
-            batch *= self.tree.get("micro_batch_interleave_num", 1) or 1
-        else:
-            records, batch = math.ceil(records / self.workers), self.batch_size
+        spread = self.tree.get("parallel_config", {})
+        runner = self.tree["runner_config"]
+        stages = spread.get("pipeline_stage", 1)
+        parts = spread.get("micro_batch_num", 1) if stages > 1 else runner.get("gradient_accumulation_steps", 1)
+        batch = self.batch_size * spread.get("data_parallel", 1) * parts
+        batch *= self.tree.get("micro_batch_interleave_num", 1) or 1
         steps = records // batch if data.get("drop_remainder", True) else math.ceil(records / batch)
         return steps * int(data.get("repeat", 1))
 
@@ -233,7 +230,7 @@ def trainer_tree(
     else:
         tree["runner_config"]["epochs"] = math.ceil(total / steps_per_epoch)
         if first_step:
-            tree["data_skip_steps"] = first_step + int(tree.get("data_skip_steps") or 0)
+            tree["data_skip_steps"] = first_step
     if (tree["lr_schedule"].get("total_steps") or -1) < 0:
         tree["lr_schedule"]["total_steps"] = total
     data = tree["train_dataset"]

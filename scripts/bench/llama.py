@@ -91,7 +91,7 @@ def run_config(sizes: ModelSizes, routing: Mapping[str, Any], batch_size: int) -
     model = tree["model"]["model_config"]
     for name in ("expert_sets", "num_experts", "router", "dispatch"):
         del model[name]
-    model |= {**sizes.to_model_config(), **routing, "batch_size": batch_size, "modality_ranges": modality_ranges(sizes)}
+    model |= {**sizes.to_model_config(), **routing, "modality_ranges": modality_ranges(sizes)}
     return RunConfig(tree)
 
 

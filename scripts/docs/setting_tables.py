@@ -18,7 +18,6 @@ SAME_AS = {
     "eval_dataset_task.dataset_config": "train_dataset",
     "eval_dataset_task": "train_dataset_task",
     "eval_dataset": "train_dataset",
-    "eval_callbacks": "callbacks",
 }
 
 _KINDS = {
@@ -41,12 +40,14 @@ class Setting:
         kind: Its allowed values, in words.
         default: Its default, in words; empty if it has none.
         types: The values of `type` under which it exists; empty if it always exists.
+        effect: A sentence for one that does nothing; empty for all others.
     """
 
     name: str
     kind: str
     default: str
     types: list[str]
+    effect: str = ""
 
 
 def settings() -> dict[str, Setting]:
@@ -94,6 +95,7 @@ def markdown() -> str:
         lines += ["| Setting | Type | Default | Meaning |", "|---|---|---|---|"]
         for setting in members:
             meaning = texts[meaning_name(setting.name)]
+            meaning += setting.effect
             if setting.types:
                 meaning += f" ({', '.join(f'`{kind}`' for kind in setting.types)})"
             default = f"`{setting.default}`" if setting.default else ""
@@ -115,7 +117,7 @@ def _walk(node: Any, name: str, types: tuple[str, ...] = ()) -> Iterator[Setting
     elif hasattr(node, "item") and _is_section(node.item):
         yield from _walk(node.item, name, types)
     else:
-        yield Setting(name, _kind(node), _default(node), list(types))
+        yield Setting(name, _kind(node), _default(node), list(types), _effect(node))
 
 
 def _typed(node: Any, name: str, kind: str) -> Iterator[Setting]:
@@ -142,6 +144,12 @@ def _kind(node: Any) -> str:
     if item is not None:
         count = f" of {node.length}" if getattr(node, "length", None) else ""
         return f"list{count}: {_kind(item)}" + ("; or one alone" if getattr(node, "single", False) else "")
+    if hasattr(node, "of"):
+        return _kind(node.node)
+    if hasattr(node, "instead"):
+        shown = ["empty" if value in (None, "") else f"`{value}`" for value in node.values]
+        values = " or ".join(dict.fromkeys(shown))
+        return f"only {values}" if values else "not available"
     if not hasattr(node, "kind"):
         return {"Experts": "list of experts, such as `[0..7]`", "Ranges": "`[start, stop]`, or a list of these"}[
             type(node).__name__
@@ -152,6 +160,13 @@ def _kind(node: Any) -> str:
     limits = [("≥", node.low), (">", node.above), ("≤", node.high)]
     text += "".join(f" {sign} {value:g}" for sign, value in limits if value is not None)
     return text + (", or empty" if node.nullable else "")
+
+
+def _effect(node: Any) -> str:
+    """Returns a sentence for a setting that does nothing, with what to do instead; empty for all others."""
+    if hasattr(node, "of"):
+        return f" `{node.of}` decides; a value that differs from it is refused."
+    return f" Has no effect here: {node.instead}." if hasattr(node, "instead") else ""
 
 
 def _default(node: Any) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from scimind.errors import SciMindError
 from scimind.generate.predictor import Predictor
-from scimind.generate.prompt_files import read_prompts
+from scimind.generate.prompt_files import check_prompts, read_prompts
+from scimind.generate.prompts import encode_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
@@ -44,7 +45,9 @@ def main(arguments: list[str]) -> int:
     try:
         notes = run_notes(settings, codec.fingerprint(), None)
         predictor = Predictor(decoder, codec, settings)
-        print(predictor.predict_file(read_prompts(source, task), source, output, notes))
+        prompts = encode_prompts(codec, read_prompts(source, task))
+        check_prompts(prompts, source)
+        print(predictor.predict_file(prompts, output, notes))
     except SciMindError as error:
         print(error, file=sys.stderr)
         return 2

@@ -65,13 +65,30 @@ def test_the_originals_command_answers_every_prompt(run, tmp_path):
     assert len(target.read_text().splitlines()) == 5
 
 
-def test_a_prompt_that_is_too_long_is_reported_and_the_others_are_answered(run, tmp_path):
+def test_prompts_that_cannot_be_answered_are_reported_and_the_others_are_answered(run, tmp_path, capfd):
     source, target = tmp_path / "molecules.txt", tmp_path / "answers.jsonl"
-    source.write_text("\n".join(["CCO", "C" * 300, "CCN"]) + "\n")
-    assert run_scimind(predict_command(run, source, target, "--task", "smiles2text")) == 0
-    rows = [json.loads(line) for line in target.read_text().splitlines()]
-    assert [row["finish_reason"] == "error" for row in rows] == [False, True, False]
-    assert "seq_length (160)" in rows[1]["message"]
+    whole = " [INST]: Please describe the molecule: <smiles>CCO</smiles> [/INST]:"
+    source.write_text("\n".join(["CCO", "C" * 300, "CCN", "see below", "C1CC", whole]) + "\n")
+    command = predict_command(run, source, target, "--task", "smiles2text")
+    for more in ([], [], ["--overwrite", "--molecules", "as-is"]):  # the second run finds everything done
+        assert run_scimind([*command, *more]) == 3
+        rows = [json.loads(line) for line in target.read_text().splitlines()]
+        odd = not more  # whether the molecule that RDKit cannot parse is refused
+        assert [row["finish_reason"] == "error" for row in rows] == [False, True, False, True, odd, False]
+        assert "seq_length (160)" in rows[1]["message"]
+        assert (
+            rows[3]["message"]
+            == "line 4: character ' ' at position 3 has no token; remove the white space: 'see below'"
+        )
+        assert "RDKit cannot parse" in rows[4]["message" if odd else "warning"]
+        assert rows[0]["output"] == rows[5]["output"]
+        shown = capfd.readouterr()
+        assert f'{2 + odd} of 6 prompts could not be answered (see "finish_reason": "error" in {target}): ' in shown.err
+        assert "note: 1 of 6 inputs are whole questions" in shown.out
+    source.write_text("id,smiles\n1,CCO\n1,CCN\n")
+    assert run_scimind(predict_command(run, source, tmp_path / "x.jsonl", "--task", "smiles2text")) == 2
+    assert "molecules.txt:3: id '1' is already on line 2" in capfd.readouterr().err
+    assert not (tmp_path / "x.jsonl").exists()
 
 
 def test_cached_and_full_decoding_give_the_same_file(run, tmp_path):

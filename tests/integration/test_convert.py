@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,43 @@ def test_a_converted_model_predicts(folder: Path, tmp_path: Path, capsys: pytest
     assert len(answers.read_text().splitlines()) == 1
 
 
+def test_a_moved_model_answers_the_same_and_can_be_finetuned(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [
+        {
+            "id": str(n),
+            "conversation": [{"from": "human", "value": f"What is {n}?"}, {"from": "gpt", "value": f"It is {n}."}],
+        }
+        for n in range(16)
+    ]
+    (tmp_path / "records.json").write_text(json.dumps(records))
+    flags = ["--expert-sets", "text=0..3", "--data", str(tmp_path / "records.json")]
+    assert main(["convert", "--input", str(folder), "--output", str(tmp_path / "ours"), *flags]) == 0
+    shown = capsys.readouterr().out
+    before, after = (float(number) for number in re.search(r": ([\d.]+) before, ([\d.]+) after", shown).groups())
+    assert "text 4 of 16 experts (25% of the neurons)" in shown and abs(before - after) > 1e-3
+
+    (tmp_path / "prompts.txt").write_text("What is <smiles>CCO</smiles>?\n")
+    answers = []
+    for place in ("ours", "moved"):
+        if place == "moved":
+            (tmp_path / "ours").rename(tmp_path / "moved")
+            monkeypatch.chdir(tmp_path / "moved")
+        run = ["predict", "--config", str(tmp_path / place / "predict.yaml"), "--input", str(tmp_path / "prompts.txt")]
+        run += ["--output", str(tmp_path / f"{place}.jsonl"), "--output_dir", str(tmp_path / "run")]
+        assert main(run) == 0  # without a limit: the context of 64 tokens ends the answer
+        answers.append((tmp_path / f"{place}.jsonl").read_text())
+    assert answers[0] == answers[1]
+
+    data = ["--task", "conversation", "--input", "../records.json", "--seq-length", "64", "--tokenizer", "."]
+    assert main(["prepare", *data, "--output", "data", "--name", "train"]) == 0
+    tune = ["finetune", "--config", "finetune.yaml", "--train_dataset", "data/train.mindrecord"]
+    assert main([*tune, "--runner_config.max_steps=2"]) == 0
+    losses = [float(line.split(",")[2]) for line in Path("output/finetuned/loss.csv").read_text().splitlines()[1:]]
+    assert abs(losses[0] - after) < 1.0  # it begins with the checkpoint's weights
+
+
 def test_mistakes_end_in_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     new = ["--output", str(tmp_path / "new")]
     for arguments, message in (
@@ -68,7 +106,7 @@ def test_mistakes_end_in_one_line(folder: Path, tmp_path: Path, capsys: pytest.C
 def test_an_exported_tokenizer_gives_the_same_ids_in_transformers(folder: Path, tmp_path: Path) -> None:
     ours, exported = tmp_path / "ours", tmp_path / "exported"
     assert main(["convert", "--input", str(folder), "--output", str(ours)]) == 0
-    assert main(["convert", "--input", str(ours), "--output", str(exported), "--to", "hf", "--allow-loss"]) == 0
+    assert main(["convert", "--input", str(ours), "--output", str(exported), "--to", "hf"]) == 0
     theirs, codec = LlamaTokenizer.from_pretrained(exported), TokenCodec.load(exported)
     for text in ("The molecule {|C|}{|C|}{|O|} is ethanol.", "<|M|><|K|> *|G|**|A|* {|:|}", "plain text, nothing else"):
         assert theirs(text)["input_ids"] == codec.encode(text)

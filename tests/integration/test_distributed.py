@@ -20,11 +20,21 @@ import pytest
 import yaml
 
 from scimind.checkpoint.finding import step_folders
+from scimind.cli.run_scimind import main as run_scimind
+from scimind.train import FinetuneResult, finetune
 from tests.integration.test_finetune import losses, make_config, write_records
 
 ROOT = Path(__file__).resolve().parents[2]
 NANO = ROOT / "configs" / "scimind_nano_finetune.yaml"
 SECONDS_TO_END = 30
+STEPS = 240
+UNEVEN = {
+    "runner_config__batch_size": 3,
+    "runner_config__global_batch_size": 12,
+    "runner_config__max_steps": STEPS,
+    "train_dataset__drop_remainder": False,
+    "do_eval": False,
+}
 
 
 def environment() -> dict[str, str]:
@@ -123,6 +133,13 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def whole(records: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
+    """A training by one worker to which those of several workers are compared."""
+    changes = {**UNEVEN, "runner_config__batch_size": 12}  # in one part
+    return finetune(make_config(records, tmp_path_factory.mktemp("whole") / "out", **changes))
+
+
+@pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample")
     source = ROOT / "LPM-24-data" / "text2smiles" / "train.json"
@@ -142,7 +159,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> None:
     """The nano model, 30 steps of the same 16 records; scores of 40 records, which five batches of 8 do not divide."""
     options = [
-        "--model.model_config.num_layers=2",  # instead of 4, which take twice as long to compile
+        "--model.model_config.num_layers=1",  # instead of 4, which take four times as long to compile
         *("--train_dataset", str(sample), "--eval_dataset", str(sample)),
         *("--eval_dataset.data_loader.num_samples=40", "--runner_config.max_steps=30"),
         "--context.runtime_num_threads=1",  # several threads per worker would busily wait for each other
@@ -151,13 +168,9 @@ def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> Non
     assert two.returncode == 0, two.stderr
     assert "step 30/30  loss" in two.stdout
     assert "[INFO]" not in two.stdout
-    subprocess.run(
-        [sys.executable, str(ROOT / "run_scimind.py"), "--config", str(NANO), *options, "--output_dir", "one"],
-        cwd=tmp_path,
-        env=environment(),
-        check=True,
-        capture_output=True,
-    )
+    # One worker is a job too.
+    alone = launch("--config", str(NANO), *options, "--output_dir", "one", cwd=tmp_path)
+    assert alone.returncode == 0, alone.stderr
     one = losses(tmp_path / "one")
     assert len(one) == 30
     assert losses(tmp_path / "two") == pytest.approx(one, abs=1e-4)
@@ -172,34 +185,23 @@ def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> Non
     assert logs == ["msrun.log", "scheduler.log", "worker_0.log", "worker_1.log"]
     result = json.loads((tmp_path / "two" / "result.json").read_text())
     assert result["last_evaluation"]["records"] == 40
-    # One worker is a job too.
-    alone = launch(
-        *("--config", str(NANO), "--run_mode", "eval", *options, "--load_checkpoint", "two", "--output_dir", "eval"),
-        cwd=tmp_path,
-    )
-    assert alone.returncode == 0, alone.stderr
-    assert json.loads((tmp_path / "eval" / "evaluation.json").read_text())["loss"] == pytest.approx(
-        result["last_evaluation"]["loss"], rel=1e-5
-    )
+    weights = ["--load_checkpoint", str(tmp_path / "two"), "--output_dir", str(tmp_path / "eval")]
+    assert run_scimind(["--config", str(NANO), "--run_mode", "eval", *options, *weights]) == 0
+    scores_of_two = json.loads((tmp_path / "eval" / "evaluation.json").read_text())
+    assert scores_of_two["loss"] == pytest.approx(result["last_evaluation"]["loss"], rel=1e-5)
 
 
-def test_four_workers_with_uneven_data_and_accumulation(records: Path, tmp_path: Path) -> None:
-    """61 records in steps of 12, so that the sixth step has one record: three workers have only blank rows in it."""
-    from scimind.train import finetune
+def test_three_workers_with_uneven_data_and_accumulation(records: Path, whole: FinetuneResult, tmp_path: Path) -> None:
+    """61 records in steps of 12, so that the sixth step has one record: two workers have only blank rows in it.
 
-    changes = {
-        "runner_config__batch_size": 2,
-        "runner_config__global_batch_size": 12,
-        "runner_config__max_steps": 14,
-        "train_dataset__drop_remainder": False,
-        "do_eval": False,
-    }
-    config = write_config(tmp_path / "config.yaml", records, tmp_path / "four", **changes)
-    four = launch("--config", str(config), "--workers", "4", cwd=tmp_path)
-    assert four.returncode == 0, four.stderr
-    finetune(make_config(records, tmp_path / "one", **changes))
-    expected = losses(tmp_path / "one")
-    assert losses(tmp_path / "four") == pytest.approx(expected, abs=1e-4)
+    A worker's four records of a step are three and one with blank rows.
+    """
+    changes = {**UNEVEN, "runner_config__stop_step": 14}
+    config = write_config(tmp_path / "config.yaml", records, tmp_path / "three", **changes)
+    three = launch("--config", str(config), "--workers", "3", cwd=tmp_path)
+    assert three.returncode == 0, three.stderr
+    expected = losses(whole.output_dir)[:14]
+    assert losses(tmp_path / "three") == pytest.approx(expected, abs=1e-4)
     # The twin: other records in each step change the losses.
     finetune(make_config(records, tmp_path / "other", **{**changes, "seed": 4, "runner_config__stop_step": 3}))
     assert losses(tmp_path / "other") != pytest.approx(expected[:3], abs=1e-4)
@@ -223,18 +225,10 @@ def test_workers_exchange_values(tmp_path: Path) -> None:
 
 
 def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_finishes_what_two_started(
-    records: Path, tmp_path: Path
+    records: Path, whole: FinetuneResult, tmp_path: Path
 ) -> None:
     """One of two workers is killed; one worker resumes, with the losses of an uninterrupted run."""
-    from scimind.train import finetune
-
-    changes = {
-        "runner_config__batch_size": 4,
-        "runner_config__global_batch_size": 8,
-        "runner_config__max_steps": 400,
-        "do_eval": False,
-    }
-    with running(tmp_path, records, **changes) as (script, workers):
+    with running(tmp_path, records, **UNEVEN) as (script, workers):
         wait_until(lambda: step_folders(tmp_path / "out" / "checkpoint"), script)
         workers[1].send_signal(signal.SIGKILL)
         status, errors = end_of(script)
@@ -243,12 +237,11 @@ def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_finishes_what_
         assert "worker_1.log" in errors
     first, last = step_folders(tmp_path / "out" / "checkpoint")[-1], 40
     begun = int(first.name.removeprefix("step_"))
-    assert 0 < begun < 400 - last
-    changes |= {"runner_config__stop_step": begun + last, "resume_training": True}
+    assert 0 < begun < STEPS - last
+    changes = {**UNEVEN, "runner_config__stop_step": begun + last, "resume_training": True}
     result = finetune(make_config(records, tmp_path / "out", **changes))
     assert (result.first_step, result.steps) == (begun, begun + last)
-    finetune(make_config(records, tmp_path / "one", **changes))
-    expected = losses(tmp_path / "one")
+    expected = losses(whole.output_dir)[: begun + last]
     assert losses(tmp_path / "out") == pytest.approx(expected, abs=1e-4)
     # The twin: the steps after the checkpoint are not those before it.
     assert losses(tmp_path / "out")[begun : begun + 5] != pytest.approx(expected[:5], abs=1e-4)

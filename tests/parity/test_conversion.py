@@ -20,7 +20,6 @@ from scimind.errors import CheckpointError
 from tests.support import golden, numpy_llama, tolerances
 from tests.support.models import build, logits, loss, use_mode
 
-EVERY = {"text": ["0..15"], "smiles": ["0..15"], "nucleotide": ["0..15"], "protein": ["0..15"]}
 KINDS = [
     pytest.param(heads, tied, id=f"{'grouped-query' if heads < 4 else 'multi-head'}{'-tied' if tied else ''}")
     for heads in (4, 2)
@@ -55,7 +54,7 @@ def llama(tmp_path: Path, heads: int, tied: bool, files: int = 1) -> tuple[dict,
 def test_a_llama_keeps_its_logits_and_is_exported_bit_identical(tmp_path: Path, heads: int, tied: bool) -> None:
     use_mode("pynative")
     config, weights, source = llama(tmp_path, heads, tied, files=3)
-    folder = convert(source, tmp_path / "ours", routing={"expert_sets": EVERY})
+    folder = convert(source, tmp_path / "ours")
     ids = np.random.default_rng(3).integers(3, 2000, 20).astype(np.int32)
     model = model_of(folder)
     wanted = numpy_llama.logits(weights, config, ids)
@@ -85,7 +84,7 @@ def test_transformers_gives_the_same_logits_both_ways(tmp_path: Path, heads: int
     first = LlamaForCausalLM(config).eval()
     first.save_pretrained(tmp_path / "hf", safe_serialization=True)
     (tmp_path / "hf" / "tokenizer.model").write_bytes(numpy_llama.BUILT_IN_MODEL.read_bytes())
-    folder = convert(tmp_path / "hf", tmp_path / "ours", routing={"expert_sets": EVERY})
+    folder = convert(tmp_path / "hf", tmp_path / "ours")
     ids = np.random.default_rng(3).integers(3, 2000, (1, 20)).astype(np.int32)
     with torch.no_grad():
         wanted = first(torch.tensor(ids, dtype=torch.long)).logits.numpy()
@@ -111,10 +110,8 @@ def test_new_rows_do_not_change_old_logits(tmp_path: Path) -> None:
     use_mode("pynative")
     _, _, source = llama(tmp_path, 4, False)
     ids = np.random.default_rng(3).integers(3, 2000, (1, 20)).astype(np.int32)
-    before = model_of(
-        convert(source, tmp_path / "a", routing={"expert_sets": EVERY}, extension=False, vocab_multiple=1)
-    )
-    after = model_of(convert(source, tmp_path / "b", routing={"expert_sets": EVERY}, vocab_multiple=256))
+    before = model_of(convert(source, tmp_path / "a", extension=False, vocab_multiple=1))
+    after = model_of(convert(source, tmp_path / "b", vocab_multiple=256))
     assert logits(after, ids).shape[-1] == 2304
     # Bit-identical up to the last product, whose rounding depends on its width on some processors.
     states = [model.model(ms.Tensor(ids)).asnumpy() for model in (before.set_train(False), after.set_train(False))]
@@ -171,7 +168,7 @@ def test_experts_swapped_in_the_patterns_are_noticed(tmp_path: Path, original: P
 def test_a_perturbed_weight_is_refused_by_name(tmp_path: Path) -> None:
     use_mode("pynative")
     _, _, source = llama(tmp_path, 4, False)
-    folder = convert(source, tmp_path / "ours", routing={"expert_sets": EVERY})
+    folder = convert(source, tmp_path / "ours")
     weights = load_file(folder / "model.safetensors")
     name = "model.layers.1.attention.wo.weight"
     weights[name][3, 4] = np.nextafter(weights[name][3, 4], 1, dtype=np.float32)

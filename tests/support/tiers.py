@@ -24,6 +24,7 @@ SLOW = (
     "integration",
     "parallel",
     "parity/test_conversion.py",
+    "parity/test_converted_llamas.py",
     "parity/test_gradients.py",
     "parity/test_original_outputs.py",
     "unit/bench",

@@ -77,11 +77,13 @@ def test_the_first_of_several_processes_that_write_a_folder_wins(tmp_path: Path)
 def test_files_appear_together_and_those_not_written_again_are_removed(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("old")
     (tmp_path / "c").write_text("another's")
-    with pytest.raises(ValueError), new_files(tmp_path, ["a", "b"]) as scratch:
+    with pytest.raises(ValueError), new_files(tmp_path, ["a", "b"], ".scratch") as scratch:
         (scratch / "a").write_text("half")
         raise ValueError
     assert names(tmp_path) == ["b", "c"]
-    with new_files(tmp_path, ["a", "b"]) as scratch:
+    (tmp_path / ".scratch").mkdir()  # as a killed process leaves it
+    (tmp_path / ".scratch" / "b").write_text("half")
+    with new_files(tmp_path, ["a", "b"], ".scratch") as scratch:
         (scratch / "a").write_text("new")
         assert not (tmp_path / "a").exists()
     assert names(tmp_path) == ["a", "c"]

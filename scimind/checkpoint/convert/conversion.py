@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scimind.checkpoint.convert.codec import find_codec
 from scimind.checkpoint.convert.neuron_order import is_of_neurons, kept_order, neuron_orders, permuted
 from scimind.checkpoint.convert.options import ConvertOptions
 from scimind.checkpoint.convert.routing import (
+    changes_answers,
+    dense_routing,
     export_losses,
+    input_routing,
     replace_ranges,
+    routing_note,
     routing_of,
 )
 from scimind.checkpoint.convert.sizes import ModelSizes
@@ -30,12 +35,11 @@ from scimind.checkpoint.convert.vocabulary import (
 )
 from scimind.checkpoint.convert.weight_names import EMBEDDING, HEAD, hugging_face_names
 from scimind.checkpoint.description import describe_model
-from scimind.checkpoint.formats.tensors import NewTensor, StoredTensor
+from scimind.checkpoint.formats.tensors import NewTensor, StoredTensor, are_finite
 from scimind.config.routing import RoutingSettings
-from scimind.errors import SciMindError
+from scimind.errors import CheckpointError
 from scimind.tokenizer import TokenCodec
-from scimind.tokenizer.alphabet import added_tokens, modality_ranges
-from scimind.tokenizer.storage import SETTINGS_NAME
+from scimind.tokenizer.alphabet import modality_ranges
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,14 @@ class Conversion:
         target: The checkpoint to write.
         mapping: One row per tensor: stored name, new name, type, old shape, new shape, action.
         notes: Remarks for the user.
+        earlier_routing: The routing with which the input answers, if the result's gives other answers.
     """
 
     source: SourceCheckpoint
     target: TargetCheckpoint
     mapping: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
+    earlier_routing: RoutingSettings | None = None
 
     def table(self) -> str:
         """Returns the mapping as text, a line for each tensor."""
@@ -77,7 +83,7 @@ def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
     """
     settings = dict(options.settings or {})
     source = read_source(Path(path), options.kind, num_heads=options.num_heads, settings=settings)
-    codec, codec_note = _codec(source, options)
+    codec, codec_note = find_codec(source, options)
     notes = [*source.notes, *codec_note]
     routing = routing_of(source, options, settings)
     orders, order_note, order_name = neuron_orders(source, options, routing)
@@ -96,6 +102,12 @@ def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
         routing = replace_ranges(routing, {}, rows)
     elif codec is not None and rows >= codec.vocab_size:
         routing = replace_ranges(routing, codec.modality_ranges, rows)
+    earlier = None
+    if options.to == "scimind":
+        before = input_routing(source)
+        notes.append(routing_note(before, routing, sizes.intermediate_size, is_measured=options.is_measured))
+        if changes_answers(before, routing):
+            earlier = before or dense_routing(routing.num_experts, routing.modality_ranges)
     description = _describe(source, sizes, routing, codec, order_name, vocabulary)
     ours_to_theirs = {ours: theirs for theirs, ours in hugging_face_names(sizes.num_layers).items()}
     tensors, mapping = [], []
@@ -108,7 +120,7 @@ def plan_conversion(path: str | Path, options: ConvertOptions) -> Conversion:
     target = TargetCheckpoint(
         options.to, tuple(tensors), sizes, description, codec, kept_order(orders, source, options)
     )
-    return Conversion(source, target, tuple(mapping), tuple(notes))
+    return Conversion(source, target, tuple(mapping), tuple(notes), earlier)
 
 
 def run_conversion(
@@ -132,47 +144,39 @@ def run_conversion(
         The files written.
 
     Raises:
-        SciMindError: A weight does not match its recorded checksum, or the folder cannot be written.
+        SciMindError: A weight does not match its recorded checksum or is not finite, or the folder cannot be written.
     """
-    source = conversion.source
-    names = iter([*source.tensors, *source.gates])
-
-    def checked(tensors: Iterable[NewTensor]) -> tuple[NewTensor, ...]:
-        return tuple(replace(tensor, pieces=_after_check(source, next(names), tensor.pieces)) for tensor in tensors)
-
-    target = conversion.target
-    if not options.changed_weights and source.description.get("checksums"):
-        target = replace(target, tensors=checked(target.tensors))
-    return write_target(target, Path(output), source.folder, options.shard_bytes, overwrite=overwrite, done=done)
-
-
-def _after_check(
-    source: SourceCheckpoint, name: str, pieces: Iterable[bytes | memoryview]
-) -> Iterable[bytes | memoryview]:
-    """Yields a tensor's pieces after verifying its checksum."""
-    source.check_sums(name)
-    yield from pieces
-
-
-def _codec(source: SourceCheckpoint, options: ConvertOptions) -> tuple[TokenCodec | None, list[str]]:
-    """Returns the tokenizer of the result, and how it was found."""
-    place = options.tokenizer or source.folder
-    default = source.kind != "scimind-v0" if options.extension is None else options.extension
-    if place.is_dir() and (place / SETTINGS_NAME).is_file():
-        codec = TokenCodec.load(place)
-        if options.extension is not None and options.extension != codec.extension:
-            codec = TokenCodec(codec.model_file, extension=options.extension)
-        return codec, [f"tokenizer: {place}"]
-    if options.tokenizer is not None and not place.is_dir():
-        return TokenCodec(place, extension=default), [f"tokenizer: {place}"]
-    if (place / "tokenizer.model").is_file():
-        return TokenCodec(place / "tokenizer.model", extension=default), [f"tokenizer: {place / 'tokenizer.model'}"]
-    complete = source.kind == "scimind-v0" and source.sizes.vocab_size == ORIGINAL_PIECES + len(added_tokens(False))
-    if options.to == "hf" or source.kind == "scimind" or complete:
-        return None, ["no tokenizer found next to the weights: none is written"]
-    raise SciMindError(
-        f"{place}: has no tokenizer.model; give --tokenizer, a SentencePiece model or a SciMind tokenizer folder"
+    source, target = conversion.source, conversion.target
+    has_sums = not options.changed_weights and bool(source.description.get("checksums"))
+    names = [*source.tensors, *(source.gates if options.to == "scimind" else ())]
+    checked = tuple(
+        replace(tensor, pieces=_checked_pieces(source, name, tensor, has_sums=has_sums))
+        for name, tensor in zip(names, target.tensors, strict=True)
     )
+    return write_target(
+        replace(target, tensors=checked),
+        Path(output),
+        source.given,
+        options.shard_bytes,
+        overwrite=overwrite,
+        done=done,
+    )
+
+
+def _checked_pieces(
+    source: SourceCheckpoint, name: str, tensor: NewTensor, *, has_sums: bool
+) -> Iterator[bytes | memoryview]:
+    """Yields a tensor's pieces after verifying its checksum and while verifying its numbers."""
+    if has_sums:
+        source.check_sums(name)
+    for piece in tensor.pieces:
+        if not are_finite(piece, tensor.dtype):
+            stored = source.tensors.get(name) or source.gates[name]
+            raise CheckpointError(
+                f"{stored.file}: {stored.name} holds NaN or infinite numbers; its training diverged or the file is "
+                "damaged: convert an earlier checkpoint, or download the file again"
+            )
+        yield piece
 
 
 def _describe(

@@ -20,7 +20,8 @@ class ConvertOptions:
         extension: Whether SMILES gets the characters that the published tokenizer lacks; None detects it.
         vocab_multiple: The number of rows is rounded up to a multiple of this.
         new_rows: "pieces" or "mean".
-        settings: `model.model_config` of a configuration: routing, and sizes that the weights do not specify.
+        settings: `model.model_config` of a configuration: routing if it gives one, and sizes that the weights do not
+            specify.
         routing: Routing settings from individual flags; they override `settings`.
         released_routing: Adds the shared experts of the original's released code.
         num_heads: Heads, for weights that do not specify them.
@@ -28,6 +29,7 @@ class ConvertOptions:
         original_vocabulary: Exports only the rows that the weights had before they were converted.
         changed_weights: Skips the comparison of weights with their checksums.
         shard_bytes: Size limit of an export's files.
+        is_measured: Whether the caller measures what a changed routing costs, which is otherwise recommended.
     """
 
     kind: str | None = None
@@ -45,3 +47,4 @@ class ConvertOptions:
     original_vocabulary: bool = False
     changed_weights: bool = False
     shard_bytes: int = 5 * 1024**3
+    is_measured: bool = False

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind.errors import CheckpointError
+from scimind.small_files import read_small_json
 
 # Keys of config.json that must have these values, since our Llama supports nothing else.
 _FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "sliding_window": None}
@@ -65,9 +66,8 @@ def read_config_json(file: Path) -> ModelSizes:
         CheckpointError: The file cannot be read, or it describes a Llama that is not supported; lists all reasons.
     """
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        assert isinstance(config, dict)
-    except (OSError, ValueError, AssertionError) as error:
+        config = read_small_json(file)
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{file}: cannot be read ({error}); give a folder of save_pretrained") from error
     if config.get("model_type") != "llama":
         raise CheckpointError(f"{file}: model_type is {config.get('model_type')!r}; only llama models can be converted")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,15 +10,20 @@ from typing import Any
 
 from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes
 from scimind.checkpoint.convert.weight_names import COMPUTED, EMBEDDING, HEAD, expected_shapes, hugging_face_names
-from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint
+from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint, read_model_description
 from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum, read_header
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
 from scimind.checkpoint.weights import TRAINING_STATE, WeightMismatchError
 from scimind.errors import CheckpointError
+from scimind.small_files import read_small_json
 
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
 _INDEX = "model.safetensors.index.json"
+_ADAPTER = (
+    "{where}: is an adapter (adapter_config.json), not a model; merge it with its base first (peft: merge_and_unload, "
+    "then save_pretrained) and convert the merged folder"
+)
 _ORIGINAL_ROWS = (32066, 32098)
 _HEAD_SIZE = 128  # in all published models of the original
 
@@ -34,6 +38,7 @@ class SourceCheckpoint:
         tensors: The weights under our names, in the order of the layers.
         sizes: The model's sizes.
         description: The content of `scimind.json`; empty if there is none.
+        given: The path that the user gave.
         notes: What was guessed or left out, one sentence each.
         gates: The weights of learned routers, which a plain Llama does not have.
     """
@@ -43,6 +48,7 @@ class SourceCheckpoint:
     tensors: Mapping[str, StoredTensor]
     sizes: ModelSizes
     description: Mapping[str, Any]
+    given: Path
     notes: tuple[str, ...] = ()
     gates: Mapping[str, StoredTensor] = field(default_factory=dict)
 
@@ -79,7 +85,10 @@ def read_source(
     path = path.expanduser()
     if not path.exists():
         raise CheckpointError(f"--input ({path}) does not exist")
+    _refuse_adapter_folder(path if path.is_dir() else path.parent)
     stored, where, description = _read_files(path)
+    if any(".lora_" in name for name in stored):
+        raise CheckpointError(_ADAPTER.format(where=where))
     folder = where if where.is_dir() else where.parent
     notes: list[str] = []
     stored = {name: tensor for name, tensor in stored.items() if not _left_out(name, notes)}
@@ -103,7 +112,13 @@ def read_source(
     tensors = _without_tied_head(tensors, sizes, notes)
     _check_shapes(tensors, sizes, where)
     ordered = {name: tensors[name] for name in expected_shapes(sizes)}
-    return SourceCheckpoint(kind, folder, ordered, sizes, description, tuple(notes), gates)
+    return SourceCheckpoint(kind, folder, ordered, sizes, description, path, tuple(notes), gates)
+
+
+def _refuse_adapter_folder(folder: Path) -> None:
+    """Raises an error if a folder holds the adapter of a model instead of the model."""
+    if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
+        raise CheckpointError(_ADAPTER.format(where=f"{folder}"))
 
 
 def _read_files(path: Path) -> tuple[dict[str, StoredTensor], Path, dict[str, Any]]:
@@ -125,9 +140,9 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
         CheckpointError: The index cannot be read, a shard is missing, or index and shards name different tensors.
     """
     try:
-        places = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        places = read_small_json(index)["weight_map"]
         files = sorted(set(places.values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(f"{index}: cannot be read ({error}); download it again") from error
     absent = [name for name in files if not (index.parent / name).is_file()]
     if absent:
@@ -144,13 +159,7 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
 
 def _description(folder: Path) -> dict[str, Any]:
     file = folder / DESCRIPTION
-    if not file.is_file():
-        return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{file}: cannot be read ({error})") from error
-    return content if isinstance(content, dict) else {}
+    return read_model_description(file) if file.is_file() else {}
 
 
 def _left_out(name: str, notes: list[str]) -> bool:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from scimind.atomic import new_folder
+from scimind.checkpoint.convert.configurations import configuration_texts
 from scimind.checkpoint.convert.neuron_order import ORDER_FILE
 from scimind.checkpoint.convert.sizes import ModelSizes, write_config_json
 from scimind.checkpoint.finding import DESCRIPTION
@@ -25,10 +25,8 @@ from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.alphabet import added_tokens, token_form
 
 WEIGHTS = "model.safetensors"
-PREDICT = "predict.yaml"
 _TYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _NAMES_OF_A_CHECKPOINT = (DESCRIPTION, "config.json")
-_TABLE = 4096  # longer position tables are left to the user, since attention masks grow with the square of the length
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def write_target(
     Args:
         target: What to write.
         output: The new folder.
-        source: The folder that is read; it is never overwritten.
+        source: The input; neither it nor anything in it is ever overwritten.
         shard_bytes: Size limit of an export's weight files; SciMind's own format uses a single file.
         overwrite: Whether to replace an existing checkpoint.
         done: Called after each tensor.
@@ -95,7 +93,7 @@ def write_target(
     try:
         with new_folder(output) as temporary:
             sums = _write_weights(target, temporary, shard_bytes, done)
-            _write_rest(target, temporary, output, sums)
+            _write_rest(target, temporary, sums)
     except OSError as error:
         raise SciMindError(
             f"--output ({output}) cannot be written ({error.strerror or error}); nothing was kept"
@@ -103,14 +101,33 @@ def write_target(
     return sorted(output.iterdir())
 
 
+def check_apart(output: Path, source: Path) -> None:
+    """Checks that writing one path cannot change the other.
+
+    Args:
+        output: The new folder.
+        source: The input, a file or a folder.
+
+    Raises:
+        SciMindError: They are the same, or one is inside the other.
+    """
+    new, old = output.expanduser().resolve(), source.expanduser().resolve()
+    if new == old:
+        raise SciMindError(f"--output ({output}) is the input; give another folder")
+    if old in new.parents:
+        raise SciMindError(f"--output ({output}) is inside the input ({source}); give another folder")
+    if new in old.parents:
+        raise SciMindError(f"--output ({output}) contains the input ({source}); give another folder")
+
+
 def check_output(output: Path, source: Path, nbytes: int, *, overwrite: bool) -> None:
     """Checks that a folder may be written and has enough space.
 
     Raises:
-        SciMindError: It is the input, is a file, is not empty, or the disk has too little space.
+        SciMindError: It touches the input, is a file, is not empty, or the disk has too little space.
     """
-    if output.resolve() == source.resolve():
-        raise SciMindError(f"--output ({output}) is the input folder; give another folder")
+    output = output.expanduser()
+    check_apart(output, source)
     if output.exists() and not output.is_dir():
         raise SciMindError(f"--output ({output}) is a file; give a folder")
     if output.exists() and any(output.iterdir()):
@@ -149,7 +166,7 @@ def _write_weights(
     return sums
 
 
-def _write_rest(target: TargetCheckpoint, folder: Path, output: Path, sums: Mapping[str, str]) -> None:
+def _write_rest(target: TargetCheckpoint, folder: Path, sums: Mapping[str, str]) -> None:
     """Writes everything but the weights."""
     description = {**target.description, "checksums": dict(sums)}
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
@@ -164,7 +181,9 @@ def _write_rest(target: TargetCheckpoint, folder: Path, output: Path, sums: Mapp
         if target.codec is not None:
             _write_tokenizer_config(folder, target.codec, min(target.codec.vocab_size, target.sizes.vocab_size))
     else:
-        (folder / PREDICT).write_text(predict_yaml(target, output), encoding="utf-8")
+        texts = configuration_texts(target.sizes, target.description, target.codec, target.dtype)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
 
 
 def _write_tokenizer_config(folder: Path, codec: TokenCodec, tokens: int) -> None:
@@ -190,56 +209,3 @@ def _write_tokenizer_config(folder: Path, codec: TokenCodec, tokens: int) -> Non
     }
     text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
     (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
-
-
-def predict_yaml(target: TargetCheckpoint, output: Path) -> str:
-    """Returns a configuration with which `scimind predict` can use the checkpoint as it is.
-
-    Args:
-        target: The checkpoint.
-        output: Its final folder.
-    """
-    on_ascend = Path("/dev/davinci_manager").exists()
-    folder = output.resolve()
-    description = target.description
-    model = {
-        "type": "SciMindConfig",
-        "batch_size": 1,
-        **target.sizes.to_model_config(),
-        "seq_length": min(target.sizes.seq_length, _TABLE),
-        "compute_dtype": target.dtype if on_ascend else "float32",
-        "param_init_type": target.dtype if on_ascend else "float32",
-        "layernorm_compute_type": "float32",
-        "softmax_compute_type": "float32",
-        "rotary_dtype": "float32",
-        "use_flash_attention": on_ascend,
-        "fused_rms_norm": on_ascend,
-        "use_rope_slice": not on_ascend,
-        "use_past": True,
-        **description["routing"],
-        "modality_ranges": description["modality_ranges"],
-    }
-    tree: dict[str, Any] = {
-        "run_mode": "predict",
-        "output_dir": "./output/predict",
-        "load_checkpoint": str(folder),
-        "use_parallel": False,
-        "trainer": {"type": "CausalLanguageModelingTrainer", "model_name": "scimind"},
-        "generation": {"max_new_tokens": 256, "do_sample": False, "batch_size": 8},
-        "context": {"mode": 0, "device_target": "Ascend" if on_ascend else "CPU", "device_id": 0},
-        "model": {"model_config": model, "arch": {"type": "SciMindForCausalLM"}},
-    }
-    if target.codec is not None:
-        tree["processor"] = {
-            "tokenizer": {
-                "type": "SciMindTokenizer",
-                "vocab_file": str(folder / "tokenizer.model"),
-                "extension": target.codec.extension,
-            }
-        }
-    head = (
-        "# Answers prompts with the converted checkpoint next to this file.\n#\n"
-        f"#   scimind predict --config {folder / PREDICT} --input PROMPTS --output predictions.jsonl\n#\n"
-        "# For finetuning, copy model.model_config, processor and load_checkpoint into your own file.\n"
-    )
-    return head + yaml.safe_dump(tree, sort_keys=False, default_flow_style=None, width=110)

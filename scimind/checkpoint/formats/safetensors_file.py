@@ -15,6 +15,7 @@ from pathlib import Path
 from scimind.atomic import new_file
 from scimind.checkpoint.formats.tensors import WIDTHS, NewTensor, StoredTensor
 from scimind.errors import CheckpointError
+from scimind.small_files import parse_small_json
 
 _LONGEST_HEADER = 100_000_000
 
@@ -23,7 +24,7 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
     """Returns the tensors of a file by name without reading them.
 
     Raises:
-        CheckpointError: The file is not a safetensors file, or is truncated.
+        CheckpointError: The file is not a safetensors file, is truncated, or its tensors overlap or leave gaps.
     """
     try:
         size = file.stat().st_size
@@ -32,15 +33,18 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
             if length > min(_LONGEST_HEADER, size - 8):
                 raise ValueError("it is truncated or not a safetensors file")
-            header = json.loads(stream.read(length))
+            header = parse_small_json(stream.read(length))
         header.pop("__metadata__", None)
         tensors = {name: _stored(file, name, entry, 8 + length, size) for name, entry in header.items()}
+        _check_places(tensors, 8 + length, size)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise CheckpointError(
+            f"{file}: cannot be read as a checkpoint (its header is nested too deeply); download the file again"
+        ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{file}: cannot be read as a checkpoint ({error}); download the file again") from error
-    for tensor in tensors.values():
-        tensor.check()
     return tensors
 
 
@@ -48,9 +52,27 @@ def _stored(file: Path, name: str, entry: Mapping, base: int, size: int) -> Stor
     first, last = entry["data_offsets"]
     if entry["dtype"] not in WIDTHS:
         raise ValueError(f"{name} has type {entry['dtype']}, which is not supported")
-    if not 0 <= first <= last or base + last > size:
+    shape = entry["shape"]
+    if not isinstance(shape, list) or any(type(number) is not int or number < 0 for number in (first, last, *shape)):
+        raise ValueError(f"{name} has an impossible shape or place: {shape} at {first} to {last}")
+    if first > last or base + last > size:
         raise ValueError(f"it ends within {name}")
-    return StoredTensor(name, entry["dtype"], tuple(entry["shape"]), file, ((base + first, last - first),))
+    tensor = StoredTensor(name, entry["dtype"], tuple(shape), file, ((base + first, last - first),))
+    tensor.check()
+    return tensor
+
+
+def _check_places(tensors: Mapping[str, StoredTensor], start: int, size: int) -> None:
+    """Checks that the tensors follow one another without overlaps and gaps up to the end of the file."""
+    end, before = start, ""
+    for offset, length, name in sorted((*tensor.spans[0], tensor.name) for tensor in tensors.values()):
+        if offset < end:
+            raise ValueError(f"{name} overlaps {before}")
+        if offset > end:
+            raise ValueError(f"{offset - end} bytes before {name} belong to no tensor")
+        end, before = offset + length, name
+    if end != size:
+        raise ValueError(f"{size - end} bytes at its end belong to no tensor")
 
 
 def write_file(

@@ -25,6 +25,8 @@ WIDTHS = {
     **{f"{sign}{bits}": bits // 8 for sign in "IU" for bits in (8, 16, 32, 64)},
 }
 FLOATS = ("F32", "F16", "BF16")
+# The bits of the exponent, which are all set in infinities and NaN only.
+_EXPONENTS = {"F16": np.uint16(0x7C00), "BF16": np.uint16(0x7F80), "F32": np.uint32(0x7F800000)}
 _NUMPY = {
     **{"F64": np.float64, "F32": np.float32, "F16": np.float16, "BOOL": np.bool_},
     **{"I8": np.int8, "I16": np.int16, "I32": np.int32, "I64": np.int64},
@@ -166,6 +168,20 @@ def from_float32(numbers: NDArray[np.float32], dtype: str) -> NDArray[np.unsigne
         return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
     kind = {"F16": np.float16, "F32": np.float32}[dtype]
     return np.ascontiguousarray(numbers.astype(kind)).view(_WORDS[WIDTHS[dtype]])
+
+
+def are_finite(piece: bytes | memoryview, dtype: str) -> bool:
+    """Returns whether all numbers are finite, which shows in their exponent without computing with them.
+
+    Args:
+        piece: Whole numbers' bytes.
+        dtype: Their type; integers are always finite.
+    """
+    exponent = _EXPONENTS.get(dtype)
+    if exponent is None:
+        return True
+    words = np.frombuffer(piece, _WORDS[WIDTHS[dtype]])
+    return not bool(((words & exponent) == exponent).any())
 
 
 def bytes_of(words: NDArray[np.unsignedinteger]) -> memoryview:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from scimind.cli.experts.options import add_model_and_data, add_output, data_settings, experts_run
+from scimind.cli.numbers import up_to
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +19,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how neurons are grouped: by similar weights, by common activation on --data, in order, or at random",
     )
     parser.add_argument(
-        "--num-experts", "--num_experts", type=int, metavar="N", help="experts per layer (default: the configuration's)"
+        "--num-experts",
+        "--num_experts",
+        type=up_to(65_536),
+        metavar="N",
+        help="experts per layer (default: the configuration's)",
     )
     parser.add_argument(
         "--on", choices=("gate", "up", "both"), default="both", help="weights that kmeans compares (default: both)"
     )
     parser.add_argument(
         "--starts",
-        type=int,
+        type=up_to(10_000),
         default=1,
         metavar="N",
         help="random starts, of which the best result is kept (default: 1)",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scimind.cli.numbers import up_to
 from scimind.cli.run_options import add_run_options, overrides_of
 from scimind.config import RunConfig, load_config
 from scimind.errors import SciMindError
+from scimind.locking import output_lock
 
 if TYPE_CHECKING:
     from scimind.experts.activations import ActivationReader
@@ -44,7 +46,7 @@ def add_model_and_data(parser: argparse.ArgumentParser, *, needs_data: bool = Fa
     parser.add_argument(
         "--max-tokens",
         "--max_tokens",
-        type=int,
+        type=up_to(1_000_000_000),
         default=65536,
         metavar="N",
         help="number of tokens of the data to run the model on (default: 65536)",
@@ -64,11 +66,7 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
     Raises:
         SciMindError: The options, the configuration or the files are wrong.
     """
-    from scimind.checkpoint.finding import find_checkpoint
     from scimind.checkpoint.partition import check_target
-    from scimind.experts.neurons import NeuronWeights
-    from scimind.runtime.console import quiet_console
-    from scimind.runtime.run_folder import RunFolder
 
     config = load_config(args.config, overrides_of(args))
     if not config.get("load_checkpoint"):
@@ -77,6 +75,20 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
         raise SciMindError(f"--max-tokens ({args.max_tokens}) must be above 0")
     if output is not None:
         check_target(output)
+    with ExitStack() as stack:
+        if args.output is not None:
+            read = (config["load_checkpoint"], args.config, getattr(args, "partition", None), *(args.data or ()))
+            stack.enter_context(output_lock(args.output, read, advice="choose another --output"))
+        yield _read(args, config, stack)
+
+
+def _read(args: argparse.Namespace, config: RunConfig, stack: ExitStack) -> ExpertsRun:
+    """Returns what the options name, with a console that the stack closes."""
+    from scimind.checkpoint.finding import find_checkpoint
+    from scimind.experts.neurons import NeuronWeights
+    from scimind.runtime.console import quiet_console
+    from scimind.runtime.run_folder import RunFolder
+
     weights = NeuronWeights(find_checkpoint(config["load_checkpoint"]))
     layers, neurons = config.model_config.get("num_layers"), config.model_config.get("intermediate_size")
     if (layers, neurons or weights.neurons) != (weights.num_layers, weights.neurons):
@@ -84,20 +96,15 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
             f"{weights.path}: has {weights.num_layers} layers of {weights.neurons} neurons, but {args.config} has "
             f"{layers} of {neurons}; give a configuration whose model_config matches the weights"
         )
-    with quiet_console(RunFolder.create(config.output_dir, "experts").log_file) as console:
-        reader = None
-        if args.data:
-            from scimind.experts.activations import ActivationReader
+    console = stack.enter_context(quiet_console(RunFolder.create(config.output_dir, "experts").log_file))
+    reader = None
+    if args.data:
+        from scimind.experts.activations import ActivationReader
 
-            reader = ActivationReader(
-                config,
-                args.data,
-                max_tokens=args.max_tokens,
-                routed=args.routed,
-                seed=config.seed,
-                console=console,
-            )
-        yield ExpertsRun(config, weights, reader, console)
+        reader = ActivationReader(
+            config, args.data, max_tokens=args.max_tokens, routed=args.routed, seed=config.seed, console=console
+        )
+    return ExpertsRun(config, weights, reader, console)
 
 
 def data_settings(args: argparse.Namespace) -> dict[str, object]:

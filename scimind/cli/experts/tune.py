@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from scimind.cli.numbers import up_to
 from scimind.cli.run_options import add_run_options, overrides_of
 from scimind.config import load_config
 
@@ -27,9 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="held-out MindRecord files to measure agreement on (default: a tenth of --data)",
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the checkpoint and the report")
-    parser.add_argument("--steps", type=int, default=300, metavar="N", help="optimizer steps (default: 300)")
     parser.add_argument(
-        "--batch-size", "--batch_size", type=int, default=16, metavar="N", help="records per step (default: 16)"
+        "--steps", type=up_to(10_000_000), default=300, metavar="N", help="optimizer steps (default: 300)"
+    )
+    parser.add_argument(
+        "--batch-size",
+        "--batch_size",
+        type=up_to(65_536),
+        default=16,
+        metavar="N",
+        help="records per step (default: 16)",
     )
     parser.add_argument(
         "--learning-rate",

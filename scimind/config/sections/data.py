@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scimind.config.nodes import Items, Named, Section, Value
+from scimind.config.nodes import Inert, Items, Named, Repeats, Section, Value
 from scimind.config.schema import Node
 
 _FILES = Items(Value(str), single=True)
@@ -15,31 +15,55 @@ _LOADER_FIELDS: dict[str, Node] = {
 }
 _DATA_LOADER = Section(_LOADER_FIELDS, required=("type",))
 # Ours: files under names, each of which is evaluated separately.
-_EVAL_DATA_LOADER = Section({**_LOADER_FIELDS, "dataset_files": Named(_FILES, single=True)}, required=("type",))
+_EVAL_DATA_LOADER = Section(
+    {
+        **_LOADER_FIELDS,
+        "dataset_files": Named(_FILES, single=True),
+        "shuffle": Inert((False,), "an evaluation reads the records in order"),
+    },
+    required=("type",),
+)
 
+_PACKED = "pack several records into a row with `scimind prepare --pack` and model.model_config.packed"
+_TUNED = "only training data of which MindFormers splits the tensors can be tuned"
 _DATASET_FIELDS: dict[str, Node] = {
     "data_loader": _DATA_LOADER,
-    "input_columns": Items(Value(str)),
-    "output_columns": Items(Value(str)),
+    "input_columns": Inert((["input_ids", "labels"],), "give the columns of scimind prepare, input_ids and labels"),
+    "output_columns": Inert((), _PACKED),
     "num_parallel_workers": Value(int, low=1),
-    "python_multiprocessing": Value(bool),
+    "python_multiprocessing": Inert((False,), "set num_parallel_workers"),
     "drop_remainder": Value(bool),
-    "batch_size": Value(int, low=1),
+    "batch_size": Repeats("runner_config.batch_size", Value(int, low=1)),
     "repeat": Value(int, low=1),
     "numa_enable": Value(bool),
     "prefetch_size": Value(int, low=1),
     "seed": Value(int, low=0),
-    "eod_reset": Value(bool),
-    "eod_token_id": Value(int, low=0, nullable=True),
+    "eod_reset": Inert((False,), _PACKED),
+    "eod_token_id": Inert((None,), _PACKED),
     "auto_tune": Value(bool),
     "filepath_prefix": Value(str),
     "autotune_per_step": Value(int, low=1),
-    "profile": Value(bool),
-    "do_eval": Value(bool),
+    "profile": Inert((False,), "set profile at the top level"),
+    "do_eval": Inert((False,), "set do_eval at the top level"),
+}
+# SciMind reads the data of an evaluation itself: each record once, in order.
+_EVAL_FIELDS: dict[str, Node] = {
+    **_DATASET_FIELDS,
+    "data_loader": _EVAL_DATA_LOADER,
+    "num_parallel_workers": Inert((1, 8), "an evaluation reads with one process"),
+    "drop_remainder": Inert((False,), "an evaluation uses every record; limit them with data_loader.num_samples"),
+    "repeat": Inert((1,), "an evaluation uses each record once"),
+    "numa_enable": Inert((False,)),
+    "prefetch_size": Inert((1,)),
+    "seed": Inert((0,), "an evaluation reads the records in order"),
+    "auto_tune": Inert((False,), _TUNED),
+    "filepath_prefix": Inert(("./autotune",), _TUNED),
+    "autotune_per_step": Inert((10,), _TUNED),
+    "do_eval": Inert((True,), "set do_eval at the top level"),
 }
 
 DATASET = Section(_DATASET_FIELDS, required=("data_loader",))
-EVAL_DATASET = Section({**_DATASET_FIELDS, "data_loader": _EVAL_DATA_LOADER}, required=("data_loader",))
+EVAL_DATASET = Section(_EVAL_FIELDS, required=("data_loader",))
 
 DATASET_TASK = Section(
     {"type": Value(str, choices=("CausalLanguageModelDataset",)), "dataset_config": DATASET}, required=("type",)
@@ -49,22 +73,24 @@ EVAL_DATASET_TASK = Section(
     {"type": Value(str, choices=("CausalLanguageModelDataset",)), "dataset_config": EVAL_DATASET}, required=("type",)
 )
 
+_FIXED = "the tokens are those of the vocabulary; give it in processor.tokenizer.vocab_file"
+
 # `extension` is ours: whether molecules may contain the characters missing from the original's vocabulary.
 TOKENIZER = Section(
     {
         "type": Value(str, "SciMindTokenizer", choices=("SciMindTokenizer",)),
         "vocab_file": Value(str, nullable=True),
         "extension": Value(bool, True),
-        "unk_token": Value(str),
-        "bos_token": Value(str),
-        "eos_token": Value(str),
-        "pad_token": Value(str),
-        "add_bos_token": Value(bool),
-        "add_eos_token": Value(bool),
-        "legacy": Value(bool),
-        "clean_up_tokenization_spaces": Value(bool),
-        "model_max_length": Value(int, low=1),
-        "padding_side": Value(str, choices=("left", "right")),
+        "unk_token": Inert(("<unk>",), _FIXED),
+        "bos_token": Inert(("<s>",), _FIXED),
+        "eos_token": Inert(("</s>",), _FIXED),
+        "pad_token": Inert(("<unk>",), _FIXED),
+        "add_bos_token": Inert((True,), "every record and prompt begins with <s>"),
+        "add_eos_token": Inert((False,), "every answer ends with </s>, and no prompt does"),
+        "legacy": Inert((True,), _FIXED),
+        "clean_up_tokenization_spaces": Inert((False,), "answers are decoded as they are"),
+        "model_max_length": Inert((), "set model.model_config.seq_length"),
+        "padding_side": Inert(("right",), "rows are padded on the right"),
     },
     always=True,
 )

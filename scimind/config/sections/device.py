@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scimind.config.nodes import Section, Value
+from scimind.config.nodes import Inert, Repeats, Section, Value
 
 DEVICES = ("CPU", "Ascend")
 
@@ -11,6 +11,13 @@ _COUNT = Value(int, low=1)
 _WHOLE = Value(int, low=0)
 _TEXT = Value(str)
 _LAYERS = Value(bool, also=list)
+
+# Of MindSpore's context, MindFormers 1.9 only sets what it has an own step for.
+_NOT_PASSED_ON = "MindFormers does not pass it on to MindSpore; leave it out"
+_USUAL_FLAGS = (  # in MindFormers' own Llama files, with enable_graph_kernel False
+    "--disable_expand_ops=Softmax,Dropout --enable_parallel_fusion=true --reduce_fuse_depth=8 "
+    "--enable_auto_tensor_inplace=true"
+)
 
 CONTEXT = Section(
     {
@@ -23,7 +30,7 @@ CONTEXT = Section(
         "memory_optimize_level": Value(str, choices=("O0", "O1")),
         "save_graphs": Value(bool, also=int),
         "save_graphs_path": _TEXT,
-        "deterministic": Value(str, choices=("ON", "OFF")),
+        "deterministic": Inert(("OFF",), "set train_precision_sync to True, which holds for prediction too"),
         "ascend_config": Section(
             {
                 "precision_mode": _TEXT,
@@ -33,13 +40,13 @@ CONTEXT = Section(
             }
         ),
         "jit_config": Section({"jit_level": Value(str, choices=("O0", "O1", "O2"))}),
-        "jit_syntax_level": Value(int, choices=(0, 1, 2)),
-        "enable_graph_kernel": _FLAG,
-        "graph_kernel_flags": _TEXT,
-        "runtime_num_threads": _COUNT,
-        "inter_op_parallel_num": _WHOLE,
-        "op_timeout": _WHOLE,
-        "pynative_synchronize": _FLAG,
+        "jit_syntax_level": Inert((2,), _NOT_PASSED_ON),
+        "enable_graph_kernel": Inert((False,), _NOT_PASSED_ON),
+        "graph_kernel_flags": Inert(("", _USUAL_FLAGS), _NOT_PASSED_ON),
+        "runtime_num_threads": Inert((1,), _NOT_PASSED_ON),
+        "inter_op_parallel_num": Inert((0,), _NOT_PASSED_ON),
+        "op_timeout": Inert((), _NOT_PASSED_ON),
+        "pynative_synchronize": Inert((False,), _NOT_PASSED_ON),
         "dataset_broadcast_opt_level": _WHOLE,
         "affinity_cpu_list": Value(dict),
         "affinity_config": Value(dict),
@@ -70,8 +77,8 @@ PARALLEL = Section(
         "strategy_ckpt_config": Section({"save_file": _TEXT, "load_file": _TEXT, "only_trainable_params": _FLAG}),
         "comm_fusion": Value(dict),
         "loss_repeated_mean": _FLAG,
-        "device_num": _COUNT,
-        "global_rank": _WHOLE,
+        "device_num": Inert((), "start the workers with msrun, which counts them"),
+        "global_rank": Inert((), "start the workers with msrun, which numbers them"),
     }
 )
 
@@ -85,7 +92,7 @@ PARALLEL_CONFIG = Section(
         "micro_batch_num": Value(int, 1, low=1),
         "seq_split_num": _COUNT,
         "use_seq_parallel": _FLAG,
-        "optimizer_shard": Value(bool, nullable=True),
+        "optimizer_shard": Repeats("parallel.enable_parallel_optimizer", Value(bool, nullable=True)),
         "gradient_aggregation_group": _COUNT,
         "vocab_emb_dp": _FLAG,
         "context_parallel_algo": Value(str, choices=("colossalai_cp", "ulysses_cp", "hybrid_cp")),

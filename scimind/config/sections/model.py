@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scimind.config.nodes import Items, Section, Value
+from scimind.config.nodes import Inert, Items, Repeats, Section, Value
 from scimind.config.routing import DISPATCHES, KERNELS, ROUTERS, SCORES
 from scimind.config.schema import INVALID, UNSET, Faults, Node, show
 from scimind.modality import MODALITY_NAMES
 
 _DTYPES = ("float32", "float16", "bfloat16")
-_SPAN = re.compile(r"\s*(\d+)\s*\.\.\s*(\d+)\s*")
+_SPAN = re.compile(r"\s*(\d{1,9})\s*\.\.\s*(\d{1,9})\s*")
+_MOST_EXPERTS = 65_536  # a span is written out; more experts than neurons cannot be
 
 
 def _dtype(default: Any = UNSET) -> Value:
@@ -43,10 +44,10 @@ LLAMA_ARGUMENTS_ELSEWHERE = ("parallel_config", "moe_config", "quant_config")
 _OFF = Value(bool, False, choices=(False,))
 
 LLAMA_FIELDS: dict[str, Node] = {
-    "batch_size": _positive(1),
+    "batch_size": Inert((1,), "set runner_config.batch_size or generation.batch_size", 1),
     "seq_length": _positive(2048),
     "hidden_size": _positive(4096),
-    "num_layers": _positive(32),
+    "num_layers": Value(int, 32, low=1, high=10_000),
     "num_heads": _positive(32),
     "n_kv_heads": _positive(None),
     "max_position_embedding": _positive(None),
@@ -84,23 +85,23 @@ LLAMA_FIELDS: dict[str, Node] = {
     "pp_interleave_num": _positive(1),
     "offset": Items(Value(int, low=0), single=True, default=0),
     "init_method_std": Value(float, 0.01, above=0),
-    "checkpoint_name_or_path": Value(str, "", nullable=True),
-    "repetition_penalty": Value(float),
-    "max_decode_length": _positive(1024),
+    "checkpoint_name_or_path": Inert(("", None), "set load_checkpoint", ""),
+    "repetition_penalty": Repeats("generation.repetition_penalty", Value(float)),
+    "max_decode_length": Inert((512, 1024), "set generation.max_new_tokens", 1024),
     "block_size": _positive(16),
-    "num_blocks": _positive(512),
-    "top_k": Value(int),
-    "top_p": Value(float),
-    "do_sample": Value(bool),
+    "num_blocks": Inert((512, 1024), "the cache gets the blocks of generation.batch_size rows", 512),
+    "top_k": Repeats("generation.top_k", Value(int)),
+    "top_p": Repeats("generation.top_p", Value(float)),
+    "do_sample": Repeats("generation.do_sample", Value(bool)),
     "tie_word_embeddings": _flag(False),
-    "llm_backend": Value(str, ""),
+    "llm_backend": Inert(("",), default=""),
     "fused_rms_norm": _flag(True),
-    "input_sliced_sig": _flag(False),
+    "input_sliced_sig": Inert((False,), "records have one token more than seq_length", False),
     "rmsnorm_compute_2d": _OFF,
     "chunk_prefill": _OFF,
     "calculate_per_token_loss": _flag(False),
     "pipeline_stage": Section({name: Value(int, low=0) for name in ("start_stage", "stage_num", "offset")}),
-    "return_hidden_states": _flag(False),
+    "return_hidden_states": Inert((False,), "use scimind.experts to record activations", False),
 }
 
 
@@ -113,7 +114,7 @@ class Experts:
         numbers: list[int] = []
         for item in value if isinstance(value, list | tuple) else [value]:
             span = _SPAN.fullmatch(item) if isinstance(item, str) else None
-            if span and int(span[1]) <= int(span[2]):
+            if span and int(span[1]) <= int(span[2]) < _MOST_EXPERTS:
                 numbers.extend(range(int(span[1]), int(span[2]) + 1))
             elif isinstance(item, int) and not isinstance(item, bool):
                 numbers.append(item)
@@ -153,7 +154,7 @@ def _per_modality(node: Node) -> Section:
 
 
 ROUTING_FIELDS: dict[str, Node] = {
-    "num_experts": _positive(16),
+    "num_experts": Value(int, 16, low=1, high=_MOST_EXPERTS),
     "router": Value(str, "modality", choices=ROUTERS),
     "dispatch": Value(str, "auto", choices=DISPATCHES),
     "score": Value(str, "sum", choices=SCORES),
@@ -169,11 +170,11 @@ PACKING_FIELDS: dict[str, Node] = {"packed": _flag(False), "kernels": Value(str,
 
 # Arguments of LlamaConfig's base class, which LlamaConfig accepts too.
 _BASE_FIELDS: dict[str, Node] = {
-    "name_or_path": Value(str),
-    "pretrained_model_dir": Value(str),
-    "mindformers_version": Value(str),
-    "tokenizer_class": Value(str),
-    "architectures": Items(Value(str), single=True),
+    "name_or_path": Inert((), "set load_checkpoint"),
+    "pretrained_model_dir": Inert((), "set load_checkpoint"),
+    "mindformers_version": Inert(()),
+    "tokenizer_class": Inert((), "set processor.tokenizer.type"),
+    "architectures": Inert((), "set model.arch.type"),
 }
 
 MODEL_CONFIG = Section(

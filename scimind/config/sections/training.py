@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scimind.config.nodes import Items, Section, Typed, Value
+from scimind.config.nodes import Inert, Items, Repeats, Section, Typed, Value
 from scimind.config.schema import Faults, Node
 
 _FLAG = Value(bool)
@@ -14,7 +14,8 @@ _ABOVE_ZERO = Value(float, above=0)
 _STEPS = Value(int, low=0, nullable=True)
 _RATIO = Value(float, low=0, high=1, nullable=True)
 
-_LEARNING_RATE = Value(float, above=0, nullable=True)
+# A run always has a schedule, which sets the rate.
+_LEARNING_RATE = Repeats("lr_schedule.learning_rate", Value(float, above=0, nullable=True))
 _BETA = Value(float, low=0, high=1)
 _ADAM: dict[str, Node] = {
     "learning_rate": _LEARNING_RATE,
@@ -106,7 +107,7 @@ _WRAPPER = Section(
         "calculate_per_token_loss": _FLAG,
         "global_norm_spike_threshold": Value(float, above=0),
         "use_skip_data_by_global_norm": _FLAG,
-        "print_separate_loss": _FLAG,
+        "print_separate_loss": Inert((False,), "the loss has no other parts than those of balance_weight"),
     }
 )
 
@@ -114,7 +115,9 @@ RUNNER_WRAPPER = Typed(
     {
         "SciMindTrainOneStepCell": _WRAPPER,
         "MFTrainOneStepCell": _WRAPPER,
-        "MFPipelineWithLossScaleCell": Section({**_WRAPPER.fields, "micro_batch_num": _COUNT}),
+        "MFPipelineWithLossScaleCell": Section(
+            {**_WRAPPER.fields, "micro_batch_num": Repeats("parallel_config.micro_batch_num", _COUNT)}
+        ),
     }
 )
 
@@ -172,8 +175,8 @@ MOE_CONFIG = Section(
     {
         "expert_num": Value(int, choices=(1,)),
         "num_experts_chosen": Value(int, choices=(1,)),
-        "capacity_factor": _ABOVE_ZERO,
-        "aux_loss_factor": _RATE,
+        "capacity_factor": Inert((1.05, 1.1, 1.5), "set model.model_config.experts_per_token"),
+        "aux_loss_factor": Inert((0.05,), "set model.model_config.balance_weight"),
     }
 )
 

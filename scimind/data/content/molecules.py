@@ -32,6 +32,18 @@ def canonical_smiles(molecule: Any) -> str:
     return str(Chem.MolToSmiles(molecule))
 
 
+def without_maps(molecule: Any) -> Any:
+    """Returns a molecule without the numbers that map its atoms, such as the 1 of `[CH3:1]`."""
+    if not any(atom.GetAtomMapNum() for atom in molecule.GetAtoms()):
+        return molecule
+    from rdkit import Chem
+
+    bare = Chem.Mol(molecule)
+    for atom in bare.GetAtoms():
+        atom.SetAtomMapNum(0)
+    return bare
+
+
 def random_smiles(molecule: Any, number: int, seed: int) -> Sequence[str]:
     """Returns up to `number` distinct random SMILES of a molecule.
 
@@ -47,10 +59,12 @@ def random_smiles(molecule: Any, number: int, seed: int) -> Sequence[str]:
 
 
 def scaffold(molecule: Any) -> str:
-    """Returns the canonical SMILES of the Murcko scaffold, without stereochemistry; empty if there is no ring.
+    """Returns the canonical SMILES of the Murcko scaffold, empty if there is no ring.
+
+    It has neither stereochemistry nor atom maps.
 
     Source: Bemis and Murcko, The properties of known drugs, J. Med. Chem. 39 (1996), as implemented in RDKit.
     """
     from rdkit.Chem.Scaffolds import MurckoScaffold
 
-    return str(MurckoScaffold.MurckoScaffoldSmiles(mol=molecule, includeChirality=False))
+    return str(MurckoScaffold.MurckoScaffoldSmiles(mol=without_maps(molecule), includeChirality=False))

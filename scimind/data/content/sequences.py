@@ -1,10 +1,11 @@
-"""Sequences in the forms found in data sets: spaced, in lower case, as k-mers, fenced by backticks."""
+"""Sequences in the forms found in data sets: spaced, in lower case, as k-mers, fenced by backticks, ambiguous."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
 
+from scimind.data.content.ambiguity import meaning_of, resolve
 from scimind.data.content.molecules import parse
 from scimind.data.defects import EMPTY, LETTER, RecordError
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
@@ -23,8 +24,30 @@ _SHORTEST_PROTEIN, _SHORTEST_NUCLEOTIDE, _FEWEST_ATOMS = 20, 12, 4
 _AMINO_ACIDS = frozenset("ACDEFGHIKLMNPQRSTVWY")
 
 
-def clean_sequence(tag: str, raw: str) -> str:
-    """Returns a protein, DNA or RNA sequence as plain letters.
+def clean_sequence(tag: str, raw: str, ambiguous: str = "drop", seed: int = 0) -> tuple[str, str]:
+    """Returns a protein, DNA or RNA sequence as plain letters, and what was done to ambiguous ones (empty: nothing).
+
+    See `sequence_letters`; `ambiguous` and `seed` are the policy and the seed of `resolve`.
+
+    Raises:
+        RecordError: Nothing is left, or a letter does not belong to this kind of sequence.
+    """
+    text, change = resolve(tag, sequence_letters(tag, raw), ambiguous, seed)
+    if not text:
+        raise RecordError(EMPTY, f"the {tag} sequence is empty; fill it in or remove the record")
+    if foreign := _foreign(tag, text):
+        letter = text[foreign - 1]
+        reason = f"letter {letter!r} at position {foreign - 1} is not valid in a {tag} sequence"
+        meaning = meaning_of(tag, letter)
+        remedy = "correct it or remove the record"
+        if meaning:
+            reason, remedy = f"{reason} ({meaning})", "give --ambiguous split or mask, or remove the record"
+        raise RecordError(LETTER, f"{reason}; {remedy}", text=text)
+    return text, change
+
+
+def sequence_letters(tag: str, raw: str) -> str:
+    """Returns the letters of a protein, DNA or RNA sequence, which are not checked.
 
     Fencing backticks, white space and a protein's final `*` (its stop) are removed, lower case becomes upper case, and
     k-mers that overlap in all letters but one (DNABERT's form) are joined.
@@ -32,22 +55,12 @@ def clean_sequence(tag: str, raw: str) -> str:
     Args:
         tag: `protein`, `dna` or `rna`.
         raw: The text of a field.
-
-    Raises:
-        RecordError: Nothing is left, or a letter does not belong to this kind of sequence.
     """
     if (fence := _FENCE.search(raw)) is not None:
         raw = fence[1]
     words = raw.upper().split()
     text = words[0] + "".join(word[-1] for word in words[1:]) if _are_kmers(words) else "".join(words)
-    if tag == "protein":
-        text = text.removesuffix("*")
-    if not text:
-        raise RecordError(EMPTY, f"the {tag} sequence is empty; fill it in or remove the record")
-    if foreign := _foreign(tag, text):
-        reason = f"letter {text[foreign - 1]!r} at position {foreign - 1} is not valid in a {tag} sequence"
-        raise RecordError(LETTER, f"{reason}; correct it or remove the record", text=text)
-    return text
+    return text.removesuffix("*") if tag == "protein" else text
 
 
 def wrap_text(

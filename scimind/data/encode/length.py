@@ -35,8 +35,8 @@ class Fitter:
         codec: The vocabulary.
         seq_length: Sequence length s of the model; a record holds one more id, since labels are shifted.
         policy: `drop` leaves out longer records. `truncate` removes tokens of plain text from the end of questions,
-            the oldest question first; molecules, other sequences and answers are never cut, and records that are
-            still too long are left out.
+            the oldest question first; the system text, molecules, other sequences and answers are never cut, and
+            records that are still too long are left out.
         loss_on_prompt: See `encode_conversation`.
 
     Raises:
@@ -117,8 +117,9 @@ class Fitter:
                     break
                 question = shorter
                 rounds[number] = Round(question, answer)
+                shortened = replace(conversation, rounds=tuple(rounds))
                 try:
-                    ids, labels = encode_conversation(self.codec, rounds, self.loss_on_prompt)
+                    ids, labels = encode_conversation(self.codec, shortened, self.loss_on_prompt)
                 except TokenError:
                     return None  # the cut left a backslash right before a tag, which escapes it
                 excess = len(ids) - self.seq_length - 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -61,7 +61,9 @@ class EncodedRecords:
         labels: The labels of all rows, likewise.
         json: The JSON of each row.
         faults: The faults of faulty records, by record number.
+        readings: How often something was read differently from how it is written, or not used, by what was done.
         detected: Record number, tag and sequence of each detected untagged sequence.
+        changes: Record number, and the name, reason and text of each `Change`.
         labelled: The label of each record, by record number, if its task has labels.
         sequences: The entity of each record if these are kept, else empty.
     """
@@ -72,7 +74,9 @@ class EncodedRecords:
     labels: NDArray[np.int32]
     json: list[str]
     faults: dict[int, Fault]
+    readings: dict[str, int]
     detected: list[tuple[int, str, str]]
+    changes: list[tuple[int, str, str, str]]
     labelled: dict[int, str]
     sequences: list[str]
 
@@ -127,7 +131,9 @@ class RecordEncoder:
             },
             **self._rows(fitted),
             faults=faults,
+            readings=dict(sum((Counter(sample.readings) for sample in samples), Counter())),
             detected=[(number, *wrapped) for number, sample in enumerate(samples) for wrapped in sample.detected],
+            changes=[(number, *change) for number, sample in enumerate(samples) for change in sample.changes],
             labelled={number: sample.label for number, sample in enumerate(samples) if sample.label is not None},
             sequences=[sample.entity for sample in samples] if self.keeps_sequences else [],
         )
@@ -138,14 +144,16 @@ class RecordEncoder:
             pieces, length = self.fitter.fit_text(Conversation(name, (), text=sample.text))
             rows = [(piece, False) for piece in pieces]
             for number, text in enumerate(sample.text_variants if pieces else (), start=1):
-                variants, _ = self.fitter.fit_text(Conversation(f"{name}-random-{number}", (), text=text))
-                rows += [(piece, True) for piece in variants]
+                with suppress(TokenError):  # a random spelling without a token is not used
+                    variants, _ = self.fitter.fit_text(Conversation(f"{name}-random-{number}", (), text=text))
+                    rows += [(piece, True) for piece in variants]
             return rows, length
-        one, length = self.fitter.fit(Conversation(name, sample.rounds))
+        one, length = self.fitter.fit(Conversation(name, sample.rounds, system=sample.system))
         rows = [] if one is None else [(one, False)]
         for number, rounds in enumerate(sample.variants if rows else (), start=1):
-            variant, _ = self.fitter.fit(Conversation(f"{name}-random-{number}", rounds))
-            rows += [] if variant is None else [(variant, True)]
+            with suppress(TokenError):
+                variant, _ = self.fitter.fit(Conversation(f"{name}-random-{number}", rounds, system=sample.system))
+                rows += [] if variant is None else [(variant, True)]
         return rows, length
 
     def _group(self, sample: Sample) -> str:
@@ -212,7 +220,7 @@ def _digests(texts: Sequence[str]) -> NDArray[np.uint64]:
 def _locate(error: TokenError, sample: Sample) -> Fault:
     """Returns the fault of a record with a character that has no token, with the position in the sequence itself."""
     reason, defect = str(error), LETTER if error.character not in ("", "<") else MALFORMED
-    texts = [sample.text] if sample.text is not None else [text for pair in sample.rounds for text in pair]
+    texts = [sample.text] if sample.text is not None else [sample.system, *chain.from_iterable(sample.rounds)]
     for text in texts:
         for tag in TAGGED.finditer(text or ""):
             if text and tag.start(2) <= error.position < tag.end(2) and text[error.position] == error.character:

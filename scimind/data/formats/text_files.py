@@ -1,76 +1,59 @@
-"""Reads text files block by block: compressed or not, with any line ends, with or without a byte order mark."""
+"""Reads text files block by block: compressed or not, in any usual encoding, with any line ends."""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
+from scimind.data.formats.encoding import WINDOWS, encoding_of, marked_encoding
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.opening import byte_blocks
 from scimind.errors import DataError
 
-# A longer line is not a record but a sign of a damaged or different file; it is reported and not kept in memory.
+# A longer record is not a record but a sign of a damaged or different file; it is reported and not kept in memory.
 LONGEST_LINE = 1 << 20
 
-_BLOCK_BYTES = 1 << 20
-_GZIP = b"\x1f\x8b"
+_LONGEST_TEXT = 64 << 20
 _BACKSLASHES = re.compile(r"\\{2,}")
-_UTF16 = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-
-
-@dataclass
-class FileNotes:
-    """The repairs made while a file was read.
-
-    Args:
-        byte_order_mark: Whether a byte order mark was removed.
-        crlf: Number of lines that ended in carriage return and line feed.
-        encoding: The encoding of the file.
-    """
-
-    byte_order_mark: bool = False
-    crlf: int = 0
-    encoding: str = "utf-8"
-
-    def lines(self) -> list[str]:
-        """Returns a sentence for each repair."""
-        found = []
-        if self.byte_order_mark:
-            found.append("a byte order mark at the beginning of the file was removed")
-        if self.crlf:
-            found.append(f"{self.crlf:,} lines ended in carriage return and line feed; only the line feed was kept")
-        if self.encoding != "utf-8":
-            found.append(f"the file was converted from {self.encoding} to UTF-8")
-        return found
 
 
 def read_text(path: Path) -> str:
-    """Returns the text of a file, with line ends as `\\n`, without a byte order mark; errors as for `open_text`."""
-    return "".join(open_text(path)[1])
+    """Returns the text of a file, with line ends as `\\n`, without a byte order mark; errors as for `open_text`.
+
+    Raises:
+        DataError: Also if the file has more than 64 million characters.
+    """
+    parts, size = [], 0
+    for block in open_text(path)[1]:
+        parts.append(block)
+        size += len(block)
+        if size > _LONGEST_TEXT:
+            raise DataError(f"has more than {_LONGEST_TEXT:,} characters; give a shorter file", path)
+    return "".join(parts)
 
 
-def open_text(path: Path, notes: FileNotes | None = None) -> tuple[str, Iterator[str]]:
+def open_text(path: Path, notes: FileNotes | None = None, *, strict: bool | None = None) -> tuple[str, Iterator[str]]:
     """Returns the first character of a file that is not white space, and the text of the file.
 
     The text is an iterator of blocks that starts at the beginning of the file, with line ends as `\\n` and without a
-    byte order mark. The file, which may be compressed by gzip, is read as blocks are requested.
+    byte order mark. The file, which may be compressed, is read as blocks are requested.
 
     Args:
-        path: The file.
-        notes: Filled while the file is read. If given, a byte that is not UTF-8 becomes half a surrogate pair, by which
-            `broken_byte` finds the record that contains it, and UTF-16 with a byte order mark is read too. Otherwise
-            both are errors, raised when they are reached.
+        path: The file, a pipe, or `-` for standard input.
+        notes: Filled while the file is read.
+        strict: Whether a byte that does not belong to the file's encoding is an error, raised when it is reached.
+            Otherwise it becomes half a surrogate pair, by which `broken_byte` finds the record that contains it. By
+            default, files are read strictly if there are no notes.
 
     Raises:
-        DataError: The file does not exist, cannot be read, is empty, or is not UTF-8.
+        DataError: The file does not exist, cannot be read, is empty, or is not text.
     """
-    blocks, read = _text_blocks(path, notes), []
+    strict = notes is None if strict is None else strict
+    blocks, read = _text_blocks(path, FileNotes() if notes is None else notes, strict), []
     for block in blocks:
         read.append(block)
         if start := block.lstrip()[:1]:
@@ -122,33 +105,21 @@ def repair_backslashes(smiles: str) -> tuple[str, int]:
     return _BACKSLASHES.subn(r"\\", smiles)
 
 
-def open_bytes(path: Path) -> BinaryIO:
-    """Returns a binary file, decompressed if it is gzip; OSError as for `open`."""
-    with path.open("rb") as file:
-        magic = file.read(len(_GZIP))
-    return gzip.open(path) if magic == _GZIP else path.open("rb")  # type: ignore[return-value]
-
-
-def _text_blocks(path: Path, notes: FileNotes | None) -> Iterator[str]:
+def _text_blocks(path: Path, notes: FileNotes, strict: bool) -> Iterator[str]:
     line, last = 1, b""
-    decode = None
+    decoder: _Decoder | None = None
     try:
-        with open_bytes(path) as file:
-            while data := file.read(_BLOCK_BYTES):
-                decode = decode or _decoder(data, notes)
-                if notes is not None:
-                    notes.crlf += data.count(b"\r\n") + (last == b"\r" and data[:1] == b"\n")
-                    last = data[-1:]
-                yield decode(data)
-                line += data.count(b"\n")
-            if decode is not None:
-                yield decode(b"", final=True)
-    except FileNotFoundError as error:
-        raise DataError("no such file; check the path", path) from error
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"is a truncated or corrupt gzip file ({error}); download it again", path) from error
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}); give a readable file", path) from error
+        for data in byte_blocks(path, notes):
+            decoder = decoder or _Decoder(path, data, notes, strict)
+            notes.crlf += data.count(b"\r\n") + (last == b"\r" and data[:1] == b"\n")
+            last = data[-1:]
+            if text := decoder.decode(data):
+                notes.ends_open = not text.endswith("\n")
+            yield text
+            line += data.count(b"\n")
+        if decoder is not None and (text := decoder.decode(b"", final=True)):
+            notes.ends_open = not text.endswith("\n")
+            yield text
     except UnicodeDecodeError as error:
         # The rest of the previous block, at most part of a character, contains no line end.
         line += error.object.count(b"\n", 0, error.start)
@@ -156,23 +127,37 @@ def _text_blocks(path: Path, notes: FileNotes | None) -> Iterator[str]:
         raise DataError(f"{wrong}; save the file as UTF-8", path, line) from error
 
 
-def _decoder(start: bytes, notes: FileNotes | None) -> Callable[..., str]:
-    """Returns the decoder of a file that begins with these bytes."""
-    encoding, errors = "utf-8-sig", "strict"
-    if notes is not None:
-        errors = "surrogateescape"
-        notes.byte_order_mark = start.startswith((codecs.BOM_UTF8, *_UTF16))
-        if start[:2] in _UTF16:
-            encoding, errors = _UTF16[start[:2]], "replace"
-            notes.encoding = encoding
-    inner = codecs.getincrementaldecoder(encoding)(errors)
-    return io.IncrementalNewlineDecoder(inner, translate=True).decode
+class _Decoder:
+    """Decodes the blocks of a file; the encoding is decided at the first byte beyond ASCII."""
 
+    def __init__(self, path: Path, start: bytes, notes: FileNotes, strict: bool) -> None:
+        self._path, self._notes, self._strict = path, notes, strict
+        notes.crlf = 0
+        notes.encoding = marked_encoding(start) or "utf-8"
+        notes.byte_order_mark = bool(marked_encoding(start))
+        if not notes.byte_order_mark and b"\0" in start[:4096]:
+            reason = "is neither text nor a data format that can be read (it holds zero bytes); save it as UTF-8"
+            raise DataError(reason, path)
+        self._is_decided = notes.byte_order_mark
+        self._decode: Callable[..., str] = self._make()
 
-def count_lines(path: Path) -> int:
-    """Returns the number of line ends of a file, 0 if it cannot be read; a progress bar needs it in advance."""
-    try:
-        with open_bytes(path) as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
-    except (OSError, EOFError, zlib.error):
-        return 0
+    def decode(self, data: bytes, final: bool = False) -> str:
+        """Returns the text of the next block."""
+        if not self._is_decided and not data.isascii():
+            self._is_decided = True
+            self._notes.encoding = encoding_of(byte_blocks(self._path))
+            if self._notes.encoding == WINDOWS:
+                # Only ASCII was read so far, of which the decoder may keep a carriage return.
+                self._decode = self._make(self._decode)
+        return self._decode(data, final=final)
+
+    def _make(self, earlier: Callable[..., str] | None = None) -> Callable[..., str]:
+        encoding = self._notes.encoding
+        if encoding == "utf-8":
+            encoding, errors = "utf-8-sig", "strict" if self._strict else "surrogateescape"
+        else:
+            errors = "strict" if self._strict and encoding == WINDOWS else "replace"
+        made = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(encoding)(errors), translate=True)
+        if earlier is not None:
+            made.setstate((b"", earlier.__self__.getstate()[1] & 1))  # type: ignore[attr-defined]
+        return made.decode

@@ -43,6 +43,7 @@ def _text(name: str, summary: PrepareSummary) -> str:
     counts += [(f"left out: {defect}", count) for defect, count in summary.defects.items()]
     counts += [(f"listed and kept: {defect}", count) for defect, count in summary.kept.items()]
     counts += [("doubled backslashes repaired", summary.repaired)] if summary.repaired else []
+    counts += [(f"`{reading}`", count) for reading, count in summary.readings.items()]
     counts += [("cut", summary.truncated)] if summary.truncated else []
     counts += [(f"in {file}", count) for file, count in summary.splits.items()]
     lines += _table(("records", "number"), counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -67,8 +68,10 @@ class EncodedParts:
         """Writes a part atomically."""
         notes = np.frombuffer(json.dumps(part.notes, ensure_ascii=True).encode(), dtype=np.uint8)
         path = self.folder / f"{number:07}.npz"
-        with new_file(path) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **part.arrays, notes=notes)
+        archive = io.BytesIO()  # written to a full disk directly, zipfile adds a traceback to the error
+        np.savez(archive, **part.arrays, notes=notes)
+        with new_file(path) as temporary:
+            temporary.write_bytes(archive.getbuffer())
         self._done.add(number)
 
     def read(self, number: int, *names: str) -> Part:

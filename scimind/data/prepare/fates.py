@@ -78,12 +78,14 @@ class Decision:
         fate: The `Fate` of each record [n].
         other: The record that it duplicates or contradicts [n]; else `NO_RECORD`.
         often: Number of times that each record is trained on [n].
+        contradictory: Number of usable records with the question of another one and a different answer.
     """
 
     index: Index
     fate: NDArray[np.int8]
     other: NDArray[np.int64]
     often: NDArray[np.int32]
+    contradictory: int = 0
 
 
 def decide(
@@ -99,13 +101,13 @@ def decide(
     Args:
         sources: The parts of each source.
         split: How records are set aside.
-        conflicts: The `conflicts` of each source's task, see `Task`.
+        conflicts: What is done with contradictory records of each source, one of `CONFLICTS`; see `Task`.
         keep_duplicates: Whether duplicates are kept.
         identity: See `cluster`.
     """
     indexes = [Index.of(parts) for parts in sources]
     left_out = [_left_out(*pair, keep_duplicates) for pair in zip(indexes, conflicts, strict=True)]
-    fates = np.concatenate([fate for fate, _ in left_out])
+    fates = np.concatenate([fate for fate, *_ in left_out])
     entity = np.concatenate([index["entity"] for index in indexes])
     if split.by == "cluster":
         group = cluster_entities(sources, entity, identity)
@@ -116,30 +118,34 @@ def decide(
     fates[eligible & evaluation] = Fate.EVALUATION
     fates[eligible & test] = Fate.TEST
     decisions, start = [], 0
-    for index, (_, other) in zip(indexes, left_out, strict=True):
+    for index, (_, other, contradictory) in zip(indexes, left_out, strict=True):
         fate, start = fates[start : start + len(other)], start + len(other)
-        decisions.append(Decision(index, fate, other, (fate == Fate.TRAIN).astype(np.int32)))
+        decisions.append(Decision(index, fate, other, (fate == Fate.TRAIN).astype(np.int32), contradictory))
     return decisions
 
 
-def _left_out(index: Index, conflicts: str, keep_duplicates: bool) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-    """Returns the fates of records that are left out, TRAIN for the others, and the other record that is the reason."""
+def _left_out(index: Index, conflicts: str, keep_duplicates: bool) -> tuple[NDArray[np.int8], NDArray[np.int64], int]:
+    """Returns fates of records that are left out (TRAIN for others), the records that are the reason, and conflicts."""
     fate = np.full(len(index.rows), Fate.TRAIN, dtype=np.int8)
     other = np.full(len(index.rows), NO_RECORD, dtype=np.int64)
     fate[index.rows == 0] = Fate.UNUSABLE
     usable = np.flatnonzero(index.rows > 0)
     question, answer = index["question"][usable], index["answer"][usable]
+    contrary = find_conflicts(question, answer)
+    has = contrary != NO_RECORD
+    refused = has
+    if conflicts == "first":  # `find_conflicts` names the first record of a question for those that contradict it
+        _, first, place = np.unique(question, return_index=True, return_inverse=True)
+        refused = has & (contrary == first[place])
     if conflicts != "keep":
-        contrary = find_conflicts(question, answer)
-        has = contrary != NO_RECORD
-        other[usable[has]] = usable[contrary[has]]
-        if conflicts == "drop":
-            fate[usable[has]] = Fate.CONFLICT
+        other[usable[refused]] = usable[contrary[refused]]
+    if conflicts in ("first", "drop"):
+        fate[usable[refused]] = Fate.CONFLICT
     if not keep_duplicates:
         first = usable[find_duplicates(question, answer)]
         again = (first != usable) & (fate[usable] == Fate.TRAIN)
         fate[usable[again]], other[usable[again]] = Fate.DUPLICATE, first[again]
-    return fate, other
+    return fate, other, int(has.sum())
 
 
 def find_duplicates(question: NDArray[np.uint64], answer: NDArray[np.uint64]) -> NDArray[np.int64]:

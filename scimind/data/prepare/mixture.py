@@ -6,6 +6,7 @@
     tasks:
       captions: {task: smiles2text, input: [train.csv]}
       promoters: {task: promoter, input: [positives.txt], weight: 0.5}
+      drugs: {task: moa, input: [drugs.csv], columns: {molecule: drug_smiles, mechanism: 3}}
 
 Weights are relative to each other; give them to all tasks or to none. Paths are relative to the YAML file.
 """
@@ -32,15 +33,16 @@ _SOURCE = Section(
     {
         "task": Value(str, filled=True),
         "input": Items(Value(str, filled=True), single=True, filled=True),
-        "weight": Value(float, None, above=0),
+        "weight": Value(float, None, low=1e-6, high=1e6),
+        "columns": Named(Value(str, also=int)),
     },
     required=("input",),
 )
 _MIXTURE = Section(
     {
         "name": Value(str, filled=True, also=int),
-        "temperature": Value(float, 1.0, above=0),
-        "records": Value(int, None, low=1),
+        "temperature": Value(float, 1.0, low=0.1, high=1000),
+        "records": Value(int, None, low=1, high=100_000_000),
         "tasks": Named(_SOURCE),
     },
     required=("tasks",),
@@ -117,4 +119,5 @@ def _source(name: str, spec: Mapping[str, Any], folder: Path) -> TaskSource:
         task = str(folder / task)
     texts = [spec["input"]] if isinstance(spec["input"], str) else spec["input"]
     files = [LabelledFile.parse(text, folder) for text in texts]
-    return TaskSource(find_task(task), files, check_name(name), spec["weight"])
+    chosen = {field: str(column) for field, column in spec.get("columns", {}).items()}
+    return TaskSource(find_task(task).with_columns(chosen), files, check_name(name), spec["weight"])

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from scimind.config.sections.generation import AMBIGUOUS
 from scimind.data.content.fields import MOLECULES, FieldOptions
 from scimind.data.prepare.splitting import Split
+from scimind.data.tasks.task import CONFLICTS, Task
 from scimind.errors import SciMindError
 
 ON_BAD = ("stop", "skip")
 DUPLICATES = ("drop", "keep")
+
+
+MOST_SPELLINGS = 1000
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,10 @@ class PrepareOptions:
         seed: Seed of splits, random spellings, negatives and mixtures.
         on_bad: `stop` raises the error of the first faulty record, `skip` lists and counts faulty records.
         duplicates: `drop` leaves out records with the question and answer of an earlier one, `keep` keeps them.
+        on_conflict: What happens to records that ask the same but answer differently, one of `CONFLICTS`; None leaves
+            it to the task, see `Task`.
+        ambiguous: What happens to letters of sequences that stand for several, such as N in DNA: `drop` leaves the
+            record out, `split` takes the longest stretch without them, `mask` replaces them; see `resolve`.
         molecules: `checked`, `canonical` or `as-is`, see `FieldOptions`.
         randomised: Number of random spellings of each molecule to train on in addition, at least 0.
         detect: Whether text is searched for untagged sequences, see `wrap_text`.
@@ -52,6 +61,8 @@ class PrepareOptions:
     seed: int = 0
     on_bad: str = "skip"
     duplicates: str = "drop"
+    on_conflict: str | None = None
+    ambiguous: str = "drop"
     molecules: str = "checked"
     randomised: int = 0
     detect: bool = False
@@ -65,12 +76,18 @@ class PrepareOptions:
         for name, value, choices in (
             ("on_bad", self.on_bad, ON_BAD),
             ("duplicates", self.duplicates, DUPLICATES),
+            ("on_conflict", self.on_conflict or CONFLICTS[0], CONFLICTS),
+            ("ambiguous", self.ambiguous, AMBIGUOUS),
             ("molecules", self.molecules, MOLECULES),
         ):
             if value not in choices:
                 raise SciMindError(f"{name} ({value!r}) must be one of {', '.join(choices)}")
         if self.randomised < 0:
             raise SciMindError(f"randomised ({self.randomised}) must be at least 0")
+        if self.randomised > MOST_SPELLINGS:
+            raise SciMindError(
+                f"randomised ({self.randomised}) must be at most {MOST_SPELLINGS}: each record is repeated as often"
+            )
         if not 0 < self.identity <= 1:
             raise SciMindError(f"identity ({self.identity}) must be greater than 0 and at most 1")
         if self.molecules == "as-is":
@@ -86,7 +103,18 @@ class PrepareOptions:
     @property
     def fields(self) -> FieldOptions:
         """How fields are read."""
-        return FieldOptions(self.molecules, self.randomised, self.detect, self.seed, self.split == "scaffold")
+        return FieldOptions(
+            molecules=self.molecules,
+            randomised=self.randomised,
+            detect=self.detect,
+            seed=self.seed,
+            scaffolds=self.split == "scaffold",
+            ambiguous=self.ambiguous,
+        )
+
+    def conflict_rule(self, task: Task) -> str:
+        """Returns what happens to contradictory records of a task, one of `CONFLICTS`."""
+        return self.on_conflict or task.conflict_rule
 
 
 def check_name(name: str) -> str:

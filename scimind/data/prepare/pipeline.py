@@ -14,7 +14,8 @@ from scimind._version import __version__
 from scimind.data.defects import FILE_FORMAT
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
-from scimind.data.formats.text_files import FileNotes
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.opening import kept_pipes, state_of
 from scimind.data.prepare.card import write_card
 from scimind.data.prepare.encoded_parts import EncodedParts
 from scimind.data.prepare.fates import Fate, decide, mix
@@ -26,8 +27,11 @@ from scimind.data.prepare.summary import PrepareSummary, Written, summarise
 from scimind.data.prepare.writing import RecordWriter, write_interleaved
 from scimind.errors import DataError, SciMindError
 from scimind.hashing import file_checksum
+from scimind.locking import output_lock, refuse_inputs
 from scimind.parallel import available_cores, check_workers
 from scimind.tokenizer import TokenCodec
+
+_ADVICE = "give another --name or --output"
 
 
 def prepare_sources(
@@ -62,8 +66,12 @@ def prepare_sources(
     files += [f"{name}{end}" for end in (".rejects.jsonl", ".detected.jsonl", ".card.md", ".lengths.png")]
     files += [f"{name}.summary.json"]
     folder = Path(output_dir)
-    _check_inputs(sources, [folder / file for file in files])
-    with staged(folder, files, overwrite=options.overwrite) as scratch, ExitStack() as stack:
+    inputs = [file.path for source in sources for file in source.files]
+    for file in files:
+        refuse_inputs(folder / file, inputs, advice=_ADVICE)
+    with kept_pipes(), ExitStack() as stack:
+        stack.enter_context(output_lock(folder / name, advice=_ADVICE))
+        scratch = stack.enter_context(staged(folder, name, files, overwrite=options.overwrite))
         parts_folder = folder / f".{name}.parts"
         stack.push(_PartsKeeper(parts_folder))
         parts = [
@@ -77,10 +85,11 @@ def prepare_sources(
             )
             strict = options.on_bad == "stop"
             notes.append(source.encode(encode, stored, strict=strict, workers=workers, progress=options.progress))
+        rules = [options.conflict_rule(source.task) for source in sources]
         decisions = decide(
             parts,
             options.splitting,
-            [source.task.conflicts for source in sources],
+            rules,
             keep_duplicates=options.duplicates == "keep",
             identity=options.identity,
         )
@@ -99,14 +108,21 @@ def prepare_sources(
                     {fate: results.splits[split] for fate, split in named.items()},
                     results.rejects,
                     results.detected,
+                    lists_conflicts=rule == "list",
                 )
-                for source, stored, decision, named in zip(sources, parts, decisions, splits, strict=True)
+                for source, stored, decision, named, rule in zip(sources, parts, decisions, splits, rules, strict=True)
             ]
             written = _write(results, writers, notes, options.seq_length)
         summary = summarise(sources, codec, options, written, tasks)
+        summary = replace(summary, formats=_formats(notes))
         if options.card:
             write_card(scratch, name, summary, {split.name: split.lengths for split in written.splits})
         return _write_summary(scratch, files, summary)
+
+
+def _formats(notes: Sequence[Mapping[str, FileNotes]]) -> dict[str, str]:
+    """Returns how each file was understood, by path."""
+    return {path: about.description() for of_files in notes for path, about in of_files.items()}
 
 
 def _split_names(name: str, source: TaskSource, options: PrepareOptions) -> dict[Fate, str]:
@@ -118,13 +134,6 @@ def _split_names(name: str, source: TaskSource, options: PrepareOptions) -> dict
     if options.test_fraction:
         names[Fate.TEST] = f"{first}_test"
     return names
-
-
-def _check_inputs(sources: Sequence[TaskSource], results: Sequence[Path]) -> None:
-    """Raises an error if a result would replace an input."""
-    inputs = {file.path.resolve() for source in sources for file in source.files}
-    if replaced := {path.resolve() for path in results} & inputs:
-        raise SciMindError(f"{replaced.pop()} is an input and would be replaced; give another --name or --output")
 
 
 class _PartsKeeper:
@@ -144,8 +153,7 @@ def _manifest(source: TaskSource, codec: TokenCodec, options: PrepareOptions) ->
     """Returns everything that encoded parts depend on."""
     files = []
     for file in source.files:
-        state = file.path.stat() if file.path.exists() else None
-        files.append([str(file.path), file.label, state and state.st_size, state and state.st_mtime_ns])
+        files.append([str(file.path), file.label, state_of(file.path)])
     return {
         "version": __version__,
         "task": repr(source.task),

@@ -15,8 +15,9 @@ from tqdm import tqdm
 from scimind.data.content.fields import FieldOptions
 from scimind.data.defects import TOO_LONG, RecordError, defect_of
 from scimind.data.encode.records import EncodedRecords, Fault, RecordEncoder, encode_tasks
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.opening import size_of
 from scimind.data.formats.rows import Row
-from scimind.data.formats.text_files import FileNotes, count_lines
 from scimind.data.prepare.encoded_parts import EncodedParts, Part
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError, SciMindError, excerpt
@@ -85,18 +86,24 @@ class TaskSource:
     def _records(
         self, options: FieldOptions, notes: dict[str, FileNotes], *, strict: bool, progress: bool
     ) -> Iterator[_Record]:
-        """Yields the records of all files under a progress bar that counts lines, and fills the notes."""
-        total = sum(count_lines(file.path) for file in self.files)
+        """Yields the records of all files under a progress bar that counts bytes, and fills the notes."""
+        total = sum(size_of(file.path) for file in self.files)
         with tqdm(
-            total=total, unit=" lines", desc="prepare", file=sys.stderr, mininterval=0.5, disable=not progress
+            total=total,
+            unit="B",
+            unit_scale=True,
+            desc="prepare",
+            file=sys.stderr,
+            mininterval=0.5,
+            disable=not progress,
         ) as bar:
             for file in self.files:
-                done, is_read = 0, False
+                done, is_read, about = 0, False, notes[str(file.path)]
                 try:
-                    for record in self.task.rows(file.path, file.label, notes[str(file.path)], options):
-                        if record.line is not None and record.line > done:
-                            bar.update(record.line - done)
-                            done = record.line
+                    for record in self.task.rows(file.path, file.label, about, options):
+                        if about.bytes_read > done:
+                            bar.update(about.bytes_read - done)
+                            done = about.bytes_read
                         is_read = is_read or isinstance(record, Row)
                         yield record
                 except DataError as error:
@@ -109,7 +116,7 @@ class TaskSource:
                 except SciMindError as error:
                     yield _Unreadable(error)
                     return
-                bar.update(count_lines(file.path) - done)
+                bar.update(size_of(file.path) - done)
 
     def _part(self, batch: Sequence[_Record], encoded: EncodedRecords, seq_length: int) -> Part:
         """Returns the part of a batch of records and its encoded rows.
@@ -154,6 +161,8 @@ class TaskSource:
             "rejects": rejects,
             "names": [row.id for row in rows],
             "detected": encoded.detected,
+            "readings": encoded.readings,
+            "changes": encoded.changes,
             "labelled": list(encoded.labelled.items()),
             "sequences": encoded.sequences,
         }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scimind._version import __version__
+from scimind.data.formats.opening import regular_file
 from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.result_files import RejectCounts, SplitCounts
 from scimind.data.prepare.sources import TaskSource
@@ -18,6 +20,8 @@ from scimind.hashing import file_checksum
 from scimind.modality import MODALITY_NAMES
 from scimind.tokenizer import TokenCodec
 
+_READING = ("molecules", "randomised", "detect", "duplicates", "ambiguous")  # settings
+_MOST_FILES = 10
 _QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -28,6 +32,7 @@ class PrepareSummary:
     Args:
         task: The task, or the tasks of a mixture.
         inputs: The files that were read.
+        formats: How each file was understood, by path: format, separator, encoding, header, columns.
         files: The names of the files that were written; the last is this summary.
         seq_length: Sequence length s of the model; rows have s + 1 columns.
         policy: What was done with longer records.
@@ -40,7 +45,9 @@ class PrepareSummary:
         fill: Share of positions that are not padding, with one record per row (`record`) and as written (`row`).
         evaluation: Number of records set aside for evaluation or testing.
         truncated: Number of written records whose question was cut.
+        contradictory: Number of readable records with the question of another one and a different answer.
         repaired: Number of records whose molecules had doubled backslashes.
+        readings: How often something was read differently from how it is written, or not used, by what was done.
         dropped: Number of records left out, by reason.
         defects: The same records, by defect.
         kept: Number of listed entries that were not left out: repaired files, other answers to the same question.
@@ -72,7 +79,9 @@ class PrepareSummary:
     fill: dict[str, float] = field(default_factory=dict)
     evaluation: int = 0
     truncated: int = 0
+    contradictory: int = 0
     repaired: int = 0
+    readings: dict[str, int] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     tokens: dict[str, int] = field(default_factory=dict)
     answer_tokens: int = 0
@@ -86,6 +95,7 @@ class PrepareSummary:
     labels: dict[str, int] = field(default_factory=dict)
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     checksums: dict[str, dict[str, str]] = field(default_factory=dict)
+    formats: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
         """Returns the summary as JSON values, as written to its file."""
@@ -93,13 +103,19 @@ class PrepareSummary:
 
     def table(self) -> str:
         """Returns the summary as a table for the console."""
-        rows = [("records read", f"{self.read:,}")]
+        rows = [(f"read {Path(path).name}", how) for path, how in list(self.formats.items())[:_MOST_FILES]]
+        if len(self.formats) > _MOST_FILES:
+            rows.append(("read further files", f"{len(self.formats) - _MOST_FILES:,}, see formats in the summary file"))
+        rows.append(("records read", f"{self.read:,}"))
         rows += [(f"left out, {reason}", f"{count:,}") for reason, count in self.dropped.items() if count]
         if set(self.defects) - {"too long", "duplicate", "conflicting answers"}:
             rows += [(f"  {defect}", f"{count:,}") for defect, count in self.defects.items() if defect != "too long"]
         rows += [(f"listed and kept, {defect}", f"{count:,}") for defect, count in self.kept.items()]
+        if self.contradictory:
+            rows.append(("asked again with another answer", f"{self.contradictory:,}"))
         if self.repaired:
             rows.append(("backslashes repaired", f"{self.repaired:,}"))
+        rows += [(reading, f"{count:,}") for reading, count in self.readings.items()]
         if self.truncated:
             rows.append(("questions cut", f"{self.truncated:,}"))
         rows.append(("records written", f"{self.written:,}"))
@@ -176,7 +192,9 @@ def summarise(
         fill={"record": positions / (total * width), "row": positions / (rows * width)},
         evaluation=sum(split.records for split in splits[1:]),
         truncated=records.truncated,
+        contradictory=records.contradictory,
         repaired=records.repaired,
+        readings=dict(sorted(records.readings.items())),
         dropped=dict(rejects.dropped),
         tokens=tokens,
         answer_tokens=records.answer_tokens,
@@ -185,11 +203,14 @@ def summarise(
         kept=dict(rejects.kept),
         splits={split.name: split.records for split in splits},
         split=splitting | ({"identity": options.identity} if options.split == "cluster" else {}),
-        settings={name: getattr(options, name) for name in ("molecules", "randomised", "detect", "duplicates")},
+        settings={
+            **{name: getattr(options, name) for name in _READING},
+            "on_conflict": {source.name or source.task.name: options.conflict_rule(source.task) for source in sources},
+        },
         detected=dict(sorted(records.detected.items())),
         labels=dict(sorted(records.labels.items(), key=lambda item: (-item[1], item[0]))),
         tasks=tasks,
-        checksums={"inputs": {str(file.path): file_checksum(file.path) for file in files}},
+        checksums={"inputs": {str(file.path): file_checksum(regular_file(file.path)) for file in files}},
     )
 
 

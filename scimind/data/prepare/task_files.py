@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scimind.data.formats.opening import name_of
 from scimind.data.prepare.options import PrepareOptions, check_name
 from scimind.data.prepare.pipeline import prepare_sources
 from scimind.data.prepare.sources import LabelledFile, TaskSource
@@ -25,6 +26,7 @@ def prepare(
     codec: TokenCodec,
     options: PrepareOptions | None = None,
     name: str | None = None,
+    columns: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> PrepareSummary:
     """Writes `name.json`, `name.mindrecord` with its `.db`, and `name.summary.json`; returns the summary.
@@ -40,6 +42,7 @@ def prepare(
         codec: The vocabulary.
         options: All settings; by default those of the command.
         name: Prefix of the files' names; by default the name of a single input, else that of the task.
+        columns: The column of each field that is not found by its name, by field: a name, or a number from 1.
         settings: Fields of `PrepareOptions` by name, which override those of `options`.
 
     Raises:
@@ -47,7 +50,7 @@ def prepare(
         SciMindError: A setting is wrong, the folder cannot be written, a file exists, or no record fits.
     """
     options = replace(options or PrepareOptions(), **settings)
-    task = find_task(task)
+    task = find_task(task).with_columns(columns or {})
     files = [LabelledFile.parse(path) for path in inputs]
     if not files:
         raise SciMindError("no input; give at least one file")
@@ -56,4 +59,4 @@ def prepare(
 
 
 def _stem(path: Path) -> str:
-    return Path(path.stem).stem if path.suffix == ".gz" else path.stem
+    return Path(path.stem).stem if path.suffix in (".gz", ".bz2", ".xz", ".zst") else name_of(path)

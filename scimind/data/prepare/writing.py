@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scimind.data import defects
+from scimind.data.defects import Change
 from scimind.data.prepare.encoded_parts import EncodedParts, Part
 from scimind.data.prepare.fates import NO_RECORD, Decision, Fate
 from scimind.data.prepare.result_files import JsonLines, Rejects, SplitFiles
 from scimind.data.prepare.sources import TaskSource
+from scimind.errors import excerpt
 from scimind.modality import MODALITY_NAMES
 
 _ENDED = object()
@@ -26,6 +28,7 @@ class RecordCounts:
 
     Args:
         read: Number of records found, including faulty ones.
+        contradictory: Number of usable records with the question of another one and a different answer.
         repaired: Number of records whose molecules had doubled backslashes.
         truncated: Number of written records that were cut.
         lengths: Number of records of each length in ids before any cut, over all that could be encoded.
@@ -33,9 +36,11 @@ class RecordCounts:
         answer_tokens: Number of labels of the written records.
         detected: Number of detected untagged sequences, by modality.
         labels: Number of records of each label.
+        readings: How often something was read differently from how it is written, or not used, by what was done.
     """
 
     read: int = 0
+    contradictory: int = 0
     repaired: int = 0
     truncated: int = 0
     lengths: Counter[int] = field(default_factory=Counter)
@@ -43,6 +48,7 @@ class RecordCounts:
     answer_tokens: int = 0
     detected: Counter[str] = field(default_factory=Counter)
     labels: Counter[str] = field(default_factory=Counter)
+    readings: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: RecordCounts) -> RecordCounts:
         """Returns the sum of both counts."""
@@ -60,6 +66,7 @@ class RecordWriter:
         splits: The files for each fate: TRAIN, and EVALUATION and TEST if requested.
         rejects: The list of records that are left out.
         detected: The list of detected untagged sequences.
+        lists_conflicts: Whether contradictory records that are kept are listed.
     """
 
     source: TaskSource
@@ -68,6 +75,7 @@ class RecordWriter:
     splits: Mapping[Fate, SplitFiles]
     rejects: Rejects
     detected: JsonLines
+    lists_conflicts: bool = False
     counts: RecordCounts = field(default_factory=RecordCounts, init=False)
 
     @property
@@ -77,6 +85,7 @@ class RecordWriter:
 
     def records(self) -> Iterator[None]:
         """Writes everything, and yields after each training row."""
+        self.counts.contradictory = self.decision.contradictory
         for turn in range(max(1, int(self.decision.often.max(initial=0)))):
             for number in range(len(self.parts)):
                 yield from self._part(number, turn)
@@ -96,12 +105,17 @@ class RecordWriter:
         self._count(part)
         fates, others = self.decision.fate[start:stop].tolist(), self.decision.other[start:stop].tolist()
         faulty = dict(part.notes["rejects"])  # by place among all records read
+        changes: dict[int, list[Change]] = {}
+        for record, *change in part.notes["changes"]:
+            changes.setdefault(record, []).append(Change(*change))
         for record, place in enumerate(part.arrays["place"].tolist()):
             while faulty and (first := next(iter(faulty))) <= place:
                 self.rejects.add(faulty.pop(first))
             fate = Fate(fates[record])
             if others[record] != NO_RECORD:
                 self._list(fate, part.notes["names"][record], int(start) + record, others[record])
+            if fate in (Fate.TRAIN, Fate.EVALUATION, Fate.TEST):
+                self._list_changes(changes.get(record, ()), part.notes["names"][record], int(start) + record)
             if fate == Fate.TRAIN and often[record]:
                 yield from self._learn(rows, record)
             elif fate in (Fate.EVALUATION, Fate.TEST):
@@ -138,7 +152,7 @@ class RecordWriter:
         if fate == Fate.DUPLICATE:
             reason = f"same question and answer as {where}"
             entry |= {"kind": "duplicate", "defect": defects.DUPLICATE, "reason": reason}
-        elif fate == Fate.CONFLICT or self.source.task.conflicts == "list":
+        elif fate == Fate.CONFLICT or self.lists_conflicts:
             reason = f"{where} answers the same question differently"
             entry |= {"kind": "conflict", "defect": defects.CONFLICT, "reason": reason}
             entry |= {"kept": True} if fate != Fate.CONFLICT else {}
@@ -146,12 +160,20 @@ class RecordWriter:
             return
         self.rejects.add(entry | {"id": name})
 
+    def _list_changes(self, changes: Sequence[Change], name: str, record: int) -> None:
+        """Lists what was changed in the values of a record that is kept."""
+        path, line = self._place(record)
+        for change in changes:
+            entry = {"file": path, "line": line, "kind": "repaired", "defect": change.defect, "reason": change.reason}
+            self.rejects.add(entry | {"text": excerpt(change.text), "kept": True, "id": name})
+
     def _count(self, part: Part) -> None:
         """Counts the records of a part, and lists their detected sequences."""
         arrays, counts = part.arrays, self.counts
         counts.read += part.notes["read"]
         counts.repaired += int((arrays["repairs"] > 0).sum())
         counts.lengths.update(length for length in arrays["length"].tolist() if length)
+        counts.readings.update(part.notes["readings"])
         counts.labels.update(label for _, label in part.notes["labelled"])
         files, lines = arrays["path"].tolist(), arrays["line"].tolist()
         for record, tag, sequence in part.notes["detected"]:

@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scimind.data.content.conversations import read_conversations
 from scimind.data.content.fields import FieldOptions
 from scimind.data.content.molecules import canonical_smiles, parse, scaffold
 from scimind.data.content.sequences import wrap_text
 from scimind.data.conversation import Round
 from scimind.data.defects import ENCODING, RecordError
-from scimind.data.formats.conversations import read_conversations
+from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.rows import Row
-from scimind.data.formats.text_files import FileNotes, broken_byte
+from scimind.data.formats.text_files import broken_byte
 from scimind.data.tasks.task import Sample, Task
 from scimind.errors import DataError
 from scimind.tokenizer.alphabet import BRACKETS
 from scimind.tokenizer.tags import FORM_RUNS, UNESCAPED_TAGGED, bare_characters
 
-ROUNDS = "rounds"
+ROUNDS, SYSTEM = "rounds", "system"
 
 # The tag that a sequence written as added tokens counts as, by modality.
 _TAG_OF_FORMS = {"smiles": "smiles", "protein": "protein", "nucleotide": "dna"}
@@ -39,7 +40,8 @@ def marked_sequences(text: str) -> list[tuple[str, str]]:
 class ConversationTask(Task):
     """Conversation JSON: questions and answers used unchanged, with sequences in tags.
 
-    The entity of a record is all its sequences together, or its first question if it has none.
+    The entity of a record is all its sequences together, or its first question if it has none. Its system text does not
+    count, since many records share it.
     """
 
     def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
@@ -50,11 +52,12 @@ class ConversationTask(Task):
             if isinstance(talk, DataError):
                 yield talk
                 continue
-            texts = "".join(text or "" for pair in talk.rounds for text in pair)
+            texts = talk.system + "".join(text or "" for pair in talk.rounds for text in pair)
             if (broken := broken_byte(texts)) is not None:
                 yield RecordError(ENCODING, broken, talk.path, talk.line)
             else:
-                yield Row(talk.id, {ROUNDS: talk.rounds, "repairs": talk.repairs}, path, talk.line or 1)
+                values = {ROUNDS: talk.rounds, SYSTEM: talk.system, "repairs": talk.repairs, "readings": talk.readings}
+                yield Row(talk.id, values, path, talk.line or 1)
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns the sample of a conversation; see the base class."""
@@ -79,13 +82,16 @@ class ConversationTask(Task):
                     pass  # a conversation may mention SMILES that are not valid
             names.append(sequence)
         *asked, answer = (text or "" for pair in rounds for text in pair)
+        system = values.get(SYSTEM, "")
         return Sample(
             rounds=rounds,
             entity="\x1f".join(names) or rounds[0].question,
             tag=tag,
             group=group,
-            question="\x1f".join([*asked, ""]),
+            question="\x1f".join([*([system] if system else []), *asked, ""]),
             answer=answer,
             repairs=values.get("repairs", 0),
             detected=tuple(detected),
+            system=system,
+            readings=values.get("readings", {}),
         )

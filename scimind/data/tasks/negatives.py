@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from scimind.data.content.fields import Field
+from scimind.data.content.fields import Field, FieldOptions
 from scimind.data.content.sequences import clean_sequence
 from scimind.data.defects import RecordError
 from scimind.data.formats.rows import ENTITY, Row
@@ -36,7 +36,7 @@ def deepromoter_negative(sequence: str, seed: int) -> str:
 
 
 def with_negatives(
-    rows: Iterator[Row | DataError], sequence_field: str, label_field: Field, seed: int
+    rows: Iterator[Row | DataError], sequence_field: str, label_field: Field, options: FieldOptions
 ) -> Iterator[Row | DataError]:
     """Yields rows; a row without a label is a positive, and is followed by the negative made from it.
 
@@ -44,7 +44,7 @@ def with_negatives(
         rows: The rows of a file.
         sequence_field: Name of the field that holds the DNA.
         label_field: The label field, whose first label is the positive and second the negative.
-        seed: See `deepromoter_negative`.
+        options: How the DNA is read; its seed is that of `deepromoter_negative`.
     """
     label = label_field.name
     positive, negative = list(label_field.labels)[:2]
@@ -54,12 +54,12 @@ def with_negatives(
             continue
         yield Row(row.id, {**row.values, label: positive}, row.path, row.line)
         try:
-            sequence = clean_sequence("dna", str(row.values[sequence_field]))
+            sequence, _ = clean_sequence("dna", str(row.values[sequence_field]), options.ambiguous, options.seed)
         except RecordError:
             continue  # the positive is faulty and is reported as such
         values = {
             **row.values,
-            sequence_field: deepromoter_negative(sequence, seed),
+            sequence_field: deepromoter_negative(sequence, options.seed),
             label: negative,
             ENTITY: sequence,
         }

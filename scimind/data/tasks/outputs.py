@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scimind.data.content.molecules import parse
+from scimind.data.content.selfies import decode_selfies
 from scimind.data.defects import RecordError
-from scimind.tokenizer.alphabet import TAG_CHARACTERS
-from scimind.tokenizer.tags import first_in_tag
+from scimind.tokenizer.alphabet import TAG_CHARACTERS, TAG_MODALITIES
+from scimind.tokenizer.tags import (
+    FORM_BRACKETS,
+    FORM_RUNS,
+    TAG_PATTERN,
+    bare_characters,
+    first_in_tag,
+    with_own_tags,
+)
 
+_ENDS = re.compile(r"^<s>|</s>$")  # marks of the beginning and the end that a decoder may leave
+_QUOTES = "`\"'“”‘’"
+_QUOTED = re.compile(rf"(`{{1,3}}|[{_QUOTES}])\s*([^\s{_QUOTES}]+)\s*(?:\1|[”’])")
+
+_SHORTEST_SMILES = 2  # characters of a molecule among words: "I" and the C of "vitamin C" are not molecules
 _SHORTEST_SEQUENCE = 12  # letters of a protein or nucleic acid among words
 
 # The groups of metrics, with the possible names of the references' column in a table.
@@ -71,23 +85,81 @@ class Output:
 def read_sequence(text: str, tag: str) -> str | None:
     """Returns the sequence in a text, None if there is none.
 
-    That is the first sequence in tags; else the text, if it is a single word of the tag's characters; else the longest
-    word that RDKit parses as a molecule, or that is a sequence too long to be an English word.
+    That is the first sequence in tags, also in those of other projects; else the first one in forms of added tokens;
+    else the text, if it is a single word of the tag's characters; else the longest word of at least two characters that
+    RDKit parses as a molecule, or that is a sequence too long to be an English word.
     """
-    tagged = first_in_tag(text, tag)
-    if tagged is not None:
-        return tagged
-    parts = [part.strip("`\"',;.:!?") for part in text.split()]
+    marked = _read_marked(text, tag)
+    if marked is not None:
+        return marked
+    parts = [part.strip(_QUOTES + ",;.:!?") for part in text.split()]
     words = [word for word in parts if word and not word.strip(TAG_CHARACTERS[tag])]
     if len(parts) > 1:
         words = [word for word in words if _is_sequence(word, tag)]
     return max(words, key=len, default=None)
 
 
+def read_whole(text: str, tag: str) -> str:
+    """Returns the sequence of a text that consists of it and of marks around it; any other text unchanged.
+
+    Args:
+        text: A model's output, or a reference.
+        tag: `smiles`, `protein`, `dna` or `rna`.
+
+    The marks are a tag, also one of another project, forms of added tokens, quotes or backticks around one word, and
+    the end of a generation, `</s>`. SELFIES only count in their tag. A text without marks is returned as it is.
+    """
+    bare = _ENDS.sub("", text.strip()).strip()
+    marked = _read_marked(bare, tag)
+    if marked is not None and _without_marks(bare) == marked:
+        return marked
+    quoted = _QUOTED.fullmatch(bare)
+    if quoted is not None and not quoted[2].strip(TAG_CHARACTERS[tag]):
+        return quoted[2]
+    return bare if bare != text.strip() else text
+
+
+def read_text(text: str) -> str:
+    """Returns the content of a text that is wholly in a tag of text, such as `<BOOLEAN> Yes </BOOLEAN>`.
+
+    Any other text is returned unchanged.
+    """
+    if not text.lstrip().startswith("<"):
+        return text
+    readings: Counter[str] = Counter()
+    content = with_own_tags(text.strip(), str, readings)
+    is_whole = readings.total() == 1 and next(iter(readings)).endswith("read as text") and content in text
+    return content if is_whole and text.strip().endswith(">") else text
+
+
+def _read_marked(text: str, tag: str) -> str | None:
+    """Returns the first sequence in tags, else in forms of added tokens, None if there is none.
+
+    SELFIES in a tag that cannot be decoded are not read.
+    """
+    if "<" in text:
+        try:
+            text = with_own_tags(text, decode_selfies, Counter())
+        except RecordError:
+            return None
+    if (tagged := first_in_tag(text, tag)) is not None:
+        return tagged
+    run = FORM_RUNS[TAG_MODALITIES[tag]].search(text)
+    return None if run is None else bare_characters(run[0])
+
+
+def _without_marks(text: str) -> str:
+    """Returns a text without tags, forms and outer white space, with SELFIES in tags decoded."""
+    text = with_own_tags(text, decode_selfies, Counter())
+    return re.sub(TAG_PATTERN, "", FORM_BRACKETS.sub("", text)).strip()
+
+
 def _is_sequence(word: str, tag: str) -> bool:
     """Returns whether a word that consists of a tag's characters and is among other words is a sequence."""
     if tag != "smiles":
         return len(word) >= _SHORTEST_SEQUENCE
+    if len(word) < _SHORTEST_SMILES:
+        return False
     try:
         parse(word)
     except RecordError:

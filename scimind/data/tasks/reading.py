@@ -8,7 +8,7 @@ from pathlib import Path
 from scimind.data.content.fields import FieldOptions
 from scimind.data.conversation import Conversation
 from scimind.data.defects import RecordError
-from scimind.data.formats.text_files import FileNotes
+from scimind.data.formats.notes import FileNotes
 from scimind.data.tasks.registry import find_task
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError
@@ -38,4 +38,5 @@ def read_records(
         except RecordError as error:
             yield RecordError(error.defect, error.reason, row.path, row.line, error.text)
         else:
-            yield Conversation(row.id, sample.rounds, row.path, row.line, sample.repairs, sample.text)
+            place = (row.path, row.line, sample.repairs)
+            yield Conversation(row.id, sample.rounds, *place, sample.text, sample.system, sample.readings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from typing import Any
 from scimind.config.nodes import Items, Named, Section, Value
 from scimind.config.reading import read_file
 from scimind.config.schema import Faults
-from scimind.data.content.fields import KINDS, SEQUENCE_KINDS, Field
+from scimind.data.content.fields import KINDS, Field
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.negatives import NEGATIVES
 from scimind.data.tasks.outputs import GROUPS, OUTPUTS, Output
 from scimind.data.tasks.pretraining import PretrainTask
 from scimind.data.tasks.task import CONFLICTS, PLACE, Task
 from scimind.errors import ConfigError, SciMindError
+from scimind.tokenizer.alphabet import TAG_CHARACTERS
 
 FOLDER = Path(__file__).with_name("builtin")
 TASKS = (
@@ -45,7 +47,7 @@ _FIELD = Section(
         "columns": Items(Value()),
         "fallback": Value(str, ""),
         "optional": Value(bool, False),
-        "fenced": Value(str, None, choices=tuple(SEQUENCE_KINDS)),
+        "fenced": Value(str, None, choices=tuple(TAG_CHARACTERS)),
         "labels": Named(_WORDS),
     }
 )
@@ -68,7 +70,7 @@ _TASK = Section(
         "headerless": Items(Value(str), default=()),
         "output": _OUTPUT,
         "metrics": Value(str, choices=tuple(GROUPS)),
-        "conflicts": Value(str, "keep", choices=tuple(CONFLICTS)),
+        "conflicts": Value(str, "", choices=tuple(CONFLICTS)),
         "negatives": Value(str, "", choices=tuple(NEGATIVES)),
     },
     required=("name", "question", "answer", "fields"),
@@ -106,7 +108,7 @@ def _built_in(name: str) -> Task:
         return ConversationTask(name, description="Train on conversation JSON directly.")
     if name == "pretrain":
         return PretrainTask.standard()
-    return load_task(FOLDER / f"{name}.yaml")
+    return replace(load_task(FOLDER / f"{name}.yaml"), synonyms=True)
 
 
 def load_task(path: Path) -> Task:
@@ -148,14 +150,15 @@ def _broken_rules(tree: Mapping[str, Any]) -> Iterator[str]:
 def _build(tree: Mapping[str, Any]) -> Task:
     """Returns the task that a checked tree defines."""
     output = tree["output"]
+    choices = _words(output["choices"])
     return Task(
         name=tree["name"],
         question=tree["question"],
         answer=tree["answer"],
-        fields=tuple(_field(name, spec) for name, spec in tree["fields"].items()),
+        fields=tuple(_field(name, spec, choices) for name, spec in tree["fields"].items()),
         key=tree["key"],
         headerless=tuple(tree["headerless"]),
-        output=Output(output["kind"], _words(output["choices"]), output["positive"]),
+        output=Output(output["kind"], choices, output["positive"]),
         metrics=tree.get("metrics", OUTPUTS[output["kind"]]),
         conflicts=tree["conflicts"],
         negatives=tree["negatives"],
@@ -163,7 +166,9 @@ def _build(tree: Mapping[str, Any]) -> Task:
     )
 
 
-def _field(name: str, spec: Mapping[str, Any]) -> Field:
+def _field(name: str, spec: Mapping[str, Any], choices: tuple[str, ...]) -> Field:
+    """Returns a field; the labels of one that lists none are the choices of the output, if there are any."""
+    labels = spec.get("labels") or (dict.fromkeys(choices, ()) if spec["kind"] == "label" else {})
     return Field(
         name=name,
         kind=spec["kind"],
@@ -171,7 +176,7 @@ def _field(name: str, spec: Mapping[str, Any]) -> Field:
         fallback=spec["fallback"].lower(),
         optional=spec["optional"],
         fenced=spec["fenced"],
-        labels={label: _words(spellings) for label, spellings in spec.get("labels", {}).items()},
+        labels={label: _words(spellings) for label, spellings in labels.items()},
     )
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scimind.data.content.fields import SEQUENCE_KINDS, Field, FieldOptions, FieldValue, read_field
+from scimind.data.content.fields import TAG_OF_KIND, Field, FieldOptions, FieldValue, read_field, readings_of
 from scimind.data.content.molecules import random_smiles, scaffold
+from scimind.data.content.selfies import settle_selfies
 from scimind.data.content.sequences import Wrapped
 from scimind.data.conversation import Round
-from scimind.data.formats.rows import ENTITY, Columns, Row, read_rows
-from scimind.data.formats.text_files import FileNotes
+from scimind.data.defects import Change, RecordError
+from scimind.data.formats.columns import SYNONYMS, Columns, checked_choice
+from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.rows import ENTITY, Row, read_rows
 from scimind.data.tasks.negatives import with_negatives
 from scimind.data.tasks.outputs import Output
 from scimind.errors import DataError
@@ -21,10 +25,11 @@ from scimind.hashing import digest
 from scimind.tokenizer.codec import TokenCodec
 from scimind.tokenizer.tags import opening_tag
 
-CONFLICTS = ("keep", "list", "drop")
+CONFLICTS = ("keep", "list", "first", "drop")
 
 PLACE = re.compile(r"\{(\w+)\}")
 MOST_SEEDS = 2**31 - 1
+_LONGEST_WORD = 20  # longer texts of a sequence's letters are no names
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,9 @@ class Sample:
         repairs: Number of doubled backslashes that were made single.
         detected: Detected untagged sequences.
         label: The answer, if it is a label.
+        system: The system text of a conversation; empty if there is none.
+        readings: How often something was read differently from how it is written, or not used, by what was done.
+        changes: Other changes that were made to raw values.
     """
 
     rounds: tuple[Round, ...] = ()
@@ -58,6 +66,9 @@ class Sample:
     repairs: int = 0
     detected: tuple[Wrapped, ...] = ()
     label: str | None = None
+    system: str = ""
+    readings: Mapping[str, int] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,10 +85,13 @@ class Task:
         headerless: The fields of a file without a header, in order.
         output: The kind of answer, and how it is read.
         metrics: The group of metrics that scores outputs, one of `GROUPS`; empty for none.
-        conflicts: What to do with records that ask the same but answer differently: `keep` them, keep and `list` them,
-            or `drop` them.
+        conflicts: What to do with records that ask the same but answer differently, one of `CONFLICTS`: `keep` them,
+            keep and `list` them, keep those that answer like the `first` one, or `drop` them all. Empty drops them if
+            the answer has one truth, which a label or choice has, and keeps them otherwise.
         negatives: Name of the method that makes negatives for files without labels, see `negatives`; empty for none.
         description: A sentence for readers.
+        synonyms: Whether columns are also found by the names that published tables give to such fields.
+        chosen: The column that the user chose for a field, see `with_columns`.
     """
 
     name: str
@@ -88,9 +102,11 @@ class Task:
     headerless: tuple[str, ...] = ()
     output: Output = field(default_factory=Output)
     metrics: str = ""
-    conflicts: str = "keep"
+    conflicts: str = ""
     negatives: str = ""
     description: str = ""
+    synonyms: bool = False
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def columns(self) -> Columns:
@@ -100,12 +116,24 @@ class Task:
             fallback={spec.name: spec.fallback for spec in self.fields if spec.fallback},
             optional=frozenset(spec.name for spec in self.fields if spec.optional),
             headerless=self.headerless,
+            synonyms=self._synonyms(),
+            chosen=self.chosen,
+            fits={spec.name: partial(_fits, spec) for spec in self.fields if spec.kind in (*TAG_OF_KIND, "label")},
         )
+
+    def with_columns(self, chosen: Mapping[str, str]) -> Task:
+        """Returns the task with the columns that the user chose: a name, or a number from 1, for each field.
+
+        Raises:
+            SciMindError: There is no such field.
+        """
+        fields = [spec.name for spec in self.fields]
+        return replace(self, chosen=checked_choice(chosen, fields, f"task {self.name}")) if chosen else self
 
     @property
     def key_field(self) -> str:
         """The name of the field that decides about splits."""
-        kinds = [spec.name for spec in self.fields if spec.kind in SEQUENCE_KINDS] or [self.fields[0].name]
+        kinds = [spec.name for spec in self.fields if spec.kind in TAG_OF_KIND] or [self.fields[0].name]
         return self.key or kinds[0]
 
     @property
@@ -119,9 +147,27 @@ class Task:
         return tuple(spec for spec in self.fields if spec.name in PLACE.findall(self.answer))
 
     @property
+    def molecules(self) -> tuple[str, ...]:
+        """The names of the fields that are molecules."""
+        return tuple(spec.name for spec in self.fields if spec.kind == "smiles")
+
+    @property
     def label_field(self) -> Field | None:
         """The field of kind `label`, if there is one."""
         return next((spec for spec in self.fields if spec.kind == "label"), None)
+
+    @property
+    def labels(self) -> Mapping[str, tuple[str, ...]]:
+        """The answers that are labels, with their spellings in files; empty if answers are not, or are not known."""
+        if self.label_field is not None and self.label_field.labels:
+            return self.label_field.labels
+        return {choice: () for choice in self.output.choices}
+
+    @property
+    def conflict_rule(self) -> str:
+        """What to do with contradictory records, one of `CONFLICTS`."""
+        has_one_truth = self.output.kind == "choice" or any(spec.kind == "label" for spec in self.answered_fields)
+        return self.conflicts or ("drop" if has_one_truth else "keep")
 
     def rows(self, path: Path, label: str | None, notes: FileNotes, options: FieldOptions) -> Iterator[Row | DataError]:
         """Yields the raw records of a file; a faulty record is yielded as its error.
@@ -137,14 +183,14 @@ class Task:
         """
         columns, labels = self.columns, self.label_field
         if labels is not None and (label is not None or self.negatives):
-            columns = Columns(columns.names, columns.fallback, columns.optional | {labels.name}, columns.headerless)
+            columns = replace(columns, optional=columns.optional | {labels.name})
         if label is not None and labels is None:
             raise DataError(f"{label}= gives a label, but task {self.name} has none; leave it out", path)
-        rows = read_rows(path, columns, notes)
+        rows = settle_selfies(read_rows(path, columns, notes), self.molecules)
         if label is not None and labels is not None:
             return (_with(row, labels.name, label) for row in rows)
         if labels is not None and self.negatives:
-            return with_negatives(rows, self.key_field, labels, options.seed)
+            return with_negatives(rows, self.key_field, labels, options)
         return rows
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
@@ -162,40 +208,67 @@ class Task:
         asked, answered = (PLACE.findall(template) for template in (self.question, self.answer))
         return Sample(
             rounds=self._rounds({name: value.shown for name, value in read.items()}),
-            entity=values.get(ENTITY, key.canonical),
+            entity=values.get(ENTITY, key.entity or key.canonical),
             tag=key.tag,
-            group=scaffold(key.molecule) if options.scaffolds and key.molecule is not None else "",
+            group=group_of(key) if options.scaffolds else "",
             question="\x1f".join(read[name].canonical for name in asked if name in read),
             answer="\x1f".join(read[name].canonical for name in answered if name in read),
             variants=tuple(self._variants(read, options)),
             repairs=sum(value.repairs for value in read.values()),
             detected=tuple(wrapped for value in read.values() for wrapped in value.detected),
             label=None if label is None else read[label.name].canonical,
+            readings=readings_of(read.values()),
+            changes=tuple(change for value in read.values() for change in value.changes),
         )
 
-    def ask(self, **values: str) -> str:
+    def ask(self, options: FieldOptions | None = None, /, **values: str) -> str:
         """Returns the question of the task.
 
         Args:
+            options: How fields are read; by default molecules are not checked.
             values: The raw value of each field in the question: plain text, a SMILES, a sequence.
 
         Raises:
             RecordError: A value is empty or faulty.
             DataError: A value is missing.
         """
-        shown = {}
+        options, shown = options or FieldOptions(molecules="as-is"), {}
         for spec in self.asked_fields:
             if spec.name not in values and not spec.optional:
                 raise DataError(f"the question of task {self.name} needs the {spec.name}; give it")
-            shown[spec.name] = read_field(spec, values.get(spec.name), FieldOptions(molecules="as-is")).shown
+            shown[spec.name] = read_field(spec, values.get(spec.name), options).shown
         return self._fill(self.question, shown)
+
+    def answer_with(self, values: Mapping[str, Any]) -> str:
+        """Returns the answer of a record, whatever its question.
+
+        Args:
+            values: The raw value of each field in the answer.
+
+        Raises:
+            RecordError: A value is empty or faulty.
+        """
+        options = FieldOptions(molecules="as-is")
+        shown = {spec.name: read_field(spec, values.get(spec.name), options).shown for spec in self.answered_fields}
+        return self._fill(self.answer, shown)
 
     def place_of(self, name: str) -> int:
         """Returns the position at which a field's text begins in a question whose other fields are empty."""
         spec = next(spec for spec in self.asked_fields if spec.name == name)
         before = self.question.partition(f"{{{name}}}")[0]
-        tag = opening_tag(spec.kind) if spec.kind in SEQUENCE_KINDS else ""
+        tag = opening_tag(TAG_OF_KIND[spec.kind]) if spec.kind in TAG_OF_KIND else ""
         return len(self._filled(before, {other.name: "" for other in self.asked_fields}).lstrip() + tag)
+
+    def _synonyms(self) -> dict[str, tuple[str, ...]]:
+        """Returns further names of columns for the fields whose kind no other field has."""
+        found = {}
+        for spec in self.fields:
+            kinds = ("protein", "dna", "rna") if spec.kind in ("protein", "dna", "rna") else (spec.kind,)
+            if sum(other.kind in kinds for other in self.fields) == 1:
+                # Structures and FASTA have no columns, and are found by these names.
+                read = {"smiles": ("structure",), "label": (), "text": ()}.get(spec.kind, ("sequence",))
+                found[spec.name] = SYNONYMS.get(spec.kind, ()) if self.synonyms else read
+        return found
 
     def _rounds(self, shown: Mapping[str, str]) -> tuple[Round, ...]:
         return (Round(self._fill(self.question, shown), self._fill(self.answer, shown)),)
@@ -226,8 +299,24 @@ class Task:
             yield self._rounds(shown)
 
 
+def group_of(value: FieldValue) -> str:
+    """Returns what stays together in a split by scaffold: a molecule's scaffold (empty without a ring), a reaction."""
+    return value.entity if value.molecule is None else scaffold(value.molecule)
+
+
 def _with(row: Row | DataError, name: str, value: object) -> Row | DataError:
     """Returns a row with an additional value; an error is returned unchanged."""
     if isinstance(row, DataError):
         return row
     return Row(row.id, {**row.values, name: value}, row.path, row.line)
+
+
+def _fits(spec: Field, text: str) -> bool:
+    """Returns whether a text is a value of a field rather than the name of a column."""
+    try:
+        value = read_field(spec, text, FieldOptions())
+    except RecordError:
+        return False
+    if spec.kind == "smiles":
+        return value.molecule is not None
+    return spec.kind == "label" or text.isupper() or len(text) >= _LONGEST_WORD

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from scimind.errors import DataError
 from scimind.evaluate.predictions import lines_to_end
+from scimind.small_files import parse_small_json
 
 SEPARATOR = "__"
 
@@ -56,12 +56,12 @@ def short_name(name: str) -> str:
 
 def _tree(path: Path) -> dict[str, Any]:
     try:
-        tree = json.loads("\n".join(lines_to_end(path)[0]))
+        tree = parse_small_json("\n".join(lines_to_end(path)))
     except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"not JSON ({error}); give L+M-24's nested_props.json", path) from error
-    if not isinstance(tree, dict) or not tree:
+        raise DataError(f"{error}; give L+M-24's nested_props.json", path) from error
+    if not tree:
         raise DataError("must be an object of categories; give L+M-24's nested_props.json", path)
     return tree
 
@@ -80,7 +80,7 @@ def _flatten(tree: dict[str, Any], path: Path | None) -> Iterable[str]:
 
 
 def _combinations(path: Path) -> Iterable[tuple[str, str]]:
-    for number, line in enumerate(lines_to_end(path)[0], 1):
+    for number, line in enumerate(lines_to_end(path), 1):
         try:
             pair = ast.literal_eval(line.strip().split("\t")[0])
         except (ValueError, SyntaxError) as error:

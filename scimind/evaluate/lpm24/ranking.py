@@ -8,7 +8,6 @@ submissions on all items.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scimind.errors import DataError, SciMindError
+from scimind.small_files import read_small_json
 
 CAPTION_METRICS = ("bleu2", "bleu4", "rouge1", "rouge2", "rouge_l", "meteor", "withheld_f1", "property_f1")
 NODES = (
@@ -48,12 +48,12 @@ def read_metrics(path: Path) -> dict[str, Any]:
         DataError: The file is missing, malformed, or holds something else.
     """
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = read_small_json(path)
     except FileNotFoundError as error:
         raise DataError("the file does not exist; check the path", path) from error
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read ({error}); give the --output of `scimind evaluate`", path) from error
-    if not isinstance(content, dict) or content.get("group") not in ("captions", "molecules"):
+    if content.get("group") not in ("captions", "molecules"):
         raise DataError("holds no metrics of captions or molecules; give the --output of `scimind evaluate`", path)
     if content.get("protocol") != "lpm24":
         raise DataError(f"uses protocol {content.get('protocol')}; evaluate again with --protocol lpm24", path)

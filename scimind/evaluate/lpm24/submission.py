@@ -81,7 +81,7 @@ def read_submission(path: Path, expected: int | None = None) -> list[str]:
 
 
 def _check_order(items: Sequence[Item], inputs: Path) -> None:
-    asked = [line.split("\t")[0].strip() for line in lines_to_end(inputs)[0]]
+    asked = [line.split("\t")[0].strip() for line in lines_to_end(inputs)]
     if len(asked) != len(items):
         raise DataError(f"has {len(asked)} inputs for {len(items)} outputs; predict all of them", inputs)
     for number, (text, item) in enumerate(zip(asked, items, strict=True), 1):

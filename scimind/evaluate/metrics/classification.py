@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, matthews_corrcoef, roc_auc_score
 
+from scimind.data.content.labels import find_label
+from scimind.data.content.missing import is_missing
 from scimind.errors import DataError
 from scimind.evaluate.predictions import Item
 from scimind.evaluate.resampling import Resampling, Score, Statistic, estimate, mean_of
@@ -26,6 +28,31 @@ _SUM_TOLERANCE = 1e-3
 def read_label(text: str) -> str:
     """Returns a label as it is compared: in lower case, without outer white space and a final full stop."""
     return " ".join(text.split()).lower().removesuffix(".").strip()
+
+
+def with_labels(items: Sequence[Item], labels: Mapping[str, Sequence[str]]) -> list[Item]:
+    """Returns items whose outputs and references are a task's labels, such as yes for 1 or 1.0.
+
+    An output that is none of them is unchanged.
+
+    Args:
+        items: Outputs with references.
+        labels: The labels of the task, with their spellings; empty if they are not known.
+
+    Raises:
+        DataError: A reference is none of the labels, or is a word for a missing value.
+    """
+    named = []
+    for item in items:
+        text = item.reference or ""
+        label = find_label(read_label(text), labels) or text
+        if text.strip() and label not in labels and (labels or is_missing(text)):
+            rule = f"must be one of the task's labels, {', '.join(labels)}" if labels else "counts as empty"
+            reason = f"the reference of item {item.id} ({text!r}) {rule}; correct it, or add it to the task's labels"
+            raise DataError(reason)
+        output = find_label(read_label(item.output), labels) or item.output
+        named.append(replace(item, output=output, reference=label if text else item.reference))
+    return named
 
 
 def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str | None = None) -> Findings:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scimind.data.formats.columns import Columns, normalised
+from scimind.data.formats.sniffing import JSON, format_of
 from scimind.errors import DataError
 from scimind.evaluate.predictions import read_objects, read_table
 from scimind.evaluate.resampling import Resampling, Statistic, estimate, ratio
@@ -37,7 +38,7 @@ class LossRow:
 
 
 def read_losses(path: Path) -> list[LossRow]:
-    """Reads losses from JSON lines or from a tab-separated table with a header.
+    """Reads losses from JSON or from a table with a header.
 
     A row has `modality`, `loss` and optionally `tokens` and `id`. It is one token's loss, or the sum of the losses of
     `tokens` tokens.
@@ -45,8 +46,11 @@ def read_losses(path: Path) -> list[LossRow]:
     Raises:
         DataError: The file is missing or malformed, or a value has the wrong type.
     """
-    rows: Iterator[tuple[int, dict[str, Any]]] = read_objects(path) if path.suffix == ".jsonl" else read_table(path)
-    return [_row(path, number, row) for number, row in rows]
+    if format_of(path)[0] == JSON:
+        return [_row(path, line, row) for line, row in read_objects(path)]
+    columns = Columns({"modality": ("modality",), "loss": ("loss",)})
+    _, rows = read_table(path, columns)
+    return [_row(path, line, {normalised(key): value for key, value in row.items()}) for line, row in rows]
 
 
 def score_losses(rows: list[LossRow], resampling: Resampling) -> Findings:

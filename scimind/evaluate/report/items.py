@@ -178,7 +178,7 @@ class ItemTable:
         if self.group == "classification":
             # Without marks, a sequence of nucleotides or amino acids could be taken for a SMILES.
             return tagged_molecule_in(row.get("input")), None
-        return row.get("reference"), row.get("output")
+        return row.get("reference"), row.get("read", row.get("output"))
 
     def _text(self, row: dict[str, Any], name: str) -> str | None:
         text = row.get(name)

@@ -9,14 +9,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from scimind._version import __version__
-from scimind.errors import SciMindError
 from scimind.evaluate.evaluation import Evaluation
 from scimind.evaluate.metrics.registry import LOWER, NEITHER
 from scimind.evaluate.report.charts import curves, histogram
@@ -84,18 +82,6 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=script_json(table.content(drawings)),
     )
-
-
-def write_page(path: Path, page: str) -> None:
-    """Writes a page.
-
-    Raises:
-        SciMindError: The page cannot be written.
-    """
-    try:
-        path.write_text(page, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another path") from error
 
 
 def script_json(content: Any) -> Markup:

@@ -13,6 +13,7 @@ from scimind.evaluate.predictions import read_objects
 from scimind.evaluate.results import FORMAT
 from scimind.hashing import file_checksum
 from scimind.modality import MODALITY_NAMES
+from scimind.small_files import read_small_json
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
@@ -136,11 +137,8 @@ def published() -> dict[str, Any]:
 
 def _read_json(path: Path, what: str) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_small_json(path)
     except FileNotFoundError as error:
         raise DataError(f"no such file; give {what}", path) from error
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read ({error}); give {what}", path) from error
-    if not isinstance(content, dict):
-        raise DataError(f"is not a JSON object; give {what}", path)
-    return content

@@ -6,6 +6,7 @@ import re
 
 from rapidfuzz.distance import Levenshtein
 
+from scimind.data.encode.rendering import split_system
 from scimind.tokenizer.tags import MOLECULE, READABLE_RUNS, bare_characters
 
 _PROMPT = re.compile(r"\s*\[INST\]:\s*(.*?)\s*\[/INST\]:\s*", re.DOTALL)
@@ -15,9 +16,11 @@ _LONGEST = 4096
 
 
 def readable(text: str) -> str:
-    """Returns a prompt or an output with plain sequences and without the marks that frame a prompt."""
+    """Returns a prompt or an output with plain sequences and without the marks of questions and system texts."""
     framed = _PROMPT.fullmatch(text)
-    return READABLE_RUNS.sub(lambda match: bare_characters(match[0]), framed[1] if framed else text)
+    question, system = split_system(framed[1] if framed else text)
+    shown = f"{system}\n\n{question}" if system else question
+    return READABLE_RUNS.sub(lambda match: bare_characters(match[0]), shown)
 
 
 def molecule_in(text: str | None) -> str | None:

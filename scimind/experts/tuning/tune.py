@@ -18,6 +18,7 @@ from scimind.config import RunConfig
 from scimind.errors import ConfigError, SciMindError
 from scimind.experts.tuning.records import batches_of_steps, read_records
 from scimind.experts.tuning.report import TuneResult
+from scimind.locking import output_lock
 from scimind.runtime.console import Console, duration, quiet_console
 from scimind.runtime.run_folder import RunFolder
 from scimind.train.feed.dataset_checks import check_preparation, check_records, find_records
@@ -95,7 +96,8 @@ def tune(
     if not files:
         raise ConfigError("there is no data to tune on; give --data FILE, made by `scimind prepare`")
     folder = RunFolder.create(output, "tune")
-    with quiet_console(folder.log_file) as console:
+    lock = output_lock(folder.root, [config["load_checkpoint"], *files, *eval_files], advice="choose another --output")
+    with lock, quiet_console(folder.log_file) as console:
         return _tune(config, files, eval_files, settings, folder, console)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scimind.errors import DataError
+from scimind.small_files import read_small_json
 
 COLUMNS = ("input_ids", "labels")
 _NAME = re.compile(r"mindrecord\d*$")
@@ -81,7 +81,7 @@ def check_preparation(files: list[Path], key: str, fingerprint: str | None, *, p
     for file in files:
         for summary in file.parent.glob("*.summary.json"):
             try:
-                content = json.loads(summary.read_text(encoding="utf-8"))
+                content = read_small_json(summary)
                 if file.name not in content["files"]:
                     continue
                 made_with, is_packed = content["tokenizer"]["fingerprint"], content.get("packed", False)

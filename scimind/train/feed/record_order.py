@@ -14,9 +14,6 @@ from typing import Any
 
 import numpy as np
 
-# Features of MindFormers' data set that these batches lack.
-_MINDFORMERS_KEYS = ("eod_reset", "dynamic_batch", "output_columns", "token_monitor")
-
 
 @dataclass(frozen=True)
 class RecordOrder:
@@ -87,11 +84,6 @@ class RecordOrder:
             taken = order[first : first + self.share]
             found[place, : len(taken)] = taken
         return found.reshape(-1)
-
-
-def can_order(data: Mapping[str, Any]) -> bool:
-    """Whether a section `train_dataset` requests no features that only MindFormers' data set has."""
-    return not any(data.get(key) for key in _MINDFORMERS_KEYS)
 
 
 def order_of_data(data: Mapping[str, Any], records: int, share: int, workers: int, seed: int) -> RecordOrder:

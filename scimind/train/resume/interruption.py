@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from scimind.runtime.stopping import SIGNALS, Stopped
 from scimind.train.run import TrainingRun
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
@@ -27,12 +26,12 @@ def stops_on_signals(run: TrainingRun) -> Iterator[None]:
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
         if run.received_signal is not None:
-            raise KeyboardInterrupt
+            raise Stopped(number)
         run.received_signal = number
         run.console.interrupt("interrupted: stopping after this step, with a checkpoint; again to stop at once")
 
-    # While MindSpore runs a graph, it handles Ctrl-C itself and turns it into SIGTERM, which also arrives here.
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
+    # Outside of a command, MindSpore turns Ctrl-C into SIGTERM while it computes, which also arrives here.
+    before: dict[signal.Signals, Any] = {number: signal.signal(number, ask_to_stop) for number in SIGNALS}
     try:
         yield
     finally:

@@ -6,7 +6,6 @@ number of workers.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from scimind.checkpoint.seal import fault_of_folder
 from scimind.errors import CheckpointError, ConfigError
 from scimind.runtime.loss_curve import read_loss_table
 from scimind.runtime.measurements import EvaluationScore, StepRecord
+from scimind.small_files import read_small_json
 from scimind.train.run import TrainingRun
 from scimind.train.settings import TrainSettings
 
@@ -176,8 +176,8 @@ def _folders_in(path: str) -> list[Path]:
 def _origin(folder: Path) -> str | None:
     """Returns the `load_checkpoint` of the run that wrote a checkpoint, or None if it cannot be read."""
     try:
-        return json.loads((folder / TRAINING).read_bytes()).get("load_checkpoint")
-    except (OSError, ValueError, AttributeError):
+        return read_small_json(folder / TRAINING).get("load_checkpoint")
+    except (OSError, ValueError):
         return None
 
 
@@ -189,7 +189,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], str | None]:
     if not any((folder / name).is_file() for name in OPTIMIZERS):
         return {}, "it was written without the optimizer's state (save_optimizer)"
     try:
-        state = json.loads((folder / TRAINING).read_bytes())
+        state = read_small_json(folder / TRAINING)
         if state["format"] != _FORMAT:
             return {}, f"{TRAINING} has format {state['format']}, this version reads {_FORMAT}"
         missing = [key for key in (*_NUMBERS, "random") if key not in state]

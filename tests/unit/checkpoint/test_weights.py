@@ -68,6 +68,15 @@ def test_every_fault_is_listed_and_nothing_is_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(value, before[name])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    values = {name: array for name, array in Network(3).values().items() if "cache" not in name}
+    load_weights(Network(), find_checkpoint(save(tmp_path / "good.ckpt", values)))
+    values["b.weight"][1] = value
+    with pytest.raises(CheckpointError, match=r"bad.ckpt: b.weight holds NaN or infinity; use an earlier checkpoint"):
+        load_weights(Network(), find_checkpoint(save(tmp_path / "bad.ckpt", values)))
+
+
 def test_the_state_of_mindformers_training_is_ignored(tmp_path: Path) -> None:
     values = {name: value for name, value in Network(3).values().items() if "cache" not in name}
     state = {"adam_m.a.weight": np.zeros((3, 2), np.float32), "global_step": np.zeros(1), "scale_sense": np.ones(1)}

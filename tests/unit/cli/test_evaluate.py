@@ -43,6 +43,24 @@ def test_scores_are_written_and_printed(predictions, tmp_path, capsys):
     assert "not computed: novelty" in printed
 
 
+def test_failed_prompts_are_counted_and_need_no_reference(tmp_path, capsys):
+    rows = [
+        {"id": "a", "prompt": "p", "output": "CCO", "reference": "CCO", "finish_reason": "stop"},
+        {"id": "b", "prompt": "p", "output": "", "reference": "CCN", "finish_reason": "error", "message": "line 2: …"},
+        {"id": "c", "prompt": "", "output": "", "finish_reason": "error", "message": "line 3: broken"},
+    ]
+    path, metrics = tmp_path / "x.jsonl", tmp_path / "m.json"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["--task", "text2smiles", "--predictions", path, "--bootstrap", 0, "--workers", 1, "--output", metrics]
+    assert run(*command) == 0
+    assert "1 failed prompts, " in (shown := capsys.readouterr().out) and "1 failed prompts without reference" in shown
+    found = json.loads(metrics.read_text())
+    assert found["items"] == 2 and found["metrics"]["exact"]["value"] == 0.5
+    del rows[2]["finish_reason"]  # an answer without a reference is a fault of the file
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(*command) == 2
+
+
 def test_the_same_command_gives_the_same_bytes(predictions, tmp_path):
     first, second = tmp_path / "1.json", tmp_path / "2.json"
     for path in (first, second):

@@ -101,3 +101,29 @@ def test_run_mode_is_required(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (tmp_path / "run.yaml").write_text(text, encoding="utf-8")
     assert run_scimind.main(["--config", str(tmp_path / "run.yaml")]) == 2
     assert "run_mode is missing; give --run_mode" in capsys.readouterr().err
+
+
+def test_a_name_that_only_one_setting_has_needs_no_section(capsys: pytest.CaptureFixture[str]) -> None:
+    config = config_of("--config", TRAIN, "--learning_rate", "1e-3", "--warmup_ratio=0.1", "--shuffle=False")
+    assert config.at("lr_schedule.learning_rate") == 1e-3
+    assert config.at("lr_schedule.warmup_ratio") == 0.1
+    assert config.at("train_dataset.data_loader.shuffle") is False
+    with pytest.raises(SystemExit):
+        run_scimind.parse(["--config", TRAIN, "--batch_size=4"])
+    assert "--batch_size may mean --runner_config.batch_size or --generation.batch_size" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare", "--output", "x", "--randomised", "1000000000"], "--randomised: 1000000000 must be at most 1000"),
+        (["prepare", "--output", "x", "--seed", "9" * 5000], "is not a whole number"),
+        (["evaluate", "--predictions", "x", "--bootstrap", "1000000000000"], "must be at most 1000000"),
+        (["evaluate", "--predictions", "x", "--workers", "5000"], "--workers: 5000 must be at most 1024"),
+    ],
+)
+def test_counts_have_a_largest_value(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.parse(arguments)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err

@@ -72,7 +72,7 @@ def test_right_values_take_their_final_form(node: Node, value: Any, expected: An
         (Section({"a": TEXT}), 3, "x (3) must be a section with names such as a"),
         (Section({"a": TEXT}, required=("a",)), {}, "x.a is missing; give it a value"),
         (Section({"a": TEXT}, open=True), {"a": 1}, "x.a (1) must be text"),
-        (Typed({"A": Section({})}), {"type": "B"}, "x.type (B) is not supported here; the nearest valid type is A"),
+        (Typed({"A": Section({})}), {"type": "B"}, "x.type (B) is not supported here; valid types are A"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_rule(node: Node, value: Any, fault: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scimind.config.nodes import Items, Named, Section, Typed, Value
-from scimind.config.schema import Faults, dotted_names, homes_of, nearest
+from scimind.config.schema import Faults, acting_names, homes_of, nearest
 
 LION = Section({"beta": Value(float)})
 ROOT = Section(
@@ -20,7 +20,7 @@ ROOT = Section(
 
 
 def test_names_are_those_that_can_be_reached_without_a_list_or_a_chosen_name() -> None:
-    assert list(dotted_names(ROOT)) == [
+    assert list(acting_names(ROOT)) == [
         *("seed", "runner", "runner.epochs", "runner.deep", "runner.deep.seed"),
         *("optimizer", "optimizer.rate", "optimizer.beta", "steps", "tasks"),
     ]
@@ -42,7 +42,7 @@ def test_the_shortest_home_comes_first() -> None:
         ),
         ({"steps": [{"seed": 1}]}, "steps.0.seed is not a setting; the nearest valid one is seed"),
         ({"tasks": {"a": {"wieght": 1}}}, "tasks.a.wieght is not a setting; the nearest valid one is tasks.a.weight"),
-        ({1: 2}, "1 is not a setting; the nearest valid one is "),
+        ({1: 2}, "1 is not a setting; valid here are seed, runner, optimizer, steps, tasks"),
     ],
 )
 def test_an_unknown_key_gets_the_place_where_it_belongs(tree: dict[object, object], fault: str) -> None:
@@ -57,9 +57,11 @@ def test_a_schema_knows_no_other() -> None:
     other = Section({"name": Value(str)})
     faults = Faults(other)
     other.check({"epochs": 1}, "", faults)
-    assert faults == ["epochs is not a setting; the nearest valid one is name"]
+    assert faults == ["epochs is not a setting; valid here are name"]
 
 
 def test_nearest() -> None:
     assert nearest("temprature", ["top_p", "temperature"]) == "temperature"
     assert nearest("anything", []) is None
+    assert nearest("a", ["task", "seed"]) is None
+    assert nearest("x" * 100_000, ["x" * 80]) == "x" * 80

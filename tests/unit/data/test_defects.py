@@ -29,7 +29,8 @@ def rejects(folder, name):
 
 
 def test_every_defect_of_molecules_is_listed_and_the_rest_prepared(codec, write, tmp_path, monkeypatch):
-    monkeypatch.setattr("scimind.data.formats.rows.LONGEST_LINE", 500)
+    for module in ("records", "tables"):
+        monkeypatch.setattr(f"scimind.data.formats.{module}.LONGEST_LINE", 500)
     lines = [
         b"SMILES\tdescription",
         b"CCO\tAn alcohol.",

@@ -57,8 +57,8 @@ def test_a_missing_third_column_is_an_empty_output(tmp_path):
     ("lines", "end", "match"),
     [
         (["SMILES\tground truth\toutput", "C\tone\tours", "N\ttwo"], "", r"p\.txt:3: the file is truncated"),
-        (["SMILES\tground truth\toutput", "C"], "\n", r"p\.txt:2: the row has 1 columns, the header 3"),
-        (["SMILES\tground truth\toutput", "C\tone\ta\tb"], "\n", r"p\.txt:2: the row has 4 columns, the header 3"),
+        (["SMILES\tground truth\toutput", "C"], "\n", r"p\.txt:2: the record has 1 columns, the header 3"),
+        (["SMILES\tground truth\toutput", "C\tone\ta\tb"], "\n", r"p\.txt:2: the record has 4 columns, the header 3"),
     ],
 )
 def test_a_short_or_long_row_is_an_error(tmp_path, lines, end, match):
@@ -105,10 +105,10 @@ def test_another_order_is_an_error(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("{\n", r"p\.jsonl:1: not a JSON object"),
+        ("{\n", r"p\.jsonl:2: broken JSON"),
         ('{"output": "C"}\n[]\n', r"p\.jsonl:2: not a JSON object"),
         ('{"output": 3}\n', r'p\.jsonl:1: each line needs "output"'),
-        ('{"output": "C"}\n{"output": "', r"p\.jsonl:2: not a JSON object"),
+        ('{"output": "C"}\n{"output": "', r"p\.jsonl:2: broken JSON"),
         ("", "empty"),
     ],
 )
@@ -122,9 +122,58 @@ def test_corrupt_json_lines_are_errors(tmp_path, text, match):
 def test_a_missing_file_and_another_encoding_are_errors(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         read_items(tmp_path / "none.txt")
-    (tmp_path / "p.txt").write_bytes("C\nnaïve\n".encode("latin-1"))
+    (tmp_path / "l.txt").write_bytes("C\nnaïve\n".encode("latin-1"))
+    assert read_items(tmp_path / "l.txt")[1].output == "naïve"
+    (tmp_path / "p.txt").write_bytes(b"C\n\xef\n")
     with pytest.raises(DataError, match=r"p\.txt:2: byte 0xef is not UTF-8"):
         read_items(tmp_path / "p.txt")
     table = write(tmp_path / "r.txt", "a\tb", "1\t2")
-    with pytest.raises(DataError, match="no column holds references"):
+    with pytest.raises(DataError, match="no column for the reference"):
         read_items(write(tmp_path / "o.txt", "C"), table)
+
+
+def test_nucleotides_in_forms_are_matched_with_their_reference(tmp_path):
+    prompt = " [INST]: Is it a promoter? *|A|**|C|**|G|* [/INST]:"
+    path = write(tmp_path / "p.jsonl", json.dumps({"output": "yes", "prompt": prompt}))
+    right = write(tmp_path / "r.tsv", "sequence\treference", "ACG\tno")
+    assert read_items(path, right)[0].reference == "no"
+    wrong = write(tmp_path / "w.tsv", "sequence\treference", "ACC\tno")
+    with pytest.raises(DataError, match="its reference is for 'ACC'"):
+        read_items(path, wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("p.csv", 'description,ground truth,output\n"an alcohol, small",CCO,CCO\nan amine,CCN,CC\n'),
+        ("p.txt", "description;prediction;reference\nan alcohol, small;CCO;CCO\nan amine;CC;CCN\n"),
+        ("p.tsv", "Description\tReference\tPredicted\nan alcohol, small\tCCO\tCCO\nan amine\tCCN\tCC"),
+        ("p.json", '{"rows": [{"output": "CCO", "ground truth": "CCO"}, {"output": "CC", "reference": "CCN"}]}'),
+    ],
+)
+def test_tables_of_all_forms_give_the_same_items(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    assert pairs(read_items(path)) == [("1", "CCO", "CCO"), ("2", "CC", "CCN")]
+
+
+def test_parquet_and_workbooks(tmp_path):
+    import pandas as pd
+
+    table = pd.DataFrame({"output": ["CCO", ""], "reference": ["CCO", "CCN"]})
+    table.to_parquet(tmp_path / "p.parquet")
+    table.to_csv(tmp_path / "p.csv", index=False)
+    for name in ("p.parquet", "p.csv"):
+        assert pairs(read_items(tmp_path / name)) == [("1", "CCO", "CCO"), ("2", "", "CCN")]
+    table[["output"]].to_csv(tmp_path / "one.csv", index=False)
+    assert [item.output for item in read_items(tmp_path / "one.csv")] == ["CCO", ""]
+
+
+def test_columns_can_be_chosen_and_a_table_without_outputs_is_refused(tmp_path):
+    path = write(tmp_path / "p.csv", "key,ours,theirs", 'a,"C,C",N')
+    with pytest.raises(DataError, match=r"no column for the output; .*'key', 'ours', 'theirs'"):
+        read_items(path)
+    chosen = {"output": "ours", "reference": "3", "id": "key"}
+    assert pairs(read_items(path, chosen=chosen)) == [("a", "C,C", "N")]
+    right = write(tmp_path / "r.csv", "theirs", "N")
+    assert pairs(read_items(path, right, chosen={"output": "ours", "reference": "theirs"})) == [("1", "C,C", "N")]

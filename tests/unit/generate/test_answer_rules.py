@@ -18,6 +18,7 @@ from scimind.generate.answer_rules import AnswerRules, read_rules
 from scimind.generate.choices import Choices
 from scimind.generate.predictor import Predictor
 from scimind.generate.prompt_files import read_prompts
+from scimind.generate.prompts import encode_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
@@ -77,7 +78,9 @@ def run(tmp_path: Path, rules: AnswerRules, output: str = "x.jsonl", **more) -> 
     notes = run_notes(settings, CODEC.fingerprint(), None, rules)
     prompts = read_prompts(source, "promoter")
     toy = CachedToy(CODEC.vocab_size, max_length=64)
-    Predictor(toy, CODEC, settings, rules).predict_file(prompts, source, tmp_path / output, notes, **more)
+    Predictor(toy, CODEC, settings, rules).predict_file(
+        encode_prompts(CODEC, prompts), tmp_path / output, notes, **more
+    )
     return [json.loads(line) for line in (tmp_path / output).read_text("utf-8").splitlines()]
 
 
@@ -143,7 +146,7 @@ def test_the_text_around_a_molecule_is_kept(tmp_path: Path) -> None:
         notes = run_notes(settings, CODEC.fingerprint(), None, rules)
         prompts = read_prompts(source, "text2smiles")
         decoder = Says(CODEC.vocab_size, max_length=96)
-        Predictor(decoder, CODEC, settings, rules).predict_file(prompts, source, path, notes)
+        Predictor(decoder, CODEC, settings, rules).predict_file(encode_prompts(CODEC, prompts), path, notes)
         row = json.loads(path.read_text())
         assert row["output"] == output
         assert row.get("text") == (None if rules.task is None else "It is CCO.")

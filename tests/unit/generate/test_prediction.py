@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from scimind.errors import CheckpointError, DataError
+from scimind.generate.answer_rules import AnswerRules
+from scimind.generate.choices import Choices
 from scimind.generate.predictor import Predictor, plan_batches
 from scimind.generate.prompt_files import read_prompts
+from scimind.generate.prompts import encode_prompts
 from scimind.generate.provenance import checkpoint_digest, run_notes
 from scimind.generate.settings import GenerationSettings
 from scimind.tokenizer import TokenCodec
@@ -32,17 +35,21 @@ def run(tmp_path, output="x.jsonl", settings=SETTINGS, lines=LINES, decoder=None
     path = tmp_path / output
     notes = run_notes(settings, CODEC.fingerprint(), None)
     predictor = Predictor(decoder or toy(), CODEC, settings)
-    return predictor.predict_file(read_prompts(source), source, path, notes, **more)
+    return predictor.predict_file(encode_prompts(CODEC, read_prompts(source)), path, notes, **more)
 
 
 def rows_of(path: Path):
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
 
-def test_every_prompt_is_answered_once_in_order_and_failures_are_reported(tmp_path, capsys):
+def test_every_prompt_is_answered_once_in_order_and_failures_are_reported(tmp_path):
     summary = run(tmp_path)
-    shown = capsys.readouterr().err
-    assert "prompt 6: the prompt is empty\n" in shown and "prompt 10: prompt length (" in shown
+    assert summary.failures[0] == "prompt 6: the prompt is empty" and len(summary.failures) == 2
+    assert summary.failures[1].startswith("prompt 10: prompt length (")
+    assert summary.complaint() == (
+        f'2 of 37 prompts could not be answered (see "finish_reason": "error" in {tmp_path / "x.jsonl"}): '
+        "prompt 6: the prompt is empty"
+    )
     rows = rows_of(tmp_path / "x.jsonl")
     assert [row["id"] for row in rows] == [str(number) for number in range(1, 38)]
     assert [row["id"] for row in rows if row["finish_reason"] == "error"] == ["6", "10"]
@@ -64,6 +71,33 @@ def test_a_text_file_has_a_line_per_prompt(tmp_path):
     lines = (tmp_path / "x.txt").read_text("utf-8").removesuffix("\n").split("\n")
     assert lines == [row["output"].replace("\r", "\n").replace("\n", "\\n") for row in rows_of(tmp_path / "x.jsonl")]
     assert len(lines) == 37 and lines[5] == lines[9] == ""
+    again = run(tmp_path, "x.txt")
+    assert again.continued == 37 and len(again.failures) == 2
+    assert json.loads((tmp_path / "x.txt.run.json").read_text())["failures"] == again.failures
+    assert "(empty lines in " in again.complaint()
+
+
+@pytest.mark.parametrize("choices", [None, Choices.encode(CODEC, ["It is.", "It is not."])])
+def test_faulty_rows_keep_their_place_also_when_a_run_continues(tmp_path, choices):
+    source = tmp_path / "molecules.csv"
+    source.write_text(
+        "id,smiles,caption\n" + "".join(f"m{n},{'C' * n or 'C1CC'},No {n}.\n" for n in (1, 0, 2, 3, 4, 5))
+    )
+    prompts = encode_prompts(CODEC, read_prompts(source, "smiles2text"))
+    predictor = Predictor(toy(max_length=128), CODEC, GenerationSettings(max_new_tokens=4, batch_size=2), None)
+    predictor.rules = AnswerRules(choices=choices)
+    whole = predictor.predict_file(prompts, tmp_path / "whole.jsonl", {})
+    rows = rows_of(tmp_path / "whole.jsonl")
+    assert [row["id"] for row in rows] == ["m1", "m0", "m2", "m3", "m4", "m5"]
+    assert [row["finish_reason"] == "error" for row in rows] == [False, True, False, False, False, False]
+    assert rows[1]["message"].startswith("line 3: RDKit") and rows[1]["reference"] == "No 0."
+    assert "C1CC" in rows[1]["prompt"] and rows[1]["output"] == "" and rows[1]["prompt_tokens"] == 0
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"".join((tmp_path / "whole.jsonl").read_bytes().splitlines(True)[:3]))
+    (tmp_path / "x.jsonl.run.json").write_text('{"complete": false}')
+    summary = predictor.predict_file(prompts, path, {})
+    assert summary.continued == 3 and summary.failures == whole.failures == [f"prompt m0: {rows[1]['message']}"]
+    assert path.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize("do_sample", [False, True])
@@ -96,6 +130,7 @@ def test_a_complete_run_does_not_call_the_model(tmp_path):
     summary = run(tmp_path, decoder=model)
     assert model.shapes == [] and summary.continued == 37
     assert "37 already written" in str(summary)
+    assert len(summary.failures) == 2  # the file has them, whichever run wrote them
 
 
 def test_other_settings_are_refused_and_another_batch_size_is_not(tmp_path):

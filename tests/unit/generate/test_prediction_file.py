@@ -138,10 +138,17 @@ def test_line_breaks_of_an_answer():
     assert text_line(r"C/C=C\n1cccc1") == r"C/C=C\n1cccc1"
 
 
-def test_two_runs_do_not_write_to_one_file(tmp_path):
-    path = tmp_path / "x.jsonl"
-    with PredictionWriter(path, EXPECTED, RUN), pytest.raises(DataError, match="is being written by another run"):
-        PredictionWriter(path, EXPECTED, RUN)
+def test_what_is_overwritten_is_kept_until_the_new_run_is_complete(tmp_path):
+    path, old = tmp_path / "x.jsonl", tmp_path / "x.jsonl.old"
+    write(path, range(6))
+    first = path.read_bytes()
+    for _ in range(2):  # the second run that starts over keeps what the first one kept
+        with PredictionWriter(path, EXPECTED, RUN, overwrite=True) as writer:
+            writer.add(0, row(0))
+            writer.flush()
+        assert old.read_bytes() == first and len(path.read_bytes().splitlines()) == 1
+    write(path, range(1, 6))
+    assert path.read_bytes() == first and not old.exists()
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x", "x.json"])

@@ -3,12 +3,13 @@ r"""Prompts from every kind of file, and one-line errors with file, line and pos
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from scimind.data.encode.rendering import encode_prompt, render_prompt
 from scimind.errors import DataError, SciMindError
-from scimind.generate.prompt_files import read_prompts
+from scimind.generate.prompt_files import check_prompts, read_prompts
 from scimind.generate.prompts import encode_prompts, expand_line, plain_reference
 from scimind.tokenizer import TokenCodec
 
@@ -23,7 +24,7 @@ def file_with(tmp_path, content, name="prompts.txt"):
 
 
 def ids_of(path, task=None):
-    return [list(prompt.ids) for prompt in encode_prompts(CODEC, read_prompts(path, task), path)]
+    return [list(prompt.ids) for prompt in encode_prompts(CODEC, read_prompts(path, task))]
 
 
 def test_a_text_file_holds_rendered_prompts_and_questions(tmp_path):
@@ -115,7 +116,7 @@ def test_conversations_have_context_and_references(tmp_path):
         assert [prompt.reference for prompt in prompts] == [ETHANOL, None]
         assert prompts[0].text == " [INST]: What is CCO? [/INST]: Ethanol.</s> [INST]: And its\nSMILES? [/INST]:"
         assert ids_of(path) == [encode_prompt(CODEC, [("What is CCO?", "Ethanol."), ("And its\nSMILES?", None)])] * 2
-        assert encode_prompts(CODEC, prompts, path)[0].reference == "CCO"
+        assert encode_prompts(CODEC, prompts)[0].reference == "CCO"
 
 
 def test_references_take_the_form_of_answers():
@@ -130,21 +131,10 @@ def test_references_take_the_form_of_answers():
         ("p.txt", "", None, "p.txt: the file is empty"),
         ("p.txt", " \n\n", None, "p.txt: the file is empty"),
         ("p.json", "[]", None, "p.json: the list is empty"),
-        ("p.json", '[\n{"id": "1", "conversation": []},\n{"id": }]', None, r"p.json:2: .*empty"),
+        ("p.json", '[\n{"id": "1", "conversation": []},\n{"id": }]', None, r"p.json:3: broken JSON"),
         ("p.json", '[\n{"id": "1",\n "conversation": }\n]', None, r"p.json:3: broken JSON"),
-        ("p.jsonl", '{"conversation": [{"from": "human", "value": "x"}]}\n{"id"\n', None, r"p.jsonl:2: broken JSON"),
-        (
-            "p.json",
-            '[{"id": "1", "conversation": [{"from": "gpt", "value": "x"}]}]',
-            None,
-            r"p.json:1: turn 1 is from gpt",
-        ),
         ("p.txt", "MKV\n", "protein_function", "p.txt: .*asks with instruction and input; give a table or JSON"),
         ("p.txt", "x\n", "pretrain", "task pretrain has no question to answer"),
-        ("p.txt", "ACGT\nACXT\n", "promoter", "p.txt:2: letter 'X' at position 2 is not valid in a dna sequence"),
-        ("p.csv", "sequence,label\nACGT,maybe\n", "promoter", "p.csv:2: the label must be one of yes, no"),
-        ("p.txt", "ok\n[INST]: no end\n", None, r"p.txt:2: has \[INST\] without"),
-        ("p.txt", b"ok\n\xff\xfe\n", None, "p.txt:2: .*UTF-8"),
     ],
 )
 def test_bad_files_are_one_line_errors(tmp_path, name, content, task, message):
@@ -152,6 +142,85 @@ def test_bad_files_are_one_line_errors(tmp_path, name, content, task, message):
     with pytest.raises(DataError, match=message) as caught:
         read_prompts(path, task)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "task", "faulty", "message"),
+    [
+        (
+            "p.jsonl",
+            '{"conversation": [{"from": "human", "value": "x"}]}\n{"id"\n',
+            None,
+            "p-2",
+            "line 2: broken JSON",
+        ),
+        (
+            "p.json",
+            '[{"conversation": [{"from": "gpt", "value": "x"}]},\n{"conversation": [{"from": "human", "value": "x"}]}]',
+            None,
+            "p-1",
+            "line 1: turn 1 is from gpt",
+        ),
+        ("p.txt", "ACGT\nACXT\n", "promoter", "2", "line 2: letter 'X' at position 2 is not valid in a dna sequence"),
+        ("p.csv", "id,sequence,label\na,ACGT,maybe\nb,AC,1\n", "promoter", "a", "line 2: the label must be one of yes"),
+        ("p.csv", "smiles,note\nCCO,x\nCCN\nCC,y\n", "smiles2text", "p-2", "line 3: the record has 1 columns"),
+        ("p.csv", "id,smiles,note\na,CCO,x\nb,,y\n", "smiles2text", "b", "line 3: the molecule is empty"),
+        ("p.txt", "ok\n[INST]: no end\n", None, "2", "line 2: has [INST] without"),
+        ("p.txt", b"ok\n\xff\xfe\n", None, "2", "line 2: byte 0xff is not UTF-8"),
+        ("p.txt", b"CCO\nC\xff\n", "smiles2text", "2", "line 2: byte 0xff is not UTF-8"),
+        ("p.txt", "CCO\nC1CC\n", "smiles2text", "2", "line 2: RDKit cannot parse the SMILES (not valid SMILES syntax)"),
+        (
+            "p.csv",
+            "id,smiles\na,CCO\nb,C(C)(C)(C)(C)C\n",
+            "moa",
+            "b",
+            "line 3: RDKit cannot parse the SMILES (impossible",
+        ),
+        ("p.txt", "C\n \n", "smiles2text", "2", "the prompt is empty"),
+    ],
+)
+def test_a_row_that_cannot_be_asked_is_a_fault_and_the_others_are_encoded(
+    tmp_path, name, content, task, faulty, message
+):
+    prompts = encode_prompts(CODEC, read_prompts(file_with(tmp_path, content, name), task))
+    assert [prompt.id for prompt in prompts if prompt.fault] == [faulty]
+    assert [prompt.fault for prompt in prompts if prompt.fault][0].startswith(message)
+    assert all(bool(prompt.ids) != bool(prompt.fault) for prompt in prompts) and len(prompts) > 1
+
+
+def test_a_faulty_row_keeps_its_reference(tmp_path):
+    path = file_with(tmp_path, "id,smiles,caption\na,C1CC,A ring.\nb,,Nothing.\nc,CCO,Ethanol.\n", "p.csv")
+    prompts = encode_prompts(CODEC, read_prompts(path, "smiles2text"))
+    assert [(prompt.id, bool(prompt.fault), prompt.reference) for prompt in prompts] == [
+        ("a", True, "A ring."),
+        ("b", True, "Nothing."),
+        ("c", False, "Ethanol."),
+    ]
+    assert "<smiles>C1CC</smiles>" in prompts[0].text and prompts[1].text == ""
+
+
+def test_molecules_that_rdkit_refuses_are_asked_with_a_warning(tmp_path):
+    prompts = read_prompts(file_with(tmp_path, "CCO\nC1CC\nCC?\n"), "smiles2text", "as-is")
+    good, odd, bad = encode_prompts(CODEC, prompts)
+    assert good.ids and not good.warning and odd.ids and not odd.fault
+    assert odd.warning.startswith("line 2: RDKit cannot parse") and "'C1CC'" in odd.warning
+    assert "has no token" in bad.fault and not bad.ids
+
+
+@pytest.mark.parametrize(
+    ("content", "task", "message"),
+    [
+        ("id,smiles\n1,CCO\n2,CC\n1,CCN\n", "smiles2text", "p.csv:4: id '1' is already on line 2; make the ids unique"),
+        ("smiles\nC1CC\nXX\n", "smiles2text", "p.csv: none of the 2 prompts can be asked; the first: line 2: RDKit"),
+    ],
+)
+def test_useless_work_is_refused(tmp_path, content, task, message):
+    path = file_with(tmp_path, content, "p.csv")
+    prompts = encode_prompts(CODEC, read_prompts(path, task))
+    with pytest.raises(DataError) as caught:
+        check_prompts(prompts, path)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    check_prompts([prompt for prompt in encode_prompts(CODEC, read_prompts(path, task, "as-is"))][:2], path)
 
 
 def test_an_unknown_task_is_named(tmp_path):
@@ -171,7 +240,6 @@ def test_a_missing_file_and_a_folder(tmp_path):
     [
         ("CCO\nCC?O\n", "smiles2text", 2, 2),
         ("CCO\n  CC?O\n", "smiles2text", 2, 4),
-        ("CCO\nCC O\n", "smiles2text", 2, 2),
         ("\nWhat is <smiles>CC?</smiles>\n", None, 2, 18),
         (r"a\nb <smiles>CC?</smiles>", None, 1, 15),
         (" [INST]: <smiles>C?</smiles> [/INST]:", None, 1, 18),
@@ -182,15 +250,87 @@ def test_a_missing_file_and_a_folder(tmp_path):
 def test_an_unknown_character_is_named_with_line_and_position(tmp_path, content, task, line, position):
     path = file_with(tmp_path, content)
     prompts = read_prompts(path, task)
-    with pytest.raises(
-        DataError, match=rf"prompts.txt:{line}: character .* at position {position} has no token"
-    ) as caught:
-        encode_prompts(CODEC, prompts, path)
-    assert "\n" not in str(caught.value)
+    fault = next(prompt.fault for prompt in encode_prompts(CODEC, prompts) if "token" in prompt.fault)
+    assert re.match(rf"line {line}: character .* at position {position} has no token", fault)
+    excerpt = fault[fault.rindex(": ") + 2 :].strip("'\"")
+    assert excerpt in content.replace("\t", " ") and "</" not in fault and "\n" not in fault
+    assert ("<smiles>" in fault) == ("outside the tag" in fault) == (task is None)
 
 
 def test_an_unknown_character_in_a_conversation(tmp_path):
     record = {"conversation": [{"from": "human", "value": "What is <smiles>C?</smiles>"}]}
     path = file_with(tmp_path, "[\n" + json.dumps(record) + "]", "p.json")
-    with pytest.raises(DataError, match=r"p.json:2: character '\?' at position 17 has no token"):
-        encode_prompts(CODEC, read_prompts(path), path)
+    (prompt,) = encode_prompts(CODEC, read_prompts(path))
+    assert prompt.fault.startswith("line 2: character '?' at position 17 has no token")
+
+
+def test_a_position_in_a_record_of_several_fields_is_that_in_its_sequence(tmp_path):
+    path = file_with(tmp_path, json.dumps([{"instruction": "What is it?", "input": "MK?V", "output": "x"}]), "p.json")
+    (prompt,) = read_prompts(path, "protein_function")
+    assert prompt.fault.startswith("line 1: letter '?' at position 2 is not valid in a protein sequence;")
+    assert prompt.fault.endswith(": 'MK?V'")
+    task = file_with(
+        tmp_path,
+        'name: mix\nquestion: "Is {a} soluble in {b}?"\nanswer: "{c}"\nfields:\n  a: {kind: smiles}\n'
+        "  b: {kind: smiles}\n  c: {kind: text}\noutput: {kind: text}\n",
+        "task.yaml",
+    )
+    (prompt,) = encode_prompts(CODEC, read_prompts(file_with(tmp_path, "a,b\nCCO,CC?N\n", "p.csv"), task))
+    assert prompt.fault == "line 2: character '?' at position 2 has no token; correct the sequence: 'CC?N'"
+
+
+@pytest.mark.parametrize(("policy", "shown"), [("split", "ACGTTGCA"), ("mask", "ACGTTGCA.AC")])
+def test_ambiguous_bases_of_prompts(tmp_path, policy, shown):
+    path = file_with(tmp_path, "ACGTTGCANAC\n", "p.txt")
+    (prompt,) = read_prompts(path, "promoter", ambiguous=policy)
+    assert re.search(f"<dna>{shown}</dna>", prompt.text)
+
+
+def test_an_answer_that_is_missing_is_not_a_reference(tmp_path):
+    path = file_with(tmp_path, "smiles,mechanism\nCCO,NA\nCCN,agonist\n", "p.csv")
+    assert [prompt.reference for prompt in read_prompts(path, "moa")] == [None, "agonist"]
+
+
+def test_a_system_text_is_in_the_prompt_as_in_training(tmp_path):
+    path, rendered = tmp_path / "a.json", tmp_path / "a.txt"
+    messages = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    path.write_text(json.dumps([{"messages": [{"role": "system", "content": "Be brief."}, *messages]}]))
+    (prompt,) = read_prompts(path)
+    assert prompt.text == " [INST]: <<SYS>>\nBe brief.\n<</SYS>>\n\nq [/INST]:" and prompt.reference == "a"
+    rendered.write_text(prompt.text.replace("\n", "\\n") + "\n")
+    assert ids_of(path) == ids_of(rendered) == [encode_prompt(CODEC, "q", "Be brief.")] != [encode_prompt(CODEC, "q")]
+
+
+def test_tags_of_other_projects_in_a_line(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("Describe <SMILES> CO </SMILES>\n [INST]: Describe <SMILES> CO </SMILES> [/INST]:\n")
+    assert ids_of(path) == [encode_prompt(CODEC, "Describe <smiles>CO</smiles>")] * 2
+    path.write_text("<SMILES> CO </SMILES>\n<smiles>CO</smiles>\nCO\n")
+    assert len({tuple(ids) for ids in ids_of(path, "smiles2text")}) == 1
+
+
+def test_lines_of_selfies_are_molecules(tmp_path):
+    pytest.importorskip("selfies")
+    path, plain = tmp_path / "a.txt", tmp_path / "b.txt"
+    path.write_text("[O]\n[C][C][O]\n\n[C][=O]\n")
+    plain.write_text("O\nCCO\n\nC=O\n")
+    assert ids_of(path, "smiles2text") == ids_of(plain, "smiles2text")
+    path.write_text("[C][=Foo]\n")
+    with pytest.raises(DataError, match="a.txt:1: the SELFIES cannot be decoded"):
+        read_prompts(path, "smiles2text")
+
+
+def test_prompts_say_what_was_read_differently(tmp_path):
+    pytest.importorskip("selfies")
+    path = tmp_path / "a.txt"
+    path.write_text("Describe <SMILES> CO </SMILES>\n<MOL>\nplain\n")
+    assert [dict(prompt.readings) for prompt in read_prompts(path)] == [
+        {"<SMILES> read as <smiles>": 1},
+        {"<MOL> kept as text": 1},
+        {},
+    ]
+    path.write_text("[C][O]\nCO\n")
+    table = tmp_path / "a.csv"
+    table.write_text("molecule,caption\n[C][O],x\nCO,\n")
+    for file in (path, table):
+        assert [dict(prompt.readings) for prompt in read_prompts(file, "smiles2text")] == [{"SELFIES decoded": 1}, {}]

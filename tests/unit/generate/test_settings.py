@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from scimind.config import load_config
 from scimind.config.schema import Faults
 from scimind.config.sections.generation import GENERATION
 from scimind.errors import ConfigError
@@ -23,8 +24,8 @@ def test_the_defaults_are_those_of_the_schema():
 
 
 def test_values_take_the_type_of_their_field():
-    settings = GenerationSettings(temperature=2)
-    assert settings == GenerationSettings.from_config({"generation": {"temperature": "2e0"}})
+    settings = GenerationSettings(temperature=2, do_sample=True)
+    assert settings == GenerationSettings.from_config({"generation": {"temperature": "2e0", "do_sample": True}})
     assert type(settings.temperature) is float
 
 
@@ -65,3 +66,13 @@ def test_an_unknown_key_gives_the_nearest():
         GenerationSettings.from_config({"generation": {"temprature": 1}}, "run.yaml")
     with pytest.raises(ConfigError, match="must be a section"):
         GenerationSettings.from_config({"generation": 5})
+
+
+def test_an_answer_has_256_tokens_or_what_the_context_has_room_for() -> None:
+    assert GenerationSettings().longest_answer == 256
+    assert GenerationSettings.from_config({"generation": {"max_new_tokens": None}}).longest_answer == 256
+    assert GenerationSettings(max_new_tokens=9).longest_answer == 9
+    for length in (16, 256):
+        changes = ["run_mode=predict", f"model.model_config.seq_length={length}", "generation={batch_size: 2}"]
+        config = load_config("scimind_nano_finetune", changes)
+        assert GenerationSettings.from_config(config).max_new_tokens is None

@@ -9,6 +9,7 @@ import pytest
 
 from scimind.data import find_task, prepare
 from scimind.data.encode.rendering import render_prompt
+from scimind.errors import DataError
 from scimind.generate.prompt_files import read_prompts
 from scimind.generate.prompts import Prompt, encode_prompts
 from scimind.tokenizer import TokenCodec
@@ -25,7 +26,7 @@ def file_with(tmp_path: Path, content: str, name: str = "x.txt") -> Path:
 
 def found(path: Path, task: str) -> list[tuple[str, str | None]]:
     prompts = read_prompts(path, task)
-    encode_prompts(CODEC, prompts, path)
+    assert not any(prompt.fault for prompt in encode_prompts(CODEC, prompts))
     return [(prompt.text, prompt.reference) for prompt in prompts]
 
 
@@ -56,7 +57,7 @@ def test_mol_instructions_as_they_are_published(tmp_path: Path) -> None:
     question = " [INST]: What does it do?\n<protein>MKV</protein> [/INST]:"
     prompts = read_prompts(path, "protein_function")
     assert [prompt.text for prompt in prompts] == [question, question]
-    encoded = encode_prompts(CODEC, prompts, path)
+    encoded = encode_prompts(CODEC, prompts)
     assert [prompt.reference for prompt in encoded] == ["It binds {|C|}.", None]
     design = {"instruction": "Design a kinase.", "input": "", "output": "```\nMKV\n```"}
     path = file_with(tmp_path, json.dumps([design]), "design.json")
@@ -82,11 +83,56 @@ def test_prompts_of_raw_records_equal_the_prepared_ones(tmp_path: Path, task: st
     }
     path = file_with(tmp_path, json.dumps([columns[task]]), "raw.json")
     prepare(task, [path], tmp_path / "out", codec=CODEC, seq_length=256, name="x", progress=False)
-    raw = encode_prompts(CODEC, read_prompts(path, task), path)
+    raw = encode_prompts(CODEC, read_prompts(path, task))
     prepared = tmp_path / "out" / "x.json"
-    written = encode_prompts(CODEC, read_prompts(prepared, task), prepared)
+    written = encode_prompts(CODEC, read_prompts(prepared, task))
     assert [(p.text, p.ids, p.reference) for p in raw] == [(p.text, p.ids, p.reference) for p in written]
     assert raw[0].reference
+
+
+PREFIX = "Please describe the molecule: "
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CCO",
+        f" [INST]: {PREFIX}<smiles>CCO</smiles> [/INST]:",
+        f"[INST]: {PREFIX}{{|C|}}{{|C|}}{{|O|}} [/INST]:",
+        f"<s> [INST]: {PREFIX}<smiles>CCO</smiles> [/INST]:",
+        f"{PREFIX}<smiles>CCO</smiles>",
+        f"{PREFIX}CCO",
+    ],
+)
+@pytest.mark.parametrize("name", ["x.txt", "x.csv"])
+def test_a_whole_question_is_not_put_into_another(tmp_path: Path, name: str, line: str) -> None:
+    content = f"{line}\n" if name == "x.txt" else f"note,smiles\nn,{line}\n"
+    (prompt,) = read_prompts(file_with(tmp_path, content, name), "smiles2text")
+    assert prompt.is_whole == (line != "CCO")
+    (encoded,) = encode_prompts(CODEC, [prompt])
+    assert list(encoded.ids) == CODEC.encode(f" [INST]: {PREFIX}<smiles>CCO</smiles> [/INST]:")
+
+
+@pytest.mark.parametrize("line", [f"[INST]: {PREFIX}C1CC [/INST]:", f"{PREFIX}C1CC", "C1CC"])
+def test_the_molecule_in_a_whole_question_is_checked_too(tmp_path: Path, line: str) -> None:
+    good, bad = read_prompts(file_with(tmp_path, f"CCO\n{line}\n"), "smiles2text")
+    assert not good.fault and bad.fault.startswith("line 2: RDKit cannot parse the SMILES") and "'C1CC'" in bad.fault
+
+
+def test_questions_of_text_are_taken_as_they_are(tmp_path: Path) -> None:
+    asked = "Please generate a SMILES chemical formula that matches the description below:\nNot \\<smiles>."
+    lines = [asked.replace("\n", "\\n"), render_prompt(asked).replace("\n", "\\n"), "[INST]: Who? [/INST]:", "Who?"]
+    whole, rendered, other, bare = read_prompts(file_with(tmp_path, "\n".join(lines)), "text2smiles")
+    assert whole.text == rendered.text == render_prompt(asked)
+    assert other.text == render_prompt("Who?") and other.is_whole
+    assert bare.text.endswith("below:\nWho? [/INST]:") and not bare.is_whole
+
+
+def test_rendered_prompts_of_a_task_with_several_fields(tmp_path: Path) -> None:
+    path = file_with(tmp_path, "[INST]: Say it.\\n<protein>MKV</protein> [/INST]:\n")
+    assert found(path, "protein_function") == [(" [INST]: Say it.\n<protein>MKV</protein> [/INST]:", None)]
+    with pytest.raises(DataError, match="asks with instruction and input"):
+        read_prompts(file_with(tmp_path, "[INST]: Who? [/INST]:\nMKV\n"), "protein_function")
 
 
 def test_a_users_task(tmp_path: Path) -> None:
@@ -116,3 +162,10 @@ def test_conversations_with_the_task_conversation(tmp_path: Path) -> None:
     path = file_with(tmp_path, json.dumps([{"id": "a", "conversation": turns}]), "x.json")
     assert read_prompts(path, "conversation") == read_prompts(path)
     assert isinstance(read_prompts(path)[0], Prompt)
+
+
+def test_conversations_of_other_forms_are_found_with_a_task(tmp_path):
+    path = tmp_path / "a.json"
+    turns = [{"role": "user", "content": "Give ethanol."}, {"role": "assistant", "content": "<SMILES> CCO </SMILES>"}]
+    path.write_text(json.dumps([{"messages": turns}]))
+    assert found(path, "text2smiles") == [(render_prompt("Give ethanol."), "CCO")]

@@ -89,6 +89,8 @@ def test_a_pipelines_last_stage_reports(tmp_path: Path) -> None:
         ("absent.json NANO [0,2] finetune", "absent.json: cannot be read"),
         ("--config absent.yaml --workers 2", "absent.yaml: no such file"),
         ("--config NANO --workers 0", r"workers \(0\)"),
+        ("--config NANO --workers 999", r"global_batch_size \(16\) must be a multiple of the number of workers \(999"),
+        ("--config NANO --workers 9999", "9999 workers are more than the 4096"),
         ("--config NANO --workers 2 --nodes 2 --node-rank 2 --master 10.0.0.1", r"node rank \(2\) must be from 0 to 1"),
         ("--config NANO --workers 2 --nodes 2", "several servers need --master"),
         ("--config NANO --workers 2 --port 80", r"port \(80\)"),

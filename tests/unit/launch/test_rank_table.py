@@ -106,7 +106,7 @@ def test_a_broken_rule_is_reported(message: str, change: Change, tmp_path: Path)
 
 def test_a_file_that_is_not_a_table_is_reported(tmp_path: Path) -> None:
     (tmp_path / "table.json").write_text("[1]")
-    with pytest.raises(DataError, match="table.json: is not an object with version"):
+    with pytest.raises(DataError, match="table.json: is not a JSON object; write a new one"):
         read_rank_table(tmp_path / "table.json")
 
 

@@ -44,8 +44,9 @@ def test_another_model_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ("{", "not valid JSON"),
-        ("[]", r"version None"),
+        ("{", "is not JSON"),
+        ("[]", "is not a JSON object"),
+        ("{}", "version None"),
         ('{"version": 9}', r"version 9, not 1"),
         ('{"version": 1, "sha256": "00"}', "must have extension"),
         ('{"version": 1, "extension": "yes", "sha256": "00"}', "must have extension"),

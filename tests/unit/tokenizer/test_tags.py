@@ -3,6 +3,7 @@ r"""The forms of sequences in text: what each pattern matches, and what it does 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,8 @@ def matches(pattern: re.Pattern[str], text: str) -> list[str]:
         ("MOLECULE", "<smiles> CCO </smiles>", ["<smiles> CCO </smiles>"]),
         ("MOLECULE", f"of {FORMS}.", [FORMS]),
         ("MOLECULE", "<smiles>C C</smiles><smiles></smiles><|M|>", []),
-        ("READABLE_RUNS", f"{FORMS}<|M|>*A**C* *|A|*", [FORMS, "<|M|>", "*A**C*"]),
-        ("FORM_BRACKETS", "{|C|}<|M|>*|A|*", ["{|", "|}", "<|", "|>"]),
+        ("READABLE_RUNS", f"{FORMS}<|M|>*|A|**|C|* *A*", [FORMS, "<|M|>", "*|A|**|C|*"]),
+        ("FORM_BRACKETS", "{|C|}<|M|>*|A|* *A*", ["{|", "|}", "<|", "|>", "*|", "|*"]),
     ],
 )
 def test_what_a_pattern_matches(name: str, text: str, expected: list[str]) -> None:
@@ -74,8 +75,75 @@ def test_forms_in_a_row_are_one_run_of_their_characters(modality: str) -> None:
     assert tags.may_hold_sequences(run)
 
 
-def test_the_short_form_of_nucleotides_has_its_characters_too() -> None:
-    assert tags.bare_characters("*A**C*") == "AC"
+@pytest.mark.parametrize(
+    ("text", "expected", "reading"),
+    [
+        ("Describe <SMILES> CCO </SMILES>.", "Describe <smiles>CCO</smiles>.", "<SMILES> read as <smiles>"),
+        ("<PROTEIN>MKV</PROTEIN>", "<protein>MKV</protein>", "<PROTEIN> read as <protein>"),
+        ("<DNA> ACGT </DNA>", "<dna>ACGT</dna>", "<DNA> read as <dna>"),
+        ("<RNA>\nACGU\n</RNA>", "<rna>ACGU</rna>", "<RNA> read as <rna>"),
+        ("It is <IUPAC> propan-2-ol </IUPAC>.", "It is propan-2-ol.", "<IUPAC> read as text"),
+        ("<MOLFORMULA> C6H6 </MOLFORMULA>", "C6H6", "<MOLFORMULA> read as text"),
+        ("<NUMBER> -0.77 </NUMBER>", "-0.77", "<NUMBER> read as text"),
+        ("<BOOLEAN> Yes </BOOLEAN>", "Yes", "<BOOLEAN> read as text"),
+        ("<SELFIES> [C] </SELFIES>", "<smiles>(C)</smiles>", "<SELFIES> read as <smiles>"),
+        ("<SMILES> CC>>CO </SMILES>", "<smiles>CC>>CO</smiles>", "<SMILES> read as <smiles>"),
+    ],
+)
+def test_tags_of_other_projects_become_ours(text: str, expected: str, reading: str) -> None:
+    readings: Counter[str] = Counter()
+    assert tags.with_own_tags(text, lambda selfies: selfies.translate({91: "(", 93: ")"}), readings) == expected
+    assert readings == {reading: 1}
+    assert tags.with_own_tags(expected, str, readings) == expected and readings.total() == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<smiles>CCO</smiles>",
+        r"\<SMILES> CCO </SMILES>",
+        "<SMILES> two words </SMILES>",
+        "<SMILES></SMILES> <SMILES> CCO </DNA>",
+        "<number> 5 </number>",
+        "a < b </i>",
+    ],
+)
+def test_other_marks_stay_as_they_are(text: str) -> None:
+    readings: Counter[str] = Counter()
+    assert tags.with_own_tags(text, str, readings) == text and not readings
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("<MOL>CCO</MOL> and <MOL>C</MOL>", {"<MOL> kept as text": 2}),
+        ("CCO</SMILES>", {"</SMILES> kept as text": 1}),
+        ("<Smiles>C</Smiles> < number >", {"<Smiles> kept as text": 1, "<number> kept as text": 1}),
+        ("[START_SMILES]C[END_SMILES]", {"[START_SMILES] kept as text": 1}),
+        (r"\<SMILES> <smiles>C</smiles> <b> [INST] [C][N] <A>", {}),
+    ],
+)
+def test_what_looks_like_a_tag_and_stays_text_is_counted(text: str, kept: dict[str, int]) -> None:
+    readings: Counter[str] = Counter()
+    tags.count_kept_marks(text, readings)
+    assert readings == kept
+
+
+def test_our_tags_count_where_they_are_text() -> None:
+    readings: Counter[str] = Counter()
+    tags.count_kept_marks("<smiles>C</smiles>", readings, own=True)
+    assert readings == {"<smiles> kept as text": 1}
+
+
+@pytest.mark.parametrize("name", tags.FOREIGN_TAGS)
+def test_an_escaped_tag_of_another_project_is_text_and_stays_it(name: str) -> None:
+    text = f"a <{name}> C </{name}> b"
+    escaped = TokenCodec.escape(text)
+    readings: Counter[str] = Counter()
+    assert tags.with_own_tags(escaped, str, readings) == escaped != text and not readings
+    codec = TokenCodec()
+    assert codec.encode(escaped) == codec.encode(text)
+    assert codec.encode(escaped) != codec.encode(tags.with_own_tags(text, str, readings))
 
 
 def test_no_other_module_spells_the_forms_in_a_pattern() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from scimind.checkpoint.convert.conversion import plan_conversion, run_conversion
+from scimind.checkpoint.convert.conversion import plan_conversion
 from scimind.checkpoint.convert.neuron_order import feed_forward_fingerprint
 from scimind.checkpoint.convert.options import ConvertOptions
 from scimind.checkpoint.convert.sizes import read_config_json
@@ -22,20 +22,10 @@ from scimind.checkpoint.weights import WeightMismatchError
 from scimind.errors import CheckpointError, SciMindError
 from scimind.tokenizer import TokenCodec
 from tests.support import numpy_llama
+from tests.unit.checkpoint.convert.support import convert, llama
 
 EMBEDDING = "model.tok_embeddings.embedding_weight"
-
-
-def llama(folder: Path, **changes: Any) -> tuple[dict[str, np.ndarray], Path]:
-    config = {**numpy_llama.SIZES, **changes}
-    weights = numpy_llama.draw(config)
-    return weights, numpy_llama.save(folder, weights, config)
-
-
-def convert(source: Path, output: Path, *, overwrite: bool = False, **options: Any) -> Path:
-    chosen = ConvertOptions(**options)
-    run_conversion(plan_conversion(source, chosen), output, chosen, overwrite=overwrite)
-    return output
+HALVES = {"text": ["0..7"], "smiles": ["8..15"], "nucleotide": ["8..15"], "protein": ["8..15"]}
 
 
 @pytest.mark.parametrize(
@@ -192,7 +182,8 @@ def test_a_partition_of_other_weights_is_refused(tmp_path: Path) -> None:
 
 def test_an_export_that_loses_the_routing_says_so(tmp_path: Path) -> None:
     _, folder = llama(tmp_path / "hf")
-    ours = convert(folder, tmp_path / "ours")
+    plan_conversion(convert(folder, tmp_path / "dense"), ConvertOptions(to="hf"))  # has nothing to lose
+    ours = convert(folder, tmp_path / "ours", routing={"expert_sets": HALVES})
     with pytest.raises(CheckpointError, match="router modality; text 8 of 16 experts, smiles 8 of 16 .*--allow-loss"):
         plan_conversion(ours, ConvertOptions(to="hf"))
     plan = plan_conversion(ours, ConvertOptions(to="hf", allow_loss=True))
@@ -243,8 +234,14 @@ def test_an_output_is_guarded(tmp_path: Path) -> None:
     (tmp_path / "notes" / "a.txt").write_text("mine")
     with pytest.raises(SciMindError, match="something other than a checkpoint"):
         convert(folder, tmp_path / "notes", overwrite=True)
-    with pytest.raises(SciMindError, match="is the input folder"):
-        convert(folder, folder, overwrite=True)
+    for output, message in ((folder, "is the input"), (folder / "new", "is inside the input"), (tmp_path, "contains")):
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(SciMindError, match=message):
+            convert(folder, output, overwrite=True)
+        assert sorted(tmp_path.rglob("*")) == before
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(SciMindError, match="is inside the input"):
+        convert(folder, tmp_path / "link" / "new")
     for text in ("tokenizer.model", "missing"):
         with pytest.raises(SciMindError):
             plan_conversion(folder / text, ConvertOptions())

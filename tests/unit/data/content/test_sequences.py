@@ -27,8 +27,8 @@ def test_marks_in_text(codec, text, expected):
 
 
 def test_sequences_in_several_forms():
-    assert clean_sequence("dna", "acg cgt gta") == "ACGTA"
-    assert clean_sequence("dna", "ACGT ACGT\nAC") == "ACGTACGTAC"
-    assert clean_sequence("protein", " mkv* ") == "MKV"
+    assert clean_sequence("dna", "acg cgt gta") == ("ACGTA", "")
+    assert clean_sequence("dna", "ACGT ACGT\nAC") == ("ACGTACGTAC", "")
+    assert clean_sequence("protein", " mkv* ") == ("MKV", "")
     with pytest.raises(DataError, match="letter 'N' at position 2 is not valid in a dna sequence"):
         clean_sequence("dna", "ACNT")

@@ -103,3 +103,15 @@ def test_length_must_be_positive(codec, length):
 def test_unknown_policy(codec):
     with pytest.raises(SciMindError, match="policy .'cut'. must be one of drop, truncate"):
         Fitter(codec, 8, "cut")
+
+
+def test_the_system_text_is_never_cut(codec):
+    system = "You answer in one word. " * 3
+    talk = Conversation("x", (Round("Look at <smiles>CCO</smiles> and " + LONG, "yes"),), system=system)
+    whole = _length(codec, talk)
+    fitted, length = Fitter(codec, whole - 10, "truncate").fit(talk)
+    assert fitted.truncated and length == whole and len(fitted.ids) <= whole - 9
+    assert fitted.conversation.system == system
+    assert (fitted.ids, fitted.labels) == encode_conversation(codec, fitted.conversation)
+    short = Conversation("x", (Round("q", "a"),), system=system)
+    assert Fitter(codec, _length(codec, short) - 2, "truncate").fit(short)[0] is None

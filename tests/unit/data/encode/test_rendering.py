@@ -5,7 +5,7 @@ import json
 import pytest
 
 from scimind.data import Conversation, Round, encode_conversation, encode_prompt, render_prompt
-from scimind.data.encode.rendering import IGNORED_LABEL
+from scimind.data.encode.rendering import IGNORED_LABEL, split_system, with_system
 from scimind.errors import SciMindError, TokenError
 from scimind.tokenizer import TokenCodec
 from tests.support.shared import shared_file
@@ -55,6 +55,38 @@ def test_prediction_file_gives_the_prompts_of_training(codec, sample):
         for line, record in zip(lines, records, strict=True):
             expected = encode_prompt(codec, record["conversation"][0]["value"])
             assert codec.encode(line.replace("\\n", "\n")) == expected
+
+
+SYSTEM = "You know <smiles>C</smiles>.\nBe brief."
+
+
+def test_a_system_text_is_in_the_first_prompt_as_llama_writes_it(any_codec):
+    talk = Conversation("x", tuple(Round(*pair) for pair in ROUNDS), system=f" {SYSTEM}\n")
+    first = f" [INST]: <<SYS>>\n{SYSTEM}\n<</SYS>>\n\n{ROUNDS[0][0]} [/INST]:"
+    ids, labels = encode_conversation(any_codec, talk)
+    prompt = any_codec.encode(first)
+    assert ids[: len(prompt)] == prompt == encode_prompt(any_codec, ROUNDS[0][0], SYSTEM)
+    assert set(labels[: len(prompt)]) == {IGNORED_LABEL}
+    plain, _ = encode_conversation(any_codec, ROUNDS)
+    later = len(plain) - len(encode_prompt(any_codec, ROUNDS[0][0]))
+    assert ids[-later:] == plain[-later:]
+
+
+def test_without_a_system_text_nothing_changes(codec):
+    talk = Conversation("x", tuple(Round(*pair) for pair in ROUNDS), system=" \n")
+    assert encode_conversation(codec, talk) == encode_conversation(codec, ROUNDS)
+    assert encode_prompt(codec, "x", "") == codec.encode(" [INST]: x [/INST]:") != encode_prompt(codec, "x", "y")
+
+
+@pytest.mark.parametrize("question", ["q", "<<SYS>> q", "q\n<</SYS>>\n\nr"])
+def test_a_system_text_comes_back_out_of_a_question(question):
+    assert split_system(with_system(question, "a\nb")) == (question, "a\nb")
+    assert split_system(question) == (question, "")
+
+
+def test_position_of_a_fault_is_that_in_the_system_text(codec):
+    with pytest.raises(TokenError, match="at position 10 has no token"):
+        encode_prompt(codec, "q", "x <smiles>!</smiles>")
 
 
 def test_labels_are_answers_with_their_ends(codec):

@@ -72,7 +72,7 @@ def test_lines_in_blocks(size):
 
 
 def test_text_in_blocks(write, monkeypatch):
-    monkeypatch.setattr("scimind.data.formats.text_files._BLOCK_BYTES", 3)
+    monkeypatch.setattr("scimind.data.formats.opening._BLOCK", 3)
     start, found = open_text(write("a.txt", "\ufeff \n\r\n  é🧪\r\nb\rc\n".encode()))
     assert start == "é"
     assert "".join(found) == " \n\n  é🧪\nb\nc\n"
@@ -80,7 +80,7 @@ def test_text_in_blocks(write, monkeypatch):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
 def test_a_byte_that_is_not_utf8_is_reported_when_it_is_reached(write, monkeypatch, size):
-    monkeypatch.setattr("scimind.data.formats.text_files._BLOCK_BYTES", size)
+    monkeypatch.setattr("scimind.data.formats.opening._BLOCK", size)
     path = write("a.txt", "ab\né\n🧪".encode() + b"\xff\nmore")
     with pytest.raises(DataError, match=r"a\.txt:3: byte 0xff is not UTF-8"):
         "".join(open_text(path)[1])

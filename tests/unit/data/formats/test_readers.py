@@ -143,8 +143,8 @@ GOOD = json.dumps({"id": "a", "conversation": turns("q", "a")})
             1,
             "is not JSON; give conversation JSON, or for a table another task",
         ),
-        ("conversation", '["text"]', 1, "needs a list under the key \"conversation\"; this one is 'text'"),
-        ("conversation", '[{"id": 1, "turns": []}]', 1, "this one has the keys id, turns"),
+        ("conversation", '["text"]', 1, "this is not a record but 'text'; a record needs \"conversation\" (SciMind)"),
+        ("conversation", '[{"id": 1, "turns": []}]', 1, 'its keys are id, turns; it needs "conversation" (SciMind)'),
         ("conversation", '[{"conversation": []}]', 1, "the conversation is empty"),
         (
             "conversation",

@@ -40,6 +40,7 @@ RECORDS = [
     [
         ("keep", [Fate.TRAIN, Fate.DUPLICATE, Fate.TRAIN], [NO_RECORD, 0, NO_RECORD]),
         ("list", [Fate.TRAIN, Fate.DUPLICATE, Fate.TRAIN], [2, 0, 0]),
+        ("first", [Fate.TRAIN, Fate.DUPLICATE, Fate.CONFLICT], [NO_RECORD, 0, 0]),
         ("drop", [Fate.CONFLICT, Fate.CONFLICT, Fate.CONFLICT], [2, 2, 0]),
     ],
 )
@@ -48,8 +49,15 @@ def test_each_record_has_a_fate(tmp_path, conflicts, fates, others):
     (decision,) = decide(parts, Split(), [conflicts], keep_duplicates=False, identity=0.8)
     assert decision.fate.tolist() == [*fates, Fate.UNUSABLE, Fate.TRAIN]
     assert decision.other.tolist() == [*others, NO_RECORD, NO_RECORD]
+    assert decision.contradictory == 3
     assert decision.often.tolist() == [int(fate == Fate.TRAIN) for fate in decision.fate]
     assert decision.index.rows.tolist() == [1, 1, 1, 0, 2] and decision.index.starts.tolist() == [0, 2, 4, 5]
+
+
+def test_records_that_answer_like_the_first_are_kept(tmp_path):
+    records = [("a", "what is a", answer, 1) for answer in "xyx"]
+    (decision,) = decide([parts_of(tmp_path, *records)], Split(), ["first"], keep_duplicates=True, identity=0.8)
+    assert decision.fate.tolist() == [Fate.TRAIN, Fate.CONFLICT, Fate.TRAIN]
 
 
 def test_sources_share_their_splits_and_keep_what_they_are_asked_to(tmp_path):

@@ -39,7 +39,7 @@ def test_defaults(write):
     ("old", "new", "fault"),
     [
         ("temperature", "temprature", "temprature is not a setting; the nearest valid one is temperature"),
-        ("temperature: 2", "temperature: 0", "temperature (0.0) must be greater than 0"),
+        ("temperature: 2", "temperature: 0", "temperature (0.0) must be at least 0.1"),
         ("temperature: 2", "temperature: warm", "temperature ('warm') must be a number"),
         ("records: 10", "records: 0", "records (0) must be at least 1"),
         ("records: 10", "records: 1.5", "records (1.5) must be a whole number"),
@@ -49,7 +49,7 @@ def test_defaults(write):
             "wait: 3",
             "tasks.captions.wait is not a setting; the nearest valid one is tasks.captions.weight",
         ),
-        ("weight: 3", "weight: -1", "tasks.captions.weight (-1.0) must be greater than 0"),
+        ("weight: 3", "weight: -1", "tasks.captions.weight (-1.0) must be at least 1e-06"),
         (", weight: 3", "", "only some tasks have a weight; give one to all tasks or to none"),
         ("input: yes=p.txt, ", "", "tasks.promoter.input is missing; give it a value"),
         ("[a.tsv, b.tsv]", "[]", "tasks.captions.input ([]) must be a list with at least one item"),

@@ -34,6 +34,8 @@ def test_seed_and_split_are_given_once():
         ({"eval_fraction": 1.0}, r"eval_fraction \(1.0\) must be at least 0 and less than 1"),
         ({"molecules": "as-is", "randomised": 2}, "randomised needs RDKit to read molecules"),
         ({"randomised": -1}, r"randomised \(-1\) must be at least 0"),
+        ({"on_conflict": "mean"}, "on_conflict .'mean'. must be one of keep, list, first, drop"),
+        ({"ambiguous": "guess"}, "ambiguous .'guess'. must be one of drop, split, mask"),
         ({"duplicates": "some"}, "duplicates .'some'. must be one of drop, keep"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from scimind.data.content.fields import Field
+from scimind.data.content.fields import Field, FieldOptions
 from scimind.data.defects import MALFORMED, RecordError
 from scimind.data.formats.rows import ENTITY, Row
 from scimind.data.tasks.negatives import deepromoter_negative, with_negatives
@@ -27,7 +27,7 @@ def test_a_row_without_a_label_is_followed_by_its_negative():
         Row("3", {"dna": "ACX"}, path, 3),
         fault,
     ]
-    assert list(with_negatives(iter(rows), "dna", LABEL, 5)) == [
+    assert list(with_negatives(iter(rows), "dna", LABEL, FieldOptions(seed=5))) == [
         Row("1", {"dna": dna, "label": "yes"}, path, 1),
         Row("1-negative", {"dna": deepromoter_negative(dna, 5), "label": "no", ENTITY: dna}, path, 1),
         rows[1],

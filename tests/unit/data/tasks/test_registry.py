@@ -35,7 +35,7 @@ def test_a_file_becomes_a_task(write):
     )
     assert task.output == Output("choice", ("yes", "no"), "yes")
     assert (task.metrics, task.conflicts, task.negatives, task.key, task.headerless) == (
-        *("classification", "keep", "", "", ()),
+        *("classification", "", "", "", ()),
     )
 
 
@@ -64,7 +64,7 @@ def test_a_file_becomes_a_task(write):
         ("name:", "key: solvent\nname:", "key ('solvent') must be one of molecule, label"),
         ("name:", "headerless: [solvent]\nname:", "headerless ('solvent') must be one of molecule, label"),
         ("name:", "metrics: accuracy\nname:", "metrics ('accuracy') must be one of captions, molecules"),
-        ("name:", "conflicts: merge\nname:", "conflicts ('merge') must be one of keep, list, drop"),
+        ("name:", "conflicts: merge\nname:", "conflicts ('merge') must be one of keep, list, first, drop"),
         ("name:", "negatives: random\nname:", "negatives ('random') must be one of deepromoter"),
         (
             ', "no": ["0"]}}',

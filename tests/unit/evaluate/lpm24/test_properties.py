@@ -129,7 +129,7 @@ def test_agrees_with_a_plain_reading_on_l_m_24s_example():
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
-        ("tree.json", "[]", "must be an object"),
+        ("tree.json", "[]", "is not a JSON object"),
         ("tree.json", '{"a": ["b", 3]}', "neither a name nor a group"),
         ("tree.json", "{", "not JSON"),
         ("combos.txt", "('a', 'b')\n('a')\n", "combos.txt:2: not a pair"),

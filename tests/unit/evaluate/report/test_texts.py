@@ -11,7 +11,9 @@ from scimind.evaluate.report.texts import common_runs, molecule_in, readable, ta
     ("text", "shown"),
     [
         (" [INST]: Describe {|C|}{|(|}{|=|}{|O|}{|)|}. [/INST]:", "Describe C(=O)."),
-        ("protein <|M|><|K|> and *A**C*", "protein MK and AC"),
+        ("protein <|M|><|K|> and *|A|**|C|*", "protein MK and AC"),
+        ("not a form: *A**C*", "not a form: *A**C*"),
+        (" [INST]: <<SYS>>\nBe brief.\n<</SYS>>\n\nDescribe {|C|}. [/INST]:", "Be brief.\n\nDescribe C."),
         ("a * b and {|}", "a * b and {|}"),
         ("", ""),
     ],

