@@ -62,7 +62,7 @@ def holds_turns(keys: Collection[str]) -> bool:
 
 
 def is_alpaca(keys: Collection[str]) -> bool:
-    """Returns whether a record with these keys may be Alpaca's conversation; tasks have tables with such columns too."""
+    """Returns whether a record with these keys may be a conversation of Alpaca; tasks have such columns too."""
     return {"instruction", "output"} <= set(keys)
 
 
