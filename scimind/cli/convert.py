@@ -138,8 +138,10 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SciMindError: The weights or the flags are wrong.
     """
+    from scimind.checkpoint.convert.target import check_apart
     from scimind.locking import output_lock
 
+    check_apart(args.output, args.input)
     if args.dry_run:
         return _convert(args)
     with output_lock(args.output, [args.input, args.partition, args.config], advice="give another --output"):
@@ -154,11 +156,10 @@ def _convert(args: argparse.Namespace) -> int:
     from scimind.checkpoint.convert.configurations import PREDICT
     from scimind.checkpoint.convert.conversion import plan_conversion, run_conversion
     from scimind.checkpoint.convert.options import ConvertOptions
-    from scimind.checkpoint.convert.target import check_apart, check_output
+    from scimind.checkpoint.convert.target import check_output
     from scimind.errors import SciMindError
     from scimind.runtime.console import Console, duration
 
-    check_apart(args.output, args.input)
     if args.from_strategy or args.to_strategy:
         return _change_layout(args)
     if args.shard_size <= 0:

@@ -57,8 +57,13 @@ class Talk(NamedTuple):
 
 
 def holds_turns(keys: Collection[str]) -> bool:
-    """Returns whether a record with these keys is a conversation in one of the forms, rather than a row of a table."""
-    return any(key in keys for key in _TURNS) or {"instruction", "output"} <= set(keys)
+    """Returns whether a record with these keys is a conversation in one of the forms that list turns."""
+    return any(key in keys for key in _TURNS)
+
+
+def is_alpaca(keys: Collection[str]) -> bool:
+    """Returns whether a record with these keys may be a conversation of Alpaca; tasks have such columns too."""
+    return {"instruction", "output"} <= set(keys)
 
 
 def read_form(record: object, place: Place) -> Talk:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scimind.data.content.fields import FieldOptions
-from scimind.data.conversation_forms import holds_turns
+from scimind.data.conversation_forms import holds_turns, is_alpaca
 from scimind.data.formats import sniffing
 from scimind.data.formats.columns import Columns, checked_choice
 from scimind.data.formats.notes import FileNotes
@@ -77,7 +77,7 @@ def _holds_conversations(path: Path) -> bool:
     if sniffing.format_of(path)[0] != sniffing.JSON:
         return False
     names = first_names(path, Columns({}))
-    return holds_turns(names) or not any(name in names for name in _PROMPT)
+    return holds_turns(names) or is_alpaca(names) or not any(name in names for name in _PROMPT)
 
 
 def _is_table(path: Path, known: Columns) -> bool:

@@ -86,7 +86,7 @@ def configuration_texts(
         "run_mode": "finetune",
         "output_dir": "./output/finetuned",
         "runner_config": {"epochs": 3, "batch_size": 8, "sink_mode": on_ascend},
-        "model": {"model_config": {"seq_length": rows, "batch_size": 8, "use_past": False}},
+        "model": {"model_config": {"seq_length": rows, "use_past": False}},
     }
     tokenizer = "" if codec is None else " --tokenizer ."
     if codec is not None and not codec.extension:

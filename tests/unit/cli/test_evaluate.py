@@ -115,7 +115,7 @@ def test_a_submission_needs_no_references(tmp_path, capsys):
         (["--task", "text2smiles", "--predictions", "P", "--workers", "0"], "workers (0)"),
         (
             ["--task", "text2smiles", "--predictions", "P", "--output", "/proc/none/m.json"],
-            "/proc/none/m.json: cannot be",
+            "/proc/none/m.json cannot be",
         ),
         (["--task", "text2smiles", "--rank", "one.json"], "--rank needs"),
         (["--task", "promoter", "--predictions", "P", "--submission", "s.zip"], "--submission works with captions"),

@@ -24,7 +24,7 @@ def contents(path, label=None, columns=None):
         ("a.txt", "smiles", "SMILES name\nCCO ethanol\n", [("smiles", "CCO")]),
         ("a.txt", None, "text, more text\nCCO\n", [("text", "text, more text"), ("text", "CCO")]),
         ("a.txt", None, "> a quotation\nand more words\n", [("text", "> a quotation"), ("text", "and more words")]),
-        ("a.fq", None, "@r\nACGT\n+\nAAAA\n", [("fasta", "ACGT")]),
+        ("a.fq", None, "@r\nACGT\n+\nAAAA\n", [("dna", "ACGT")]),
         ("a.fq", "dna", "@r\nACGT\n+\nAAAA\n", [("dna", "ACGT")]),
         ("a.jsonl", None, '{"text": "One."}\n{"text": "Two."}\n', [("text", "One."), ("text", "Two.")]),
         ("a.json", None, '[{"text": "One.", "id": 1}]', [("text", "One.")]),

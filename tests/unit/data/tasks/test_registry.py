@@ -92,7 +92,7 @@ def test_all_faults_of_a_file_come_at_once(write):
         ("- 1\n", "contains [1] where settings such as `name: my_task` are expected"),
         ("name: [\n", "own.yaml:2: not valid YAML"),
         ("name: a\nname: b\n", "own.yaml:2: not valid YAML: 'name' is given twice; keep one of them"),
-        ("a: &a [*a]\n", "nested deeper than"),
+        ("a: &a [*a]\n", "an alias inside what it"),
     ],
 )
 def test_a_file_that_is_not_a_task_is_reported(write, text, fault):
