@@ -50,12 +50,13 @@ scimind report --predictions "$OUT/finetuned/text2smiles.jsonl" --metrics "$OUT/
     --losses output/nano --title "Quickstart: molecules from descriptions" --output "$OUT/report.html"
 python scripts/compare_scores.py "$OUT/untrained" "$OUT/finetuned"
 say "Done. Look at:
-   output/nano/loss.png                          the loss during training
-   output/nano/checkpoint                        the weights
-   $OUT/finetuned/smiles2text.jsonl   descriptions of molecules
-   $OUT/finetuned/text2smiles.jsonl   molecules from descriptions
-   $OUT/finetuned/molecules.json      their scores
-   $OUT/report.html                   the same as a page, with the molecules drawn"
+$(printf '   %-47s  %s\n' \
+    output/nano/loss.png "the loss during training" \
+    output/nano/checkpoint "the weights" \
+    "$OUT/finetuned/smiles2text.jsonl" "descriptions of molecules" \
+    "$OUT/finetuned/text2smiles.jsonl" "molecules from descriptions" \
+    "$OUT/finetuned/molecules.json" "their scores" \
+    "$OUT/report.html" "the same as a page for your browser, with the molecules drawn")"
 say "Next, in this folder:
    source $ENVIRONMENT/bin/activate
 

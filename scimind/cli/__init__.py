@@ -40,11 +40,11 @@ def build_parser(verb: str | None = None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="scimind",
         description="A Llama with modality-routed experts for text, molecules, proteins and nucleic acids.",
-        epilog="`scimind VERB --help` shows the arguments of a verb.",
+        epilog="`scimind COMMAND --help` shows the arguments of a command.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"scimind {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
     for name, summary in VERBS.items():
         child = verbs.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.", allow_abbrev=False

@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_model_flags(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     length = "sequence length of the model in tokens, its seq_length (default: %(default)s)"
-    add("--seq-length", "--seq_length", type=up_to(1_048_576), default=_DEFAULTS.seq_length, metavar="N", help=length)
+    add("--seq_length", "--seq-length", type=up_to(1_048_576), default=_DEFAULTS.seq_length, metavar="N", help=length)
     add(
         "--tokenizer",
         type=Path,
@@ -79,14 +79,14 @@ def _add_model_flags(group: argparse._ArgumentGroup) -> None:
         help="tokenizer folder or SentencePiece model (default: the built-in tokenizer)",
     )
     add(
-        "--no-extension",
         "--no_extension",
+        "--no-extension",
         action="store_true",
         help="add only the published tokenizer's 98 tokens, as checkpoints that use it require",
     )
     add(
-        "--loss-on-prompt",
         "--loss_on_prompt",
+        "--loss-on-prompt",
         action="store_true",
         help="train on prompts as well as answers (default: on answers only)",
     )
@@ -127,8 +127,8 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
     )
     bad = group.add_mutually_exclusive_group()
     bad.add_argument(
-        "--on-bad",
         "--on_bad",
+        "--on-bad",
         choices=ON_BAD,
         default=_DEFAULTS.on_bad,
         help="for a faulty record: stop, or skip it and list it in NAME.rejects.jsonl (default: %(default)s)",
@@ -165,7 +165,7 @@ def _add_record_flags(group: argparse._ArgumentGroup) -> None:
         help="add N records with random spellings of each molecule to train on (default: %(default)s)",
     )
     add("--detect", action="store_true", help="tag untagged sequences in text, and list them in NAME.detected.jsonl")
-    add("--no-card", "--no_card", dest="card", action="store_false", help="do not write a data card and a histogram")
+    add("--no_card", "--no-card", dest="card", action="store_false", help="do not write a data card and a histogram")
 
 
 def run(args: argparse.Namespace) -> int:

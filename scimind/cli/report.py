@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         make_folder(args.output)
         page, items = _page(args)
         write_text(args.output, page)
-    print(f"wrote {args.output}: {items} items, {args.output.stat().st_size / 1e6:.1f} MB")
+    print(f"wrote {args.output}: {items} items, {_size(args.output.stat().st_size)}")
     return 0
 
 
@@ -95,6 +95,11 @@ def _page(args: argparse.Namespace) -> tuple[str, int]:
     title = args.title or f"{evaluation.metrics['task']}: {args.predictions.name}"
     page = render_page(evaluation, PageOptions(title, args.drawings, experts, losses, options.workers))
     return page, evaluation.metrics["items"]
+
+
+def _size(count: int) -> str:
+    """Returns a number of bytes in KB or MB."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} KB"
 
 
 def _evaluation_of(args: argparse.Namespace, console: Console) -> Evaluation:

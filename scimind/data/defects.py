@@ -16,6 +16,7 @@ LABEL = "unknown label"
 TOO_LONG = "too long"
 DUPLICATE = "duplicate"
 CONFLICT = "conflicting answers"
+FILE_FORMAT = "line ends or encoding"  # of a file; its records are used
 
 # Changes to a value of a record that is kept.
 STRIPPED = "text after a molecule"

@@ -19,7 +19,7 @@ from scimind.generate.loop import generate_batch, prompt_fault
 from scimind.generate.prediction_file import PredictionWriter
 from scimind.generate.prompts import EncodedPrompt
 from scimind.generate.settings import GenerationSettings
-from scimind.runtime.console import Console, duration
+from scimind.runtime.console import Console
 from scimind.tokenizer import TokenCodec
 
 WINDOW_BATCHES = 8
@@ -159,8 +159,7 @@ class Predictor:
                         writer.add(index, row)
                         summary.reasons[row["finish_reason"]] += 1
                 writer.flush()
-                rate = f"{speed()}, " if self.rules.choices is None else ""
-                progress.advance(len(new), f"{rate}{duration(progress.remaining())} left")
+                progress.advance(len(new), speed() if self.rules.choices is None else "", with_time=True)
         summary.seconds = time.monotonic() - started
         return summary
 

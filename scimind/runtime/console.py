@@ -107,12 +107,20 @@ class Progress:
         self._console, self._total, self._description, self._unit = console, total, description, unit
         self._every = max(1, every)
         self._initial = self._done = initial
-        self._start = time.monotonic()
+        self._first: tuple[float, int] | None = None
         self._bar = console._open_bar(total, description, unit, initial)
 
-    def advance(self, units: int = 1, text: str = "") -> None:
-        """Advances by `units` and shows `text`, for example their result."""
+    def advance(self, units: int = 1, text: str = "", *, with_time: bool = False) -> None:
+        """Advances by `units` and shows `text`, for example their result.
+
+        Args:
+            units: Number of units that were completed.
+            text: Shown next to the number of units.
+            with_time: Whether to show the remaining time as well, once it is known and until nothing remains.
+        """
         before, self._done = self._done, self._done + units
+        if with_time and (left := self._remaining()) is not None:
+            text = ", ".join(filter(None, (text, f"{duration(left)} left")))
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(units)
@@ -120,11 +128,18 @@ class Progress:
             width = len(str(self._total))
             self._console.print(f"{self._description} {self._unit} {self._done:>{width}}/{self._total}  {text}".strip())
 
-    def remaining(self) -> float:
-        """Returns the remaining seconds at the mean speed so far; NaN before the first unit."""
-        if self._done == self._initial:
-            return float("nan")
-        return (time.monotonic() - self._start) / (self._done - self._initial) * (self._total - self._done)
+    def _remaining(self) -> float | None:
+        """Returns the remaining seconds at the mean speed since the first units; None if unknown or nothing remains.
+
+        The first units are left out because their time includes compilation.
+        """
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now, self._done
+        start, done = self._first
+        if self._done == done or self._done >= self._total:
+            return None
+        return (now - start) / (self._done - done) * (self._total - self._done)
 
     def show(self, text: str) -> None:
         """Shows `text` next to a terminal's bar without advancing it; writes nothing elsewhere."""

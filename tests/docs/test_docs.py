@@ -33,6 +33,8 @@ DOCUMENTS = [*PAGES, *PAGES.values(), "LPM-24-data/README.md"]
 YAMLS = sorted((ROOT / "configs").glob("**/*.yaml"))
 SCRIPTS = sorted((ROOT / "scripts").glob("*.sh"))
 README_LINES = 150
+# Longer lines of code are cut off by the site's column, on a screen of 1,280 pixels.
+SITE_COLUMNS = 90
 
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # A path in the repository: it starts with one of its folders or is one of its files.
@@ -99,6 +101,16 @@ def documented() -> list[list[str]]:
 def test_readme_is_short() -> None:
     for document in ("README.md", "README_CN.md"):
         assert len((ROOT / document).read_text(encoding="utf-8").splitlines()) <= README_LINES
+
+
+def test_code_is_not_cut_off_on_the_site() -> None:
+    pages = [page for page in [*PAGES, *PAGES.values()] if page.startswith("docs/")]
+    lines = {
+        (page, line) for page in pages for kind, text in blocks(page) if kind != "text" for line in text.splitlines()
+    }
+    assert len(lines) > 100
+    # Plain text, such as a console's output, wraps there (docs/style.css).
+    assert [line for line in sorted(lines) if len(line[1]) > SITE_COLUMNS] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

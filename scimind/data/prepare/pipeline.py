@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scimind._version import __version__
+from scimind.data.defects import FILE_FORMAT
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
 from scimind.data.formats.notes import FileNotes
@@ -174,7 +175,7 @@ def _write(
     for of_files in notes:
         for path, repaired in of_files.items():
             for reason in repaired.lines():
-                entry = {"file": path, "line": 1, "kind": "repaired", "defect": "file", "reason": reason}
+                entry = {"file": path, "line": 1, "kind": "repaired", "defect": FILE_FORMAT, "reason": reason}
                 results.rejects.add(entry | {"kept": True})
     if not any(split.records for split in results.splits.values()):
         inputs = [str(file) for writer in writers for file in writer.source.files]

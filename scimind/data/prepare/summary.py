@@ -132,7 +132,7 @@ class PrepareSummary:
         rows += [(f"{name} tokens", f"{count:,}") for name, count in self.tokens.items() if count]
         rows.append(("answer tokens", f"{self.answer_tokens:,}"))
         quantiles = ", ".join(f"{name} {value:,}" for name, value in self.lengths.items())
-        rows.append(("length in tokens", f"{quantiles} (maximum {self.seq_length + 1:,})"))
+        rows.append(("length in tokens", f"{quantiles} (room for {self.seq_length + 1:,}: seq_length + 1)"))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 

@@ -86,7 +86,7 @@ def score_labels(items: Sequence[Item], resampling: Resampling, *, positive: str
     findings = Findings(packages=("scikit-learn", "numpy"))
     findings.counts = {
         "other_outputs": given.count(OTHER),
-        **{f"label {label}": truth.count(label) for label in labels},
+        **{f"references labelled {label}": truth.count(label) for label in labels},
     }
     findings.settings = {
         "labels": labels,

@@ -10,7 +10,7 @@ from typing import Any
 from scimind.evaluate.metrics.registry import HIGHER, LOWER, NEITHER, Metric, find_metric
 from scimind.evaluate.parallel_scoring import score_each
 from scimind.evaluate.report.drawing import Drawing, draw_pair
-from scimind.evaluate.report.texts import common_runs, molecule_in, readable
+from scimind.evaluate.report.texts import common_runs, molecule_in, readable, tagged_molecule_in
 
 STANDING_OUT = 4
 _TEXTS = ("id", "input", "reference", "output")
@@ -111,13 +111,13 @@ class ItemTable:
         return sorted(list(dict.fromkeys(wanted))[:most])
 
     def drawings(self, most: int, workers: int) -> dict[int, Drawing]:
-        """Returns pictures by the item's place: of reference and output, or of a caption's molecule as the reference.
+        """Returns pictures by the item's place: of reference and output, or of the input's molecule as the reference.
 
         Args:
             most: Maximum number of items to draw.
             workers: Number of processes.
         """
-        if self.group not in ("molecules", "captions"):
+        if self.group not in ("molecules", "captions", "classification"):
             return {}
         chosen = self.to_draw(most)
         pairs = [self._pair(self.rows[i]) for i in chosen]
@@ -175,6 +175,9 @@ class ItemTable:
     def _pair(self, row: dict[str, Any]) -> tuple[str | None, str | None]:
         if self.group == "captions":
             return molecule_in(row.get("input")), None
+        if self.group == "classification":
+            # Without marks, a sequence of nucleotides or amino acids could be taken for a SMILES.
+            return tagged_molecule_in(row.get("input")), None
         return row.get("reference"), row.get("read", row.get("output"))
 
     def _text(self, row: dict[str, Any], name: str) -> str | None:

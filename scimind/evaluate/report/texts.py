@@ -34,6 +34,12 @@ def molecule_in(text: str | None) -> str | None:
     return alone[0] if len(alone) == 1 else None
 
 
+def tagged_molecule_in(text: str | None) -> str | None:
+    """Returns the SMILES of the only molecule that a text marks as one; None if it marks none or several."""
+    found = list(MOLECULE.finditer(text or ""))
+    return molecule_in(found[0][0]) if len(found) == 1 else None
+
+
 def words_of(text: str) -> list[str]:
     """Returns the words of a text as the page splits it."""
     return _SPACE.split(text)

@@ -76,7 +76,8 @@ class SciMindProgress(Callback):
         if first is not None and run.step > first.step:
             seconds_per_step = (run.seconds - first.seconds) / (run.step - first.step)
             left = seconds_per_step * (run.total_steps - run.step)
-            text += f"  {run.tokens_per_step / seconds_per_step:,.0f} tokens/s  {duration(left)} left"
+            text += f"  {run.tokens_per_step / seconds_per_step:,.0f} tokens/s"
+            text += f"  {duration(left)} left" if left else ""
         return text
 
     def _check(self, record: StepRecord, scale: float | None, overflows: bool) -> None:

@@ -38,7 +38,7 @@ def report(*arguments):
 def test_metrics_and_items_of_an_evaluation_are_shown(predictions, metrics, tmp_path, capsys):
     page = tmp_path / "out" / "report.html"
     assert report("--predictions", predictions, "--metrics", metrics, "--output", page) == 0
-    assert "4 items" in capsys.readouterr().out
+    assert f"4 items, {page.stat().st_size / 1e3:.0f} KB\n" in capsys.readouterr().out
     whole = page.read_text()
     # Without the table, the items are scored again, with the same page; a fresh evaluation has the same items too.
     (tmp_path / "items.jsonl").unlink()

@@ -66,6 +66,7 @@ def test_every_defect_of_molecules_is_listed_and_the_rest_prepared(codec, write,
     }
     kept = [entry for entry in rejects(tmp_path / "out", "bad") if entry.get("kept")]
     assert [entry["line"] for entry in kept if entry["kind"] == "conflict"] == [2, 12]
+    assert summary.kept["line ends or encoding"] == 2
     assert sum("byte order mark" in entry["reason"] or "carriage" in entry["reason"] for entry in kept) == 2
     assert summary.read == 14 == summary.written + sum(summary.dropped.values())
     assert {talk.rounds[0].answer for talk in read_conversations(tmp_path / "out/bad.json")} == {

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,6 +90,23 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(tmp_path: Path, capf
         "predict prompt 10/25  answer 9",
         "predict prompt 20/25  answer 19",
         "predict prompt 25/25  answer 24",
+    ]
+
+
+def test_the_remaining_time_is_shown_once_it_is_known_and_until_nothing_remains(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The first units compile and take 50 s, which says nothing about the others, 2 s each.
+    seconds = iter([50.0, 52.0, 54.0, 56.0])
+    with quiet_console(tmp_path / "run.log") as console, console.progress(8, "predict", every=1) as bar:
+        monkeypatch.setattr("scimind.runtime.console.time", SimpleNamespace(monotonic=lambda: next(seconds)))
+        for text in ("first", "", "third", "last"):
+            bar.advance(2, text, with_time=True)
+    assert capfd.readouterr().out.splitlines() == [
+        "predict step 2/8  first",
+        "predict step 4/8  4 s left",
+        "predict step 6/8  third, 2 s left",
+        "predict step 8/8  last",
     ]
 
 

@@ -99,7 +99,7 @@
       scores.append(make("span", "", `${drawing.shared}${drawing.isCut ? " or more" : ""} atoms shared`));
     }
     if (items.input[i] !== null) article.append(textBlock(i, "input"));
-    if (drawing && data.group === "captions" && drawing.left) article.append(picture(drawing.left, "The molecule"));
+    if (drawing && data.group !== "molecules" && drawing.left) article.append(picture(drawing.left, "The molecule"));
     const sides = make("div", "sides");
     for (const [name, tag, key] of [["reference", "del", "left"], ["output", "ins", "right"]]) {
       if (items[name][i] === null) continue;

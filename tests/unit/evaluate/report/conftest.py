@@ -41,3 +41,14 @@ def captions(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
         ("3", "c1ccccc1", "An aromatic ring.", HOSTILE),
     ]
     return evaluate_rows(tmp_path_factory.mktemp("report") / "captions.jsonl", "smiles2text", rows)
+
+
+@pytest.fixture(scope="session")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    question = " [INST]: Is {} active? [/INST]:"
+    rows = [
+        ("1", question.format("<smiles>CCO</smiles>"), "yes", "yes"),
+        ("2", question.format("<protein>CCNS</protein>"), "no", "yes"),
+        ("3", "CCCC", "no", "no"),
+    ]
+    return evaluate_rows(tmp_path_factory.mktemp("report") / "labels.jsonl", "classification", rows)

@@ -136,6 +136,13 @@ def test_words_of_captions_are_marked(show, captions):
             assert shown.locator(".sides .text").nth(place).text_content() == name + row[name.lower()]
 
 
+def test_the_molecule_that_a_label_is_about_is_drawn_once(show, labels):
+    page = show(labels)
+    cards = page.locator("#list .card")
+    assert [cards.nth(i).locator("svg.molecule").count() for i in range(3)] == [1, 0, 0]
+    assert "1 references labelled yes" in page.inner_text("#metrics")
+
+
 def test_nothing_is_wider_than_a_phone(show, molecules, captions):
     for evaluation in (molecules, captions):
         page = show(evaluation, width=360)

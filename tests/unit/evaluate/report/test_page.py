@@ -67,7 +67,7 @@ def test_scores_intervals_and_published_results_are_shown(molecules):
     assert "0.7344" in html  # SciMind's BLEU on L+M-24
     assert "not measured here" in html
     assert "This file has 45 items, so it holds other data" in html
-    assert "as the published script counts" in html  # the empty output
+    assert "as computed by the published script" in html  # the empty output
 
 
 def test_published_results_are_within_their_ranges():

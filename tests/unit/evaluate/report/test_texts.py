@@ -4,7 +4,7 @@ import difflib
 
 import pytest
 
-from scimind.evaluate.report.texts import common_runs, molecule_in, readable, words_of
+from scimind.evaluate.report.texts import common_runs, molecule_in, readable, tagged_molecule_in, words_of
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,22 @@ def test_sequences_are_shown_without_the_marks_of_tokens(text, shown):
 )
 def test_the_molecule_of_a_prompt_is_found(text, smiles):
     assert molecule_in(text) == smiles
+
+
+@pytest.mark.parametrize(
+    ("text", "smiles"),
+    [
+        (" [INST]: Is {|C|}{|C|}{|O|} active? [/INST]:", "CCO"),
+        ("Is <smiles>CCN</smiles> active?", "CCN"),
+        # A sequence of nucleotides or amino acids, or one of two molecules, would be the wrong picture.
+        ("CCCC", None),
+        ("Does <protein>CCNS</protein> bind?", None),
+        ("Is <smiles>CCN</smiles> like <smiles>CCO</smiles>?", None),
+        (None, None),
+    ],
+)
+def test_a_marked_molecule_is_found_if_it_is_the_only_one(text, smiles):
+    assert tagged_molecule_in(text) == smiles
 
 
 @pytest.mark.parametrize("by_words", [True, False])
