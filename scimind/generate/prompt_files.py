@@ -69,7 +69,7 @@ def read_prompts(
             return list(conversation_prompts(path, notes))
         if _is_table(path, known):
             return list(_table_prompts(path, known, notes))
-        return [line_prompt(line, number) for number, line in plain_lines(path, notes)]
+        return [line_prompt(line, number) for number, line in plain_lines(path, notes, strict=False)]
 
 
 def _holds_conversations(path: Path) -> bool:

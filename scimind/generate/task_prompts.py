@@ -156,7 +156,7 @@ def _line_prompts(
 ) -> Iterator[_Asked]:
     """Yields the prompts of a file with one value per line, with the value."""
     asked = [spec for spec in task.asked_fields if not spec.optional]
-    lines = list(plain_lines(path, notes))
+    lines = list(plain_lines(path, notes, strict=False))
     if lines and _is_header(lines[0][1], columns):
         notes.add_remark(f"the first line {lines.pop(0)[1].strip()} is a header")
     if len(asked) != 1 and not all(is_rendered(line) for _, line in lines if line.strip()):
@@ -170,10 +170,11 @@ def _line_prompts(
         if not line.strip() or broken_byte(line):
             yield line_prompt(line, number), {}
             continue
-        if is_named and len(words := line.split(maxsplit=1)) > 1:
-            line, name = words[0], words[1].strip()
         spec, value = asked[0], None if frame is None else frame.value_in(expand_line(line))
         is_sequence = spec.kind in TAG_OF_KIND
+        if is_named and value is None and not is_rendered(line) and len(line.split()) > 1:
+            line, name = line.split(maxsplit=1)
+            name = name.strip()
         if (is_rendered(line) or value is not None) and not (is_sequence and value is not None):
             yield replace(line_prompt(line, number), id=name, is_whole=True), {}
             continue

@@ -120,16 +120,21 @@ def has_header(path: Path, columns: Columns) -> bool:
     return bool(rows) and columns.is_header(rows[0]) and 2 * sum(len(row) == len(rows[0]) for row in rows) > len(rows)
 
 
-def plain_lines(path: Path, notes: FileNotes) -> Iterator[tuple[int, str]]:
+def plain_lines(path: Path, notes: FileNotes, *, strict: bool = True) -> Iterator[tuple[int, str]]:
     """Yields all lines of a text file with their numbers, blank ones too; the line end of the last line is none.
 
+    Args:
+        path: The file.
+        notes: Filled with how the file was understood.
+        strict: Whether a byte that is not UTF-8 is an error; otherwise `broken_byte` finds it in its line.
+
     Raises:
-        DataError: The file cannot be read, is empty, has a line that is too long or a byte that is not UTF-8.
+        DataError: The file cannot be read, is empty, or has a line that is too long.
     """
     notes.format = LINES
     waiting: str | None = None
     number = 0
-    for text in lines_of(open_text(path, notes, strict=True)[1], LONGEST_LINE):
+    for text in lines_of(open_text(path, notes, strict=strict)[1], LONGEST_LINE):
         if waiting is not None:
             number += 1
             yield number, _short(waiting, path, number)
