@@ -168,7 +168,7 @@ def test_bad_files_are_one_line_errors(tmp_path, name, content, task, message):
         ("p.csv", "id,smiles,note\na,CCO,x\nb,,y\n", "smiles2text", "b", "line 3: the molecule is empty"),
         ("p.txt", "ok\n[INST]: no end\n", None, "2", "line 2: has [INST] without"),
         ("p.txt", b"ok\n\xff\xfe\n", None, "2", "line 2: byte 0xff is not UTF-8"),
-        ("p.txt", b"CCO\nC\xff\xfe\n", "smiles2text", "2", "line 2: byte 0xff is not UTF-8"),
+        ("p.txt", b"CCO\nC\xff\xfeC\xc3\xa4\n", "smiles2text", "2", "line 2: byte 0xff is not UTF-8"),
         ("p.txt", "CCO\nC1CC\n", "smiles2text", "2", "line 2: RDKit cannot parse the SMILES (not valid SMILES syntax)"),
         (
             "p.csv",
