@@ -69,7 +69,7 @@ class PredictSummary:
         if self.continued:
             parts.insert(0, f"{self.continued} already written")
         rate = f", {self.output_tokens / self.seconds:.0f} tokens/s" if self.output_tokens and self.seconds else ""
-        return f"{self.total} prompts: {', '.join(parts)}{rate}. Predictions: {self.path}"
+        return f"{self.total} prompt{'s' * (self.total != 1)}: {', '.join(parts)}{rate}. Predictions: {self.path}"
 
 
 class Predictor:

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What is not typed: the environment is the one of the tests, eight Ascend cards are not here, and the benchmark has
-# tests of its own.
+# its own tests.
 NOT_TYPED = ("source .venv/bin/activate", "bash scripts/run_distribute.sh", "python scripts/bench/run.py")
 TINY = {
     "hidden_size: 128": "hidden_size: 32",
