@@ -72,8 +72,9 @@ class LossChange:
     def _loss(self, config: Path, changes: Mapping[str, Any]) -> float:
         """Returns the loss in nats per token of an answer, with changed settings."""
         loader = {"type": "MindDataset", "dataset_files": str(self._records), "shuffle": False}
-        data = {"data_loader": loader, "input_columns": ["input_ids", "labels"], "batch_size": 4}
+        data = {"data_loader": loader, "input_columns": ["input_ids", "labels"]}
         settings = {"run_mode": "eval", "output_dir": str(self._scratch), "eval_dataset": data, **changes}
+        settings["runner_config"] = {"batch_size": 4}
         overrides = [f"{name}={json.dumps(value)}" for name, value in settings.items()]
         with quiet_console(self._scratch / "loss.log", silent=True) as console:
             from scimind.train.session import score_model

@@ -76,10 +76,7 @@ def test_prompts_that_cannot_be_answered_are_reported_and_the_others_are_answere
         odd = not more  # whether the molecule that RDKit cannot parse is refused
         assert [row["finish_reason"] == "error" for row in rows] == [False, True, False, True, odd, False]
         assert "seq_length (160)" in rows[1]["message"]
-        assert (
-            rows[3]["message"]
-            == "line 4: character ' ' at position 3 has no token; remove the white space: 'see below'"
-        )
+        assert rows[3]["message"] == "line 4: not a SMILES but what looks like a name; look up its SMILES: 'see below'"
         assert "RDKit cannot parse" in rows[4]["message" if odd else "warning"]
         assert rows[0]["output"] == rows[5]["output"]
         shown = capfd.readouterr()

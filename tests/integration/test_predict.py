@@ -79,7 +79,10 @@ def test_a_changed_input_is_refused_in_one_line(source, uninterrupted, tmp_path)
     ("content", "message"),
     [
         ("CC?\n", "bad.txt: line 1: character '?' at position 2 has no token"),
-        ("see below\n\nC1CC\n", "bad.txt: none of the 3 prompts can be asked; the first: line 1: character "),
+        (
+            "see below\n\nC1CC\n",
+            "bad.txt: none of the 3 prompts can be asked; the first: line 1: not a SMILES but what looks like a name",
+        ),
     ],
 )
 def test_a_file_of_which_nothing_can_be_asked_stops_before_anything_is_written(tmp_path, content, message):
