@@ -42,6 +42,7 @@ def prepare_sources(
     *,
     temperature: float = 1.0,
     records: int | None = None,
+    definitions: Sequence[str | Path] = (),
 ) -> PrepareSummary:
     """Prepares one task, or several as a mixture; see `prepare`.
 
@@ -55,6 +56,7 @@ def prepare_sources(
         options: All settings.
         temperature: Temperature of tasks without a weight, see `shares`.
         records: Number of training records of a mixture; by default as many as there are.
+        definitions: Files that define tasks and mixture, which are never replaced; names of tasks are passed over.
     """
     fitter = Fitter(codec, options.seq_length, options.policy, loss_on_prompt=options.loss_on_prompt)
     workers = check_workers(available_cores() if options.workers is None else options.workers)
@@ -65,7 +67,7 @@ def prepare_sources(
     files += [f"{name}{end}" for end in (".rejects.jsonl", ".detected.jsonl", ".card.md", ".lengths.png")]
     files += [f"{name}.summary.json"]
     folder = Path(output_dir)
-    inputs = [file.path for source in sources for file in source.files]
+    inputs = [*definitions, *(file.path for source in sources for file in source.files)]
     for file in files:
         refuse_inputs(folder / file, inputs, advice=_ADVICE)
     with kept_pipes(), ExitStack() as stack:
