@@ -64,9 +64,9 @@ def refuse_inputs(output: Path, inputs: Iterable[str | Path | None], *, advice: 
     """
     if not output.exists():
         return
-    for given in inputs:
+    for given in inputs:  # os.path.exists takes a name that is too long, which Path.exists does not
         source = None if given is None else Path(given).expanduser()
-        if source is None or not os.path.exists(source) or is_special(source):  # noqa: PTH110 (no error for long names)
+        if source is None or not os.path.exists(source) or is_special(source):
             continue
         if source.samefile(output):
             raise SciMindError(f"{output} is an input and would be replaced; {advice}")

@@ -78,7 +78,12 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
         check_target(output)
     with ExitStack() as stack:
         if args.output is not None:
-            read = [config["load_checkpoint"], find_checkpoint(config["load_checkpoint"]).weights, args.config, *args.data]
+            read = [
+                config["load_checkpoint"],
+                find_checkpoint(config["load_checkpoint"]).weights,
+                args.config,
+                *args.data,
+            ]
             if partition := getattr(args, "partition", None):
                 read += [partition, partition / DESCRIPTION, *partition.glob("patterns_*.npy")]
             stack.enter_context(output_lock(args.output, read, advice="choose another --output"))

@@ -14,7 +14,7 @@ from scimind._version import __version__
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
 from scimind.data.formats.notes import FileNotes
-from scimind.data.formats.opening import kept_pipes, state_of
+from scimind.data.formats.opening import kept_pipes, regular_file, state_of
 from scimind.data.prepare.card import write_card
 from scimind.data.prepare.encoded_parts import EncodedParts
 from scimind.data.prepare.fates import Fate, decide, mix
@@ -67,10 +67,12 @@ def prepare_sources(
     files += [f"{name}{end}" for end in (".rejects.jsonl", ".detected.jsonl", ".card.md", ".lengths.png")]
     files += [f"{name}.summary.json"]
     folder = Path(output_dir)
-    inputs = [*definitions, *(file.path for source in sources for file in source.files)]
+    data = [file.path for source in sources for file in source.files]
     for file in files:
-        refuse_inputs(folder / file, inputs, advice=_ADVICE)
+        refuse_inputs(folder / file, [*definitions, *data], advice=_ADVICE)
     with kept_pipes(), ExitStack() as stack:
+        for path in data:
+            regular_file(path)  # a faulty path is reported before anything is created
         stack.enter_context(output_lock(folder / name, advice=_ADVICE))
         scratch = stack.enter_context(staged(folder, name, files, overwrite=options.overwrite))
         parts_folder = folder / f".{name}.parts"
