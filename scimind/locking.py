@@ -43,7 +43,7 @@ def output_lock(
     """
     path = Path(output).expanduser()
     refuse_inputs(path, inputs, advice=advice)
-    if _is_special(path):
+    if is_special(path):
         yield
         return
     descriptor = _acquire(path, advice)
@@ -64,9 +64,9 @@ def refuse_inputs(output: Path, inputs: Iterable[str | Path | None], *, advice: 
     """
     if not output.exists():
         return
-    for given in inputs:
+    for given in inputs:  # os.path.exists takes a name that is too long, which Path.exists does not
         source = None if given is None else Path(given).expanduser()
-        if source is None or not source.exists() or _is_special(source):
+        if source is None or not os.path.exists(source) or is_special(source):
             continue
         if source.samefile(output):
             raise SciMindError(f"{output} is an input and would be replaced; {advice}")
@@ -74,7 +74,7 @@ def refuse_inputs(output: Path, inputs: Iterable[str | Path | None], *, advice: 
             raise SciMindError(f"{output} contains the input {source} and would be replaced; {advice}")
 
 
-def _is_special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
     """Returns whether a path is a device, pipe or socket."""
     try:
         mode = path.stat().st_mode

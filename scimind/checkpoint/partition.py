@@ -238,6 +238,7 @@ def write_partition(
                 np.save(temporary / f"patterns_{layer}.npy", labels)
             for name, text in {DESCRIPTION: json.dumps(content, indent=2) + "\n", **(texts or {})}.items():
                 (temporary / name).write_text(text, encoding="utf-8")
+            check_target(target)  # another command may have written there meanwhile
     except OSError as error:
         raise SciMindError(
             f"{folder}: the partition cannot be written ({error.strerror}); choose another --output"

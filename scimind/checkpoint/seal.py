@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from scimind.checkpoint.finding import DESCRIPTION, OPTIMIZERS, TRAINING, WEIGHTS
 from scimind.checkpoint.formats.tensors import CHUNK
+from scimind.errors import CheckpointError
 from scimind.small_files import read_small_json
 
 SEAL = "checksums.json"
@@ -29,9 +31,12 @@ def seal_folder(folder: Path) -> None:
 def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str | None:
     """Returns what is wrong with a sealed folder, or None if it is intact.
 
+    A seal that does not name a file that is loaded says nothing about it, which is a fault.
+
     Args:
         folder: The checkpoint's folder.
-        names: Files to check; None checks all that the seal names.
+        names: Files to check, which the seal must name; None checks all that it names, and it must name each of the
+            weights, optimizer, description and progress that are there.
     """
     try:
         files = read_small_json(folder / SEAL)
@@ -40,6 +45,10 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
         return f"{SEAL} is missing"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return f"{SEAL} cannot be read"
+    loaded = (*WEIGHTS, *OPTIMIZERS, DESCRIPTION, TRAINING)
+    for name in (name for name in loaded if (folder / name).is_file()) if names is None else names:
+        if name not in wanted:
+            return f"{SEAL} does not name {name}"
     for name, (size, checksum) in wanted.items():
         if names is not None and name not in names:
             continue
@@ -51,6 +60,27 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
         if _sums(file)["crc32"] != checksum:
             return f"{name} has changed since it was written"
     return None
+
+
+def check_loaded(weights: Iterable[Path], *, advice: str = "") -> None:
+    """Checks files of weights, and the descriptions next to them, against their seals; a folder may lack a seal.
+
+    Args:
+        weights: The files.
+        advice: What else the user can do, for the message.
+
+    Raises:
+        CheckpointError: A file has changed, or the seal of its folder does not name it.
+    """
+    for file in weights:
+        if not (file.parent / SEAL).is_file():
+            continue
+        described = [DESCRIPTION] if (file.parent / DESCRIPTION).is_file() else []
+        fault = fault_of_folder(file.parent, [file.name, *described])
+        if fault is not None:
+            raise CheckpointError(
+                f"{file}: {fault}; use another checkpoint, or {advice or f'remove {SEAL}'} if the change is intended"
+            )
 
 
 def _sums(file: Path) -> dict[str, int | str]:

@@ -14,7 +14,7 @@ from scimind.atomic import new_folder
 from scimind.checkpoint.finding import DESCRIPTION, TRAINING, Checkpoint
 from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum
-from scimind.checkpoint.seal import SEAL, fault_of_folder, seal_folder
+from scimind.checkpoint.seal import check_loaded, seal_folder
 from scimind.errors import CheckpointError, SciMindError
 
 # MindFormers' own checkpoints hold these in addition to the weights.
@@ -97,9 +97,7 @@ def load_weights(network: Any, checkpoint: Checkpoint, *, may_lack_gates: bool =
     import mindspore as ms
 
     path = checkpoint.weights
-    fault = fault_of_folder(path.parent, {path.name}) if (path.parent / SEAL).is_file() else None
-    if fault is not None:
-        raise CheckpointError(f"{path}: {fault}; use another checkpoint, or remove {SEAL} if the change is intended")
+    check_loaded([path])
     stored = read_tensors(path)
     weights = {name: value for name, value in stored.items() if not TRAINING_STATE.fullmatch(name) and is_weight(name)}
     wanted = {parameter.name: parameter for parameter in network.get_parameters() if is_weight(parameter.name)}

@@ -144,7 +144,8 @@ def run(args: argparse.Namespace) -> int:
     check_apart(args.output, args.input)
     if args.dry_run:
         return _convert(args)
-    with output_lock(args.output, [args.input, args.partition, args.config], advice="give another --output"):
+    read = (args.input, args.partition, args.config, args.tokenizer, args.data, args.from_strategy, args.to_strategy)
+    with output_lock(args.output, read, advice="give another --output"):
         return _convert(args)
 
 
@@ -159,6 +160,7 @@ def _convert(args: argparse.Namespace) -> int:
     from scimind.checkpoint.convert.target import check_output
     from scimind.errors import SciMindError
     from scimind.runtime.console import Console, duration
+    from scimind.runtime.private_folder import private_folder
 
     if args.from_strategy or args.to_strategy:
         return _change_layout(args)
@@ -205,7 +207,7 @@ def _convert(args: argparse.Namespace) -> int:
     if args.dry_run:
         print("dry run: nothing was written")
         return 0
-    with tempfile.TemporaryDirectory(prefix="scimind-") as scratch:
+    with tempfile.TemporaryDirectory(dir=private_folder("convert")) as scratch:
         change = None
         if args.data:
             from scimind.cli.loss_change import LossChange

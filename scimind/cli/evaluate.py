@@ -64,8 +64,8 @@ def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: boo
         "--task",
         required=needs_task,
         metavar="TASK",
-        help=f"task of the predictions: one of {', '.join(TASKS)}; a .yaml or .py file that defines one; or a group of "
-        f"metrics: {', '.join(GROUPS)}",
+        help=f"task of the predictions: one of {', '.join(TASKS)}; a .yaml or .py file that defines one (the code "
+        f"of a .py file runs); or a group of metrics: {', '.join(GROUPS)}",
     )
     add(
         "--predictions",
@@ -148,18 +148,27 @@ def run(args: argparse.Namespace) -> int:
     if args.inputs is not None and args.submission is None:
         raise SciMindError("--inputs only works with a submission; give --submission ZIP too")
     from scimind.evaluate.results import check_items_path
-    from scimind.locking import output_lock
+    from scimind.locking import is_special, output_lock
 
     if args.items is not None:
         check_items_path(args.items)
-    read = (args.predictions, args.references, args.inputs, args.training)
+    outputs = {"--output": args.output, "--items": args.items, "--submission": args.submission}
+    given = {name: path for name, path in outputs.items() if path is not None}
     with kept_pipes(), ExitStack() as stack:
-        for path in (args.output, args.items, args.submission):
-            if path is not None:
-                stack.enter_context(output_lock(path, read))
+        for name, path in given.items():
+            others = [other for other in given.values() if other is not path]
+            if any(path.resolve() == other.resolve() for other in others) and not is_special(path):
+                raise SciMindError(f"{name} ({path}) is named twice as an output; give each output its own file")
+            stack.enter_context(output_lock(path, [*scoring_inputs(args), args.inputs]))
         if args.submission is None or _submit(args):
             _score(args)
     return 0
+
+
+def scoring_inputs(args: argparse.Namespace) -> list[str | Path | None]:
+    """Returns the files that the arguments of `add_scoring_arguments` name, and None for those that are not given."""
+    names = ("task", "predictions", "references", "wordpiece_vocab", "wordnet", "properties", "withheld", "training")
+    return [getattr(args, name) for name in names]
 
 
 def _score(args: argparse.Namespace) -> None:

@@ -6,7 +6,7 @@
 | 1 | a fault of the program, with its traceback |
 | 2 | a mistake of the user, with one line that says what to do; nothing was done |
 | 3 | done in part, with one line that says how much |
-| 130, 143 | stopped by Ctrl-C or by SIGTERM; where work can be continued, a line says how |
+| 129, 130, 143 | stopped by SIGHUP, Ctrl-C or SIGTERM; where work can be continued, a line says how |
 """
 
 from __future__ import annotations

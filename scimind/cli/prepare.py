@@ -14,7 +14,7 @@ from scimind.data.content.fields import MOLECULES
 from scimind.data.encode.length import POLICIES
 from scimind.data.prepare.options import DUPLICATES, MOST_SPELLINGS, ON_BAD, PrepareOptions
 from scimind.data.prepare.splitting import SPLITS
-from scimind.data.tasks.registry import TASKS
+from scimind.data.tasks.registry import ALLOW_CODE, TASKS
 from scimind.data.tasks.task import CONFLICTS
 from scimind.parallel import MOST_WORKERS
 
@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--task",
         metavar="TASK",
-        help=f"task of the records: one of {', '.join(TASKS)}; or a .yaml or .py file that defines one",
+        help=f"task of the records: one of {', '.join(TASKS)}; or a .yaml or .py file that defines one; the code of a "
+        ".py file runs",
     )
     what.add_argument(
         "--mixture",
@@ -54,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=COLUMN",
         help="column of a field that is not found by its name, or its number: molecule=my_smiles,label=3",
     )
+    add("--allow_code", "--allow-code", action="store_true", help=ALLOW_CODE)
     add("--output", required=True, type=Path, metavar="DIR", help="folder for the results")
     add("--name", metavar="NAME", help="prefix of the result files (default: the name of the input or the task)")
     add("--overwrite", action="store_true", help="replace existing results")
@@ -193,7 +195,9 @@ def run(args: argparse.Namespace) -> int:
     options = PrepareOptions(**{name: value for name, value in vars(args).items() if name in names})
     codec = _load_codec(args.tokenizer, extension=not args.no_extension)
     if args.mixture:
-        summary = prepare_mixture(args.mixture, args.output, codec=codec, options=options, name=args.name)
+        summary = prepare_mixture(
+            args.mixture, args.output, codec=codec, options=options, name=args.name, allow_code=args.allow_code
+        )
     else:
         given = {"codec": codec, "options": options, "name": args.name, "columns": columns}
         summary = prepare(args.task, args.input, args.output, **given)

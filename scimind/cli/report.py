@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scimind.cli.evaluate import add_scoring_arguments, evaluate_options
+from scimind.cli.evaluate import add_scoring_arguments, evaluate_options, scoring_inputs
 from scimind.cli.numbers import up_to
+from scimind.data.tasks.registry import ALLOW_CODE
 from scimind.errors import SciMindError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="--output file of `scimind experts report`, to show how experts are used",
     )
     add("--losses", type=Path, metavar="PATH", help="loss.csv of a training run, or its folder, to plot the loss")
+    add("--allow_code", "--allow-code", action="store_true", help=ALLOW_CODE)
     add("--title", metavar="TEXT", help="heading of the page (default: task and predictions file)")
     add(
         "--drawings",
@@ -70,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from scimind.evaluate.results import make_folder, write_text
     from scimind.locking import output_lock
 
-    read = (args.predictions, args.references, args.metrics, args.items, args.experts, args.losses, args.training)
+    read = (*scoring_inputs(args), args.metrics, args.items, args.experts, args.losses)
     with output_lock(args.output, read, advice="choose another --output"):
         make_folder(args.output)
         page, items = _page(args)
@@ -106,15 +108,19 @@ def _evaluation_of(args: argparse.Namespace, console: Console) -> Evaluation:
     """Returns an existing evaluation; its items are read from their file or, without one, scored again."""
     from dataclasses import replace
 
+    from scimind.data.tasks.registry import refuse_code
     from scimind.evaluate.evaluation import Evaluation, evaluate
     from scimind.evaluate.report.sources import check_file, read_metrics, read_rows
     from scimind.evaluate.resampling import Resampling
+    from scimind.locking import refuse_inputs
 
     metrics: dict[str, Any] = read_metrics(args.metrics)
     files = metrics["files"]
+    refuse_inputs(args.output, [file["path"] for file in files.values()], advice="choose another --output")
     if args.task not in (None, metrics["task"]):
         raise SciMindError(f"--task ({args.task}) must be that of the metrics ({metrics['task']}); leave it out")
     check_file(metrics, args.metrics, "predictions", args.predictions)
+    refuse_code(metrics["task"], args.metrics, allow_code=args.allow_code, named=args.task)
     written = Path(files["items"]["path"]) if "items" in files else None
     items = args.items or (written if written and written.suffix == ".jsonl" and written.is_file() else None)
     if items is not None:

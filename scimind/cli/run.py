@@ -73,8 +73,10 @@ def _predict(config: RunConfig, args: argparse.Namespace) -> int:
         raise SciMindError("no output file; give --save_file FILE, such as predictions.jsonl or answers.txt")
     from scimind.data.content.fields import FieldOptions
     from scimind.data.formats.columns import parse_columns
+    from scimind.data.tasks.registry import refuse_code
     from scimind.generate.predict import predict
 
+    refuse_code(config.get("task") or "", args.config, allow_code=args.allow_code, named=args.task)
     summary = predict(
         config,
         Path(source),

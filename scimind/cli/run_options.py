@@ -13,7 +13,7 @@ from scimind.config.sections.device import DEVICES
 from scimind.config.sections.generation import AMBIGUOUS
 from scimind.config.sections.root import MOLECULES, SCHEMA
 from scimind.config.shipped import data_file
-from scimind.data.tasks.registry import TASKS
+from scimind.data.tasks.registry import ALLOW_CODE, TASKS
 
 
 def _boolean(text: str) -> bool:
@@ -92,7 +92,8 @@ _PREDICTION = (
         "task",
         str,
         "TASK",
-        f"task that defines the questions and how answers are read: one of {', '.join(TASKS)}; or a .yaml or .py file",
+        f"task that defines the questions and how answers are read: one of {', '.join(TASKS)}; or a .yaml or .py "
+        "file; the code of a .py file runs",
     ),
     _Option(
         ("--choices",),
@@ -149,6 +150,7 @@ def add_run_options(parser: argparse.ArgumentParser, *groups: str) -> None:
                 metavar="FIELD=COLUMN",
                 help="column of a field of the task, or of the prompt or id, such as molecule=my_smiles or prompt=2",
             )
+            section.add_argument("--allow_code", "--allow-code", action="store_true", help=ALLOW_CODE)
             section.add_argument(
                 "--overwrite", action="store_true", help="start over instead of resuming an unfinished output file"
             )

@@ -9,6 +9,7 @@ from scimind.checkpoint.convert.neuron_order import feed_forward_fingerprint
 from scimind.checkpoint.finding import Checkpoint
 from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
+from scimind.checkpoint.seal import check_loaded
 from scimind.errors import CheckpointError
 
 SOURCES = ("gate", "up", "both")
@@ -23,11 +24,13 @@ class NeuronWeights:
         checkpoint: What `find_checkpoint` found.
 
     Raises:
-        CheckpointError: The file cannot be read, or a layer's weights are missing or misshapen.
+        CheckpointError: The file cannot be read or does not match its seal, or a layer's weights are missing or
+            misshapen.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.path = checkpoint.weights
+        check_loaded([self.path])
         self._tensors = read_tensors(self.path)
         self.num_layers = 0
         while self._name(self.num_layers, "w1") in self._tensors:

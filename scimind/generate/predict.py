@@ -15,13 +15,13 @@ from scimind.data.tasks.task import Task
 from scimind.errors import ConfigError
 from scimind.generate.answer_rules import read_rules
 from scimind.generate.decoders.protocols import Decoder
-from scimind.generate.prediction_file import check_output
+from scimind.generate.prediction_file import check_output, files_next_to
 from scimind.generate.predictor import Predictor, PredictSummary
 from scimind.generate.prompt_files import check_prompts, read_prompts
 from scimind.generate.prompts import encode_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
-from scimind.locking import output_lock
+from scimind.locking import output_lock, refuse_inputs
 from scimind.runtime.console import Console, quiet_console
 from scimind.runtime.run_folder import RunFolder
 from scimind.tokenizer import TokenCodec
@@ -72,8 +72,11 @@ def predict(
     found = read_prompts(input_path, task, options, columns=columns, notes=notes)
     prompts = encode_prompts(codec, found)
     check_prompts(prompts, input_path)
-    read = (input_path, choices, config.get("load_checkpoint"), config.source)
+    task_file = None if isinstance(task, Task) else task
+    read = (input_path, choices, config.get("load_checkpoint"), config.source, task_file)
     with ExitStack() as stack:
+        for file in files_next_to(output_path):
+            refuse_inputs(file, read, advice="choose another --save_file")
         stack.enter_context(output_lock(output_path, read, advice="choose another --save_file"))
         check_output(output_path)
         run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules, options)

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -42,11 +43,17 @@ def check_output(path: str | Path) -> None:
         raise DataError("is a folder; give the name of a file", path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path.with_name(path.name + ".test"), "")
-        path.with_name(path.name + ".test").unlink()
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
+            probe.write(b"\n")
     except OSError as error:
         reason = f"cannot be written ({error.strerror or error}); choose another --save_file or fix its permissions"
         raise DataError(reason, path) from error
+
+
+def files_next_to(path: str | Path) -> list[Path]:
+    """Returns the files that a run may write or remove next to its prediction file."""
+    path = Path(path)
+    return [_rows_file(path), _run_file(path), _old(path)]
 
 
 class PredictionWriter:
@@ -76,9 +83,7 @@ class PredictionWriter:
         """Opens the file, after the predictions of an earlier run if there are any."""
         check_output(path)
         self.path = Path(path)
-        as_text = self.path.suffix == ".txt"
-        self.rows_path = self.path.with_name(self.path.name + ".part.jsonl") if as_text else self.path
-        self.run_path = self.path.with_name(self.path.name + ".run.json")
+        self.rows_path, self.run_path = _rows_file(self.path), _run_file(self.path)
         self._expected = expected
         self._depends_on = list(run)
         digest = hashlib.sha256(json.dumps(list(map(dict, expected))).encode()).hexdigest()[:16]
@@ -278,6 +283,14 @@ class PredictionWriter:
             return DataError(f"{reason}; make room or choose another --save_file", place)
         done = f"{self.written} of {len(self._expected)} predictions are written and kept"
         return DataError(f"{reason}; {done}: make room, then start again to continue", place)
+
+
+def _rows_file(path: Path) -> Path:
+    return path.with_name(path.name + ".part.jsonl") if path.suffix == ".txt" else path
+
+
+def _run_file(path: Path) -> Path:
+    return path.with_name(path.name + ".run.json")
 
 
 def _old(path: Path) -> Path:

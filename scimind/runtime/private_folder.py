@@ -7,14 +7,12 @@ import os
 import shutil
 import stat
 import tempfile
-import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 _PREFIX = "scimind-"
 _MARK = ".lock"
-_SECONDS_TO_LOCK = 60.0  # a younger folder without a lock may be one that is just being created
 _locks: list[int] = []  # open for as long as the process lives
 
 
@@ -33,9 +31,12 @@ def private_folder(purpose: str) -> Path:
     _remove_leftovers(Path(tempfile.gettempdir()))
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{purpose}-"))
     atexit.register(_remove, folder, os.getpid())
-    descriptor = os.open(folder / _MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # The mark gets its name once it is locked: a mark without a lock is one of a process that has ended.
+    unlocked = folder / f"{_MARK}.new"
+    descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     _lock(descriptor)
     _locks.append(descriptor)
+    unlocked.rename(folder / _MARK)
     return folder
 
 
@@ -48,18 +49,18 @@ def _remove_leftovers(root: Path) -> None:
     for folder in root.glob(f"{_PREFIX}*-*"):
         with suppress(OSError):
             state = folder.lstat()
-            if stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and _is_left(folder, state.st_mtime):
+            if stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and _is_left(folder):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_left(folder: Path, changed: float) -> bool:
+def _is_left(folder: Path) -> bool:
     """Returns whether the process that made a folder has ended."""
     try:
         descriptor = os.open(folder / _MARK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return False  # not one of these folders, or one that is just being created
     try:
-        return time.time() - changed > _SECONDS_TO_LOCK and _lock(descriptor)
+        return _lock(descriptor)
     finally:
         os.close(descriptor)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 from scimind.atomic import replace_text
@@ -38,8 +38,9 @@ def finetune(config: Mapping[str, Any]) -> FinetuneResult:
     settings = read_settings(config)
     if settings.load_checkpoint and not settings.resume_training:  # a resumed run skips damaged checkpoints itself
         find_checkpoint(settings.load_checkpoint)
-    folder = _create_folder(settings, config, "finetune")
-    with _sole_run(folder), quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
+    with ExitStack() as stack:
+        folder = stack.enter_context(_run_folder(settings, config, "finetune"))
+        console = stack.enter_context(quiet_console(folder.log_file, silent=not folder.is_reporter))
         from scimind.train.session import train
 
         return train(settings, config, folder, console)
@@ -64,8 +65,9 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
     settings = read_settings(config, is_training=False)
     if settings.load_checkpoint:
         find_checkpoint(settings.load_checkpoint)
-    folder = _create_folder(settings, config, "eval")
-    with _sole_run(folder), quiet_console(folder.log_file, silent=not folder.is_reporter) as console:
+    with ExitStack() as stack:
+        folder = stack.enter_context(_run_folder(settings, config, "eval"))
+        console = stack.enter_context(quiet_console(folder.log_file, silent=not folder.is_reporter))
         from scimind.train.session import score_model
 
         score = score_model(settings, console)
@@ -83,11 +85,6 @@ def evaluate(config: Mapping[str, Any]) -> dict[str, Any]:
         return result
 
 
-def _sole_run(folder: RunFolder) -> AbstractContextManager[None]:
-    """Returns the lock of the output folder, which the reporter holds for all workers."""
-    return output_lock(folder.root, advice="choose another --output_dir") if folder.is_reporter else nullcontext()
-
-
 def _values(score: EvaluationScore) -> dict[str, float]:
     return {
         "loss": score.loss,
@@ -103,9 +100,12 @@ def _by_modality(score: EvaluationScore) -> str:
     return f" ({', '.join(parts)})" if len(parts) > 1 else ""
 
 
-def _create_folder(settings: TrainSettings, config: RunConfig, command: str) -> RunFolder:
-    """Creates the run's folder for this worker."""
+@contextmanager
+def _run_folder(settings: TrainSettings, config: RunConfig, command: str) -> Iterator[RunFolder]:
+    """Creates the run's folder for this worker; the reporter holds its lock for all workers."""
     rank, size = worker()
     is_reporter = rank == config.reporting_rank(size)
     needed = checkpoint_bytes(settings.callbacks, settings.model_config) if is_reporter else 0
-    return RunFolder.create(settings.output_dir, command, rank=rank, is_reporter=is_reporter, needed_bytes=needed)
+    lock = output_lock(settings.output_dir, advice="choose another --output_dir") if is_reporter else nullcontext()
+    with lock:
+        yield RunFolder.create(settings.output_dir, command, rank=rank, is_reporter=is_reporter, needed_bytes=needed)

@@ -324,7 +324,11 @@ def test_mistakes_are_reported_before_training(trained: FinetuneResult, data: Pa
         (CheckpointError, "does not exist", {"load_checkpoint": str(tmp_path / "absent.ckpt")}),
         (CheckpointError, "holds no weights", {"load_checkpoint": str(tmp_path / "empty")}),
         (CheckpointError, "hidden_size is 32, the model's is 64", {f"{model}hidden_size": 64}),
-        (SciMindError, "output_dir .* cannot be written", {"output_dir": str(tmp_path / "file" / "out")}),
+        (
+            SciMindError,
+            "cannot be written .*; choose another --output_dir",
+            {"output_dir": str(tmp_path / "file" / "out")},
+        ),
     ]
     for kind, message, changes in cases:
         output_dir = Path(changes.pop("output_dir", tmp_path / "out"))

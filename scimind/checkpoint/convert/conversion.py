@@ -36,6 +36,7 @@ from scimind.checkpoint.convert.vocabulary import (
 from scimind.checkpoint.convert.weight_names import EMBEDDING, HEAD, hugging_face_names
 from scimind.checkpoint.description import describe_model
 from scimind.checkpoint.formats.tensors import NewTensor, StoredTensor, are_finite
+from scimind.checkpoint.seal import check_loaded
 from scimind.config.routing import RoutingSettings
 from scimind.errors import CheckpointError
 from scimind.tokenizer import TokenCodec
@@ -144,9 +145,12 @@ def run_conversion(
         The files written.
 
     Raises:
-        SciMindError: A weight does not match its recorded checksum or is not finite, or the folder cannot be written.
+        SciMindError: A file or a weight does not match its recorded checksum, a weight is not finite, or the folder cannot be written.
     """
     source, target = conversion.source, conversion.target
+    if not options.changed_weights:
+        read = {tensor.file for tensor in (*source.tensors.values(), *source.gates.values())}
+        check_loaded(sorted(read), advice="add --changed-weights")
     has_sums = not options.changed_weights and bool(source.description.get("checksums"))
     names = [*source.tensors, *(source.gates if options.to == "scimind" else ())]
     checked = tuple(

@@ -94,6 +94,7 @@ def write_target(
         with new_folder(output) as temporary:
             sums = _write_weights(target, temporary, shard_bytes, done)
             _write_rest(target, temporary, sums)
+            check_output(output, source, 0, overwrite=overwrite)  # another command may have written there meanwhile
     except OSError as error:
         raise SciMindError(
             f"--output ({output}) cannot be written ({error.strerror or error}); nothing was kept"

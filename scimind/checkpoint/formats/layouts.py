@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from scimind.errors import CheckpointError, SciMindError
+from scimind.runtime.private_folder import private_folder
 
 PREFIX = "checkpoint"
 
@@ -36,7 +37,7 @@ def change_layout(source: Path, output: Path, from_strategy: Path | None, to_str
         raise CheckpointError(f"{source}: has no folder rank_0; give the folder that contains one folder per card")
     import mindspore as ms
 
-    with tempfile.TemporaryDirectory(prefix="scimind-") as folder:
+    with tempfile.TemporaryDirectory(dir=private_folder("layout")) as folder:
         cards = source if any(source.glob("rank_*")) else _as_one_card(source, Path(folder, "whole"))
         strategies = [
             _one_file(path, Path(folder, f"{side}.ckpt")) for side, path in enumerate((from_strategy, to_strategy))

@@ -66,7 +66,8 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
     Raises:
         SciMindError: The options, the configuration or the files are wrong.
     """
-    from scimind.checkpoint.partition import check_target
+    from scimind.checkpoint.finding import find_checkpoint
+    from scimind.checkpoint.partition import DESCRIPTION, check_target
 
     config = load_config(args.config, overrides_of(args))
     if not config.get("load_checkpoint"):
@@ -77,7 +78,14 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
         check_target(output)
     with ExitStack() as stack:
         if args.output is not None:
-            read = (config["load_checkpoint"], args.config, getattr(args, "partition", None), *(args.data or ()))
+            read = [
+                config["load_checkpoint"],
+                find_checkpoint(config["load_checkpoint"]).weights,
+                args.config,
+                *args.data,
+            ]
+            if partition := getattr(args, "partition", None):
+                read += [partition, partition / DESCRIPTION, *partition.glob("patterns_*.npy")]
             stack.enter_context(output_lock(args.output, read, advice="choose another --output"))
         yield _read(args, config, stack)
 

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from scimind.data.formats.notes import FileNotes
 from scimind.errors import DataError
 from scimind.hashing import file_checksum
+from scimind.runtime.private_folder import private_folder
 
 STDIN = "-"
 # A pipe can be read only once but is needed several times, so that it is copied to a file.
@@ -50,7 +51,7 @@ class _Copies:
 
     def add(self, path: Path) -> Path:
         if self.folder is None:
-            self.folder = tempfile.TemporaryDirectory(prefix="scimind-")
+            self.folder = tempfile.TemporaryDirectory(dir=private_folder("data"))
         target = Path(self.folder.name) / str(len(self.paths))
         size = 0
         try:
@@ -182,7 +183,7 @@ def seekable(path: Path) -> Iterator[Path]:
     if not any(magic.match(start) for magic in _MAGIC.values()):
         yield file
         return
-    with tempfile.TemporaryDirectory(prefix="scimind-") as folder:
+    with tempfile.TemporaryDirectory(dir=private_folder("data")) as folder:
         target = Path(folder) / "expanded"
         size = 0
         with target.open("wb") as copy:

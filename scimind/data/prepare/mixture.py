@@ -25,7 +25,7 @@ from scimind.data.prepare.options import PrepareOptions, check_name
 from scimind.data.prepare.pipeline import prepare_sources
 from scimind.data.prepare.sources import LabelledFile, TaskSource
 from scimind.data.prepare.summary import PrepareSummary
-from scimind.data.tasks.registry import find_task
+from scimind.data.tasks.registry import find_task, refuse_code
 from scimind.errors import ConfigError
 from scimind.tokenizer import TokenCodec
 
@@ -57,6 +57,7 @@ class Mixture:
     sources: tuple[TaskSource, ...]
     temperature: float = 1.0
     records: int | None = None
+    definitions: tuple[Path, ...] = ()
 
 
 def prepare_mixture(
@@ -66,6 +67,7 @@ def prepare_mixture(
     codec: TokenCodec,
     options: PrepareOptions | None = None,
     name: str | None = None,
+    allow_code: bool = False,
     **settings: Any,
 ) -> PrepareSummary:
     """Writes `name.mindrecord` for training and `name_TASK_eval.mindrecord` for each task; returns the summary.
@@ -76,13 +78,14 @@ def prepare_mixture(
         codec: The vocabulary.
         options: All settings; by default those of the command.
         name: Prefix of the files' names; by default the mixture's name.
+        allow_code: Whether the YAML file may name tasks in Python files, whose code runs.
         settings: Fields of `PrepareOptions` by name, which override those of `options`.
 
     Raises:
         ConfigError: The file is faulty; all faults are listed.
         SciMindError: As for `prepare`.
     """
-    mixture = mixture if isinstance(mixture, Mixture) else read_mixture(Path(mixture))
+    mixture = mixture if isinstance(mixture, Mixture) else read_mixture(Path(mixture), allow_code=allow_code)
     return prepare_sources(
         mixture.sources,
         output_dir,
@@ -91,15 +94,20 @@ def prepare_mixture(
         replace(options or PrepareOptions(), **settings),
         temperature=mixture.temperature,
         records=mixture.records,
+        definitions=mixture.definitions,
     )
 
 
-def read_mixture(path: Path) -> Mixture:
+def read_mixture(path: Path, *, allow_code: bool = False) -> Mixture:
     """Returns the mixture that a YAML file describes.
+
+    Args:
+        path: The file.
+        allow_code: Whether it may name tasks in Python files, whose code runs.
 
     Raises:
         ConfigError: The file cannot be read or is faulty; all faults are listed.
-        SciMindError: A task cannot be found, or a name is not valid.
+        SciMindError: A task cannot be found or is code that may not run, or a name is not valid.
     """
     faults = Faults(_MIXTURE)
     tree = _MIXTURE.check(read_file(path, "tasks: {captions: {task: smiles2text, input: [train.csv]}}"), "", faults)
@@ -108,8 +116,12 @@ def read_mixture(path: Path) -> Mixture:
         faults.append("only some tasks have a weight; give one to all tasks or to none")
     if faults:
         raise ConfigError(faults, path)
+    for name, spec in tree["tasks"].items():
+        refuse_code(spec.get("task", name), path, allow_code=allow_code)
     sources = tuple(_source(name, spec, path.parent) for name, spec in tree["tasks"].items())
-    return Mixture(str(tree.get("name", path.stem)), sources, tree["temperature"], tree["records"])
+    tasks = [path.parent / spec.get("task", name) for name, spec in tree["tasks"].items()]
+    name = str(tree.get("name", path.stem))
+    return Mixture(name, sources, tree["temperature"], tree["records"], (path, *tasks))
 
 
 def _source(name: str, spec: Mapping[str, Any], folder: Path) -> TaskSource:

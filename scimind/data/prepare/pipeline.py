@@ -15,7 +15,7 @@ from scimind.data.defects import FILE_FORMAT
 from scimind.data.encode.length import Fitter
 from scimind.data.encode.records import RecordEncoder
 from scimind.data.formats.notes import FileNotes
-from scimind.data.formats.opening import kept_pipes, state_of
+from scimind.data.formats.opening import kept_pipes, regular_file, state_of
 from scimind.data.prepare.card import write_card
 from scimind.data.prepare.encoded_parts import EncodedParts
 from scimind.data.prepare.fates import Fate, decide, mix
@@ -43,6 +43,7 @@ def prepare_sources(
     *,
     temperature: float = 1.0,
     records: int | None = None,
+    definitions: Sequence[str | Path] = (),
 ) -> PrepareSummary:
     """Prepares one task, or several as a mixture; see `prepare`.
 
@@ -56,6 +57,7 @@ def prepare_sources(
         options: All settings.
         temperature: Temperature of tasks without a weight, see `shares`.
         records: Number of training records of a mixture; by default as many as there are.
+        definitions: Files that define tasks and mixture, which are never replaced; names of tasks are passed over.
     """
     fitter = Fitter(codec, options.seq_length, options.policy, loss_on_prompt=options.loss_on_prompt)
     workers = check_workers(available_cores() if options.workers is None else options.workers)
@@ -66,10 +68,12 @@ def prepare_sources(
     files += [f"{name}{end}" for end in (".rejects.jsonl", ".detected.jsonl", ".card.md", ".lengths.png")]
     files += [f"{name}.summary.json"]
     folder = Path(output_dir)
-    inputs = [file.path for source in sources for file in source.files]
+    data = [file.path for source in sources for file in source.files]
     for file in files:
-        refuse_inputs(folder / file, inputs, advice=_ADVICE)
+        refuse_inputs(folder / file, [*definitions, *data], advice=_ADVICE)
     with kept_pipes(), ExitStack() as stack:
+        for path in data:
+            regular_file(path)  # a faulty path is reported before anything is created
         stack.enter_context(output_lock(folder / name, advice=_ADVICE))
         scratch = stack.enter_context(staged(folder, name, files, overwrite=options.overwrite))
         parts_folder = folder / f".{name}.parts"

@@ -50,12 +50,13 @@ def prepare(
         SciMindError: A setting is wrong, the folder cannot be written, a file exists, or no record fits.
     """
     options = replace(options or PrepareOptions(), **settings)
+    definitions = [] if isinstance(task, Task) else [task]
     task = find_task(task).with_columns(columns or {})
     files = [LabelledFile.parse(path) for path in inputs]
     if not files:
         raise SciMindError("no input; give at least one file")
     name = check_name(name or (_stem(files[0].path) if len(files) == 1 else task.name))
-    return prepare_sources([TaskSource(task, files)], output_dir, name, codec, options)
+    return prepare_sources([TaskSource(task, files)], output_dir, name, codec, options, definitions=definitions)
 
 
 def _stem(path: Path) -> str:

@@ -38,6 +38,7 @@ TASKS = (
     "pretrain",
     "conversation",
 )
+ALLOW_CODE = "run a task's Python file also if only a file names it, not --task; its code can do anything that you can"
 
 _TEXT = Value(str, filled=True)
 _WORDS = Items(Value(), default=())  # numbers and booleans count as the words they are written as
@@ -100,6 +101,24 @@ def find_task(name: str | Path | Task) -> Task:
     raise SciMindError(
         f"task ({str(name)!r}) must be one of {', '.join(TASKS)}; or give a file, my_task.yaml or my_task.py"
     )
+
+
+def refuse_code(task: str, source: object, *, allow_code: bool, named: str | None = None) -> None:
+    """Checks that a task which a file names is not Python code that the user did not ask for.
+
+    Args:
+        task: The task that the file names.
+        source: The file, for the message.
+        allow_code: Whether the user trusts the file's choice of code.
+        named: The task that the user names too, None if there is no way to name one.
+
+    Raises:
+        SciMindError: It is.
+    """
+    if Path(task).suffix == ".py" and not allow_code and named != task:
+        raise SciMindError(
+            f"{source}: task ({task}) is a Python file, which would run; add --allow_code if you trust it"
+        )
 
 
 @cache

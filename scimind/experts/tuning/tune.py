@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,9 +96,11 @@ def tune(
     eval_files = [file for path in eval_data for file in find_records(path, "--eval-data")]
     if not files:
         raise ConfigError("there is no data to tune on; give --data FILE, made by `scimind prepare`")
-    folder = RunFolder.create(output, "tune")
-    lock = output_lock(folder.root, [config["load_checkpoint"], *files, *eval_files], advice="choose another --output")
-    with lock, quiet_console(folder.log_file) as console:
+    read = (config["load_checkpoint"], RunConfig.of(config).source, *files, *eval_files)
+    with ExitStack() as stack:
+        stack.enter_context(output_lock(output, read, advice="choose another --output"))
+        folder = RunFolder.create(output, "tune")
+        console = stack.enter_context(quiet_console(folder.log_file))
         return _tune(config, files, eval_files, settings, folder, console)
 
 

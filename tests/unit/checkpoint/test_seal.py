@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from scimind.checkpoint.seal import SEAL, fault_of_folder, seal_folder
+from scimind.checkpoint.seal import SEAL, check_loaded, fault_of_folder, seal_folder
+from scimind.errors import CheckpointError
 
 
 @pytest.fixture
@@ -52,3 +54,34 @@ def test_a_flipped_bit_of_the_seal_is_found(folder: Path) -> None:
         (folder / SEAL).write_text(text)
     (folder / SEAL).unlink()
     assert fault_of_folder(folder) == f"{SEAL} is missing"
+
+
+@pytest.mark.parametrize("name", ["model.ckpt", "scimind.json"])
+def test_a_seal_must_name_what_is_loaded(folder: Path, name: str) -> None:
+    sums = json.loads((folder / SEAL).read_text())
+    check_loaded([folder / "model.ckpt"])
+    for content in ({}, {"other.ckpt": sums[name]}, {key: value for key, value in sums.items() if key != name}):
+        (folder / SEAL).write_text(json.dumps(content))
+        with pytest.raises(CheckpointError, match=f"{SEAL} does not name .*; use another checkpoint, or remove"):
+            check_loaded([folder / "model.ckpt"])
+        fault = fault_of_folder(folder)
+        assert fault is not None and "does not name" in fault
+    (folder / SEAL).write_text(json.dumps({f"../{folder.name}/{key}": value for key, value in sums.items()}))
+    with pytest.raises(CheckpointError, match="does not name model.ckpt"):
+        check_loaded([folder / "model.ckpt"])
+
+
+def test_a_checkpoint_without_a_seal_is_loaded(folder: Path) -> None:
+    (folder / SEAL).unlink()
+    flip(folder / "model.ckpt", 7)
+    check_loaded([folder / "model.ckpt"])
+
+
+def test_a_changed_description_or_weight_is_not_loaded(folder: Path) -> None:
+    (folder / "scimind.json").write_text('{"a": 2}')
+    with pytest.raises(CheckpointError, match="scimind.json has changed since it was written"):
+        check_loaded([folder / "model.ckpt"])
+    (folder / "scimind.json").write_text('{"a": 1}')
+    flip(folder / "model.ckpt", 7)
+    with pytest.raises(CheckpointError, match="or add --changed-weights if the change is intended"):
+        check_loaded([folder / "model.ckpt"], advice="add --changed-weights")
