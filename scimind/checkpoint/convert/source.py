@@ -15,7 +15,7 @@ from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum, read_header
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
 from scimind.checkpoint.weights import TRAINING_STATE, WeightMismatchError
-from scimind.errors import CheckpointError
+from scimind.errors import CheckpointError, excerpt
 from scimind.small_files import read_small_json
 
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
@@ -24,6 +24,7 @@ _ADAPTER = (
     "{where}: is an adapter (adapter_config.json), not a model; merge it with its base first (peft: merge_and_unload, "
     "then save_pretrained) and convert the merged folder"
 )
+_LONGEST_NAME = 200  # of a file
 _ORIGINAL_ROWS = (32066, 32098)
 _HEAD_SIZE = 128  # in all published models of the original
 
@@ -142,9 +143,12 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
     try:
         places = read_small_json(index)["weight_map"]
         files = sorted(set(places.values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        absent = [name for name in files if not (index.parent / name[:_LONGEST_NAME]).is_file()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index}: cannot be read ({error}); download it again") from error
-    absent = [name for name in files if not (index.parent / name).is_file()]
+    outside = [excerpt(name) for name in files if Path(name).name != name or len(name) > _LONGEST_NAME]
+    if outside:
+        raise CheckpointError(f"{index}: names {', '.join(outside)}, which is not a file next to it; download it again")
     if absent:
         raise CheckpointError(f"{index.parent}: lacks {', '.join(absent)}, which {index.name} names; download them")
     found: dict[str, StoredTensor] = {}
