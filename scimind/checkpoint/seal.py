@@ -35,10 +35,10 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
     """
     try:
         files = read_small_json(folder / SEAL)
-        wanted = {name: (entry["bytes"], entry["crc32"]) for name, entry in files.items()}
+        wanted = {name: (int(entry["bytes"]), entry["crc32"]) for name, entry in files.items()}
     except FileNotFoundError:
         return f"{SEAL} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return f"{SEAL} cannot be read"
     for name, (size, checksum) in wanted.items():
         if names is not None and name not in names:

@@ -1,4 +1,4 @@
-"""Runs the fuzzers: `python -m tests.hostile --minutes 5`, or with `--gate` the same inputs in every run, for the tests."""
+"""Runs the fuzzers: `python -m tests.hostile --minutes 5`, or with `--gate` on the same inputs in every run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import random
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
+
+from hypothesis.errors import Flaky
 
 from tests.hostile.command_lines import command_lines, lay_out
 from tests.hostile.fuzzing import Fuzzer, run_examples
@@ -31,11 +34,15 @@ def main() -> int:
     kept = Path(tempfile.mkdtemp(prefix="scimind_failing_"))
     readers = {reader.name: reader for reader in all_readers()}
     names = [name for name in (*readers, COMMAND_LINE) if not args.only or name in args.only]
-    fuzzer = Fuzzer(Judge(), kept)
+    judge = Judge()
+    fuzzer = Fuzzer(judge, kept)
     try:
         if args.gate:
             return _gate(fuzzer, readers, names, args.examples)
         return _by_hand(fuzzer, readers, names, args.minutes, kept)
+    except BaseException:
+        traceback.print_exc(limit=-5, file=judge.real)  # standard error is a file by now
+        raise
     finally:
         fuzzer.close()
 
@@ -46,10 +53,12 @@ def _gate(fuzzer: Fuzzer, readers: dict[str, Reader], names: list[str], examples
         fault = ""
         try:
             _run(fuzzer, readers.get(name), examples if name in readers else 4 * examples, None)
-        except Fault as found:
+        except (Fault, Flaky) as found:
             fault = str(found)
         tally = fuzzer.target(name).tally
-        print(json.dumps({"reader": name, "endings": tally.endings, "seconds": tally.seconds, "fault": fault}), file=out)
+        print(
+            json.dumps({"reader": name, "endings": tally.endings, "seconds": tally.seconds, "fault": fault}), file=out
+        )
     return 0
 
 
@@ -59,12 +68,14 @@ def _by_hand(fuzzer: Fuzzer, readers: dict[str, Reader], names: list[str], minut
     print(f"Random seeds for {minutes:g} minutes; failing inputs are kept in {kept}", file=out)
     while time.monotonic() < stop:
         # The reader with the least processor time for its weight is next.
-        name = min(names, key=lambda name: fuzzer.target(name).tally.seconds / (readers[name].weight if name in readers else 3))
+        name = min(
+            names, key=lambda name: fuzzer.target(name).tally.seconds / (readers[name].weight if name in readers else 3)
+        )
         number = random.randrange(1 << 32)
         before = set(fuzzer.target(name).tally.faults)
         try:
             _run(fuzzer, readers.get(name), 50, number)
-        except Fault as found:
+        except (Fault, Flaky) as found:  # a time limit may be met only once
             if set(fuzzer.target(name).tally.faults) - before:
                 print(f"{found}\n  (seed {number})", file=out)
     faults = 0

@@ -180,7 +180,9 @@ class Fuzzer:
         self.target("command line").judged(lambda: self.judge.command(arguments), size, keep)
 
 
-def run_examples(body: Callable[..., None], drawn: Sequence[st.SearchStrategy[Any]], examples: int, number: int | None) -> None:
+def run_examples(
+    body: Callable[..., None], drawn: Sequence[st.SearchStrategy[Any]], examples: int, number: int | None
+) -> None:
     """Calls a function with drawn values; raises what it raises for the smallest values that were found.
 
     Args:

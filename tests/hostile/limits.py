@@ -7,6 +7,7 @@ gets so far has accepted its input.
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import signal
@@ -55,7 +56,8 @@ class Judge:
 
     def __init__(self) -> None:
         self.real = os.fdopen(os.dup(1), "w", buffering=1)
-        self._streams = [tempfile.TemporaryFile() for _ in range(2)]
+        faulthandler.enable(self.real)  # a crash in a library of another language
+        self._streams = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115
         sys.stdout.flush()
         sys.stderr.flush()
         for number, stream in enumerate(self._streams, start=1):

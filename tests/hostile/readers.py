@@ -19,6 +19,7 @@ from tests.hostile.damage import bytes_of, json_files, trees_of, yaml_files
 from tests.hostile.reader import FILE, HERE, OUT, QUICK, REPOSITORY, Reader, evaluate, predict, prepare
 from tests.hostile.samples import CONVERSATIONS, PAIRS, PREDICTIONS, ROWS
 
+
 def _tables(make: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> list[bytes]:
     labels = [{"smiles": smiles, "soluble": n % 2} for n, (smiles, _) in enumerate(PAIRS)]
     return [make(ROWS), make(PREDICTIONS), make(labels)]
@@ -72,7 +73,9 @@ def _table_readers() -> list[Reader]:
         Reader(
             "text",
             ["x.txt", "x"],
-            bytes_of([b"What is <smiles>CCO</smiles>?\nHello\n\nA <protein>MKT</protein>\n", b"CCO\nC\n", b"one\\ntwo\n"]),
+            bytes_of(
+                [b"What is <smiles>CCO</smiles>?\nHello\n\nA <protein>MKT</protein>\n", b"CCO\nC\n", b"one\\ntwo\n"]
+            ),
             [prepare("pretrain"), predict(), predict("--task", "smiles2text"), evaluate("captions")],
         ),
         Reader(
@@ -160,7 +163,9 @@ def _binary_readers() -> list[Reader]:
             Reader(
                 kind,
                 [f"x.csv.{kind}", f"x.{kind}"],
-                bytes_of([small[kind], *(item for item in packed if item[:2] == small[kind][:2]), *bombs[: kind == "gz"]]),
+                bytes_of(
+                    [small[kind], *(item for item in packed if item[:2] == small[kind][:2]), *bombs[: kind == "gz"]]
+                ),
                 _READ_TABLE,
                 weight=0.5,
             )
@@ -218,10 +223,15 @@ def _weight_readers() -> list[Reader]:
     folder = {"config.json": config, "model.safetensors": whole, "tokenizer.model": model}
     index = {"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(weights, "part.safetensors")}
     convert = ["convert", "--input", HERE, "--output", f"{OUT}/c", "--dry-run"]
-    ours = {"layers.0.attention.wq.weight": weights["model.layers.0.self_attn.q_proj.weight"], "norm_out.weight": weights["model.norm.weight"]}
+    ours = {
+        "layers.0.attention.wq.weight": weights["model.layers.0.self_attn.q_proj.weight"],
+        "norm_out.weight": weights["model.norm.weight"],
+    }
     changed = trees_of([header]).map(lambda tree: samples.safetensors(tree, data))
     return [
-        Reader("safetensors", ["model.safetensors"], st.one_of(changed, bytes_of([whole])), [convert, _tensors], folder),
+        Reader(
+            "safetensors", ["model.safetensors"], st.one_of(changed, bytes_of([whole])), [convert, _tensors], folder
+        ),
         Reader(".ckpt", ["model.ckpt"], bytes_of([samples.ckpt(ours)]), [convert, _tensors], {}),
         Reader(
             "safetensors index",
@@ -232,8 +242,11 @@ def _weight_readers() -> list[Reader]:
         ),
         Reader("config.json", ["config.json"], json_files([samples.LLAMA]), [convert], folder),
         Reader(
-            "tokenizer settings", ["scimind_tokenizer.json"], _tokenizer_settings(model),
-            [prepare("pretrain", f"{HERE}/a.txt", "--tokenizer", HERE), convert], {**folder, "a.txt": b"hello\n"},
+            "tokenizer settings",
+            ["scimind_tokenizer.json"],
+            _tokenizer_settings(model),
+            [prepare("pretrain", f"{HERE}/a.txt", "--tokenizer", HERE), convert],
+            {**folder, "a.txt": b"hello\n"},
         ),
         Reader(
             "SentencePiece model",
@@ -242,8 +255,14 @@ def _weight_readers() -> list[Reader]:
             [prepare("pretrain", f"{HERE}/a.txt", "--tokenizer", FILE)],
             {"a.txt": b"hello <smiles>CCO</smiles>\n"},
         ),
-        Reader("fast tokenizer", ["tokenizer.json"], json_files([{"model": {"type": "BPE"}, "decoder": {"type": "ByteLevel"}}]),
-               [[*convert, "--tokenizer", FILE]], folder, weight=0.5),
+        Reader(
+            "fast tokenizer",
+            ["tokenizer.json"],
+            json_files([{"model": {"type": "BPE"}, "decoder": {"type": "ByteLevel"}}]),
+            [[*convert, "--tokenizer", FILE]],
+            folder,
+            weight=0.5,
+        ),
     ]
 
 
@@ -277,8 +296,14 @@ def _record_readers() -> list[Reader]:
 
     scored = samples.json_lines(PREDICTIONS)
     of_molecules = (*MOLECULE_METRICS, *(f"withheld_{name}" for name in MOLECULE_METRICS))
-    captions, molecules = samples.metrics("captions", CAPTION_METRICS, scored), samples.metrics("molecules", of_molecules, scored)
-    items = {"p.jsonl": samples.json_lines(PREDICTIONS), "items.jsonl": samples.json_lines([{**row, "bleu": 0.5} for row in PREDICTIONS])}
+    captions, molecules = (
+        samples.metrics("captions", CAPTION_METRICS, scored),
+        samples.metrics("molecules", of_molecules, scored),
+    )
+    items = {
+        "p.jsonl": samples.json_lines(PREDICTIONS),
+        "items.jsonl": samples.json_lines([{**row, "bleu": 0.5} for row in PREDICTIONS]),
+    }
     report = ["report", "--predictions", f"{HERE}/p.jsonl", "--output", f"{OUT}/r.html", *QUICK, "--drawings", "1"]
     run = {"complete": False, "failures": [], "input": "0", "prompts": 2, "settings": {"seed": 0}}
     experts = {
@@ -291,7 +316,8 @@ def _record_readers() -> list[Reader]:
         },
     }
     properties = {"Biomedical": ["toxin", {"antis": ["anti a", "anti b"]}], "Light": ["lamp"]}
-    losses = b"step,epoch,loss,learning_rate,seconds,eval_loss,eval_accuracy\n1,0.5,2.5,0.001,1.0,,\n2,1.0,2.0,0.001,2.0,2.2,0.4\n"
+    losses = b"step,epoch,loss,learning_rate,seconds,eval_loss,eval_accuracy\n"
+    losses += b"1,0.5,2.5,0.001,1.0,,\n2,1.0,2.0,0.001,2.0,2.2,0.4\n"
     description = {"format": 1, "method": "random", "num_experts": 2, "num_layers": 1, "neurons": 4, "fingerprint": "x"}
     return [
         Reader(
@@ -301,11 +327,34 @@ def _record_readers() -> list[Reader]:
             [["evaluate", "--task", "captions", "--rank", FILE, f"{HERE}/good.json"], [*report, "--metrics", FILE]],
             {**items, "good.json": json.dumps(captions).encode()},
         ),
-        Reader("items", ["i.jsonl"], st.one_of(bytes_of([items["items.jsonl"]]), json_files([PREDICTIONS[0]])),
-               [[*report, "--metrics", f"{HERE}/good.json", "--items", FILE]], {**items, "good.json": json.dumps(captions).encode()}),
-        Reader("report on experts", ["e.json"], json_files([experts]), [[*report, "--task", "captions", "--bootstrap", "0", "--experts", FILE]], items),
-        Reader("loss.csv", ["loss.csv"], bytes_of([losses]), [[*report, "--task", "captions", "--bootstrap", "0", "--losses", FILE]], items),
-        Reader("properties", ["n.json"], json_files([properties]), [evaluate("captions", f"{HERE}/p.jsonl", "--properties", FILE)], items),
+        Reader(
+            "items",
+            ["i.jsonl"],
+            st.one_of(bytes_of([items["items.jsonl"]]), json_files([PREDICTIONS[0]])),
+            [[*report, "--metrics", f"{HERE}/good.json", "--items", FILE]],
+            {**items, "good.json": json.dumps(captions).encode()},
+        ),
+        Reader(
+            "report on experts",
+            ["e.json"],
+            json_files([experts]),
+            [[*report, "--task", "captions", "--bootstrap", "0", "--experts", FILE]],
+            items,
+        ),
+        Reader(
+            "loss.csv",
+            ["loss.csv"],
+            bytes_of([losses]),
+            [[*report, "--task", "captions", "--bootstrap", "0", "--losses", FILE]],
+            items,
+        ),
+        Reader(
+            "properties",
+            ["n.json"],
+            json_files([properties]),
+            [evaluate("captions", f"{HERE}/p.jsonl", "--properties", FILE)],
+            items,
+        ),
         Reader(
             "withheld combinations",
             ["w.txt"],
@@ -314,11 +363,31 @@ def _record_readers() -> list[Reader]:
             items,
             0.5,
         ),
-        Reader("word pieces", ["v.txt"], bytes_of([b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\nmolecule\n##s\n"]),
-               [evaluate("captions", f"{HERE}/p.jsonl", "--wordpiece_vocab", FILE)], items, 0.5),
-        Reader("run.json", ["x.jsonl.run.json"], json_files([run]), [_continued], {"x.jsonl": samples.json_lines([{"id": "1", "output": "a"}])}),
-        Reader("rows to continue", ["x.jsonl"], bytes_of([samples.json_lines([{"id": "1", "output": "a"}])]), [_continued], {"x.jsonl.run.json": json.dumps(run).encode()}),
-        Reader("partition.json", ["partition.json"], json_files([description]), [_partition], {"patterns_0.npy": _labels()}),
+        Reader(
+            "word pieces",
+            ["v.txt"],
+            bytes_of([b"[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\nmolecule\n##s\n"]),
+            [evaluate("captions", f"{HERE}/p.jsonl", "--wordpiece_vocab", FILE)],
+            items,
+            0.5,
+        ),
+        Reader(
+            "run.json",
+            ["x.jsonl.run.json"],
+            json_files([run]),
+            [_continued],
+            {"x.jsonl": samples.json_lines([{"id": "1", "output": "a"}])},
+        ),
+        Reader(
+            "rows to continue",
+            ["x.jsonl"],
+            bytes_of([samples.json_lines([{"id": "1", "output": "a"}])]),
+            [_continued],
+            {"x.jsonl.run.json": json.dumps(run).encode()},
+        ),
+        Reader(
+            "partition.json", ["partition.json"], json_files([description]), [_partition], {"patterns_0.npy": _labels()}
+        ),
         Reader("patterns", ["patterns_0.npy"], bytes_of([_labels(), _labels(np.eye(2, 4))]), [_partition], {}),
     ]
 
@@ -361,7 +430,15 @@ def _checkpoint_readers() -> list[Reader]:
     }
     seal = {"model.ckpt": {"bytes": len(weights), "crc32": "00000000"}}
     state = {
-        **{"format": 1, "step": 3, "total_steps": 9, "steps_per_epoch": 3, "records_per_step": 2, "records": 6, "seed": 0},
+        **{
+            "format": 1,
+            "step": 3,
+            "total_steps": 9,
+            "steps_per_epoch": 3,
+            "records_per_step": 2,
+            "records": 6,
+            "seed": 0,
+        },
         **{"seconds": 1.5, "random": {}, "best_evaluation": None, "load_checkpoint": None},
     }
     convert = ["convert", "--input", HERE, "--output", f"{OUT}/c", "--dry-run", "--num-heads", "2"]
@@ -393,7 +470,12 @@ def _resume_state(path: Path, out: Path) -> None:
 def all_readers() -> list[Reader]:
     """Returns the readers of files, in the order of the data's path."""
     return [
-        *_yaml_readers(), *_json_readers(), *_table_readers(), *_sequence_readers(), *_binary_readers(),
-        *_weight_readers(), *_checkpoint_readers(), *_record_readers(),
+        *_yaml_readers(),
+        *_json_readers(),
+        *_table_readers(),
+        *_sequence_readers(),
+        *_binary_readers(),
+        *_weight_readers(),
+        *_checkpoint_readers(),
+        *_record_readers(),
     ]
-

@@ -20,7 +20,7 @@ from scimind.evaluate.lpm24.ranking import NODES
 
 PAIRS = [
     ("CCO", "The molecule is ethanol."),
-    ("c1ccccc1O", "It's a phenol; it smells, \"sweet\"."),
+    ("c1ccccc1O", 'It\'s a phenol; it smells, "sweet".'),
     ("C[N+](C)(C)CC(=O)[O-]", "Betaine is a zwitterion with é and 漢."),
     ("OC(=O)C/C=C\\C", "An acid.\nWith two lines."),
 ]
@@ -104,7 +104,8 @@ RANK_TABLE = {
         {
             "server_id": f"10.0.0.{server}",
             "device": [
-                {"device_id": str(n), "device_ip": f"192.168.{server}.{n}", "rank_id": str(2 * server + n)} for n in (0, 1)
+                {"device_id": str(n), "device_ip": f"192.168.{server}.{n}", "rank_id": str(2 * server + n)}
+                for n in (0, 1)
             ],
             "host_nic_ip": "reserve",
         }
@@ -137,7 +138,9 @@ def workbook(rows: Sequence[Mapping[str, Any]], *, sheets: int = 1) -> bytes:
         sheet = book.active if not number else book.create_sheet()
         sheet.append(list(rows[0]))
         for row in rows:
-            sheet.append([value if isinstance(value, int | float | str | None) else str(value) for value in row.values()])
+            sheet.append(
+                [value if isinstance(value, int | float | str | None) else str(value) for value in row.values()]
+            )
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()

@@ -17,6 +17,7 @@ limits.MOST_SECONDS, limits.MOST_MEMORY = 0.3, 64 << 20
 judge = limits.Judge()
 {body}
 """
+_SHOWN = "except BaseException as e:\n    print(type(e).__name__ + ': ' + str(e), file=judge.real)"
 
 
 def judged(body: str) -> str:
@@ -52,7 +53,7 @@ def test_a_right_ending_is_named(body: str, expected: str) -> None:
     ],
 )
 def test_a_wrong_ending_of_a_reader_is_a_fault(body: str, fault: str) -> None:
-    script = f"{body}try:\n    judge.reader(f)\nexcept BaseException as e:\n    print(type(e).__name__ + ': ' + str(e), file=judge.real)"
+    script = f"{body}try:\n    judge.reader(f)\n{_SHOWN}"
     assert fault in judged(script)
 
 
@@ -66,8 +67,5 @@ def test_a_wrong_ending_of_a_reader_is_a_fault(body: str, fault: str) -> None:
     ],
 )
 def test_a_wrong_ending_of_a_command_is_a_fault(body: str, fault: str) -> None:
-    script = (
-        f"def main(arguments):\n    {body}\nlimits.main = main\ntry:\n    judge.command([])\n"
-        "except BaseException as e:\n    print(type(e).__name__ + ': ' + str(e), file=judge.real)"
-    )
+    script = f"def main(arguments):\n    {body}\nlimits.main = main\ntry:\n    judge.command([])\n{_SHOWN}"
     assert fault in judged(script)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from scimind.config.schema import show
+from scimind.config.nodes import Section, Value
+from scimind.config.schema import Faults, show
 from scimind.errors import CheckpointError
 from scimind.small_files import read_small_json
 
 # Keys of config.json that must have these values, since our Llama supports nothing else.
 _FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "sliding_window": None}
 _DEFAULT_ROTARY = (None, "default")
-_LARGEST = 1 << 24  # of any size; far above those of published models
+_LARGEST, _MOST_LAYERS = 1 << 24, 4096  # far above those of published models
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,29 @@ def read_config_json(file: Path) -> ModelSizes:
     return sizes
 
 
+def stated_sizes(stated: Mapping[str, Any], file: Path) -> ModelSizes:
+    """Returns the sizes in the description of a checkpoint.
+
+    Args:
+        stated: The part `model` of `scimind.json`.
+        file: The file, for errors.
+
+    Raises:
+        CheckpointError: A size is missing, is not a number, or is impossible.
+    """
+    kinds = {"rms_norm_eps": float, "theta": float, "tie_word_embeddings": bool}
+    nodes = {entry.name: Value(kinds.get(entry.name, int)) for entry in fields(ModelSizes)}
+    needed = tuple(entry.name for entry in fields(ModelSizes) if entry.default is MISSING)
+    form = Section(nodes, required=needed, open=True)
+    faults = Faults(form)
+    sizes = form.check({"n_kv_heads": stated.get("num_heads"), **stated}, "", faults)
+    if not faults:
+        faults.extend(_faults_of(ModelSizes(**sizes), None))
+    if faults:
+        raise CheckpointError(f"{file}: model: {'; '.join(faults)}; copy the checkpoint again")
+    return ModelSizes(**sizes)
+
+
 def write_config_json(file: Path, sizes: ModelSizes, dtype: str) -> None:
     """Writes the config.json with which plain transformers loads the weights.
 
@@ -187,6 +211,8 @@ def sizes_from_shapes(
 
 def _faults_of(sizes: ModelSizes, head_dim: Any) -> list[str]:
     """Returns what is impossible about sizes, given the size of a head that the file states or None."""
+    if sizes.num_layers > _MOST_LAYERS:
+        return [f"num_layers ({sizes.num_layers}) must be at most {_MOST_LAYERS}"]
     counts = (sizes.hidden_size, sizes.num_layers, sizes.num_heads, sizes.n_kv_heads, sizes.intermediate_size)
     if not 1 <= min(*counts, sizes.vocab_size) <= max(*counts, sizes.vocab_size) <= _LARGEST:
         return [f"sizes must be from 1 to {_LARGEST}"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes
+from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes, stated_sizes
 from scimind.checkpoint.convert.weight_names import COMPUTED, EMBEDDING, HEAD, expected_shapes, hugging_face_names
 from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint, read_model_description
 from scimind.checkpoint.formats.reading import read_tensors
@@ -203,15 +203,8 @@ def _sizes_of(
     notes: list[str],
 ) -> ModelSizes:
     """Returns the sizes of weights under MindFormers' names."""
-    stated = dict(description.get("model") or {})
-    known = {entry.name for entry in fields(ModelSizes)}
-    if stated:
-        stated = {key: value for key, value in stated.items() if key in known}
-        stated.setdefault("n_kv_heads", stated.get("num_heads"))
-        try:
-            return ModelSizes(**stated)
-        except TypeError as error:
-            raise CheckpointError(f"{where.parent / DESCRIPTION}: lacks a size ({error})") from error
+    if stated := description.get("model"):
+        return stated_sizes(stated, where.parent / DESCRIPTION)
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     if kind == "scimind-v0" and not num_heads and not settings.get("num_heads") and EMBEDDING in shapes:
         num_heads = max(1, shapes[EMBEDDING][-1] // _HEAD_SIZE)

@@ -12,6 +12,7 @@ from typing import Any
 from scimind.config.nodes import Items, Named, Section, Value
 from scimind.config.schema import Faults
 from scimind.errors import DataError
+from scimind.evaluate.metrics_file import REMEDY, read_metrics_file
 from scimind.evaluate.predictions import read_objects
 from scimind.evaluate.results import FORMAT
 from scimind.hashing import file_checksum
@@ -52,13 +53,13 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         DataError: The file is missing, malformed, or was not written by `scimind evaluate`.
     """
-    content = _read_json(path, "the --output of `scimind evaluate`")
+    content = read_metrics_file(path)
     needed = (
         *("format", "task", "group", "protocol", "items", "metrics", "protocol_values", "not_computed", "counts"),
         *("settings", "details", "files", "versions"),
     )
     if any(key not in content for key in needed):
-        raise DataError("holds no metrics; give the --output of `scimind evaluate`", path)
+        raise DataError(f"holds no metrics; {REMEDY}", path)
     if content["format"] != FORMAT:
         raise DataError(f"has format {content['format']}, but this version reads {FORMAT}; evaluate again", path)
     return content

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,3 +54,13 @@ def test_a_flipped_bit_of_the_seal_is_found(folder: Path) -> None:
         (folder / SEAL).write_text(text)
     (folder / SEAL).unlink()
     assert fault_of_folder(folder) == f"{SEAL} is missing"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [None, 5, [], {}, {"bytes": None, "crc32": "0"}, {"bytes": "x", "crc32": "0"}, {"bytes": 1e999, "crc32": "0"}],
+)
+def test_a_seal_of_another_form_cannot_be_read(tmp_path: Path, entry: Any) -> None:
+    (tmp_path / "model.ckpt").write_bytes(b"abc")
+    (tmp_path / SEAL).write_text(json.dumps({"model.ckpt": entry}))
+    assert fault_of_folder(tmp_path) == f"{SEAL} cannot be read"

@@ -138,3 +138,22 @@ def test_an_index_names_files_next_to_it(tmp_path: Path, name: str) -> None:
     with pytest.raises(CheckpointError, match="index.json: (cannot be read|names)|lacks") as caught:
         plan_conversion(folder, ConvertOptions())
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_layers": 2**31}, "num_layers .* must be at most"),
+        ({"num_layers": "two"}, "num_layers .'two'. must be a whole number"),
+        ({"num_heads": 0}, "sizes must be from 1 to"),
+        ({"hidden_size": None}, "hidden_size is empty"),
+    ],
+)
+def test_impossible_sizes_of_a_description_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    _, folder = llama(tmp_path / "hf")
+    ours = convert(folder, tmp_path / "ours")
+    description = json.loads((ours / "scimind.json").read_text())
+    description["model"] |= change
+    (ours / "scimind.json").write_text(json.dumps(description))
+    with pytest.raises(CheckpointError, match=message):
+        plan_conversion(ours, ConvertOptions(to="hf", allow_loss=True))
