@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Collection
 from pathlib import Path
 
 from scimind.checkpoint.formats.tensors import CHUNK
+from scimind.errors import excerpt
 from scimind.small_files import read_small_json
 
 SEAL = "checksums.json"
@@ -44,8 +46,8 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
         if names is not None and name not in names:
             continue
         file = folder / name
-        if not file.is_file():
-            return f"{name} is missing"
+        if not os.path.isfile(file):  # unlike Path.is_file also false for a name that no file can have
+            return f"{excerpt(name)} is missing"
         if file.stat().st_size != size:
             return f"{name} has {file.stat().st_size:,} bytes, {size:,} were written"
         if _sums(file)["crc32"] != checksum:

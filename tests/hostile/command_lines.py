@@ -137,7 +137,7 @@ def _with_options(start: Sequence[str], parser: argparse.ArgumentParser) -> st.S
     @st.composite
     def build(draw: st.DrawFn) -> list[str]:
         chosen = [action for action in required if draw(st.integers(0, 9))]
-        chosen += draw(st.lists(st.sampled_from(actions), max_size=5))
+        chosen += draw(st.lists(st.sampled_from(actions), max_size=5)) if actions else []
         groups = [_option(draw, action) for action in chosen]
         if start[0] == "prepare" and draw(st.booleans()):
             groups += [["--task", "smiles2text"], ["--input", "rows.csv"], ["--seq-length", "64"], ["--no-card"]]

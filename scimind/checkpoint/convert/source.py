@@ -25,6 +25,7 @@ _ADAPTER = (
     "then save_pretrained) and convert the merged folder"
 )
 _LONGEST_NAME = 200  # of a file
+_MOST_SHOWN = 6
 _ORIGINAL_ROWS = (32066, 32098)
 _HEAD_SIZE = 128  # in all published models of the original
 
@@ -146,11 +147,14 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
         absent = [name for name in files if not (index.parent / name[:_LONGEST_NAME]).is_file()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index}: cannot be read ({error}); download it again") from error
-    outside = [excerpt(name) for name in files if Path(name).name != name or len(name) > _LONGEST_NAME]
+    outside = [name for name in files if Path(name).name != name or len(name) > _LONGEST_NAME]
     if outside:
-        raise CheckpointError(f"{index}: names {', '.join(outside)}, which is not a file next to it; download it again")
+        raise CheckpointError(
+            f"{index}: names {excerpt(outside[0])}, which is not a file next to it; download it again"
+        )
     if absent:
-        raise CheckpointError(f"{index.parent}: lacks {', '.join(absent)}, which {index.name} names; download them")
+        shown = ", ".join(map(excerpt, absent[:_MOST_SHOWN])) + (", …" if len(absent) > _MOST_SHOWN else "")
+        raise CheckpointError(f"{index.parent}: lacks {shown}, which {index.name} names; download them")
     found: dict[str, StoredTensor] = {}
     for name in files:
         found |= read_header(index.parent / name)

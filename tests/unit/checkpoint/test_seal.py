@@ -64,3 +64,10 @@ def test_a_seal_of_another_form_cannot_be_read(tmp_path: Path, entry: Any) -> No
     (tmp_path / "model.ckpt").write_bytes(b"abc")
     (tmp_path / SEAL).write_text(json.dumps({"model.ckpt": entry}))
     assert fault_of_folder(tmp_path) == f"{SEAL} cannot be read"
+
+
+def test_a_seal_of_impossible_names_reports_a_missing_file(tmp_path: Path) -> None:
+    for name in ("m" * 5000, "a\0b"):
+        (tmp_path / SEAL).write_text(json.dumps({name: {"bytes": 1, "crc32": "0"}}))
+        fault = fault_of_folder(tmp_path)
+        assert fault is not None and fault.endswith(" is missing") and len(fault) < 200
