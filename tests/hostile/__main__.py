@@ -67,14 +67,11 @@ def _by_hand(fuzzer: Fuzzer, readers: dict[str, Reader], names: list[str], minut
     start, stop = time.monotonic(), time.monotonic() + 60 * minutes
     print(f"Random seeds for {minutes:g} minutes; failing inputs are kept in {kept}", file=out)
     while time.monotonic() < stop:
-        # The reader with the least processor time for its weight is next.
-        name = min(
-            names, key=lambda name: fuzzer.target(name).tally.seconds / (readers[name].weight if name in readers else 3)
-        )
+        name = min(names, key=lambda name: (_share(fuzzer, readers, name), random.random()))
         number = random.randrange(1 << 32)
         before = set(fuzzer.target(name).tally.faults)
         try:
-            _run(fuzzer, readers.get(name), 50, number)
+            _run(fuzzer, readers.get(name), 40, number)
         except (Fault, Flaky) as found:  # a time limit may be met only once
             if set(fuzzer.target(name).tally.faults) - before:
                 print(f"{found}\n  (seed {number})", file=out)
@@ -89,6 +86,11 @@ def _by_hand(fuzzer: Fuzzer, readers: dict[str, Reader], names: list[str], minut
     total = sum(sum(target.tally.endings.values()) for target in fuzzer.targets.values())
     print(f"{total:,} executions, {faults} faults; failing inputs: {kept}", file=out)
     return 1 if faults else 0
+
+
+def _share(fuzzer: Fuzzer, readers: dict[str, Reader], name: str) -> float:
+    """Returns the processor time that a reader had, by its weight; the one that had the least is next."""
+    return fuzzer.target(name).tally.seconds / (readers[name].weight if name in readers else 3)
 
 
 def _run(fuzzer: Fuzzer, reader: Reader | None, examples: int, number: int | None) -> None:
