@@ -153,8 +153,9 @@ def _pattern_files(folder: Path) -> dict[int, Path]:
 def _read_labels(file: Path, neurons: int, num_experts: int) -> NDArray[np.int32]:
     try:
         array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"cannot be read as a numpy array ({error})", file) from error
+    except Exception as error:  # numpy lets through whatever its parser of the header raises
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"cannot be read as a numpy array ({reason}); copy the partition again", file) from error
     labels = check_labels(array, num_experts, file)
     if len(labels) != neurons:
         raise DataError(f"has {len(labels)} neurons, the model's layers have {neurons}", file)

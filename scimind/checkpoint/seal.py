@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from scimind.checkpoint.finding import DESCRIPTION, OPTIMIZERS, TRAINING, WEIGHTS
 from scimind.checkpoint.formats.tensors import CHUNK
-from scimind.errors import CheckpointError
+from scimind.errors import CheckpointError, excerpt
 from scimind.small_files import read_small_json
 
 SEAL = "checksums.json"
@@ -40,10 +41,10 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
     """
     try:
         files = read_small_json(folder / SEAL)
-        wanted = {name: (entry["bytes"], entry["crc32"]) for name, entry in files.items()}
+        wanted = {name: (int(entry["bytes"]), entry["crc32"]) for name, entry in files.items()}
     except FileNotFoundError:
         return f"{SEAL} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return f"{SEAL} cannot be read"
     loaded = (*WEIGHTS, *OPTIMIZERS, DESCRIPTION, TRAINING)
     for name in (name for name in loaded if (folder / name).is_file()) if names is None else names:
@@ -53,8 +54,8 @@ def fault_of_folder(folder: Path, names: Collection[str] | None = None) -> str |
         if names is not None and name not in names:
             continue
         file = folder / name
-        if not file.is_file():
-            return f"{name} is missing"
+        if not os.path.isfile(file):  # unlike Path.is_file also false for a name that no file can have
+            return f"{excerpt(name)} is missing"
         if file.stat().st_size != size:
             return f"{name} has {file.stat().st_size:,} bytes, {size:,} were written"
         if _sums(file)["crc32"] != checksum:

@@ -15,7 +15,7 @@ from scimind.checkpoint.finding import DESCRIPTION, TRAINING, Checkpoint
 from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum
 from scimind.checkpoint.seal import check_loaded, seal_folder
-from scimind.errors import CheckpointError, SciMindError
+from scimind.errors import CheckpointError, SciMindError, excerpt
 
 # MindFormers' own checkpoints hold these in addition to the weights.
 TRAINING_STATE = re.compile(
@@ -46,9 +46,11 @@ class WeightMismatchError(CheckpointError):
     ) -> None:
         self.missing, self.unexpected, self.misshapen = missing, unexpected, misshapen
         parts = [
-            _listed("misshapen", [f"{name} {list(there)} (model: {list(here)})" for name, there, here in misshapen]),
-            _listed("missing", missing),
-            _listed("unexpected", unexpected),
+            _listed(
+                "misshapen", [f"{excerpt(name)} {list(there)} (model: {list(here)})" for name, there, here in misshapen]
+            ),
+            _listed("missing", list(map(excerpt, missing))),
+            _listed("unexpected", list(map(excerpt, unexpected))),
         ]
         if not advice:
             advice = _advice(missing, unexpected, bool(misshapen))

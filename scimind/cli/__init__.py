@@ -6,9 +6,11 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from scimind._version import __version__
 from scimind.cli.exit_status import guarded
+from scimind.errors import SciMindError, excerpt
 
 # A verb's module has `add_arguments(parser)` and `run(args) -> int`. A module with `OVERRIDES = True` also accepts
 # `--section.name=value`, which it finds in `args.overrides`.
@@ -66,7 +68,23 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         args.overrides = overrides_among(rest, args.parser)
     elif rest:
         args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    _check_paths(args)
     return args
+
+
+def _check_paths(args: argparse.Namespace) -> None:
+    """Raises a SciMindError for a path that the system cannot look up, such as one in a folder that is closed to us."""
+    for value in vars(args).values():
+        for path in value if isinstance(value, list) else [value]:
+            if not isinstance(path, Path):
+                continue
+            try:
+                path.expanduser().stat()
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: no home folder of that name
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise SciMindError(f"{excerpt(str(path))} cannot be used ({reason}); give another path") from error
 
 
 def _run(arguments: Sequence[str]) -> int:

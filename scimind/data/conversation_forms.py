@@ -124,8 +124,8 @@ def _listed_turns(record: Mapping[str, Any], key: str, unused: Counter[str], pla
         speaker, text = keys
         if not isinstance(turn, Mapping) or speaker not in turn:
             raise DataError(f'turn {number} needs the keys "{speaker}" and "{text}", both text', *place, repr(turn))
-        if turn[speaker] not in _SPEAKERS:
-            raise DataError(f"turn {number} is from {turn[speaker]!r}; {_advice(turn[speaker], key)}", *place)
+        if not isinstance(turn[speaker], str) or turn[speaker] not in _SPEAKERS:
+            raise DataError(f"turn {number} is from {turn[speaker]!r:.60}; {_advice(turn[speaker], key)}", *place)
         if turn.get("tool_calls") or turn.get("function_call"):
             raise DataError(f"turn {number} calls a tool, which is not supported; remove the record", *place)
         if turn.get("weight", 1) != 1:

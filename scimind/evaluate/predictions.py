@@ -82,6 +82,8 @@ def read_items(
     picked = checked_choice(chosen or {}, ["output", "reference", "input"], "a file of predictions")
     apart = {name: column for name, column in picked.items() if references is None or name != "reference"}
     items = _read(path, unescape, apart, notes.setdefault("predictions", FileNotes()))
+    if not items:
+        raise DataError("the file has no records; give a file with records", path)
     seen: dict[str, int] = {}
     for item in items:
         if item.id in seen:

@@ -25,6 +25,7 @@ from scimind.small_files import read_small_json
 HCCN_CONFIGURATION = "/etc/hccn.conf"
 _VERSION = "1.0"
 _COMPLETED = "completed"
+_MOST_DIGITS = 9
 _ADDRESS_LINE = re.compile(r"address_(\d+)\s*=\s*(\S+)")
 
 
@@ -34,9 +35,9 @@ class _Number:
 
     def check(self, value: Any, name: str, faults: Faults) -> Any:
         """Returns an int; see `scimind.config.schema`."""
-        text = str(value)
-        if not text.isdecimal():
-            faults.append(f"{name} ({show(value)}) must be a whole number, at least 0")
+        text = str(value) if isinstance(value, str | int) else ""
+        if not (text.isdecimal() and len(text) <= _MOST_DIGITS):
+            faults.append(f"{name} ({show(value)}) must be a whole number from 0 to {10**_MOST_DIGITS - 1}")
             return INVALID
         return int(text)
 

@@ -80,6 +80,8 @@ def test_command_works(
         case ["bash", "scripts/test.sh", *arguments]:
             assert set(arguments) <= {"--fast", "--checks"}
             assert all(re.search(rf"^ +{word}\)", text_of("scripts/test.sh"), re.MULTILINE) for word in arguments)
+        case ["bash", "scripts/fuzz.sh", minutes]:
+            assert float(minutes) > 0 and (ROOT / "scripts/fuzz.sh").stat().st_mode & 0o100
         case ["python", "scripts/bench/run.py", *arguments]:
             assert bench_accepts(arguments, monkeypatch)
         case ["python", "-m", "pytest", *arguments]:

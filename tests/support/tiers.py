@@ -13,7 +13,8 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 
-KINDS = ("unit", "integration", "parity", "parallel", "docs")  # the folders of tests, and the markers of their tests
+# The folders of tests, and the markers of their tests.
+KINDS = ("unit", "integration", "parity", "parallel", "docs", "hostile")
 
 # Files that need Chromium.
 BROWSER = ("unit/evaluate/report/test_browser.py",)
@@ -21,6 +22,7 @@ BROWSER = ("unit/evaluate/report/test_browser.py",)
 # Folders and files that compile networks, train, start many processes, or take more than ten seconds for other reasons.
 SLOW = (
     "docs",
+    "hostile/test_readers.py",
     "integration",
     "parallel",
     "parity/test_conversion.py",

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from scimind.config.nodes import Section, Value
+from scimind.config.schema import Faults, show
 from scimind.errors import CheckpointError
 from scimind.small_files import read_small_json
 
 # Keys of config.json that must have these values, since our Llama supports nothing else.
 _FIXED = {"hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "sliding_window": None}
 _DEFAULT_ROTARY = (None, "default")
+_LARGEST, _MOST_LAYERS = 1 << 24, 4096  # far above those of published models
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ def read_config_json(file: Path) -> ModelSizes:
         raise CheckpointError(f"{file}: model_type is {config.get('model_type')!r}; only llama models can be converted")
     rotary = config.get("rope_parameters") or {}
     scaling = config.get("rope_scaling") or rotary
+    if not isinstance(rotary, dict) or not isinstance(scaling, dict):
+        raise CheckpointError(f"{file}: rope_parameters and rope_scaling must be objects; download the file again")
     faults = [
         f"{key} ({config[key]!r}) must be {json.dumps(value)}"
         for key, value in _FIXED.items()
@@ -99,14 +104,35 @@ def read_config_json(file: Path) -> ModelSizes:
         )
     except KeyError as error:
         raise CheckpointError(f"{file}: {error.args[0]} is missing; give a folder of save_pretrained") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{file}: a size is not a number ({error})") from error
-    faults += _head_faults(sizes)
-    if (config.get("head_dim") or sizes.hidden_size // sizes.num_heads) * sizes.num_heads != sizes.hidden_size:
-        faults.append(f"head_dim ({config['head_dim']}) must be hidden_size / num_attention_heads")
+    faults += _faults_of(sizes, config.get("head_dim"))
     if faults:
         raise CheckpointError(f"{file}: {'; '.join(faults)}; such a Llama cannot be converted")
     return sizes
+
+
+def stated_sizes(stated: Mapping[str, Any], file: Path) -> ModelSizes:
+    """Returns the sizes in the description of a checkpoint.
+
+    Args:
+        stated: The part `model` of `scimind.json`.
+        file: The file, for errors.
+
+    Raises:
+        CheckpointError: A size is missing, is not a number, or is impossible.
+    """
+    kinds = {"rms_norm_eps": float, "theta": float, "tie_word_embeddings": bool}
+    nodes = {entry.name: Value(kinds.get(entry.name, int)) for entry in fields(ModelSizes)}
+    needed = tuple(entry.name for entry in fields(ModelSizes) if entry.default is MISSING)
+    form = Section(nodes, required=needed, open=True)
+    faults = Faults(form)
+    sizes = form.check({"n_kv_heads": stated.get("num_heads"), **stated}, "", faults)
+    if not faults:
+        faults.extend(_faults_of(ModelSizes(**sizes), None))
+    if faults:
+        raise CheckpointError(f"{file}: model: {'; '.join(faults)}; copy the checkpoint again")
+    return ModelSizes(**sizes)
 
 
 def write_config_json(file: Path, sizes: ModelSizes, dtype: str) -> None:
@@ -183,16 +209,22 @@ def sizes_from_shapes(
     return ModelSizes(**rest)
 
 
-def _head_faults(sizes: ModelSizes) -> list[str]:
+def _faults_of(sizes: ModelSizes, head_dim: Any) -> list[str]:
+    """Returns what is impossible about sizes, given the size of a head that the file states or None."""
+    if sizes.num_layers > _MOST_LAYERS:
+        return [f"num_layers ({sizes.num_layers}) must be at most {_MOST_LAYERS}"]
+    counts = (sizes.hidden_size, sizes.num_layers, sizes.num_heads, sizes.n_kv_heads, sizes.intermediate_size)
+    if not 1 <= min(*counts, sizes.vocab_size) <= max(*counts, sizes.vocab_size) <= _LARGEST:
+        return [f"sizes must be from 1 to {_LARGEST}"]
     faults = []
+    if not (math.isfinite(sizes.theta) and math.isfinite(sizes.rms_norm_eps)):
+        faults.append("rope_theta and rms_norm_eps must be finite numbers")
     if sizes.hidden_size % sizes.num_heads:
         faults.append(f"hidden_size ({sizes.hidden_size}) must be a multiple of its heads ({sizes.num_heads})")
+    elif head_dim and head_dim != sizes.hidden_size // sizes.num_heads:
+        faults.append(f"head_dim ({show(head_dim)}) must be hidden_size / num_attention_heads")
     if sizes.num_heads % sizes.n_kv_heads:
         faults.append(f"num_key_value_heads ({sizes.n_kv_heads}) must divide num_attention_heads ({sizes.num_heads})")
-    if min(sizes.hidden_size, sizes.num_layers, sizes.intermediate_size, sizes.vocab_size) < 1 or math.isnan(
-        sizes.theta
-    ):
-        faults.append("a size is not positive")
     return faults
 
 

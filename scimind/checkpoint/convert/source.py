@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes
+from scimind.checkpoint.convert.sizes import ModelSizes, read_config_json, sizes_from_shapes, stated_sizes
 from scimind.checkpoint.convert.weight_names import COMPUTED, EMBEDDING, HEAD, expected_shapes, hugging_face_names
 from scimind.checkpoint.finding import DESCRIPTION, find_checkpoint, read_model_description
 from scimind.checkpoint.formats.reading import read_tensors
 from scimind.checkpoint.formats.safetensors_file import checksum, read_header
 from scimind.checkpoint.formats.tensors import FLOATS, StoredTensor
 from scimind.checkpoint.weights import TRAINING_STATE, WeightMismatchError
-from scimind.errors import CheckpointError
+from scimind.errors import CheckpointError, excerpt
 from scimind.small_files import read_small_json
 
 KINDS = ("hf", "mindformers", "scimind-v0", "scimind")
@@ -24,6 +24,8 @@ _ADAPTER = (
     "{where}: is an adapter (adapter_config.json), not a model; merge it with its base first (peft: merge_and_unload, "
     "then save_pretrained) and convert the merged folder"
 )
+_LONGEST_NAME = 200  # of a file
+_MOST_SHOWN = 6
 _ORIGINAL_ROWS = (32066, 32098)
 _HEAD_SIZE = 128  # in all published models of the original
 
@@ -142,11 +144,17 @@ def _read_shards(index: Path) -> dict[str, StoredTensor]:
     try:
         places = read_small_json(index)["weight_map"]
         files = sorted(set(places.values()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        absent = [name for name in files if not (index.parent / name[:_LONGEST_NAME]).is_file()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{index}: cannot be read ({error}); download it again") from error
-    absent = [name for name in files if not (index.parent / name).is_file()]
+    outside = [name for name in files if Path(name).name != name or len(name) > _LONGEST_NAME]
+    if outside:
+        raise CheckpointError(
+            f"{index}: names {excerpt(outside[0])}, which is not a file next to it; download it again"
+        )
     if absent:
-        raise CheckpointError(f"{index.parent}: lacks {', '.join(absent)}, which {index.name} names; download them")
+        shown = ", ".join(map(excerpt, absent[:_MOST_SHOWN])) + (", …" if len(absent) > _MOST_SHOWN else "")
+        raise CheckpointError(f"{index.parent}: lacks {shown}, which {index.name} names; download them")
     found: dict[str, StoredTensor] = {}
     for name in files:
         found |= read_header(index.parent / name)
@@ -199,15 +207,8 @@ def _sizes_of(
     notes: list[str],
 ) -> ModelSizes:
     """Returns the sizes of weights under MindFormers' names."""
-    stated = dict(description.get("model") or {})
-    known = {entry.name for entry in fields(ModelSizes)}
-    if stated:
-        stated = {key: value for key, value in stated.items() if key in known}
-        stated.setdefault("n_kv_heads", stated.get("num_heads"))
-        try:
-            return ModelSizes(**stated)
-        except TypeError as error:
-            raise CheckpointError(f"{where.parent / DESCRIPTION}: lacks a size ({error})") from error
+    if stated := description.get("model"):
+        return stated_sizes(stated, where.parent / DESCRIPTION)
     shapes = {name: tensor.shape for name, tensor in tensors.items()}
     if kind == "scimind-v0" and not num_heads and not settings.get("num_heads") and EMBEDDING in shapes:
         num_heads = max(1, shapes[EMBEDDING][-1] // _HEAD_SIZE)

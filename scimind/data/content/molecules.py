@@ -16,11 +16,14 @@ def parse(smiles: str) -> Any:
     """
     from rdkit import Chem, rdBase
 
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles) if smiles else None
-        if molecule is not None and molecule.GetNumAtoms():
-            return molecule
-        is_spelled = bool(smiles) and Chem.MolFromSmiles(smiles, sanitize=False) is not None
+    try:
+        with rdBase.BlockLogs():
+            molecule = Chem.MolFromSmiles(smiles) if smiles else None
+            if molecule is not None and molecule.GetNumAtoms():
+                return molecule
+            is_spelled = bool(smiles) and Chem.MolFromSmiles(smiles, sanitize=False) is not None
+    except UnicodeEncodeError:  # half a surrogate pair
+        is_spelled = False
     what = "impossible valence or aromaticity" if is_spelled else "not valid SMILES syntax"
     raise RecordError(UNPARSABLE, f"RDKit cannot parse the SMILES ({what}); correct it", text=smiles)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from scimind.data.defects import LONG_LINE, UNPARSABLE, RecordError
+from scimind.data.defects import ENCODING, LONG_LINE, UNPARSABLE, RecordError
 from scimind.data.formats.sequence_files import IDENTITY, Values
-from scimind.data.formats.text_files import LONGEST_LINE
+from scimind.data.formats.text_files import LONGEST_LINE, broken_byte
 
 STRUCTURE = "structure"
 _END = "$$$$"
@@ -42,6 +42,9 @@ def _record(path: Path, begin: int, parts: list[str], size: int) -> Values:
     from rdkit import Chem, rdBase
 
     title = parts[0].strip() if parts else ""
+    broken = next((wrong for part in parts if (wrong := broken_byte(part))), "")
+    if broken:
+        return RecordError(ENCODING, broken, path, begin)
     if size > LONGEST_LINE:
         reason = f"the record has more than {LONGEST_LINE:,} characters; split it"
         return RecordError(LONG_LINE, reason, path, begin, title)

@@ -96,7 +96,8 @@ class JsonLines:
     def add(self, entry: dict[str, Any]) -> None:
         """Writes an object."""
         if self._file is None:
-            self._file = self._path.open("w", encoding="utf-8", newline="\n")
+            # The text of a record may have half a surrogate pair, which becomes the escape that JSON has for it.
+            self._file = self._path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
         self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def close(self) -> None:

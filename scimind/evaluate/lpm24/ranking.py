@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scimind.errors import DataError, SciMindError
-from scimind.small_files import read_small_json
+from scimind.evaluate.metrics_file import REMEDY, read_metrics_file
 
 CAPTION_METRICS = ("bleu2", "bleu4", "rouge1", "rouge2", "rouge_l", "meteor", "withheld_f1", "property_f1")
 NODES = (
@@ -47,16 +47,14 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         DataError: The file is missing, malformed, or holds something else.
     """
-    try:
-        content: dict[str, Any] = read_small_json(path)
-    except FileNotFoundError as error:
-        raise DataError("the file does not exist; check the path", path) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"cannot be read ({error}); give the --output of `scimind evaluate`", path) from error
+    content = read_metrics_file(path)
     if content.get("group") not in ("captions", "molecules"):
         raise DataError("holds no metrics of captions or molecules; give the --output of `scimind evaluate`", path)
     if content.get("protocol") != "lpm24":
         raise DataError(f"uses protocol {content.get('protocol')}; evaluate again with --protocol lpm24", path)
+    missing = [name for name in ("items", "metrics", "protocol_values", "not_computed") if name not in content]
+    if missing:
+        raise DataError(f"lacks {', '.join(missing)}; {REMEDY}", path)
     return content
 
 
@@ -106,8 +104,8 @@ def _any_fcd(tables: Sequence[Mapping[str, float]]) -> bool:
 
 def _caption_table(entry: Mapping[str, Any]) -> dict[str, float]:
     table = _values(entry, CAPTION_METRICS)
-    nodes = entry["details"]["properties"]
-    absent = [name for name in NODES if name not in nodes]
+    nodes = entry.get("details", {}).get("properties", {})
+    absent = [name for name in NODES if nodes.get(name, {}).get("f1_protocol") is None]
     if absent:
         raise SciMindError(f"the tree of properties lacks {absent[0]!r}; evaluate with L+M-24's nested_props.json")
     return table | {name: nodes[name]["f1_protocol"] for name in NODES}

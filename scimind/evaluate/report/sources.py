@@ -3,17 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from scimind.config.nodes import Items, Named, Section, Value
+from scimind.config.schema import Faults
 from scimind.errors import DataError
+from scimind.evaluate.metrics_file import REMEDY, read_metrics_file
 from scimind.evaluate.predictions import read_objects
 from scimind.evaluate.results import FORMAT
 from scimind.hashing import file_checksum
 from scimind.modality import MODALITY_NAMES
 from scimind.small_files import read_small_json
+
+_SHARES = Section(
+    {"mean": Items(Value(float), filled=True), "layers": Items(Items(Value(float), filled=True), filled=True)},
+    required=("mean", "layers"),
+    open=True,
+)
+_EXPERTS = Section(
+    {
+        "sizes": Section(
+            {name: Value(int, low=1) for name in ("layers", "experts", "neurons_per_expert")},
+            required=("layers", "experts", "neurons_per_expert"),
+            open=True,
+        ),
+        "kept": Section(
+            {
+                "measure": Value(str, ""),
+                "tokens": Named(Value(int, low=0)),
+                "k": Items(Value(int, low=1), filled=True),
+                **{name: Named(_SHARES) for name in ("partition", "random", "use")},
+            },
+            required=("tokens", "k", "partition", "random"),
+            open=True,
+        ),
+    },
+    required=("sizes", "kept"),
+    open=True,
+)
 
 
 def read_metrics(path: Path) -> dict[str, Any]:
@@ -22,13 +53,13 @@ def read_metrics(path: Path) -> dict[str, Any]:
     Raises:
         DataError: The file is missing, malformed, or was not written by `scimind evaluate`.
     """
-    content = _read_json(path, "the --output of `scimind evaluate`")
+    content = read_metrics_file(path)
     needed = (
         *("format", "task", "group", "protocol", "items", "metrics", "protocol_values", "not_computed", "counts"),
         *("settings", "details", "files", "versions"),
     )
     if any(key not in content for key in needed):
-        raise DataError("holds no metrics; give the --output of `scimind evaluate`", path)
+        raise DataError(f"holds no metrics; {REMEDY}", path)
     if content["format"] != FORMAT:
         raise DataError(f"has format {content['format']}, but this version reads {FORMAT}; evaluate again", path)
     return content
@@ -87,21 +118,30 @@ def read_experts(path: Path) -> dict[str, Any]:
         DataError: The file is missing or malformed, or has no shares of activation by modality and layer.
     """
     content = _read_json(path, "the --output of `scimind experts report`")
-    kept = content.get("kept")
-    if not isinstance(kept, dict):
+    if not isinstance(content.get("kept"), dict):
         raise DataError(
             "has no activation by modality; write it with `scimind experts report --data FILE --output FILE`", path
         )
-    try:
-        for part in ("partition", "random", *(["use"] if "use" in kept else [])):
-            for name, shares in kept[part].items():
-                if name not in MODALITY_NAMES or not all(len(row) == len(kept["k"]) for row in shares["layers"]):
-                    raise ValueError(name)
-        int(content["sizes"]["layers"]), kept["tokens"].items()
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"is not a report on experts ({error}); write it with `scimind experts report`"
-        raise DataError(reason, path) from error
-    return content
+    faults = Faults(_EXPERTS)
+    checked: dict[str, Any] = _EXPERTS.check(content, "", faults)
+    if not faults:
+        faults.extend(_faults_of_shares(checked["kept"], checked["sizes"]))
+    if faults:
+        raise DataError(f"is not a report on experts ({faults[0]}); write it with `scimind experts report`", path)
+    return checked
+
+
+def _faults_of_shares(kept: dict[str, Any], sizes: dict[str, int]) -> Iterator[str]:
+    """Yields a sentence for each modality whose shares a page cannot show."""
+    widths = {"partition": len(kept["k"]), "random": len(kept["k"]), "use": sizes["experts"]}
+    for part, width in widths.items():
+        for name, shares in kept.get(part, {}).items():
+            if name not in MODALITY_NAMES:
+                yield f"kept.{part} has a modality {name}"
+            elif not shares["layers"] or any(len(row) != width for row in (shares["mean"], *shares["layers"])):
+                yield f"kept.{part}.{name} must have {width} shares in each layer"
+    if kept["partition"].keys() - kept["random"].keys():
+        yield "kept.random lacks a modality of kept.partition"
 
 
 def read_training_losses(path: Path) -> dict[str, list[tuple[float, float]]]:

@@ -109,3 +109,21 @@ def test_only_a_partition_is_replaced(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="layer 1: gives expert"):
         write_partition(tmp_path / "q", [*some_layers(1), np.zeros(12, int)], 4, {})
     assert not (tmp_path / "q").exists()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "{'descr': '<i4', 'fortran_order': False, 'shape': 84,), }",
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (" + "(" * 5000,
+        "{'descr': '<i4', 'fortran_order': False, 'shape': (99999999999999999999,), }",
+        "{'descr': '|O', 'fortran_order': False, 'shape': (4,), }",
+        "nothing",
+    ],
+)
+def test_a_damaged_array_is_reported(tmp_path: Path, header: str) -> None:
+    text = header.encode() + b"\n"
+    content = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(16)
+    (tmp_path / "patterns_0.npy").write_bytes(content)
+    with pytest.raises(DataError, match="cannot be read as a numpy array"):
+        read_partition(tmp_path, 1, 4, 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -85,3 +86,20 @@ def test_a_changed_description_or_weight_is_not_loaded(folder: Path) -> None:
     flip(folder / "model.ckpt", 7)
     with pytest.raises(CheckpointError, match="or add --changed-weights if the change is intended"):
         check_loaded([folder / "model.ckpt"], advice="add --changed-weights")
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [None, 5, [], {}, {"bytes": None, "crc32": "0"}, {"bytes": "x", "crc32": "0"}, {"bytes": 1e999, "crc32": "0"}],
+)
+def test_a_seal_of_another_form_cannot_be_read(tmp_path: Path, entry: Any) -> None:
+    (tmp_path / "model.ckpt").write_bytes(b"abc")
+    (tmp_path / SEAL).write_text(json.dumps({"model.ckpt": entry}))
+    assert fault_of_folder(tmp_path) == f"{SEAL} cannot be read"
+
+
+def test_a_seal_of_impossible_names_reports_a_missing_file(tmp_path: Path) -> None:
+    for name in ("m" * 5000, "a\0b"):
+        (tmp_path / SEAL).write_text(json.dumps({name: {"bytes": 1, "crc32": "0"}}))
+        fault = fault_of_folder(tmp_path)
+        assert fault is not None and fault.endswith(" is missing") and len(fault) < 200

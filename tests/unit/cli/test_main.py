@@ -132,3 +132,16 @@ def test_closed_pipe_is_not_a_fault() -> None:
 def test_settings_of_the_yaml_are_collected() -> None:
     args = parse(["check", "--config", NANO, "--a.b=1", "--c.d", "2"])
     assert args.overrides == ["--a.b=1", "--c.d=2"]
+
+
+@pytest.mark.parametrize("path", ["x" * 5000, "~no_such_user/x", "y" * 300])
+@pytest.mark.parametrize(
+    "arguments",
+    [["convert", "--output", "o", "--input"], ["prepare", "--input", "x", "--task", "pretrain", "--output"]],
+)
+def test_a_path_that_cannot_be_looked_up_is_a_mistake(tmp_path, monkeypatch, capsys, arguments, path):
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, path]) == 2
+    error = capsys.readouterr().err
+    assert "cannot be used" in error and error.count("\n") == 1 and len(error) < 300
+    assert list(tmp_path.iterdir()) == []

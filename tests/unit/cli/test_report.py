@@ -71,6 +71,30 @@ def test_training_and_experts_are_shown(predictions, metrics, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda experts: experts["sizes"].pop("neurons_per_expert"), "sizes.neurons_per_expert is missing"),
+        (lambda experts: experts["kept"].pop("random"), "kept.random is missing"),
+        (lambda experts: experts["kept"]["random"].update(text=None), "kept.random.text.mean is missing"),
+        (lambda experts: experts["kept"]["partition"]["text"].update(layers=[[0.5]]), "must have 2 shares"),
+        (lambda experts: experts["kept"].update(k=[]), "at least one item"),
+        (lambda experts: experts["kept"].update(tokens={"text": "x"}), "kept.tokens.text ('x')"),
+        (lambda experts: experts["sizes"].update(layers=10**30), "sizes.layers"),
+    ],
+)
+def test_a_report_on_experts_that_no_page_can_show_is_refused(predictions, tmp_path, capsys, change, reason):
+    shares = {"text": {"mean": [0.7, 1.0], "layers": [[0.8, 1.0], [0.6, 1.0]]}}
+    kept = {"measure": "m", "tokens": {"text": 5}, "k": [1, 2], "partition": shares, "random": dict(shares)}
+    experts = {"sizes": {"layers": 2, "experts": 2, "neurons_per_expert": 4}, "kept": kept}
+    change(experts)
+    (tmp_path / "e.json").write_text(json.dumps(experts))
+    arguments = ["--predictions", predictions, "--task", "text2smiles", "--output", tmp_path / "r.html"]
+    assert report(*arguments, "--experts", tmp_path / "e.json") == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "is not a report on experts" in error and reason in error
+
+
+@pytest.mark.parametrize(
     ("arguments", "match"),
     [
         ([], "no predictions"),

@@ -73,6 +73,7 @@ def test_keys_that_are_not_read_are_counted(write):
         ({"messages": OPENAI, "instruction": "q"}, "has both 'messages' and 'instruction'"),
         ({"messages": "q"}, '"messages" must be a list of turns'),
         ({"messages": [*OPENAI, {"role": "tool", "content": "x"}]}, "turn 3 is from 'tool'; tools are not supported"),
+        ({"messages": [*OPENAI, {"role": {"a": 1}, "content": "x"}]}, "turn 3 is from {'a': 1}; use system"),
         ({"messages": [OPENAI[0], OPENAI[1] | {"tool_calls": [{}]}]}, "turn 2 calls a tool"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "turn 1 has a part of type image_url"),
         ({"messages": [*OPENAI, {"role": "system", "content": "x"}]}, "turn 3 is a system text after the first"),

@@ -177,3 +177,13 @@ def test_columns_can_be_chosen_and_a_table_without_outputs_is_refused(tmp_path):
     assert pairs(read_items(path, chosen=chosen)) == [("a", "C,C", "N")]
     right = write(tmp_path / "r.csv", "theirs", "N")
     assert pairs(read_items(path, right, chosen={"output": "ours", "reference": "theirs"})) == [("1", "C,C", "N")]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.csv", "id,output\n"), ("a.tsv", "output\treference\n"), ("a.json", '{"rows": []}'), ("a.txt", "\n")],
+)
+def test_a_file_without_records_is_an_error(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=f"{name}:.*(no records|is empty|each line needs)"):
+        read_items(tmp_path / name)

@@ -110,6 +110,16 @@ def test_a_file_that_is_not_a_table_is_reported(tmp_path: Path) -> None:
         read_rank_table(tmp_path / "table.json")
 
 
+@pytest.mark.parametrize("number", ["7" * 5000, 10**12, -1, 1.5, None, [1], "x", "²"])
+def test_a_number_that_is_none_is_reported(tmp_path: Path, number: object) -> None:
+    tree = json.loads(make_rank_table(SERVERS).to_json())
+    tree["server_list"][0]["device"][0]["device_id"] = number
+    (tmp_path / "table.json").write_text(json.dumps(tree))
+    with pytest.raises(DataError, match="device_id .*must be a whole number from 0") as caught:
+        read_rank_table(tmp_path / "table.json")
+    assert len(str(caught.value)) < 400
+
+
 def test_other_programs_may_write_more_and_numbers_as_numbers(tmp_path: Path) -> None:
     table = make_rank_table(SERVERS)
     tree = json.loads(table.to_json())

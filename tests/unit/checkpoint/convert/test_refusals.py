@@ -108,3 +108,52 @@ def test_an_output_around_or_inside_the_input_touches_nothing(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     single = ["convert", "--input", str(folder / "model.safetensors"), "--output", str(folder / "new")]
     assert main(single) == 0  # next to the file is not inside it
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_attention_heads": 0}, "sizes must be from 1 to"),
+        ({"num_key_value_heads": -1}, "sizes must be from 1 to"),
+        ({"hidden_size": 10**30}, "sizes must be from 1 to"),
+        ({"vocab_size": float("inf")}, "a size is not a number"),
+        ({"rope_theta": float("nan")}, "must be finite"),
+        ({"rope_scaling": [1]}, "must be objects"),
+        ({"head_dim": "x"}, "head_dim"),
+    ],
+)
+def test_impossible_sizes_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    _, folder = llama(tmp_path / "hf")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(CheckpointError, match=message):
+        plan_conversion(folder, ConvertOptions())
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "../model.safetensors", "/etc/hostname", ""])
+def test_an_index_names_files_next_to_it(tmp_path: Path, name: str) -> None:
+    _, folder = llama(tmp_path / "hf")
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"lm_head.weight": name}}))
+    with pytest.raises(CheckpointError, match="index.json: (cannot be read|names)|lacks") as caught:
+        plan_conversion(folder, ConvertOptions())
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_layers": 2**31}, "num_layers .* must be at most"),
+        ({"num_layers": "two"}, "num_layers .'two'. must be a whole number"),
+        ({"num_heads": 0}, "sizes must be from 1 to"),
+        ({"hidden_size": None}, "hidden_size is empty"),
+    ],
+)
+def test_impossible_sizes_of_a_description_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    _, folder = llama(tmp_path / "hf")
+    ours = convert(folder, tmp_path / "ours")
+    description = json.loads((ours / "scimind.json").read_text())
+    description["model"] |= change
+    (ours / "scimind.json").write_text(json.dumps(description))
+    with pytest.raises(CheckpointError, match=message):
+        plan_conversion(ours, ConvertOptions(to="hf", allow_loss=True))

@@ -110,6 +110,13 @@ def test_a_structure_that_rdkit_cannot_read_is_one_fault(write):
     assert str(first).endswith("correct it or remove the record: 'bad'") and second.values["description"] == "y"
 
 
+def test_a_structure_with_broken_bytes_is_one_fault(write):
+    good = MOL.format(name="b", comment="", atom="O") + ">  <caption>\ny\n\n$$$$\n"
+    bad = good.encode().replace(b"y\n", b"\x82\xff\n")
+    first, second = read_rows(write("a.sdf", bad + good.encode()), TEXTS)
+    assert "is not UTF-8" in str(first) and second.values["description"] == "y"
+
+
 def test_workbooks_and_parquet(tmp_path):
     import pandas as pd
 

@@ -54,3 +54,11 @@ def test_rejects_are_counted_by_kind_and_defect(tmp_path):
 def test_an_empty_list_leaves_no_file(tmp_path):
     JsonLines(tmp_path / "a.jsonl").close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_half_a_surrogate_pair_is_listed_as_an_escape(tmp_path):
+    rejects = Rejects(tmp_path / "a.jsonl")
+    entry = {"kind": "faulty", "defect": "encoding", "text": "a\udce8b é"}
+    rejects.add(entry)
+    rejects.close()
+    assert json.loads((tmp_path / "a.jsonl").read_text(encoding="utf-8")) == entry

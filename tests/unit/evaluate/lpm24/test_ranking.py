@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 
 import pytest
 
@@ -77,3 +78,30 @@ def test_what_cannot_be_ranked_is_an_error(tmp_path):
     path.write_text("{}")
     with pytest.raises(SciMindError, match="holds no metrics"):
         read_metrics(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"metrics": {"bleu2": {}}}, "metrics.bleu2.value is missing"),
+        ({"metrics": [1]}, "metrics ([1]) must be names with values"),
+        ({"protocol_values": {"bleu2": "x"}}, "protocol_values.bleu2 ('x')"),
+        ({"items": "many"}, "items ('many')"),
+        ({"details": 5}, "details (5)"),
+        ({"details": {"properties": {"Biomedical": 1}}}, "details.properties.Biomedical (1)"),
+        ({"not_computed": {"fcd": None}}, "not_computed.fcd"),
+    ],
+)
+def test_metrics_of_another_form_are_refused(tmp_path, change, reason):
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps(captions(0.5) | change))
+    with pytest.raises(SciMindError, match=f"is not a file of metrics .{re.escape(reason)}"):
+        read_metrics(path)
+
+
+def test_metrics_without_properties_are_not_ranked(tmp_path):
+    for details in ({}, {"properties": {"Biomedical": {}}}):
+        path = tmp_path / "m.json"
+        path.write_text(json.dumps(captions(0.5) | {"details": details}))
+        with pytest.raises(SciMindError, match="the tree of properties lacks"):
+            rank(captions(0.5), [read_metrics(path)])
