@@ -145,7 +145,7 @@ def run_conversion(
         The files written.
 
     Raises:
-        SciMindError: A file or a weight does not match its recorded checksum, a weight is not finite, or the folder
+        SciMindError: A file or weight does not match its recorded checksum, a weight is not finite, or the folder
             cannot be written.
     """
     source, target = conversion.source, conversion.target
