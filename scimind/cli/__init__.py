@@ -67,7 +67,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
         args.overrides = overrides_among(rest, args.parser)
     elif rest:
-        args.parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        args.parser.error(f"unrecognized arguments: {' '.join(' '.join(rest).split())}")  # on one line
     _check_paths(args)
     return args
 

@@ -203,7 +203,7 @@ def overrides_among(rest: Sequence[str], parser: argparse.ArgumentParser) -> lis
     while waiting:
         name = waiting.pop(0)
         if not name.startswith("--"):
-            parser.error(f"unrecognized arguments: {name}")
+            parser.error(f"unrecognized arguments: {' '.join(name.split())}")
         name, equals, value = name.partition("=")
         if not equals:
             if not waiting or waiting[0].startswith("--"):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 from scimind.atomic import replace_text
 from scimind.config.nodes import Items, Section, Value
 from scimind.config.schema import INVALID, Faults, show
-from scimind.errors import DataError, SciMindError
+from scimind.errors import DataError, SciMindError, excerpt
 from scimind.small_files import read_small_json
 
 HCCN_CONFIGURATION = "/etc/hccn.conf"
@@ -231,18 +232,20 @@ def _faults(table: RankTable) -> list[str]:
     for name, given in (("server_id", [server.address for server in table.servers]), ("device_ip", addresses)):
         for address in given:
             if not _is_address(address):
-                faults.append(f"{name} ({address}) must be an IP address")
-        faults += [f"{name} ({address}) appears more than once" for address in _repeated(given)]
+                faults.append(f"{name} ({excerpt(address)}) must be an IP address")
+        faults += [f"{name} ({excerpt(address)}) appears more than once" for address in _repeated(given)]
     for server in table.servers:
         for number in _repeated([device.number for device in server.devices]):
-            faults.append(f"server {server.address}: device_id ({number}) appears more than once")
+            faults.append(f"server {excerpt(server.address)}: device_id ({number}) appears more than once")
     ranks = [device.rank for device in table.devices]
     if ranks != list(range(len(ranks))):
-        faults.append(f"rank_id must count from 0 to {len(ranks) - 1} in the order of servers and devices, not {ranks}")
+        faults.append(
+            f"rank_id must count from 0 to {len(ranks) - 1} in the order of servers and devices, not {show(ranks)}"
+        )
     if len(table.servers) > 1:
         counts = [len(server.devices) for server in table.servers]
         if len(set(counts)) > 1:
-            faults.append(f"all servers must have the same number of devices, not {counts}")
+            faults.append(f"all servers must have the same number of devices, not {show(counts)}")
         if len(addresses) < len(ranks):
             faults.append("with several servers each device must have a device_ip")
     return faults
@@ -254,7 +257,7 @@ def _raise_faults(faults: Sequence[str], path: str | Path | None) -> None:
 
 
 def _repeated(values: Sequence[Any]) -> list[Any]:
-    return sorted({value for value in values if values.count(value) > 1})
+    return sorted(value for value, count in Counter(values).items() if count > 1)
 
 
 def _is_address(text: Any) -> bool:

@@ -9,9 +9,11 @@ from pathlib import Path
 import sentencepiece
 
 from scimind.errors import SciMindError, TokenError
+from scimind.small_files import SmallFileError, read_small
 from scimind.tokenizer.words import WordCache, allows_words
 
 UNK_ID, BOS_ID, EOS_ID = 0, 1, 2
+LARGEST_MODEL = 64 * 1024 * 1024  # bytes; published ones have up to 5 MB
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -27,15 +29,16 @@ class TextPieces:
 
     def __init__(self, model_file: Path) -> None:
         try:
-            self.model = model_file.read_bytes()
-        except OSError as error:
-            reason = error.strerror or error
+            self.model = read_small(model_file, LARGEST_MODEL)
+        except (OSError, SmallFileError) as error:
+            reason = getattr(error, "strerror", None) or error
             raise SciMindError(f"tokenizer model {model_file}: {reason}; give a SentencePiece .model file") from error
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=self.model)
             specials = (self._processor.unk_id(), self._processor.bos_id(), self._processor.eos_id())
             size = self._processor.get_piece_size()
-        except RuntimeError as error:
+            by_words = allows_words(self._processor, self.model)
+        except (RuntimeError, ValueError, OverflowError) as error:  # a piece is not UTF-8, a score is not finite
             reason = f"tokenizer model {model_file} is not a SentencePiece model; give a .model file"
             raise SciMindError(reason) from error
         if size == 0 or specials != (UNK_ID, BOS_ID, EOS_ID):
@@ -43,7 +46,7 @@ class TextPieces:
         if self._processor.piece_to_id("<0x00>") == UNK_ID:
             raise SciMindError(f"tokenizer model {model_file} has no byte fallback; train it with byte_fallback")
         self.size: int = size
-        self._words = WordCache(self._processor) if allows_words(self._processor, self.model) else None
+        self._words = WordCache(self._processor) if by_words else None
 
     def encode(self, text: str, starts: Sequence[int] | None = None) -> list[int]:
         """Returns the ids of plain text, to which SentencePiece adds a leading `▁`; an empty text has no ids.

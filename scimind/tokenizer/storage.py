@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 
 from scimind.errors import CheckpointError, SciMindError
-from scimind.small_files import read_small_json
+from scimind.small_files import read_small, read_small_json
+from scimind.tokenizer.pieces import LARGEST_MODEL
 
 MODEL_NAME = "tokenizer.model"
 SETTINGS_NAME = "scimind_tokenizer.json"
@@ -46,7 +47,7 @@ def read_folder(folder: Path) -> tuple[Path, bool]:
     source = folder / SETTINGS_NAME
     try:
         settings = read_small_json(source)
-        model = (folder / MODEL_NAME).read_bytes()
+        model = read_small(folder / MODEL_NAME, LARGEST_MODEL)
     except OSError as error:
         where, reason = error.filename or folder, error.strerror or error
         raise SciMindError(f"tokenizer {where}: {reason}; give a folder that TokenCodec.save wrote") from error

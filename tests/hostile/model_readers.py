@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ def _weight_readers() -> list[Reader]:
     weights = samples.llama_weights()
     header, data = samples.safetensors_header(weights)
     whole = samples.safetensors(header, data)
-    model = BUILT_IN_MODEL.read_bytes()
+    model = _small_model()
     config = json.dumps(samples.LLAMA).encode()
     folder = {"config.json": config, "model.safetensors": whole, "tokenizer.model": model}
     index = {"metadata": {"total_size": 1}, "weight_map": dict.fromkeys(weights, "part.safetensors")}
@@ -51,7 +52,7 @@ def _weight_readers() -> list[Reader]:
         Reader(
             "SentencePiece model",
             ["tokenizer.model"],
-            bytes_of([_small_model(), b""]),
+            bytes_of([BUILT_IN_MODEL.read_bytes()]),
             [prepare("pretrain", f"{HERE}/a.txt", "--tokenizer", FILE)],
             {"a.txt": b"hello <smiles>CCO</smiles>\n"},
         ),
@@ -86,23 +87,15 @@ def _small_model() -> bytes:
     from sentencepiece import sentencepiece_model_pb2
 
     model = sentencepiece_model_pb2.ModelProto.FromString(BUILT_IN_MODEL.read_bytes())
-    del model.pieces[300:]
-    model.trainer_spec.vocab_size = 300
+    del model.pieces[samples.VOCABULARY :]
+    model.trainer_spec.vocab_size = samples.VOCABULARY
     return bytes(model.SerializeToString())
 
 
 def _checkpoint_readers() -> list[Reader]:
     weights = samples.ckpt({"a.weight": np.ones((2, 2), np.float32)})
-    description = {
-        "format": 1,
-        "vocab_size": 6,
-        "modality_ranges": {"text": [[0, 6]]},
-        "routing": {"router": "modality", "num_experts": 2},
-        "model": {"vocab_size": 6, "hidden_size": 4, "num_layers": 1, "num_heads": 2, "intermediate_size": 4},
-        "checksums": {"a.weight": "00000000"},
-        "tokenizer_fingerprint": "x",
-        "versions": {},
-    }
+    ours = _converted()
+    description = json.loads(ours.pop("scimind.json"))
     seal = {"model.ckpt": {"bytes": len(weights), "crc32": "00000000"}}
     state = {
         **{
@@ -116,16 +109,33 @@ def _checkpoint_readers() -> list[Reader]:
         },
         **{"seconds": 1.5, "random": {}, "best_evaluation": None, "load_checkpoint": None},
     }
-    convert = ["convert", "--input", HERE, "--output", f"{OUT}/c", "--dry-run", "--num-heads", "2"]
+    back = ["convert", "--input", HERE, "--output", f"{OUT}/c", "--dry-run", "--to", "hf", "--allow-loss"]
     folder = {"model.ckpt": weights, "optimizer.ckpt": weights}
     ask = [item if item != f"{OUT}/weights.ckpt" else HERE for item in predict()]
     ask[ask.index("--input") + 1] = f"{HERE}/p.txt"
     around = {**folder, "p.txt": b"hello\n"}
     return [
-        Reader("scimind.json", ["scimind.json"], json_files([description]), [convert, ask], around),
+        Reader("scimind.json", ["scimind.json"], json_files([description]), [back, ask], ours),
         Reader("checksums.json", ["checksums.json"], json_files([seal]), [_seal], around),
         Reader("training.json", ["training.json"], json_files([state]), [_resume_state], around),
     ]
+
+
+def _converted() -> dict[str, bytes]:
+    """Returns the files of a checkpoint that `scimind convert` made."""
+    from scimind.checkpoint.convert.conversion import plan_conversion, run_conversion
+    from scimind.checkpoint.convert.options import ConvertOptions
+
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "hf"), Path(folder, "ours")
+        source.mkdir()
+        (source / "config.json").write_text(json.dumps(samples.LLAMA))
+        (source / "tokenizer.model").write_bytes(_small_model())
+        whole = samples.safetensors(*samples.safetensors_header(samples.llama_weights()))
+        (source / "model.safetensors").write_bytes(whole)
+        options = ConvertOptions()
+        run_conversion(plan_conversion(source, options), target, options)
+        return {file.name: file.read_bytes() for file in target.iterdir()} | {"p.txt": b"hello\n"}
 
 
 def _seal(path: Path, out: Path) -> None:

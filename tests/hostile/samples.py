@@ -204,18 +204,19 @@ def ckpt(tensors: Mapping[str, np.ndarray]) -> bytes:
     return found
 
 
+VOCABULARY = 300  # pieces, which hold all bytes
 # A complete Llama of the smallest size, in Hugging Face's form and in MindFormers'.
 LLAMA = {
     **{"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_act": "silu", "torch_dtype": "float32"},
     **{"hidden_size": 4, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 4},
-    **{"num_hidden_layers": 1, "vocab_size": 6, "tie_word_embeddings": False, "max_position_embeddings": 8},
+    **{"num_hidden_layers": 1, "vocab_size": VOCABULARY, "tie_word_embeddings": False, "max_position_embeddings": 8},
     **{"rms_norm_eps": 1e-6, "rope_theta": 10000.0, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0},
 }
 
 
 def llama_weights() -> dict[str, np.ndarray]:
     names = {
-        "model.embed_tokens.weight": (6, 4),
+        "model.embed_tokens.weight": (VOCABULARY, 4),
         "model.layers.0.self_attn.q_proj.weight": (4, 4),
         "model.layers.0.self_attn.k_proj.weight": (2, 4),
         "model.layers.0.self_attn.v_proj.weight": (2, 4),
@@ -226,7 +227,7 @@ def llama_weights() -> dict[str, np.ndarray]:
         "model.layers.0.input_layernorm.weight": (4,),
         "model.layers.0.post_attention_layernorm.weight": (4,),
         "model.norm.weight": (4,),
-        "lm_head.weight": (6, 4),
+        "lm_head.weight": (VOCABULARY, 4),
     }
     draw = np.random.default_rng(0).standard_normal
     return {name: draw(shape).astype(np.float32) for name, shape in names.items()}

@@ -145,3 +145,10 @@ def test_a_path_that_cannot_be_looked_up_is_a_mistake(tmp_path, monkeypatch, cap
     error = capsys.readouterr().err
     assert "cannot be used" in error and error.count("\n") == 1 and len(error) < 300
     assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_arguments_are_named_on_one_line(capsys):
+    for arguments in (["evaluate", "--task", "captions", "--a=b\nc"], ["check", "--config", NANO, "a\nb"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"scimind {arguments[0]}: error: unrecognized")

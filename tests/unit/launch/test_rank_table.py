@@ -168,3 +168,13 @@ def test_the_script_writes_merges_and_checks(tmp_path: Path) -> None:
     assert len(refused.stderr.splitlines()) == 1
     for arguments in (["--output", both], ["--server", "10.0.0.1", "--check", both], ["--server", "10.0.0.1"]):
         assert script(*arguments).returncode == 2
+
+
+def test_a_table_of_impossible_addresses_is_reported_briefly(tmp_path: Path) -> None:
+    tree = json.loads(make_rank_table(SERVERS).to_json())
+    for server in tree["server_list"]:
+        server["server_id"] = "8." * 50_000
+    (tmp_path / "table.json").write_text(json.dumps(tree))
+    with pytest.raises(DataError, match="must be an IP address") as caught:
+        read_rank_table(tmp_path / "table.json")
+    assert len(str(caught.value)) < 1000

@@ -59,3 +59,13 @@ def test_offsets_need_text_that_is_not_normalised(tmp_path: Path) -> None:
     pieces = TextPieces(trained(tmp_path / "a.model", normalization_rule_name="nfkc", remove_extra_whitespaces=True))
     with pytest.raises(SciMindError, match="normalises"):
         pieces.spans("the   fox", pieces.encode("the   fox"))
+
+
+def test_a_model_whose_pieces_are_not_text_and_a_device_are_refused(tmp_path: Path) -> None:
+    content = BUILT_IN_MODEL.read_bytes()
+    piece = TextPieces(BUILT_IN_MODEL).piece(400).encode()
+    assert b"\n" + bytes([len(piece)]) + piece in content
+    (tmp_path / "x.model").write_bytes(content.replace(piece, b"\xff" * len(piece), 1))
+    for path in (tmp_path / "x.model", Path("/dev/zero")):
+        with pytest.raises(SciMindError, match="tokenizer model .*(is not a SentencePiece model|is a device)"):
+            TextPieces(path)
