@@ -11,7 +11,9 @@ UNLIMITED = 99  # bonds of an atom without a rule, such as a metal or `*`
 _MOST_BONDS = 16
 _CHIRAL = r"(?:@@|@(?:TH[12]|AL[12]|SP[123]|TB(?:1?\d|20)|OH(?:[12]?\d|30))?)"
 _CHIRAL_START = r"@(?:TH?|AL?|SP?|TB?|OH?)"
-_REST = r"(H\d?)?(\++|-+|[+-]\d{1,2})?"
+_HYDROGENS = r"(H\d?)?"
+_CHARGE = r"(\+\+|--|[+-](?:1[0-5]|\d)?)?"
+_CHARGES = ("", "+", "-", *map(str, range(16)), *(f"{sign}{number}" for sign in "+-" for number in range(2, 16)))
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,6 @@ class Atom:
     bracketed: bool
     bonds: int
 
-    @property
-    def has_lone_pair(self) -> bool:
-        """Whether it may begin a dative bond even if all its bonds are used."""
-        return self.symbol not in ("C", "H", "B", "Si")
-
 
 @lru_cache(maxsize=None)
 def plain_atom(symbol: str) -> Atom:
@@ -53,8 +50,14 @@ def plain_atom(symbol: str) -> Atom:
 
 @lru_cache(maxsize=1 << 16)
 def starts_bracket_atom(content: str) -> bool:
-    """Returns whether some atom in brackets begins with `content`, which is what follows the opening bracket."""
-    return _patterns()[1].fullmatch(content) is not None
+    """Returns whether some atom in brackets begins with `content`, which is what follows the opening bracket.
+
+    Isotopes have up to three digits, charges are -15 … 15, atom maps have up to five digits.
+    """
+    whole, start = _patterns()
+    if whole.fullmatch(content) is None:
+        return start.fullmatch(content) is not None
+    return any(bracket_atom(content + more) is not None for more in _CHARGES)  # has it too many hydrogens?
 
 
 @lru_cache(maxsize=1 << 16)
@@ -101,9 +104,10 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     symbols = sorted((*_symbols(), *AROMATIC_SYMBOLS, "*"), key=len, reverse=True)
     either = "|".join(map(re.escape, symbols)) + r"|#(?:11[0-8]|10\d|[1-9]\d?)"
     starts = "|".join({re.escape(symbol[0]) for symbol in symbols})
-    whole = rf"\d*({either}){_CHIRAL}?{_REST}(?::\d+)?"
-    rest = f"(?:{_CHIRAL_START}|{_CHIRAL}?{_REST}(?::\\d*)?)"
-    return re.compile(whole), re.compile(rf"\d*(?:{starts}|#|(?:{either}){rest})?")
+    isotope, map_number = r"\d{0,3}", r"(?::\d{1,5})?"
+    whole = f"{isotope}({either}){_CHIRAL}?{_HYDROGENS}{_CHARGE}{map_number}"
+    rest = f"{_CHIRAL_START}|{_CHIRAL}?{_HYDROGENS}{_CHARGE}:?"
+    return re.compile(whole), re.compile(f"{isotope}(?:{starts}|#|(?:{either})(?:{rest}))?")
 
 
 def _atom(written: str, hydrogens: int, charge: int, *, bracketed: bool) -> Atom:

@@ -90,7 +90,7 @@ class MoleculeState:
         if self.last == "bracket":
             number, atom_open = characters_to_close(self.content), True
         elif self.last == "label":
-            number = 1
+            number = self._characters_to_label()
         elif self.last not in _COMPLETE:  # a bond may also be that of a ring
             number, atom_open = int(self.last != "bond" or self._after_open or not self.rings), True
         labels = sum(len(ring.label) for ring in self.rings.values())
@@ -99,6 +99,16 @@ class MoleculeState:
         if self.rings and not self.branches and not atom_open and self.last != "label":
             number += min(map(self._atoms_before, self.rings.values()))
         return number
+
+    def _characters_to_label(self) -> int:
+        """Returns how many characters an unfinished ring label needs beyond the labels of the open rings.
+
+        If it may close one of them, its first characters are already there. If not, a new ring must be closed, too.
+        """
+        if any(ring.label.startswith(self.content) for ring in self.rings.values()):
+            return -len(self.content)
+        finished = max(3, len(self.content) + 1)
+        return finished - len(self.content) + finished
 
     def _atoms_before(self, ring: OpenRing) -> int:
         """Returns how many atoms must come before a ring can be closed: there are no rings of one or two atoms."""
@@ -124,7 +134,7 @@ class MoleculeState:
             return self._read_after_bond(character)
         if character in _BONDS and (self.last in _COMPLETE or self.last == "open"):
             self._after_open, self.last, self._bond = self.last == "open", "bond", character
-            return self._has_room(self._current, ORDERS[character]) or (character == "-" and self._may_donate())
+            return self._has_room(self._current, ORDERS[character])
         if self.last not in _COMPLETE:
             return False
         if character.isdigit() and character.isascii():
@@ -138,7 +148,7 @@ class MoleculeState:
             return True
         if character == "(":
             self.last, self.branches = "open", (*self.branches, self._current)
-            return self._has_room(self._current, 1) or self._may_donate()
+            return self._has_room(self._current, 1)
         if character == ")" and self.branches:
             self.last, left = "close", self._current
             self._current, self.branches = self.branches[-1], self.branches[:-1]
@@ -221,10 +231,6 @@ class MoleculeState:
         if atom.aromatic and atom.symbol == "C" and atom.charge == 0 and order < 2 and number not in self._doubled:
             most -= 1  # for the double bond that is not written
         return self._orders[number] + order <= most
-
-    def _may_donate(self) -> bool:
-        """Whether the current atom may begin a dative bond, which needs no valence."""
-        return self._atoms[self._current].has_lone_pair
 
     def _ring(self, number: int, label: str) -> bool:
         """Opens or closes a ring at the current atom."""
