@@ -39,10 +39,10 @@ def has_alternation(roles: Mapping[int, str], neighbours: Mapping[int, Sequence[
 
     Args:
         roles: `double_bond` of each atom of the system.
-        neighbours: The atoms bonded to each of them; those outside the system are ignored.
+        neighbours: The atoms of the system that each of them may have a double bond with.
     """
     options = {
-        atom: {other for other in neighbours[atom] if roles.get(other, IMPOSSIBLE) != IMPOSSIBLE and other != atom}
+        atom: {other for other in neighbours[atom] if roles[other] != IMPOSSIBLE}
         for atom, role in roles.items()
         if role != IMPOSSIBLE
     }

@@ -19,6 +19,7 @@ from scimind.generate.validity.bracket_atoms import (
 ORDERS = {"": 1, "-": 1, "/": 1, "\\": 1, ":": 1, "=": 2, "#": 3, "$": 4, "~": 0, ">": 0}
 _PLAIN = frozenset("*BCNOPSFIbcnops")
 _BONDS = frozenset("-=#$:/\\~")
+_DIRECTIONS = frozenset("/\\")
 _COMPLETE = frozenset(("atom", "ring", "close"))  # what a SMILES may end with
 _TWO_LETTERS = {("C", "l"): "Cl", ("B", "r"): "Br"}
 
@@ -45,7 +46,7 @@ class MoleculeState:
 
     __slots__ = (
         "text", "last", "branches", "rings", "content", "_count", "_current", "_bond", "_after_open", "_atoms",
-        "_orders", "_doubled", "_bonded",
+        "_orders", "_doubled", "_bonded", "_aromatic",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,11 +54,12 @@ class MoleculeState:
         self.branches: tuple[int, ...] = ()
         self.rings: dict[int, OpenRing] = {}
         self._count, self._current, self._bond, self._after_open = 0, -1, "", False
+        self._bonded: dict[int, tuple[int, ...]] = {}  # the neighbours of every atom
         # Of atoms that can get further bonds or belong to an unfinished aromatic system:
         self._atoms: dict[int, Atom] = {}
         self._orders: dict[int, int] = {}  # sum of bond orders, those of open rings included
+        self._aromatic: dict[int, tuple[int, ...]] = {}  # neighbours by bonds that may be aromatic
         self._doubled: frozenset[int] = frozenset()  # aromatic atoms with a double bond that is written
-        self._bonded: dict[int, tuple[int, ...]] = {}
 
     def copy(self) -> MoleculeState:
         """Returns the same place, independent of this one."""
@@ -66,13 +68,14 @@ class MoleculeState:
         other.branches, other.rings = self.branches, self.rings.copy()
         other._count, other._current, other._bond = self._count, self._current, self._bond
         other._after_open, other._doubled = self._after_open, self._doubled
-        other._atoms, other._orders, other._bonded = self._atoms.copy(), self._orders.copy(), self._bonded.copy()
+        other._atoms, other._orders = self._atoms.copy(), self._orders.copy()
+        other._bonded, other._aromatic = self._bonded.copy(), self._aromatic.copy()
         return other
 
     @property
     def is_complete(self) -> bool:
         """Whether nothing is open, so that the text may be a whole SMILES."""
-        return self.last in _COMPLETE and not self.branches and not self.rings and not self._lonely()
+        return self.last in _COMPLETE and not self.branches and not self.rings and not self._lacking()
 
     def read(self, character: str) -> bool:
         """Reads one more character.
@@ -94,8 +97,7 @@ class MoleculeState:
         elif self.last not in _COMPLETE:  # a bond may also be that of a ring
             number, atom_open = int(self.last != "bond" or self._after_open or not self.rings), True
         labels = sum(len(ring.label) for ring in self.rings.values())
-        lacking = sum(self._lacking(atom) for atom in self._atoms)
-        number += len(self.branches) + max(labels, lacking)
+        number += len(self.branches) + max(labels, self._lacking())
         if self.rings and not self.branches and not atom_open and self.last != "label":
             number += min(map(self._atoms_before, self.rings.values()))
         return number
@@ -205,6 +207,8 @@ class MoleculeState:
         """Adds an atom, bonded to the current one."""
         number, previous, order = self._count, self._current, ORDERS[self._bond]
         self._atoms[number], self._orders[number], self._bonded[number] = atom, 0, ()
+        if atom.aromatic or atom.symbol == "*":
+            self._aromatic[number] = ()
         self._count, self._current, self.last = number + 1, number, "atom"
         if previous < 0:
             return True
@@ -214,6 +218,9 @@ class MoleculeState:
     def _join(self, first: int, second: int, order: int, written: str) -> bool:
         self._bonded[first] += (second,)
         self._bonded[second] += (first,)
+        if written in ("", ":") and first in self._aromatic and second in self._aromatic:
+            self._aromatic[first] += (second,)
+            self._aromatic[second] += (first,)
         return self._use(first, order, written) and self._use(second, order, written)
 
     def _use(self, number: int, order: int, written: str) -> bool:
@@ -226,11 +233,7 @@ class MoleculeState:
         return True
 
     def _has_room(self, number: int, order: int) -> bool:
-        atom = self._atoms[number]
-        most = atom.bonds
-        if atom.aromatic and atom.symbol == "C" and atom.charge == 0 and order < 2 and number not in self._doubled:
-            most -= 1  # for the double bond that is not written
-        return self._orders[number] + order <= most
+        return self._orders[number] + order <= self._atoms[number].bonds
 
     def _ring(self, number: int, label: str) -> bool:
         """Opens or closes a ring at the current atom."""
@@ -241,64 +244,67 @@ class MoleculeState:
             return self._use(self._current, ORDERS[bond], bond)
         if opened.atom == self._current or opened.atom in self._bonded[self._current]:
             return False
-        written = opened.bond or bond  # RDKit takes the first of two that differ
-        reserved = ORDERS[opened.bond]
-        self._orders[opened.atom] -= reserved
+        self._orders[opened.atom] -= ORDERS[opened.bond]
+        written = opened.bond or ("" if bond in _DIRECTIONS else bond)  # RDKit takes the first of two that differ
         return self._join(opened.atom, self._current, ORDERS[written], written) and self._leave(opened.atom)
 
     def _leave(self, number: int) -> bool:
-        """Looks at an atom that may have got its last bond: forgets it, or judges its aromatic system."""
-        if self._is_open(number):
+        """Judges an atom that may have got its last bond, and its aromatic system; forgets what is finished."""
+        open_atoms = {self._current, *self.branches, *(ring.atom for ring in self.rings.values())}
+        if number in open_atoms:
             return True
-        if not self._atoms[number].aromatic:
-            if self._atoms[number].symbol != "*":  # which may belong to an aromatic ring
-                self._forget(number)
-            return True
-        return self._lacking(number) == 0 and self._judge_system(number)
+        atom = self._atoms[number]
+        if atom.aromatic and not self._may_be_in_ring(number, open_atoms):
+            return False
+        if number in self._aromatic:
+            return self._judge_system(number, open_atoms)
+        del self._atoms[number], self._orders[number]
+        return True
 
-    def _is_open(self, number: int) -> bool:
-        return (
-            number == self._current
-            or number in self.branches
-            or any(ring.atom == number for ring in self.rings.values())
-        )
+    def _lacking(self) -> int:
+        """Returns how many bonds are missing for every aromatic atom to be in a ring."""
+        lacking = 0
+        for number in self._aromatic:
+            if self._atoms[number].aromatic and (bonds := len(self._bonded[number])) < 2:
+                bonds += sum(ring.atom == number for ring in self.rings.values())
+                lacking += max(0, 2 - bonds)
+        return lacking
 
-    def _lacking(self, number: int) -> int:
-        """Returns how many aromatic neighbours an aromatic atom needs that neither are there nor in an open ring."""
-        if not self._atoms[number].aromatic:
-            return 0
-        found = sum(map(self._is_aromatic, self._bonded[number]))
-        if found < 2:
-            found += sum(ring.atom == number for ring in self.rings.values())
-        return max(0, 2 - found)
+    def _may_be_in_ring(self, number: int, open_atoms: set[int]) -> bool:
+        """Returns whether an atom is in a ring, or will be if the open atoms are joined.
 
-    def _is_aromatic(self, number: int) -> bool:
-        atom = self._atoms.get(number)
-        return atom is not None and (atom.aromatic or atom.symbol == "*")
+        It is, if two of its neighbours are connected without it, or each is connected to some open atom.
+        """
+        seen, ways_out = {number}, 0
+        for neighbour in self._bonded[number]:
+            if neighbour in seen:  # reached from another neighbour
+                return True
+            seen.add(neighbour)
+            waiting, is_open = [neighbour], False
+            while waiting:
+                place = waiting.pop()
+                is_open = is_open or place in open_atoms
+                for other in self._bonded[place]:
+                    if other not in seen:
+                        seen.add(other)
+                        waiting.append(other)
+            ways_out += is_open
+        return ways_out > 1
 
-    def _lonely(self) -> bool:
-        """Whether an aromatic atom has no ring that it could belong to."""
-        return any(self._lacking(atom) for atom in self._atoms)
-
-    def _judge_system(self, number: int) -> bool:
+    def _judge_system(self, number: int, open_atoms: set[int]) -> bool:
         """Returns False if a finished aromatic system has no alternating double bonds; forgets it if it has."""
         system, waiting = {number}, [number]
         while waiting:
-            for other in self._bonded[waiting.pop()]:
-                if other in system or not self._is_aromatic(other):
-                    continue
-                if self._is_open(other):
+            for other in self._aromatic[waiting.pop()]:
+                if other in open_atoms:
                     return True
-                system.add(other)
-                waiting.append(other)
-        roles = {
-            atom: double_bond(self._atoms[atom], self._orders[atom], atom in self._doubled) for atom in sorted(system)
-        }
-        if not has_alternation(roles, self._bonded):
-            return False
-        for atom in system:
-            self._forget(atom)
+                if other not in system:
+                    system.add(other)
+                    waiting.append(other)
+        if len(system) > 1:  # RDKit takes a lone aromatic atom for an aliphatic one
+            roles = {one: double_bond(self._atoms[one], self._orders[one], one in self._doubled) for one in system}
+            if not has_alternation(roles, self._aromatic):
+                return False
+        for one in system:
+            del self._atoms[one], self._orders[one], self._aromatic[one]
         return True
-
-    def _forget(self, number: int) -> None:
-        del self._atoms[number], self._orders[number], self._bonded[number]

@@ -20,8 +20,9 @@ _MOST_CLOSING_STATES = 400
 class MoleculeRule:
     """Accepts what RDKit parses and sanitises, and refuses a prefix as soon as valence, rings or aromaticity forbid it.
 
-    Prefixes are judged by `MoleculeState`, whole answers by RDKit. Refused although RDKit reads them: an aromatic atom
-    without two aromatic neighbours (`C1CcCC1`, which RDKit takes for an aliphatic ring), and white space.
+    Prefixes are judged by `MoleculeState`, whole answers by RDKit. What RDKit reads and this rule refuses: oxides of
+    five-valent nitrogen and of halogens without charges (`CN(=O)=O`), dative bonds of atoms whose bonds are all used,
+    isotopes above 999, charges beyond ±15, white space.
     """
 
     def accepts_prefix(self, text: str) -> bool:
