@@ -1,6 +1,7 @@
 """How far the reading of a SMILES has come: its open branches, rings and brackets, and the bonds still free.
 
-It follows RDKit's grammar, not OpenSMILES: `C(C)1CC1` and `C=1CC1` are read, `C.` and `(C)` are not.
+It follows RDKit's grammar, not OpenSMILES: `C(C)1CC1` and `C=1CC1` are read, `C.` and `(C)` are not. Rings must be
+closed within a fragment: `C1CF.C1`, which RDKit reads as CCCF, is refused as soon as F is added.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class MoleculeState:
         """
         accepted = self._read(character)
         self.text += character
-        return accepted
+        return accepted and (not self.rings or self.last not in _COMPLETE or self._can_close_rings())
 
     def shortest_end(self) -> int:
         """Returns a lower bound of the number of characters to a complete SMILES."""
@@ -101,6 +102,10 @@ class MoleculeState:
         if self.rings and not self.branches and not atom_open and self.last != "label":
             number += min(map(self._atoms_before, self.rings.values()))
         return number
+
+    def _can_close_rings(self) -> bool:
+        """Whether some atom can still get a bond, so that the open rings do not need another fragment to be closed."""
+        return any(self._has_room(atom, 1) for atom in (self._current, *self.branches))
 
     def _characters_to_label(self) -> int:
         """Returns how many characters an unfinished ring label needs beyond the labels of the open rings.
@@ -155,7 +160,7 @@ class MoleculeState:
             self.last, left = "close", self._current
             self._current, self.branches = self.branches[-1], self.branches[:-1]
             return self._leave(left)
-        if character == "." :
+        if character == "." and not self.rings:
             self.last, left, self._current = "dot", self._current, -1
             return self._leave(left)
         return False

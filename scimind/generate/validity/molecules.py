@@ -11,7 +11,7 @@ from scimind.data.content.molecules import canonical_smiles, parse
 from scimind.data.defects import RecordError
 from scimind.generate.validity.molecule_state import MoleculeState
 
-_CLOSING_CHARACTERS = ("C", "c", "n", "o", ")", ">", ".")
+_CLOSING_CHARACTERS = ("C", "c", "n", "o", ")", ">")
 _CLOSING_BRACKETS = ("]", "C]", "1]", "H1]", "+]", "-]", "a]", "e]", "i]", "r]", "n]")
 _CLOSING_LABELS = ("0", "10", "1)")
 _MOST_CLOSING_STATES = 400
@@ -22,7 +22,7 @@ class MoleculeRule:
 
     Prefixes are judged by `MoleculeState`, whole answers by RDKit. What RDKit reads and this rule refuses: oxides of
     five-valent nitrogen and of halogens without charges (`CN(=O)=O`), dative bonds of atoms whose bonds are all used,
-    isotopes above 999, charges beyond ±15, white space.
+    isotopes above 999, charges beyond ±15, rings that are closed in another fragment (`C1.C1`), white space.
     """
 
     def accepts_prefix(self, text: str) -> bool:
@@ -30,8 +30,13 @@ class MoleculeRule:
         return self.extend(self.start(), text) is not None
 
     def accepts(self, text: str) -> bool:
-        """Returns whether `text` is a molecule for RDKit; the empty text is not."""
-        return _canonical(text) is not None
+        """Returns whether `text` is a whole SMILES and a molecule for RDKit; the empty text is neither."""
+        state = self.extend(self.start(), text)
+        return state is not None and self.ends(state)
+
+    def ends(self, state: MoleculeState) -> bool:
+        """Returns whether nothing is open and RDKit accepts the text."""
+        return state.is_complete and _canonical(state.text) is not None
 
     def start(self) -> MoleculeState:
         """Returns the state of the empty text."""

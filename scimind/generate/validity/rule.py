@@ -37,6 +37,9 @@ class IncrementalRule(AnswerRule, Protocol):
     def text(self, state: Any) -> str:
         """Returns the text of a state."""
 
+    def ends(self, state: Any) -> bool:
+        """Returns whether the text of a state is a whole answer, as `accepts` does."""
+
     def shortest_end(self, state: Any) -> int:
         """Returns a lower bound of the number of further characters that any accepted completion needs."""
 

@@ -54,7 +54,11 @@ class SequenceRule:
 
     def accepts(self, text: str) -> bool:
         """Returns whether `text` is a whole sequence."""
-        return self.accepts_prefix(text) and self.shortest_end(text) == 0
+        return self.accepts_prefix(text) and self.ends(text)
+
+    def ends(self, state: str) -> bool:
+        """Returns whether no letter is missing."""
+        return self.shortest_end(state) == 0
 
     def start(self) -> str:
         """Returns the state of the empty text: states are texts."""

@@ -78,7 +78,7 @@ class SequenceTokens:
 
     def accepts(self, state: Any) -> bool:
         """Returns whether the sequence is whole and its rule accepts it."""
-        return self._rule.shortest_end(state) == 0 and self._rule.accepts(self._rule.text(state))
+        return self._rule.ends(state)
 
     def closings(self, state: Any, room: int) -> Iterator[Sequence[int]]:
         """Returns the rule's endings that can be spelled with the tokens, character by character."""
