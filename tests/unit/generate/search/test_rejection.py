@@ -1,0 +1,98 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from scimind.generate.search.rejection import accepted_samples, sample_answers
+from scimind.generate.validity.molecules import MoleculeRule
+from tests.unit.generate.search.toys import EOS, all_answers, likelihood, problem, random_model, spellings, text_of
+
+SAMPLES, SEED, LIMIT = 20_000, 4, 3
+
+
+def drawer(seed: int):
+    random = np.random.default_rng(seed)
+
+    def draw(log_probs) -> int:
+        cumulative = np.cumsum(np.exp(log_probs))
+        return int(np.searchsorted(cumulative, random.random() * cumulative[-1], side="right"))
+
+    return draw
+
+
+def p_value(samples: Counter) -> float:
+    """Returns the probability of frequencies like these, if they are the model's over accepted answers."""
+    answers = all_answers(LIMIT)
+    shares = np.exp([likelihood(random_model(SEED), ids) for ids in answers])
+    expected = shares / shares.sum() * samples.total()
+    observed = np.array([samples[ids] for ids in answers])
+    assert observed.sum() == samples.total()
+    rare = expected < 5
+    if rare.any():
+        expected = np.append(expected[~rare], expected[rare].sum())
+        observed = np.append(observed[~rare], observed[rare].sum())
+    return float(chisquare(observed, expected).pvalue)
+
+
+@pytest.fixture(scope="module")
+def model():
+    """The random model, each prefix computed once."""
+    known: dict = {}
+    compute = random_model(SEED)
+
+    def next_log_probs(ids):
+        if tuple(ids) not in known:
+            known[tuple(ids)] = compute(ids)
+        return known[tuple(ids)]
+
+    return next_log_probs
+
+
+def test_rejection_keeps_the_frequencies_of_accepted_answers(model) -> None:
+    task = problem(SEED, spellings(), limit=LIMIT)
+    task.next_log_probs = model
+    samples: Counter = Counter()
+    for found in accepted_samples(task, drawer(1), 50 * SAMPLES):
+        samples[found.ids] += 1
+        if samples.total() == SAMPLES:
+            break
+    assert samples.total() == SAMPLES
+    assert p_value(samples) > 0.01
+
+
+def test_masking_does_not_keep_them(model) -> None:
+    rule, draw = spellings(), drawer(1)
+    samples: Counter = Counter()
+    while samples.total() < SAMPLES:
+        ids, state = [], rule.start()
+        while True:
+            masked = np.full_like(model(ids), -np.inf)
+            for token in [EOS, *rule.tokens]:
+                longer = None if token == EOS else rule.extend(state, token)
+                if token == EOS and rule.accepts(state):
+                    masked[token] = model(ids)[token]
+                elif longer is not None and len(ids) + 1 + rule.shortest_end(longer) <= LIMIT:
+                    masked[token] = model(ids)[token]
+            token = draw(masked)
+            if token == EOS:
+                break
+            ids, state = [*ids, token], rule.extend(state, token)
+        samples[tuple(ids)] += 1
+    assert p_value(samples) < 1e-6
+
+
+def test_answers_are_distinct_molecules_with_their_likelihood() -> None:
+    for seed in range(10):
+        found = sample_answers(problem(seed, limit=6), drawer(seed), 5)
+        assert 1 <= len(found) <= 5
+        assert len({MoleculeRule().key(text_of(answer.ids)) for answer in found}) == len(found)
+        scores = [answer.log_likelihood for answer in found]
+        assert scores == sorted(scores, reverse=True)
+        assert scores == pytest.approx([likelihood(random_model(seed), answer.ids) for answer in found])
+
+
+def test_where_no_sample_is_accepted_the_greedy_answer_comes() -> None:
+    task = problem(0, limit=6)
+    found = sample_answers(task, lambda log_probs: EOS, 3)
+    assert len(found) == 1 and MoleculeRule().accepts(text_of(found[0].ids))
