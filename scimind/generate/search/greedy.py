@@ -60,9 +60,7 @@ class _Prefix:
         return regret if regret < np.inf else None
 
 
-def greedy_search(
-    problem: Problem, lead: Sequence[int] = (), draft: Sequence[tuple[int, float]] = ()
-) -> Found | None:
+def greedy_search(problem: Problem, lead: Sequence[int] = (), draft: Sequence[tuple[int, float]] = ()) -> Found | None:
     """Returns the answer of the most likely tokens that the rule accepts.
 
     Each token is the most likely one that the rule accepts. Where it accepts none, the search goes back to the open

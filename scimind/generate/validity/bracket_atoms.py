@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 AROMATIC_SYMBOLS = ("b", "c", "n", "o", "p", "s", "se", "te", "as", "si")
 UNLIMITED = 99  # bonds of an atom without a rule, such as a metal or `*`
@@ -38,7 +38,7 @@ class Atom:
     bonds: int
 
 
-@lru_cache(maxsize=None)
+@cache
 def plain_atom(symbol: str) -> Atom:
     """Returns an atom without brackets.
 
@@ -116,7 +116,7 @@ def _atom(written: str, hydrogens: int, charge: int, *, bracketed: bool) -> Atom
     return Atom(symbol, written in AROMATIC_SYMBOLS, hydrogens, charge, bracketed, min(bonds, UNLIMITED))
 
 
-@lru_cache(maxsize=None)
+@cache
 def most_bonds(symbol: str, charge: int) -> int:
     """Returns the largest valence that RDKit accepts, -1 if it accepts no atom with this charge.
 

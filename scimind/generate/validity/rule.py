@@ -52,4 +52,3 @@ class IncrementalRule(AnswerRule, Protocol):
 
     def key(self, text: str) -> Hashable:
         """Returns what is equal for two accepted texts that mean the same, such as a canonical SMILES."""
-

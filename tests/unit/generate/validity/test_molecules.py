@@ -81,7 +81,9 @@ def test_what_no_molecule_begins_with_is_refused(prefix: str, refused: str) -> N
 
 
 def test_valences_are_rdkits() -> None:
-    found = {(symbol, charge): most_bonds(symbol, charge) for symbol, charge in (("C", 0), ("N", 1), ("S", 0), ("I", 0))}
+    found = {
+        (symbol, charge): most_bonds(symbol, charge) for symbol, charge in (("C", 0), ("N", 1), ("S", 0), ("I", 0))
+    }
     assert found == {("C", 0): 4, ("N", 1): 4, ("S", 0): 6, ("I", 0): 5}
     assert most_bonds("P", -1) == 6 and most_bonds("O", -2) == 0 and most_bonds("Cl", 0) == 1
 

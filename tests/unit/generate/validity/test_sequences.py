@@ -59,7 +59,10 @@ def test_prefixes_and_bounds_of_a_reading_frame_are_exact(start: bool, stop: boo
         ({"kind": "dna", "stop_codon": True}, "need reading_frame"),
         ({"kind": "dna", "min_length": 0}, "min_length"),
         ({"kind": "dna", "min_length": 5, "max_length": 4}, "at least 5"),
-        ({"kind": "rna", "max_length": 5, "reading_frame": True, "start_codon": True, "stop_codon": True}, "at least 6"),
+        (
+            {"kind": "rna", "max_length": 5, "reading_frame": True, "start_codon": True, "stop_codon": True},
+            "at least 6",
+        ),
     ],
 )
 def test_settings_that_allow_nothing_are_refused(settings: dict, message: str) -> None:

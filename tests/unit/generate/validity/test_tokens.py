@@ -37,7 +37,7 @@ def test_closings_are_tokens(codec: TokenCodec) -> None:
     rule = SequenceTokens.of(MoleculeRule(), codec, "smiles")
     start = encode(codec, "<smiles>C1CC(</smiles>")
     closing = list(next(rule.closings(walk(rule, start), 8)))
-    assert codec.decode(start + closing) == "C1CC(C)1"  or rule.accepts(walk(rule, start + closing))
+    assert codec.decode(start + closing) == "C1CC(C)1" or rule.accepts(walk(rule, start + closing))
 
 
 def test_molecules_within_text_obey_their_rule(codec: TokenCodec) -> None:
