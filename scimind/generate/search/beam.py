@@ -58,12 +58,12 @@ class BeamSettings:
 
 
 class _Beam(NamedTuple):
-    """An accepted prefix: its tokens, the rule's state, its score (with penalties), and its log-likelihood."""
+    """An accepted prefix: its tokens, the rule's state, its log-likelihood, and its score, which has penalties."""
 
     ids: tuple[int, ...]
     state: Any
-    score: float
     total: float
+    score: float
 
 
 class _Candidate(NamedTuple):
@@ -130,9 +130,12 @@ def beam_search(problem: Problem, settings: BeamSettings, number: int = 1) -> li
 def _search_groups(problem: Problem, settings: BeamSettings) -> list[Found]:
     """Returns the finished answers of all groups, each key once."""
     size = settings.num_beams // settings.num_beam_groups
-    root = _Beam((), problem.rule.start(), 0.0, 0.0)
-    groups = [_Group(size, [root]) for _ in range(settings.num_beam_groups)]
     problem.begin(settings.num_beams)
+    root = problem.root()
+    if root is None:
+        return []
+    first = _Beam(*root, score=root[-1])
+    groups = [_Group(size, [first]) for _ in range(settings.num_beam_groups)]
     while problem.has_budget:
         chosen: Counter[int] = Counter()  # tokens of earlier groups in this step
         for group in groups:
@@ -163,7 +166,7 @@ def _advance(problem: Problem, group: _Group, settings: BeamSettings, chosen: Co
             state = problem.extend(beam.state, len(beam.ids), candidate.token)
             if state is None:
                 continue
-            beams.append(_Beam((*beam.ids, candidate.token), state, candidate.score, candidate.total))
+            beams.append(_Beam((*beam.ids, candidate.token), state, candidate.total, candidate.score))
         rank += 1
         if len(beams) == group.size:
             break

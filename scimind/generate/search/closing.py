@@ -19,15 +19,15 @@ def close(problem: Problem, ids: Sequence[int]) -> Found | None:
 
     Args:
         problem: The model and the rule.
-        ids: Tokens that the rule accepts as a prefix.
+        ids: Tokens that the rule accepts as a prefix, the lead of the problem included, which is never cut.
 
     Returns:
-        The answer; None only if the rule has no ending even for an empty answer within the limit.
+        The answer; None only if the rule has no ending even for the lead alone within the limit.
     """
     states = [problem.rule.start()]
     for token in ids:
         states.append(problem.rule.extend(states[-1], token))
-    for kept in range(len(ids), -1, -1):
+    for kept in range(len(ids), len(problem.lead) - 1, -1):
         for ending in islice(problem.rule.closings(states[kept], problem.limit - kept), _MOST_CLOSINGS):
             state = _extended(problem, states[kept], ending)
             if state is not None and problem.rule.accepts(state):

@@ -60,7 +60,7 @@ class _Prefix:
         return regret if regret < np.inf else None
 
 
-def greedy_search(problem: Problem, lead: Sequence[int] = (), draft: Sequence[tuple[int, float]] = ()) -> Found | None:
+def greedy_search(problem: Problem, draft: Sequence[tuple[int, float]] = ()) -> Found | None:
     """Returns the answer of the most likely tokens that the rule accepts.
 
     Each token is the most likely one that the rule accepts. Where it accepts none, the search goes back to the open
@@ -69,19 +69,18 @@ def greedy_search(problem: Problem, lead: Sequence[int] = (), draft: Sequence[tu
 
     Args:
         problem: The model and the rule.
-        lead: The first tokens, which every answer keeps; they are scored, but not chosen.
-        draft: Tokens that follow and their log-probabilities, as a decoder chooses them freely, each the most likely
-            one. They are taken over up to the first that the rule refuses without asking the model again, and change
+        draft: The first tokens after the lead and their log-probabilities, as a decoder chooses them freely, each the
+            most likely one, EOS perhaps the last. They are taken over up to the first that the rule refuses without asking the model again, and change
             nothing but the number of steps.
 
     Returns:
-        The answer; None only if the rule accepts none within the limit.
+        The answer; None only if the rule accepts none with this lead within the limit.
     """
     problem.begin()
-    first = _led(problem, lead)
-    if first is None:
+    root = problem.root()
+    if root is None:
         return None
-    asleep, place = _drafted(problem, first, draft)
+    asleep, place = _drafted(problem, _Prefix(problem, *root, regret=0.0), draft)
     if isinstance(place, Found):
         return place
     first_path, is_first = place.ids, True
@@ -124,17 +123,6 @@ def _follow(problem: Problem, place: _Prefix) -> _Prefix | Found | None:
         if state is not None:
             return _Prefix(problem, (*place.ids, token), state, total, place.regret_after(token))
     return None
-
-
-def _led(problem: Problem, lead: Sequence[int]) -> _Prefix | None:
-    """Returns the prefix of the given tokens, None if the rule refuses them."""
-    state, total = problem.rule.start(), 0.0
-    for used, token in enumerate(lead):
-        state = problem.extend(state, used, token)
-        if state is None:
-            return None
-        total += float(problem.log_probs(lead[:used])[token])
-    return _Prefix(problem, tuple(lead), state, total, 0.0)
 
 
 def _drafted(

@@ -53,6 +53,7 @@ class Problem:
         eos_id: The token that ends an answer.
         limit: Maximum number of tokens, without EOS.
         work: See `WORK`.
+        lead: The first tokens, which every answer keeps; they are scored, but not chosen.
         steps: Number of calls of the model so far.
     """
 
@@ -61,6 +62,7 @@ class Problem:
     eos_id: int
     limit: int
     work: int = WORK
+    lead: Sequence[int] = ()
     steps: int = 0
     _begun: int = 0
     _share: int = 1
@@ -117,6 +119,16 @@ class Problem:
         if longer is None or used + 1 + self.rule.shortest_end(longer) > self.limit:
             return None
         return longer
+
+    def root(self) -> tuple[tuple[int, ...], Any, float] | None:
+        """Returns the tokens, the state and the log-likelihood that every answer begins with, None if it is refused."""
+        state, total = self.rule.start(), 0.0
+        for used, token in enumerate(self.lead):
+            state = self.extend(state, used, token)
+            if state is None:
+                return None
+            total += float(self.log_probs(self.lead[:used])[token])
+        return tuple(self.lead), state, total
 
     def found(self, ids: Sequence[int], state: Any, log_likelihood: float, reason: SearchReason = "stop") -> Found:
         """Returns an accepted answer as a result."""

@@ -7,6 +7,7 @@ model's distribution over accepted answers as it is. Source: Skinnider 2024, Nat
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,12 @@ def accepted_samples(problem: Problem, draw: Draw, attempts: int) -> Iterator[Fo
         draw: The distribution and its random numbers.
         attempts: Number of samples, with the refused ones.
     """
-    first = problem.log_probs(())
+    root = problem.root()
+    if root is None:
+        return
+    first = problem.log_probs(root[0])
     for _ in range(attempts):
-        found = _sample(problem, draw, first)
+        found = _sample(problem, draw, root, first)
         if found is not None:
             yield found
 
@@ -61,9 +65,12 @@ def sample_answers(problem: Problem, draw: Draw, number: int) -> list[Found]:
     return [] if alone is None else [alone]
 
 
-def _sample(problem: Problem, draw: Draw, first: NDArray[np.float64]) -> Found | None:
-    """Returns one sample, None if the rule refuses it."""
-    ids, state, total, log_probs = list[int](), problem.rule.start(), 0.0, first
+def _sample(
+    problem: Problem, draw: Draw, root: tuple[tuple[int, ...], Any, float], first: NDArray[np.float64]
+) -> Found | None:
+    """Returns one sample that begins with the root, after which `first` follows; None if the rule refuses it."""
+    ids, state, total = list(root[0]), root[1], root[2]
+    log_probs = first
     while True:
         token = draw(log_probs)
         total += float(log_probs[token])

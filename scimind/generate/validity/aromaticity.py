@@ -5,12 +5,58 @@ The check is generous: it refuses only where RDKit certainly does. RDKit reads t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from scimind.generate.validity.bracket_atoms import Atom
 
 NEEDED, POSSIBLE, IMPOSSIBLE = "needed", "possible", "impossible"
 _MOST_TRIALS = 2000
+
+
+def may_be_in_ring(number: int, bonded: Mapping[int, Sequence[int]], open_atoms: Set[int]) -> bool:
+    """Returns whether an atom is in a ring, or will be if the open atoms are joined.
+
+    It is, if two of its neighbours are connected without it, or if each of two is connected to some open atom.
+
+    Args:
+        number: The atom.
+        bonded: The neighbours of every atom.
+        open_atoms: The atoms that can get further bonds, without this one.
+    """
+    seen, ways_out = {number}, 0
+    for neighbour in bonded[number]:
+        if neighbour in seen:  # reached from another neighbour
+            return True
+        seen.add(neighbour)
+        waiting, is_open = [neighbour], False
+        while waiting:
+            place = waiting.pop()
+            is_open = is_open or place in open_atoms
+            for other in bonded[place]:
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        ways_out += is_open
+    return ways_out > 1
+
+
+def finished_system(number: int, bonded: Mapping[int, Sequence[int]], open_atoms: Set[int]) -> set[int] | None:
+    """Returns the aromatic system of an atom, None if one of its atoms can get further bonds.
+
+    Args:
+        number: The atom.
+        bonded: The neighbours of every aromatic atom by bonds that may be aromatic.
+        open_atoms: The atoms that can get further bonds, without this one.
+    """
+    system, waiting = {number}, [number]
+    while waiting:
+        for other in bonded[waiting.pop()]:
+            if other in open_atoms:
+                return None
+            if other not in system:
+                system.add(other)
+                waiting.append(other)
+    return system
 
 
 def double_bond(atom: Atom, order: int, doubled: bool) -> str:

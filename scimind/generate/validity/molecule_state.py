@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scimind.generate.validity.aromaticity import double_bond, has_alternation
+from scimind.generate.validity.aromaticity import double_bond, finished_system, has_alternation, may_be_in_ring
 from scimind.generate.validity.bracket_atoms import (
     Atom,
     bracket_atom,
@@ -259,7 +259,7 @@ class MoleculeState:
         if number in open_atoms:
             return True
         atom = self._atoms[number]
-        if atom.aromatic and not self._may_be_in_ring(number, open_atoms):
+        if atom.aromatic and not may_be_in_ring(number, self._bonded, open_atoms):
             return False
         if number in self._aromatic:
             return self._judge_system(number, open_atoms)
@@ -275,37 +275,11 @@ class MoleculeState:
                 lacking += max(0, 2 - bonds)
         return lacking
 
-    def _may_be_in_ring(self, number: int, open_atoms: set[int]) -> bool:
-        """Returns whether an atom is in a ring, or will be if the open atoms are joined.
-
-        It is, if two of its neighbours are connected without it, or each is connected to some open atom.
-        """
-        seen, ways_out = {number}, 0
-        for neighbour in self._bonded[number]:
-            if neighbour in seen:  # reached from another neighbour
-                return True
-            seen.add(neighbour)
-            waiting, is_open = [neighbour], False
-            while waiting:
-                place = waiting.pop()
-                is_open = is_open or place in open_atoms
-                for other in self._bonded[place]:
-                    if other not in seen:
-                        seen.add(other)
-                        waiting.append(other)
-            ways_out += is_open
-        return ways_out > 1
-
     def _judge_system(self, number: int, open_atoms: set[int]) -> bool:
         """Returns False if a finished aromatic system has no alternating double bonds; forgets it if it has."""
-        system, waiting = {number}, [number]
-        while waiting:
-            for other in self._aromatic[waiting.pop()]:
-                if other in open_atoms:
-                    return True
-                if other not in system:
-                    system.add(other)
-                    waiting.append(other)
+        system = finished_system(number, self._aromatic, open_atoms)
+        if system is None:
+            return True
         if len(system) > 1:  # RDKit takes a lone aromatic atom for an aliphatic one
             roles = {one: double_bond(self._atoms[one], self._orders[one], one in self._doubled) for one in system}
             if not has_alternation(roles, self._aromatic):

@@ -123,6 +123,13 @@ def test_a_prompt_never_ends_without_an_answer() -> None:
         assert len(found) == 1 and MoleculeRule().accepts(text_of(found[0].ids))
 
 
+def test_all_answers_begin_with_the_lead() -> None:
+    found = beam_search(problem(3, limit=8, lead=(1, 3)), BeamSettings(num_beams=4), 4)
+    assert len(found) > 1 and all(answer.ids[:2] == (1, 3) for answer in found)
+    assert found[0].log_likelihood == pytest.approx(likelihood(random_model(3), found[0].ids))
+    assert beam_search(problem(3, lead=(4,)), BeamSettings(num_beams=4), 4) == []
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

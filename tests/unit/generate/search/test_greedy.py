@@ -109,11 +109,14 @@ def test_a_draft_saves_steps_and_changes_nothing_else() -> None:
     assert saved > 0
 
 
-def test_answers_begin_with_the_lead() -> None:
+@pytest.mark.parametrize("work", [0, 64])
+def test_answers_begin_with_the_lead(work: int) -> None:
     for seed in range(20):
-        found = greedy_search(problem(seed, limit=8), lead=(1, 3))
+        found = greedy_search(problem(seed, limit=8, lead=(1, 3), work=work))
         assert found is not None and found.ids[:2] == (1, 3)
-    assert greedy_search(problem(0), lead=(4,)) is None
+        assert found.log_likelihood == pytest.approx(likelihood(random_model(seed), found.ids))
+    assert greedy_search(problem(0, lead=(4,))) is None
+    assert greedy_search(problem(0, lead=(1, 3), limit=3)) is None, "no room to close the branch"
 
 
 def test_without_work_the_prefix_is_completed_or_shortened() -> None:

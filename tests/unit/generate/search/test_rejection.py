@@ -98,3 +98,8 @@ def test_where_no_sample_is_accepted_the_greedy_answer_comes() -> None:
     task = problem(0, limit=6)
     found = sample_answers(task, lambda log_probs: EOS, 3)
     assert len(found) == 1 and MoleculeRule().accepts(text_of(found[0].ids))
+
+
+def test_samples_begin_with_the_lead() -> None:
+    found = sample_answers(problem(1, limit=6, lead=(1,)), drawer(1), 3)
+    assert found and all(answer.ids[0] == 1 for answer in found)
