@@ -70,8 +70,8 @@ def greedy_search(problem: Problem, draft: Sequence[tuple[int, float]] = ()) -> 
     Args:
         problem: The model and the rule.
         draft: The first tokens after the lead and their log-probabilities, as a decoder chooses them freely, each the
-            most likely one, EOS perhaps the last. They are taken over up to the first that the rule refuses without asking the model again, and change
-            nothing but the number of steps.
+            most likely one, EOS perhaps the last. They are taken over up to the first that the rule refuses without
+            asking the model again, and change nothing but the number of steps.
 
     Returns:
         The answer; None only if the rule accepts none with this lead within the limit.

@@ -65,22 +65,25 @@ def test_rejection_keeps_the_frequencies_of_accepted_answers(model) -> None:
 
 def test_masking_does_not_keep_them(model) -> None:
     rule, draw = spellings(), drawer(1)
-    samples: Counter = Counter()
-    while samples.total() < SAMPLES:
-        ids, state = [], rule.start()
-        while True:
-            masked = np.full_like(model(ids), -np.inf)
+    masks: dict = {}
+
+    def masked(ids, state):
+        if ids not in masks:
+            masks[ids] = np.full_like(model(ids), -np.inf)
             for token in rule.tokens:
                 longer = rule.extend(state, token)
                 if longer is not None and len(ids) + 1 + rule.shortest_end(longer) <= LIMIT:
-                    masked[token] = model(ids)[token]
+                    masks[ids][token] = model(ids)[token]
             if rule.accepts(state):
-                masked[EOS] = model(ids)[EOS]
-            token = draw(masked)
-            if token == EOS:
-                break
-            ids, state = [*ids, token], rule.extend(state, token)
-        samples[tuple(ids)] += 1
+                masks[ids][EOS] = model(ids)[EOS]
+        return masks[ids]
+
+    samples: Counter = Counter()
+    while samples.total() < SAMPLES:
+        ids, state = (), rule.start()
+        while (token := draw(masked(ids, state))) != EOS:
+            ids, state = (*ids, token), rule.extend(state, token)
+        samples[ids] += 1
     assert p_value(samples, model) < 1e-6
 
 

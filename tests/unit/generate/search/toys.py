@@ -44,7 +44,17 @@ class AnyRule:
 
 
 class SpellingTokens(SequenceTokens):
-    """Molecules whose spellings count as different answers."""
+    """Molecules whose spellings count as different answers; a state is computed once."""
+
+    def __init__(self, rule: MoleculeRule, texts: dict[int, str]) -> None:
+        super().__init__(rule, texts)
+        self._known: dict = {}
+
+    def extend(self, state, token):
+        place = (state.text, token)
+        if place not in self._known:
+            self._known[place] = super().extend(state, token)
+        return self._known[place]
 
     def key(self, state):
         return state.text
