@@ -32,7 +32,7 @@ SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP")
 LEFTOVERS = (".partial", ".lock", ".tmp", ".parts", ".test", ".old", ".part.jsonl")
 # What differs between uninterrupted runs, or between one and one that was resumed: logs, drawings and what a run says
 # of itself; columns and keys of times, rates and memory.
-UNSTABLE_FILES = re.compile(r"(^|/)(log/|loss\.png$|(result|training|resolved_config)\.(json|yaml)$|earlier/)")
+UNSTABLE_FILES = re.compile(r"(^|/)(log/|loss\.png$|(result|training|resolved_config|versions)\.(json|yaml)$|earlier/)")
 UNSTABLE_VALUES = re.compile(
     r'"(seconds|started|ended|created|time|date|[a-z_]*per_second|(peak|memory)[a-z_]*)": ("[^"]*"|[-\d.e+]+|null)'
 )
