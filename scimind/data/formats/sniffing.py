@@ -23,6 +23,7 @@ PARQUET, WORKBOOK, JSON, FASTA, FASTQ, STRUCTURES, TEXT = (
 _HEAD = 1 << 16
 _ROWS = 20
 _PARQUET, _ZIP, _OLD_EXCEL = b"PAR1", b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_LONGEST_COUNTS = 100  # characters; the form has 39, and the expression is slow on a long row of digits
 _COUNTS_LINE = re.compile(r"\s*\d+\s*\d+.*V[23]000\s*")
 _OBJECT = re.compile(r'\{\s*(?:"|\}|$)')
 _LIST = re.compile(r'\[\s*(?:[{\["\]]|-?\d+(?:\.\d+)?\s*(?:,|\])|(?:true|false|null)\b|$)')
@@ -62,7 +63,8 @@ def head_of(path: Path) -> str:
 def text_format(head: str, path: Path) -> str:
     """Returns the format of a text that begins like this."""
     lines = head.split("\n", 4)
-    if len(lines) > 3 and _COUNTS_LINE.fullmatch(lines[3]) or re.search(r"^M  END\s*$", head, re.MULTILINE):
+    is_counted = len(lines) > 3 and len(lines[3]) <= _LONGEST_COUNTS and _COUNTS_LINE.fullmatch(lines[3])
+    if is_counted or re.search(r"^M  END\s*$", head, re.MULTILINE):
         return STRUCTURES
     start = head.lstrip()
     if is_json(start, path):

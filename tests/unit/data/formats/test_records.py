@@ -8,6 +8,7 @@ import json
 import lzma
 import os
 import threading
+import time
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from scimind.data.formats.encoding import encoding_of
 from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.opening import kept_pipes
 from scimind.data.formats.rows import read_rows
+from scimind.data.formats.sniffing import format_of
 from scimind.data.formats.tables import is_quoted
 from scimind.data.tasks.registry import find_task
 from scimind.errors import DataError, SciMindError
@@ -108,6 +110,12 @@ def test_a_structure_that_rdkit_cannot_read_is_one_fault(write):
     text = f"{bad}>  <caption>\nx\n\n$$$$\n" + MOL.format(name="b", comment="", atom="O") + ">  <caption>\ny\n\n$$$$\n"
     first, second = read_rows(write("a.sdf", text), TEXTS)
     assert str(first).endswith("correct it or remove the record: 'bad'") and second.values["description"] == "y"
+
+
+def test_a_long_row_of_digits_is_recognised_at_once(write):
+    start = time.process_time()
+    assert format_of(write("a.txt", f"a\nb\nc\n{'7' * 20_000}\n"))[0] == "text"
+    assert time.process_time() - start < 1
 
 
 def test_a_structure_with_broken_bytes_is_one_fault(write):
