@@ -69,6 +69,9 @@ def new_folder(path: Path, *, durable: bool = False, shared: bool = False) -> It
         OSError: The folder cannot be written, or is shared and another process has created it.
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}") if shared else _temporary(path)
+    earlier = path.with_name(f".{path.name}.earlier")
+    if earlier.exists() and not path.exists() and not shared:
+        os.replace(earlier, path)  # a process was killed between the two renamings below
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
@@ -77,10 +80,13 @@ def new_folder(path: Path, *, durable: bool = False, shared: bool = False) -> It
             for written in (*temporary.iterdir(), temporary):
                 sync(written)
         if path.exists() and not shared:
-            shutil.rmtree(path)
+            shutil.rmtree(earlier, ignore_errors=True)
+            os.replace(path, earlier)
         os.replace(temporary, path)
         if durable:
             sync(path.parent)
+        if not shared:
+            shutil.rmtree(earlier, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -183,7 +183,7 @@ class PredictionWriter:
         self.close()
 
     def _set_aside(self) -> None:
-        """Keeps the predictions of an earlier run as `x.jsonl.old` until this run is complete, and starts over.
+        """Keeps the predictions of an earlier run as `.x.jsonl.old` until this run is complete, and starts over.
 
         What an earlier run that started over has kept is kept further, and its own predictions are removed.
         """
@@ -294,7 +294,7 @@ def _run_file(path: Path) -> Path:
 
 
 def _old(path: Path) -> Path:
-    return path.with_name(path.name + ".old")
+    return path.with_name(f".{path.name}.old")
 
 
 def _replace(path: Path, content: str) -> None:

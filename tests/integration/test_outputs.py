@@ -32,7 +32,7 @@ FILES = [
     (f"{PREDICT} --output x.txt --overwrite", "x.txt", "model/predict.yaml"),
     (f"{PREDICT} --output x.txt --overwrite", "x.txt.part.jsonl", "prompts.txt"),
     (f"{PREDICT} --output x.jsonl --overwrite", "x.jsonl.run.json", "prompts.txt"),
-    (f"{PREDICT} --output x.jsonl --overwrite", "x.jsonl.old", "prompts.txt"),
+    (f"{PREDICT} --output x.jsonl --overwrite", ".x.jsonl.old", "prompts.txt"),
     (f"evaluate {SCORE} --output x.json", "x.json", "answers.jsonl"),
     (f"evaluate {SCORE} --items x.jsonl", "x.jsonl", "answers.jsonl"),
     (f"evaluate {SCORE} --output x.json --references prompts.txt", "x.json", "prompts.txt"),

@@ -97,3 +97,16 @@ def test_folders_are_removed_and_so_are_leftovers_of_a_killed_process(tmp_path: 
     remove_folder(tmp_path / "never_there")
     remove_leftovers(tmp_path, "step_*")
     assert names(tmp_path) == [".other.tmp"]
+
+
+def test_a_folder_survives_a_kill_between_the_renamings(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    with new_folder(path) as temporary:
+        (temporary / "first").touch()
+    path.rename(tmp_path / ".folder.earlier")  # as a killed process leaves it
+    with pytest.raises(ValueError), new_folder(path):
+        assert names(path) == ["first"]
+        raise ValueError
+    with new_folder(path) as temporary:
+        (temporary / "second").touch()
+    assert names(path) == ["second"] and names(tmp_path) == ["folder"]

@@ -139,7 +139,7 @@ def test_line_breaks_of_an_answer():
 
 
 def test_what_is_overwritten_is_kept_until_the_new_run_is_complete(tmp_path):
-    path, old = tmp_path / "x.jsonl", tmp_path / "x.jsonl.old"
+    path, old = tmp_path / "x.jsonl", tmp_path / ".x.jsonl.old"
     write(path, range(6))
     first = path.read_bytes()
     for _ in range(2):  # the second run that starts over keeps what the first one kept
