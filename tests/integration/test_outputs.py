@@ -137,7 +137,7 @@ def halted(command: str, lock: Path) -> Iterator[subprocess.Popen[bytes]]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", code, *command.split()], env=environment, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 60
-    while not lock.exists() and process.poll() is None and time.monotonic() < deadline:
+    while not (lock.exists() and lock.stat().st_size) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.001)
     process.send_signal(signal.SIGSTOP)
     try:

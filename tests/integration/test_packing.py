@@ -56,4 +56,5 @@ def test_a_model_that_lets_records_attend_to_each_other_is_refused(data: Path, t
         with pytest.raises(DataError, match=r"prepared with --pack, and model.model_config.packed \(False\).*to True"):
             finetune(config)
         with pytest.raises(DataError, match="prepared with --pack"):
-            evaluate(config | {"eval_dataset": config["train_dataset"]})
+            loader = {**config["train_dataset"]["data_loader"], "shuffle": False}
+            evaluate(config | {"eval_dataset": {"data_loader": loader}})

@@ -41,11 +41,13 @@ PLACES = [("CPU", None), ("CPU", 0), ("Ascend", None), ("Ascend", 0), ("Ascend",
 
 def tree_of(model: dict[str, Any], device: str, mode: int | None, **sections: Any) -> dict[str, Any]:
     """Returns a configuration; mode None uses one device."""
+    settings = {**SMALL, **CPU_TYPES, **model}
+    del settings["batch_size"]  # has other places in a configuration
     return {
         "context": {"device_target": device},
         "use_parallel": mode is not None,
         "parallel": {} if mode is None else {"parallel_mode": mode},
-        "model": {"model_config": {**SMALL, **CPU_TYPES, **model}},
+        "model": {"model_config": settings},
         **sections,
     }
 
