@@ -6,6 +6,7 @@ an interruption, the old content is unchanged and the temporary name is gone.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -80,6 +81,8 @@ def new_folder(path: Path, *, durable: bool = False, shared: bool = False) -> It
             for written in (*temporary.iterdir(), temporary):
                 sync(written)
         if path.exists() and not shared:
+            if not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
             shutil.rmtree(earlier, ignore_errors=True)
             os.replace(path, earlier)
         os.replace(temporary, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import signal
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,10 @@ import pytest
 
 pytest_plugins = ["tests.support.tiers"]
 
+# A shell's background job ignores Ctrl-C, and nohup SIGHUP; tests send both, also to processes that inherit this.
+for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
 # Otherwise MindFormers creates ./output/log wherever the tests are started.
 os.environ.setdefault("LOG_MF_PATH", tempfile.mkdtemp(prefix="scimind_test_log_"))
 os.environ.setdefault("GLOG_v", "3")

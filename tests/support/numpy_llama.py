@@ -35,7 +35,7 @@ def draw(config: dict[str, Any], seed: int = 0) -> dict[str, np.ndarray]:
     random = np.random.default_rng(seed)
     d, h, v = config["hidden_size"], config["intermediate_size"], config["vocab_size"]
     keys = d // config["num_attention_heads"] * config["num_key_value_heads"]
-    shapes = {"model.embed_tokens.weight": (v, d)}
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (v, d)}
     for layer in range(config["num_hidden_layers"]):
         for name, shape in (
             ("input_layernorm", (d,)),
@@ -70,7 +70,7 @@ def save(folder: Path, weights: dict[str, np.ndarray], config: dict[str, Any], f
     if files == 1:
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         return folder
-    places = {}
+    places: dict[str, str] = {}
     for number in range(files):
         name = f"model-{number + 1:05d}-of-{files:05d}.safetensors"
         part = dict(list(weights.items())[number::files])
