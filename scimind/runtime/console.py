@@ -162,6 +162,14 @@ class Progress:
         self.close()
 
 
+def notify(text: str) -> None:
+    """Writes a line to the console of the running command, or to standard error outside of one."""
+    if _active is None:
+        print(text, file=sys.stderr)
+    else:
+        _active.print(text)
+
+
 @contextmanager
 def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Console]:
     """Sends the process's standard output and error to a log file and yields the console.

@@ -24,6 +24,7 @@ from typing import Any
 
 from scimind.atomic import new_folder
 from scimind.hashing import file_checksum
+from scimind.runtime.console import notify
 from scimind.runtime.private_folder import private_folder
 from scimind.runtime.trust import copy_own, is_own
 
@@ -107,10 +108,9 @@ def _open_cache(folder: Path) -> None:
 
 @cache
 def _warn_once(folder: Path) -> None:
-    print(
+    notify(
         f"compiled graphs are not taken from {folder}, which another user owns or can write; remove it, or set "
-        "SCIMIND_CACHE_DIR to a folder of your own",
-        file=sys.stderr,
+        "SCIMIND_CACHE_DIR to a folder of your own"
     )
 
 
