@@ -16,7 +16,7 @@ from scimind.data.formats.opening import regular_file
 from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
-from scimind.evaluate.marked_outputs import check_molecules, read_marked
+from scimind.evaluate.marked_outputs import check_sequences, read_marked
 from scimind.evaluate.metric_groups import group_of, labels_of
 from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, read_items, read_molecules
@@ -111,8 +111,7 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
     )
     given = _with_reference(items)
     scored, marks = read_marked(given, group, extract=options.extract)
-    if group == "molecules":
-        check_molecules(scored, options.predictions)
+    check_sequences(scored, group, options.predictions)
     if group == "classification":
         scored, options = _as_labels(scored, options)
     console = console or Console(sys.stderr, silent=True)

@@ -83,21 +83,32 @@ def _decoded(text: str) -> str:
         return text  # an invalid output
 
 
-def check_molecules(items: Sequence[Item], path: Path) -> None:
-    """Checks that outputs scored as molecules are not the answers to another task.
+def check_sequences(items: Sequence[Item], group: str, path: Path) -> None:
+    """Checks that outputs scored as molecules or proteins are not the answers to another task.
+
+    A model that knows little, whose outputs are words without grammar, is scored.
 
     Raises:
-        DataError: No output parses as a molecule, and most are sentences.
+        DataError: No output is a molecule or protein, and most are sentences.
     """
+    if group not in _TAGS:
+        return
     texts = [item.output for item in items if item.output.strip()]
     sentences = sum(map(_is_sentence, texts))
-    if 2 * sentences <= len(texts) or any(parse_smiles(text.strip()) is not None for text in texts):
+    if 2 * sentences <= len(texts) or any(_is_one(text.strip(), group) for text in texts):
         return
     reason = (
-        f"none of the {len(texts)} outputs is a molecule, and {sentences} are sentences; give the task that they "
-        "answer, or --extract if the molecules are inside the sentences"
+        f"none of the {len(texts)} outputs is a {group[:-1]}, and {sentences} are sentences; give the task that they "
+        f"answer, or --extract if the {group} are inside the sentences"
     )
     raise DataError(reason, path)
+
+
+def _is_one(text: str, group: str) -> bool:
+    """Returns whether an output may be a molecule or a protein: RDKit parses it; it is one word or in capitals."""
+    if group == "molecules":
+        return parse_smiles(text) is not None
+    return len(text.split()) == 1 or not re.search("[a-z]", text)
 
 
 def _is_sentence(text: str) -> bool:

@@ -21,7 +21,7 @@ from scimind.launch.options import Job
 from scimind.launch.ports import choose_port
 from scimind.locking import output_lock
 from scimind.runtime.lifeline import adopt_orphans, end_with_parent, marked_environment
-from scimind.runtime.stopping import SIGNALS
+from scimind.runtime.stopping import SIGNALS, may_handle
 
 # msrun checks its workers once a second, kills the others when one has failed, and then waits for the scheduler, which
 # may take long to notice. This is the time that it gets to report which worker failed.
@@ -65,7 +65,7 @@ class _Interruption:
         self.count = 0
 
     def __enter__(self) -> _Interruption:
-        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        self._before = {number: signal.signal(number, self._note) for number in SIGNALS if may_handle(number)}
         return self
 
     def __exit__(self, *_: object) -> None:

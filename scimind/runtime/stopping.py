@@ -70,7 +70,7 @@ def stops_on_signals() -> Iterator[Stopping]:
     if threading.current_thread() is not threading.main_thread():
         yield stopping
         return
-    before = {number: signal.signal(number, stopping.stop) for number in SIGNALS if _is_ours(number)}
+    before = {number: signal.signal(number, stopping.stop) for number in SIGNALS if may_handle(number)}
     outer, _active = _active, stopping
     try:
         with _interrupts_passed_on():
@@ -87,15 +87,15 @@ def was_stopped() -> bool:
     return _active is not None and _active.first is not None
 
 
-def _is_ours(number: int) -> bool:
-    """Returns whether a signal may be handled: `nohup` and shells' background jobs ignore some, which must stay so."""
+def may_handle(number: int) -> bool:
+    """Returns whether a signal may be handled: `nohup` ignores SIGHUP for good, a background job SIGINT."""
     return signal.getsignal(number) != signal.SIG_IGN
 
 
 @contextmanager
 def _interrupts_passed_on() -> Iterator[None]:
     """Hides SIGINT from everything but a thread, which calls Python's handler of SIGINT in the main thread."""
-    if not _is_ours(signal.SIGINT):
+    if not may_handle(signal.SIGINT):
         yield
         return
     main, done, pending = threading.get_ident(), threading.Event(), list[int]()

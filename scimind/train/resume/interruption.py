@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from scimind.runtime.stopping import SIGNALS, Stopped
+from scimind.runtime.stopping import SIGNALS, Stopped, may_handle
 from scimind.train.run import TrainingRun
 
 
@@ -31,7 +31,9 @@ def stops_on_signals(run: TrainingRun) -> Iterator[None]:
         run.console.interrupt("interrupted: stopping after this step, with a checkpoint; again to stop at once")
 
     # Outside of a command, MindSpore turns Ctrl-C into SIGTERM while it computes, which also arrives here.
-    before: dict[signal.Signals, Any] = {number: signal.signal(number, ask_to_stop) for number in SIGNALS}
+    before: dict[signal.Signals, Any] = {
+        number: signal.signal(number, ask_to_stop) for number in SIGNALS if may_handle(number)
+    }
     try:
         yield
     finally:

@@ -8,8 +8,8 @@ import pytest
 
 from scimind.cli import main
 from scimind.data.tasks.outputs import read_sequence, read_text, read_whole
-from scimind.errors import SciMindError
-from scimind.evaluate.marked_outputs import check_molecules, read_marked
+from scimind.errors import DataError, SciMindError
+from scimind.evaluate.marked_outputs import check_sequences, read_marked
 from scimind.evaluate.predictions import Item
 
 MARKED = [
@@ -98,7 +98,15 @@ def test_sentences_scored_as_molecules_are_a_mistake(tmp_path, capsys):
 
 @pytest.mark.parametrize("outputs", [["xyz", "", "C(("], ["foo bar baz qux"] * 3, [*SENTENCES[:1], "x", "y"], []])
 def test_a_bad_model_is_not_a_mistake(outputs, tmp_path):
-    check_molecules(items(*outputs), tmp_path)
+    check_sequences(items(*outputs), "molecules", tmp_path)
+
+
+def test_sentences_scored_as_proteins_are_a_mistake(tmp_path):
+    with pytest.raises(DataError, match="none of the 3 outputs is a protein, and 3 are sentences"):
+        check_sequences(items(*SENTENCES), "proteins", tmp_path)
+    for one in ("MKTAYIAK", "MKT AYI AK", "mktayiak"):
+        check_sequences(items(*SENTENCES, one), "proteins", tmp_path)
+    check_sequences(items(*SENTENCES), "captions", tmp_path)
 
 
 def test_scores_of_marked_outputs_are_those_of_bare_ones(tmp_path, capsys):
