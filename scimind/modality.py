@@ -37,7 +37,7 @@ def normalise_ranges(ranges: ModalityRanges, vocab_size: int | None = None) -> d
         vocab_size: Number of ids; None skips the check against it.
 
     Returns:
-        An entry for each of smiles, nucleotide and protein, in that order; an empty list if there is no range.
+        An entry for each of smiles, nucleotide and protein, in that order; an empty list without a range.
 
     Raises:
         ConfigError: A name is not a modality (text is the rest and must not be named), a value is not a pair of

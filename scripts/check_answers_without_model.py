@@ -2,7 +2,7 @@
 
     python scripts/check_answers_without_model.py --answers 10000
 
-The worst model that there can be: every prefix has log-probabilities of its own, drawn at random, often with a strong
+The worst model that there can be: every prefix has its own log-probabilities, drawn at random, often with a strong
 preference. Prints the share of answers that RDKit accepts, how they came about, and the work. Ends with status 1 if an
 answer is empty, too long or not a molecule.
 """

@@ -23,7 +23,7 @@ def read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Returns the settings in a YAML file, merged over those of its `base`.
 
     A base is a path relative to the file's folder, or the name of a shipped configuration. In every other setting,
-    `here:` before a path stands for the file's folder.
+    `here:` before a path means the file's folder.
 
     Sections are merged name by name; a list or a single setting replaces that of the base.
 

@@ -31,7 +31,7 @@ def configuration_file(name: str | Path, folder: Path = Path()) -> Path:
         folder: The folder that a path is relative to.
 
     Raises:
-        ConfigError: It is neither; a path that ends in .yaml or .yml is returned even if there is no such file.
+        ConfigError: It is neither; a path that ends in .yaml or .yml is returned even if the file does not exist.
     """
     path = folder / name
     if path.is_file():

@@ -70,7 +70,7 @@ def _cells(score: EvaluationScore | None) -> tuple[str, str]:
 
 
 def read_loss_table(path: Path, last_step: float = math.inf, score: EvaluationScore | None = None) -> list[StepRecord]:
-    """Returns the rows of a `loss.csv`; none if there is no such file.
+    """Returns the rows of a `loss.csv`; none if the file does not exist.
 
     Args:
         path: The file.

@@ -57,7 +57,7 @@ def _needs_space(before: str | None, after: str | None) -> bool:
 
 
 def _in_tag(modality: str, characters: str) -> str:
-    """Returns a sequence in the tag that encodes to its tokens, or as forms if there is no such tag."""
+    """Returns a sequence in the tag that encodes to its tokens, or as forms without such a tag."""
     if modality != "nucleotide":
         return in_tag(characters, modality)
     if "U" in characters and "T" in characters:

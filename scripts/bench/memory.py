@@ -85,7 +85,7 @@ class TrainingMemory(Work):
         self.given = given
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns no outputs, since there is no other side to compare with."""
+        """Returns no outputs, as it has no other side to compare with."""
         return {}
 
     def run(self) -> None:

@@ -33,7 +33,7 @@ class Pair:
         work: The work, for the table.
         ours: Our side.
         theirs: The side to compare with.
-        at_least: The required ratio of times; None if there is no requirement.
+        at_least: The required ratio of times; None without a requirement.
         memory_at_least: The required ratio of peak memories; None leaves memory out of the table.
         extra_memory_at_least: The same for the memory that the work adds to a process that is ready for it.
         checked: The sides that must compute the same, if they are not the timed ones: a routed model is timed against a

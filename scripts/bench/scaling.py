@@ -80,7 +80,7 @@ class Preparation(Work):
                 stream.write(json.dumps({"id": str(index), "conversation": turns}) + "\n")
 
     def outputs(self) -> dict[str, np.ndarray]:
-        """Returns no outputs, since there is no other side to compare with."""
+        """Returns no outputs, as it has no other side to compare with."""
         return {}
 
     def run(self) -> None:

@@ -22,7 +22,7 @@ def find_codec(source: SourceCheckpoint, options: ConvertOptions) -> tuple[Token
     """Returns the tokenizer of the result, and how it was found; None if the result needs none.
 
     Raises:
-        SciMindError: There is no tokenizer, or it is not a SentencePiece model.
+        SciMindError: The tokenizer is missing, or it is not a SentencePiece model.
     """
     place = options.tokenizer or source.folder
     default = source.kind != "scimind-v0" if options.extension is None else options.extension

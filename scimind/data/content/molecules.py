@@ -62,7 +62,7 @@ def random_smiles(molecule: Any, number: int, seed: int) -> Sequence[str]:
 
 
 def scaffold(molecule: Any) -> str:
-    """Returns the canonical SMILES of the Murcko scaffold, empty if there is no ring.
+    """Returns the canonical SMILES of the Murcko scaffold, empty without a ring.
 
     It has neither stereochemistry nor atom maps.
 

@@ -67,13 +67,13 @@ def reaction_parts(text: str) -> list[str]:
 
 
 def with_tokens(smiles: str) -> tuple[str, tuple[Change, ...]]:
-    """Returns a SMILES without `<-`, for which there is no token, and the change if there was one.
+    """Returns a SMILES without `<-`, which has no token, and the change if there was one.
 
     The same molecule is written with `->`: in RDKit's spelling, in a random one, or with the bond written from its
     donor, `[Pt]%99.N->%99` for `[Pt]<-N`. The choice only depends on the SMILES.
 
     Raises:
-        RecordError: There is no such spelling, or RDKit cannot parse the SMILES.
+        RecordError: No such spelling exists, or RDKit cannot parse the SMILES.
     """
     if _ARROW not in smiles:
         return smiles, ()
@@ -133,7 +133,7 @@ def _from_donors(smiles: str) -> str:
         stop = _end_of_branch(smiles, start)
         donor = smiles[start + len(_ARROW) : stop]
         atom = _ATOM.match(donor)
-        if atom is None or atom[0] in "0123456789%":  # a ring bond of its own
+        if atom is None or atom[0] in "0123456789%":  # a separate ring bond
             break
         if smiles[start - 1] == "(":
             start, stop = start - 1, stop + 1

@@ -193,7 +193,7 @@ def checked_choice(chosen: Mapping[str, str], fields: Sequence[str], what: str) 
         what: What has these fields, for the message.
 
     Raises:
-        SciMindError: There is no such field.
+        SciMindError: The field does not exist.
     """
     for name in chosen:
         if name not in (*fields, "id"):

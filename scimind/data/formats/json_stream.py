@@ -263,7 +263,7 @@ class _Window:
                 the position then stays at its beginning.
 
         Raises:
-            DataError: There is no valid value, or the end of a value that is too long was not found.
+            DataError: The value is not valid, or the end of a value that is too long was not found.
         """
         while True:
             try:

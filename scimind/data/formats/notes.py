@@ -21,8 +21,8 @@ class FileNotes:
         bytes_read: Number of bytes of the file, as it is stored, that were read so far.
         format: Such as `CSV`, `JSON Lines` or `FASTA`.
         separator: What separates the columns of a table; empty for other formats.
-        header: The names of the columns; None if there is no header.
-        columns: The column of each field that was found; a number, from 1, if there is no header.
+        header: The names of the columns; None without a header.
+        columns: The column of each field that was found; a number, from 1, without a header.
         remarks: Further decisions, in words.
         ends_open: Whether the last line has no line end.
     """

@@ -120,7 +120,7 @@ def name_of(path: Path) -> str:
 
 
 def state_of(path: Path) -> list[Any] | None:
-    """Returns what changes if the content of a file does; None if there is no such file."""
+    """Returns what changes if the content of a file does; None if the file does not exist."""
     try:
         file = regular_file(path)
     except DataError:

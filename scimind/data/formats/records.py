@@ -34,7 +34,7 @@ class RecordFile:
 
     Args:
         format: Such as `CSV`, `JSON list` or `FASTA`; `lines` for one value per line.
-        header: The names of its columns as in the file; None if each record has its own, or if there is no header.
+        header: The names of its columns as in the file; None if each record has its own, or without a header.
         keys: The keys of the columns in the records: their names, with the place if two are equal; without a header the
             fields that they hold. None if each record has its own.
         records: The line and the values of each record, or its error.

@@ -85,7 +85,7 @@ def _keys(file: RecordFile, columns: Columns, path: Path) -> dict[str, str]:
 
 
 def _shown(file: RecordFile, keys: Mapping[str, str]) -> dict[str, str]:
-    """Returns the column of each field as the user knows it: its name, or its number if there is no header."""
+    """Returns the column of each field as the user knows it: its name, or its number without a header."""
     if file.header is None and file.keys is not None:
         return {name: str(file.keys.index(key) + 1) for name, key in keys.items()}
     return dict(keys)

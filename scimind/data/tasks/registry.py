@@ -87,7 +87,7 @@ def find_task(name: str | Path | Task) -> Task:
 
     Raises:
         ConfigError: Keys or values in the file are wrong; all faults are listed.
-        SciMindError: There is no such task or file.
+        SciMindError: The task or file does not exist.
     """
     if isinstance(name, Task):
         return name

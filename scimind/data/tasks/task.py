@@ -77,7 +77,7 @@ class Task:
 
     Args:
         name: The name for `--task`.
-        question: The question, with fields in braces; `{choices}` stands for the choices of the output.
+        question: The question, with fields in braces; `{choices}` means the choices of the output.
         answer: The answer, likewise.
         fields: The fields of a raw record.
         key: The field whose values must not be in two splits; by default the first molecule or sequence, else the
@@ -125,7 +125,7 @@ class Task:
         """Returns the task with the columns that the user chose: a name, or a number from 1, for each field.
 
         Raises:
-            SciMindError: There is no such field.
+            SciMindError: The field does not exist.
         """
         fields = [spec.name for spec in self.fields]
         return replace(self, chosen=checked_choice(chosen, fields, f"task {self.name}")) if chosen else self

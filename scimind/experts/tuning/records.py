@@ -45,7 +45,7 @@ def batches_of_steps(records: int, batch_size: int, steps: int, seed: int) -> li
 
 
 def _read(files: list[Path], most: int, seed: int | None) -> Records:
-    """Returns a random choice of records, or the first ones if there is no seed."""
+    """Returns a random choice of records, or the first ones without a seed."""
     from mindspore.dataset import MindDataset
     from mindspore.dataset import config as dataset_config
 

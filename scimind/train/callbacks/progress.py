@@ -22,7 +22,7 @@ class SciMindProgress(Callback):
 
     Args:
         run: The training.
-        step_interval: Steps between two lines if there is no terminal.
+        step_interval: Steps between two lines without a terminal.
     """
 
     def __init__(self, run: TrainingRun, step_interval: int = 10) -> None:

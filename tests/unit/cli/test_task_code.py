@@ -25,7 +25,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def code(workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file, under a name of its own, since Python imports a module once; the folder of inputs is the current."""
+    """The file, under a separate name, since Python imports a module once; the folder of inputs is the current."""
     monkeypatch.chdir(workplace)
     file = tmp_path / f"task_{tmp_path.name}.py"
     file.write_text(CODE)

@@ -1,4 +1,4 @@
-"""SELFIES are told from SMILES by their symbols and by their column, and decoded to the molecule they stand for."""
+"""SELFIES are distinguished from SMILES by their symbols and by their column, and decoded to the molecule they stand for."""
 
 import sys
 from collections import Counter
