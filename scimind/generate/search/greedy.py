@@ -64,7 +64,7 @@ def greedy_search(problem: Problem, draft: Sequence[tuple[int, float]] = ()) -> 
     """Returns the answer of the most likely tokens that the rule accepts.
 
     Each token is the most likely one that the rule accepts. Where it accepts none, the search goes back to the open
-    prefix whose next token has the least regret, the longest on a tie, and continues from there. When the budget of work
+    prefix whose next token has the least regret, the longest on a tie, and goes there. When the budget of work
     ends, or nothing is open, the first path is completed or shortened, see `close`.
 
     Args:

@@ -60,7 +60,7 @@ def test_a_handler_set_in_the_meantime_gets_ctrl_c() -> None:
 
 
 def test_other_handlers_in_c_do_not_see_ctrl_c() -> None:
-    """As MindSpore's: a handler that is set without Python's knowledge, here the default one, which ends the process."""
+    """As MindSpore's: a handler set without Python's knowledge, here the default one, which ends the process."""
     code = """
 import ctypes, os, signal, sys, time
 from scimind.runtime.stopping import Stopped, stops_on_signals

@@ -1,4 +1,4 @@
-"""SELFIES are distinguished from SMILES by their symbols and by their column, and decoded to the molecule they stand for."""
+"""SELFIES are distinguished from SMILES by symbols and column, and decoded to their molecule."""
 
 import sys
 from collections import Counter
