@@ -14,14 +14,14 @@ import sys
 import time
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
 from scimind.generate.search.greedy import greedy_search
-from scimind.generate.search.model import NextLogProbs, Problem
+from scimind.generate.search.model import Draft, Prefix, Problem, run
 from scimind.generate.validity.molecules import MoleculeRule
 from scimind.generate.validity.tokens import SequenceTokens
 from scimind.tokenizer.alphabet import BASE_MODALITIES
@@ -30,7 +30,7 @@ EOS, TEXT_TOKENS = 2, 40
 CHARACTERS = dict(enumerate(BASE_MODALITIES["smiles"], TEXT_TOKENS))
 
 
-def random_model(seed: int, sharpness: float) -> NextLogProbs:
+def random_model(seed: int, sharpness: float) -> Callable[[Prefix], NDArray[np.float64]]:
     """Returns a model whose log-probabilities are a random function of the whole prefix.
 
     Args:
@@ -38,12 +38,34 @@ def random_model(seed: int, sharpness: float) -> NextLogProbs:
         sharpness: The standard deviation of the logits: 0 for no preference, 10 for near certainty.
     """
 
-    def next_log_probs(ids: Sequence[int]) -> NDArray[np.float64]:
+    def next_log_probs(ids: Prefix) -> NDArray[np.float64]:
         digest = zlib.crc32(np.array(ids, np.int32).tobytes(), seed)
         logits = sharpness * np.random.default_rng([digest, seed]).normal(size=TEXT_TOKENS + len(CHARACTERS))
         return logits - np.logaddexp.reduce(logits)
 
     return next_log_probs
+
+
+def no_draft(asked: Draft) -> list[tuple[int, float]]:
+    """Returns no draft, as a decoder does that cannot draft."""
+    return []
+
+
+def drafter(
+    model: Callable[[Prefix], NDArray[np.float64]], problem: Problem
+) -> Callable[[Draft], list[tuple[int, float]]]:
+    """Returns a function that drafts with a model: each token is the most likely one of the rule."""
+
+    def draft(asked: Draft) -> list[tuple[int, float]]:
+        ids, made = asked.prefix, list[tuple[int, float]]()
+        while len(made) < asked.most and (not made or made[-1][0] != problem.eos_id):
+            log_probs = model(ids)
+            token = int(problem.candidates(log_probs)[0])
+            made.append((token, float(log_probs[token])))
+            ids = (*ids, token)
+        return made
+
+    return draft
 
 
 def main() -> None:
@@ -58,8 +80,9 @@ def main() -> None:
     with rdBase.BlockLogs():
         for seed in range(options.seed, options.seed + options.answers):
             limit = (1, 2, 4, 8, 16, 32, 64)[seed % 7]
-            problem = Problem(random_model(seed, (0.0, 1.0, 3.0, 10.0)[seed % 4]), rule, EOS, limit)
-            found = greedy_search(problem)
+            model = random_model(seed, (0.0, 1.0, 3.0, 10.0)[seed % 4])
+            problem = Problem(rule, EOS, limit)
+            found = run(greedy_search(problem), model, drafter(model, problem) if seed % 3 else no_draft)
             text = "" if found is None else "".join(CHARACTERS[token] for token in found.ids)
             molecule = Chem.MolFromSmiles(text)
             if not 0 < len(text) <= limit or molecule is None or not molecule.GetNumAtoms():

@@ -11,7 +11,7 @@ from typing import Any
 from scimind.config import facts
 from scimind.config.canonical import TRAINING_MODES
 from scimind.config.routing import RoutingSettings
-from scimind.config.sections.generation import sampling_faults
+from scimind.config.sections.generation import generation_faults
 from scimind.config.sections.model import ROUTING_FIELDS, intermediate_size
 from scimind.config.without_effect import settings_without_effect
 from scimind.errors import ConfigError
@@ -129,7 +129,7 @@ def _parallel(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str
 def _generation(tree: Mapping[str, Any], model: Mapping[str, Any]) -> Iterator[str]:
     """Yields faults in the generation of answers."""
     new, longest = tree.get("generation", {}).get("max_new_tokens"), model.get("seq_length")
-    yield from sampling_faults(tree.get("generation", {}), "generation.")
+    yield from generation_faults(tree.get("generation", {}), "generation.")
     if tree.get("run_mode") == "predict" and new and longest and new >= longest:
         yield f"generation.max_new_tokens ({new}) must be below {_MODEL}.seq_length ({longest}); lower it"
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scimind.data.formats.text_files import read_text
 from scimind.data.tasks.outputs import read_sequence
 from scimind.data.tasks.registry import find_task
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError
-from scimind.generate.batch import Generated
-from scimind.generate.choices import Choices, Ranked
-from scimind.generate.prompts import EncodedPrompt
+from scimind.generate.choices import Choices
 from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.tags import opening_tag
@@ -87,48 +84,3 @@ def _lines(path: Path) -> Iterator[str]:
         if choice:
             seen[choice] = number
             yield choice
-
-
-def prediction_row(
-    prompt: EncodedPrompt, answer: Generated | Ranked, codec: TokenCodec, rules: AnswerRules
-) -> dict[str, Any]:
-    """Returns the prediction row of one answer, with its keys in reading order.
-
-    Args:
-        prompt: The prompt.
-        answer: The model's answer to it.
-        codec: The tokenizer.
-        rules: How the answer was obtained and is read.
-    """
-    row: dict[str, Any] = {"id": prompt.id, "prompt": prompt.text}
-    row |= _chosen(answer, rules.choices) if isinstance(answer, Ranked) else _generated(answer, codec, rules)
-    row["prompt_tokens"] = len(prompt.ids)
-    row["output_tokens"] = row.pop("output_tokens")
-    if prompt.reference is not None:
-        row["reference"] = prompt.reference
-    if prompt.fault or answer.message:
-        row["message"] = prompt.fault or answer.message
-    if prompt.warning:
-        row["warning"] = prompt.warning
-    return row
-
-
-def _generated(answer: Generated, codec: TokenCodec, rules: AnswerRules) -> dict[str, Any]:
-    text = codec.decode(answer.ids) if answer.ids else ""
-    output = rules.read(codec, answer.ids)
-    row: dict[str, Any] = {"output": output}
-    if output != text.strip() and rules.task is not None:
-        row["text"] = text  # what the model wrote around it
-    return row | {"finish_reason": answer.finish_reason, "output_tokens": len(answer.ids)}
-
-
-def _chosen(answer: Ranked, choices: Choices | None) -> dict[str, Any]:
-    if answer.message or choices is None:
-        return {"output": "", "finish_reason": "error", "output_tokens": 0}
-    return {
-        "output": choices.texts[answer.best],
-        "probabilities": dict(zip(choices.texts, answer.probabilities, strict=True)),
-        "log_likelihoods": dict(zip(choices.texts, answer.log_likelihoods, strict=True)),
-        "finish_reason": "choice",
-        "output_tokens": len(choices.ids[answer.best]) - 1,
-    }

@@ -16,7 +16,7 @@ from scimind.generate.decoders.protocols import Decoder, GreedyDecoder
 from scimind.generate.sampling import next_tokens
 from scimind.generate.settings import GenerationSettings
 
-FinishReason = Literal["stop", "length", "error"]
+FinishReason = Literal["stop", "length", "completed", "shortened", "error"]
 
 
 @dataclass
@@ -25,7 +25,8 @@ class Generated:
 
     Attributes:
         ids: Its tokens, without EOS.
-        finish_reason: "stop" at EOS, "length" at `max_new_tokens` or at the model's last position, "error" otherwise.
+        finish_reason: "stop" at EOS, "length" at `max_new_tokens` or at the model's last position, "completed" or
+            "shortened" by a search, see `search.model.Found`, "error" otherwise.
         message: What went wrong; empty unless `finish_reason` is "error".
     """
 

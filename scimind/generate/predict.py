@@ -21,6 +21,8 @@ from scimind.generate.prompt_files import check_prompts, read_prompts
 from scimind.generate.prompts import encode_prompts
 from scimind.generate.provenance import run_notes
 from scimind.generate.settings import GenerationSettings
+from scimind.generate.validity.rule import AnswerRule
+from scimind.generate.wanted_answers import search_for, validity, with_leads
 from scimind.locking import output_lock, refuse_inputs
 from scimind.runtime.console import Console, quiet_console
 from scimind.runtime.run_folder import RunFolder
@@ -37,6 +39,7 @@ def predict(
     options: FieldOptions | None = None,
     columns: Mapping[str, str] | None = None,
     overwrite: bool = False,
+    rule: AnswerRule | None = None,
 ) -> PredictSummary:
     """Answers every prompt of a file with the model of a configuration.
 
@@ -55,6 +58,7 @@ def predict(
             `checked`, and asked about with a warning in its row if it is `as-is`.
         columns: The column of each field that is not found by its name, see `read_prompts`.
         overwrite: Start over instead of continuing.
+        rule: A rule of your own about answers, in the place of that for the task's kind of answer.
 
     Returns:
         Counts of the run, which are also printed, and the prompts without an answer.
@@ -70,7 +74,8 @@ def predict(
     rules = read_rules(codec, task, choices)
     notes, options = FileNotes(), options or FieldOptions()
     found = read_prompts(input_path, task, options, columns=columns, notes=notes)
-    prompts = encode_prompts(codec, found)
+    search = search_for(settings, codec, rules, rule, has_prefixes=any(prompt.prefix for prompt in found))
+    prompts = with_leads(encode_prompts(codec, found), codec, rules, search)
     check_prompts(prompts, input_path)
     task_file = None if isinstance(task, Task) else task
     read = (input_path, choices, config.get("load_checkpoint"), config.source, task_file)
@@ -80,10 +85,12 @@ def predict(
         stack.enter_context(output_lock(output_path, read, advice="choose another --save_file"))
         check_output(output_path)
         run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules, options)
+        run["valid"] = validity(settings, rules)
+        run["rule"] = None if rule is None else type(rule).__qualname__
         folder = RunFolder.create(config.output_dir, "predict")
         console = stack.enter_context(quiet_console(folder.log_file))
         console.print(f"{input_path}: {notes.description()}")
-        predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console)
+        predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console, search)
         whole = sum(prompt.is_whole for prompt in found)
         if task is not None and whole:
             console.print(f"note: {whole} of {len(found)} inputs are whole questions and were not put into one again")

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scimind.generate.answer_rules import AnswerRules, prediction_row
+from scimind.generate.answer_rules import AnswerRules
+from scimind.generate.answer_search import AnswerSearch, Searched
 from scimind.generate.batch import Generated
 from scimind.generate.buckets import batch_buckets, bucket_for
 from scimind.generate.choices import Ranked, rank_batch
 from scimind.generate.decoders.protocols import Decoder
 from scimind.generate.loop import generate_batch, prompt_fault
 from scimind.generate.prediction_file import PredictionWriter
+from scimind.generate.prediction_rows import prediction_row
 from scimind.generate.prompts import EncodedPrompt
 from scimind.generate.settings import GenerationSettings
 from scimind.runtime.console import Console
@@ -62,7 +64,10 @@ class PredictSummary:
         names = {
             "stop": "finished",
             "length": "cut at the length limit",
+            "completed": "completed as the rule demands",
+            "shortened": "shortened as the rule demands",
             "choice": "chosen",
+            "none": "without an answer that fulfils the conditions",
             "error": "failed",
         }
         parts = [f"{self.reasons[reason]} {name}" for reason, name in names.items() if self.reasons[reason]]
@@ -81,6 +86,7 @@ class Predictor:
         settings: How to generate.
         rules: How answers are obtained and read; by default they are generated and left unchanged.
         console: Shows progress; standard error by default.
+        search: How answers are searched for; None if each is decoded token by token.
     """
 
     def __init__(
@@ -90,10 +96,13 @@ class Predictor:
         settings: GenerationSettings,
         rules: AnswerRules | None = None,
         console: Console | None = None,
+        search: AnswerSearch | None = None,
     ) -> None:
         self.decoder, self.codec, self.settings = decoder, codec, settings
         self.rules = rules or AnswerRules()
         self.console = console or Console(sys.stderr)
+        self.search = search
+        self._prompts_at_a_time = settings.batch_size if search is None else search.prompts_of_a_batch(decoder)
 
     def predict_file(
         self,
@@ -133,7 +142,7 @@ class Predictor:
             writer: Receives the predictions; its first `written` prompts are skipped.
         """
         summary = PredictSummary(writer.path, len(prompts), continued=writer.written)
-        batch_size = self.settings.batch_size
+        batch_size = self._prompts_at_a_time
         # One batch size for the whole run, derived from all prompts: a decoder compiles once, and a continued run
         # computes with the same shapes as an uninterrupted one.
         batch_rows = bucket_for(min(len(prompts), batch_size), batch_buckets(batch_size))
@@ -152,7 +161,7 @@ class Predictor:
                 new = [index for index in batch if index >= summary.continued]
                 if not new:
                     continue
-                answers = self._answer([prompts[index].ids for index in batch], batch, batch_rows, count)
+                answers = self._answer([prompts[index] for index in batch], batch, batch_rows, count)
                 for index, answer in zip(batch, answers, strict=True):
                     if index >= summary.continued:
                         row = prediction_row(prompts[index], answer, self.codec, self.rules)
@@ -165,19 +174,23 @@ class Predictor:
 
     def _answer(
         self,
-        ids: Sequence[Sequence[int]],
+        prompts: Sequence[EncodedPrompt],
         numbers: Sequence[int],
         rows: int,
         on_step: Callable[[int], None],
-    ) -> Sequence[Generated | Ranked]:
-        """Returns the answers of one batch, generated or chosen.
+    ) -> Sequence[Generated | Ranked | Searched]:
+        """Returns the answers of one batch, generated, searched for or chosen.
 
         Args:
-            ids: Tokens of each prompt.
+            prompts: The prompts.
             numbers: Place of each prompt in the input, from 0.
-            rows: Rows to run the decoder with.
+            rows: Prompts to run the decoder with.
             on_step: Called from time to time with the number of tokens generated since the previous call.
         """
+        ids = [prompt.ids for prompt in prompts]
+        if self.search is not None:
+            leads = [prompt.lead for prompt in prompts]
+            return self.search.answer(self.decoder, ids, numbers=numbers, leads=leads, rows=rows, on_step=on_step)
         if self.rules.choices is not None:
             return rank_batch(self.decoder, ids, self.rules.choices, vocab_size=self.codec.vocab_size, rows=rows)
         return generate_batch(

@@ -20,7 +20,7 @@ from scimind.data.formats.records import first_names, has_header, plain_lines
 from scimind.data.formats.rows import read_rows
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError, SciMindError
-from scimind.generate.prompts import EncodedPrompt, Prompt, conversation_prompts, line_prompt
+from scimind.generate.prompts import PREFIX, EncodedPrompt, Prompt, conversation_prompts, line_prompt
 from scimind.generate.task_prompts import read_task_prompts
 
 _PROMPT = ("prompt", "question", "input", "text", "instruction")
@@ -62,7 +62,8 @@ def read_prompts(
         if task is not None:
             return list(read_task_prompts(path, task, options or FieldOptions(), columns, notes))
         chosen = checked_choice(columns or {}, ["prompt", "reference"], "a file of prompts")
-        known = Columns({"prompt": _PROMPT, "reference": _REFERENCE}, optional=frozenset({"reference"}), chosen=chosen)
+        names = {"prompt": _PROMPT, "reference": _REFERENCE, PREFIX: (PREFIX,)}
+        known = Columns(names, optional=frozenset({"reference", PREFIX}), chosen=chosen)
         if _holds_conversations(path):
             if chosen:
                 raise SciMindError("--columns works with tables of prompts, not with conversations; leave it out")
@@ -119,7 +120,8 @@ def _table_prompts(path: Path, known: Columns, notes: FileNotes) -> Iterator[Pro
             yield Prompt(row.id, "", row.line).faulty(DataError("the prompt is not text; correct it", text=repr(text)))
             continue
         given = reference if isinstance(reference, str) and reference.strip() else None
-        yield replace(line_prompt(text or "", row.line), id=row.id, reference=given)
+        prefix = str(row.values.get(PREFIX) or "")
+        yield replace(line_prompt(text or "", row.line), id=row.id, reference=given, prefix=prefix)
 
 
 def check_prompts(prompts: Sequence[EncodedPrompt], path: str | Path) -> None:

@@ -33,6 +33,7 @@ _SPECIAL = re.compile(rf"{UNESCAPED_TAGGED.pattern}|{DOUBLED_BACKSLASHES.pattern
 _TAG = re.compile(TAG_PATTERN)
 _IN_TAG = re.compile(rf" in {TAG_PATTERN}|, or write it as text outside the tag")
 _AROUND = 30  # characters shown on each side of a fault
+PREFIX = "prompt_answer_prefix"  # the column of what an answer must begin with
 EMPTY_PROMPT = "the prompt is empty"
 
 
@@ -53,6 +54,7 @@ class Prompt:
         warning: What is doubtful about the record, which is asked nevertheless.
         is_whole: Whether the file holds the whole question instead of the task's input.
         readings: How often something was read differently from how it is written, by what was done.
+        prefix: What its answer must begin with.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Prompt:
     warning: str = ""
     is_whole: bool = False
     readings: Mapping[str, int] = field(default_factory=dict)
+    prefix: str = ""
 
     def faulty(self, error: DataError) -> Prompt:
         """Returns the prompt with an error in its record as its fault."""
@@ -84,6 +87,8 @@ class EncodedPrompt:
         line: As in `Prompt`.
         fault: Why it cannot be asked, with its line; empty if it can.
         warning: As in `Prompt`.
+        prefix: As in `Prompt`.
+        lead: The tokens of `prefix`.
     """
 
     id: str
@@ -93,10 +98,13 @@ class EncodedPrompt:
     line: int = 1
     fault: str = ""
     warning: str = ""
+    prefix: str = ""
+    lead: tuple[int, ...] = ()
 
     def as_row(self) -> dict[str, Any]:
         """Returns the part of the prompt's prediction row that is known before it is answered."""
-        return {"id": self.id, "prompt": self.text} | ({} if self.reference is None else {"reference": self.reference})
+        more = {PREFIX: self.prefix or None, "reference": self.reference}
+        return {"id": self.id, "prompt": self.text} | {name: text for name, text in more.items() if text is not None}
 
 
 def expand_line(line: str) -> str:
@@ -133,7 +141,9 @@ def encode_prompts(codec: TokenCodec, prompts: Iterable[Prompt]) -> list[Encoded
                 prompt = prompt.faulty(error)
         reference = None if prompt.reference is None else plain_reference(codec, prompt.reference)
         encoded.append(
-            EncodedPrompt(prompt.id, prompt.text, tuple(ids), reference, prompt.line, prompt.fault, prompt.warning)
+            EncodedPrompt(
+                prompt.id, prompt.text, tuple(ids), reference, prompt.line, prompt.fault, prompt.warning, prompt.prefix
+            )
         )
     return encoded
 

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from scimind.generate.settings import GenerationSettings
 
 
-def prompt_generator(seed: int, prompt: int) -> np.random.Generator:
-    """Returns the random number generator of one prompt.
+def prompt_generator(seed: int, prompt: int, *stream: int) -> np.random.Generator:
+    """Returns the random number generator of one prompt, or of one of several samples for it.
 
     Args:
         seed: The run's seed.
         prompt: The prompt's place in the input, from 0. The same text at two places gets different samples.
+        *stream: The sample's number, from 0.
     """
-    return np.random.default_rng([seed, prompt])
+    return np.random.default_rng([seed, prompt, *stream])
 
 
 def next_tokens(

@@ -10,7 +10,7 @@ from typing import Any
 
 from scimind.config.nodes import Section
 from scimind.config.schema import Faults
-from scimind.config.sections.generation import GENERATION, sampling_faults
+from scimind.config.sections.generation import GENERATION, generation_faults
 from scimind.errors import ConfigError
 
 _LONGEST_ANSWER = 256
@@ -31,7 +31,26 @@ class GenerationSettings:
             contain, above 0; 1 disables it.
         seed: Seed of the random numbers, at least 0. Each prompt has its own stream, so that batching and restarts do
             not change any answer.
-        batch_size: Number of prompts that are decoded together, at least 1.
+        batch_size: Number of rows that are decoded together, at least 1: one for each prompt, or one for each of its
+            beams or samples.
+        valid: What an answer may be: "none" for anything the model writes; "require" for answers that the rule of
+            their kind accepts, such as SMILES that RDKit reads, see `scimind.generate.validity`; "prefer" for these
+            where the search finds one within its budget, else the model's own. None requires it of molecules,
+            proteins, DNA and RNA, and of nothing else.
+        num_return_sequences: Number of distinct answers to a prompt, at least 1.
+        num_beams: Beams of the search for them; None means as many as answers, and 1 is greedy.
+        num_beam_groups: Groups of beams that differ from each other; must divide `num_beams`.
+        diversity_penalty: What a token loses for each beam of an earlier group that has chosen it, at least 0.
+        length_penalty: Exponent of the length by which a beam's log-likelihood is divided.
+        num_samples: Number of accepted samples for each prompt with `do_sample`; None means as many as answers.
+        rank_by: "likelihood", "votes" (likelihoods summed over all spellings of the same molecule that were found), or
+            a number that is computed from the molecule, the largest first, such as "qed" or "-abs(MolLogP - 2)".
+        where: Conditions on molecules, see `scimind.generate.wishes`; None for none.
+        prefix: What every answer begins with; None for nothing.
+        min_sequence_length: Fewest letters of a protein or nucleic acid.
+        max_sequence_length: Most letters of it; None for any number.
+        reading_frame: Whether DNA and RNA may be anything ("none"), must be whole codons with a stop codon only at
+            the end ("open"), or also begin with AUG and end with a stop codon ("coding").
 
     Raises:
         ConfigError: One or more values break their rule; all faults are reported at once.
@@ -45,12 +64,25 @@ class GenerationSettings:
     repetition_penalty: float = 1.0
     seed: int = 0
     batch_size: int = 8
+    valid: str | None = None
+    num_return_sequences: int = 1
+    num_beams: int | None = None
+    num_beam_groups: int = 1
+    diversity_penalty: float = 0.0
+    length_penalty: float = 1.0
+    num_samples: int | None = None
+    rank_by: str = "likelihood"
+    where: str | None = None
+    prefix: str | None = None
+    min_sequence_length: int = 1
+    max_sequence_length: int | None = None
+    reading_frame: str = "none"
 
     def __post_init__(self) -> None:
         """Checks every value and converts it to the type of its field."""
         faults = Faults(GENERATION)
         checked = GENERATION.check(dataclasses.asdict(self), "", faults)
-        faults.extend(sampling_faults(checked))
+        faults.extend(generation_faults(checked))
         if faults:
             raise ConfigError(faults)
         for name, value in checked.items():
@@ -60,6 +92,16 @@ class GenerationSettings:
     def longest_answer(self) -> int:
         """Maximum length of an answer in tokens, if the context has room for it."""
         return _LONGEST_ANSWER if self.max_new_tokens is None else self.max_new_tokens
+
+    @property
+    def beams(self) -> int:
+        """Number of beams; 1 if tokens are drawn."""
+        return 1 if self.do_sample else self.num_beams or self.num_return_sequences
+
+    @property
+    def samples(self) -> int:
+        """Number of accepted samples; 0 if tokens are not drawn."""
+        return (self.num_samples or self.num_return_sequences) if self.do_sample else 0
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], source: str | Path | None = None) -> GenerationSettings:

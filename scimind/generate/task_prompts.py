@@ -23,7 +23,7 @@ from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.registry import find_task
 from scimind.data.tasks.task import Task
 from scimind.errors import DataError
-from scimind.generate.prompts import Prompt, conversation_prompts, expand_line, line_prompt
+from scimind.generate.prompts import PREFIX, Prompt, conversation_prompts, expand_line, line_prompt
 from scimind.generate.question_frames import QuestionFrame, bare_value, is_rendered
 from scimind.tokenizer.tags import closing_tag, with_own_tags
 
@@ -94,7 +94,8 @@ def _holds_conversations(path: Path) -> bool:
 def _asked_columns(task: Task) -> Columns:
     """Returns the columns of a task of which only those of its question must be there."""
     columns, asked = task.columns, {spec.name for spec in task.asked_fields}
-    return replace(columns, optional=columns.optional | {name for name in columns.names if name not in asked})
+    names = {**columns.names, PREFIX: (PREFIX,)}
+    return replace(columns, names=names, optional=columns.optional | {name for name in names if name not in asked})
 
 
 def _is_header(line: str, columns: Columns) -> bool:
@@ -236,6 +237,7 @@ def _record_prompts(
                 prompt, values = replace(prompt, is_whole=True), {**values, **_known(value, frame)}
             elif is_rendered(given):
                 prompt = replace(prompt, text=f" {given.strip().removeprefix('<s>').strip()}", start=1, is_whole=True)
+        prompt = replace(prompt, prefix=str(values.get(PREFIX) or ""))
         prompt, values = _record_prompt(task, replace(row, values=values), prompt, options)
         if not prompt.fault and not prompt.is_whole:
             prompt = replace(prompt, readings=_readings(row, asked_molecules))

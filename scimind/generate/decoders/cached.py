@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from mindspore import Tensor
@@ -14,12 +15,22 @@ from scimind.generate.decoders.protocols import CausalModel
 from scimind.model.decoding.experts import GroupExperts, StepExperts, small_groups
 from scimind.model.decoding.prompt import PromptNetwork
 from scimind.model.decoding.shared import DecodingParts
-from scimind.model.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, Step
+from scimind.model.decoding.steps import HIDDEN, GreedySteps, KeyValueCache, OneStep, ScoredGreedySteps, Step
 from scimind.model.routing.groups import group_table
 
 SHORTEST_CACHE = 128
 MOST_STEPS = 64
 _NEVER = -1e30
+
+
+class _Choice(NamedTuple):
+    """How tokens are chosen; see `GreedyDecoder.greedy`."""
+
+    steps: int
+    fewest: int
+    eos_id: int
+    vocab_size: int
+    never: Sequence[int]
 
 
 class CachedDecoder:
@@ -90,24 +101,61 @@ class CachedDecoder:
         never: Sequence[int] = (),
     ) -> NDArray[np.int32]:
         """Returns the most likely next tokens of each row; see `GreedyDecoder`."""
+        choice = _Choice(steps, fewest, eos_id, vocab_size, never)
+        tokens, sums = self._greedy(ids, positions, alive, choice, GreedySteps)
+        return np.where(np.isfinite(sums), tokens, -1)
+
+    def scored_greedy(
+        self,
+        ids: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        alive: NDArray[np.bool_],
+        *,
+        steps: int,
+        fewest: int,
+        eos_id: int,
+        vocab_size: int,
+        never: Sequence[int] = (),
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Returns the most likely next tokens of each row and their log-probabilities; see `GreedyDecoder`."""
+        choice = _Choice(steps, fewest, eos_id, vocab_size, never)
+        return self._greedy(ids, positions, alive, choice, ScoredGreedySteps)
+
+    def copy_rows(self, sources: Mapping[int, int], start: int, stop: int) -> None:
+        """Gives rows the keys and values of others at positions `start` … `stop` - 1; see `CopyingDecoder`."""
+        stop = min(stop, self._at.length)
+        to, of = list(sources), list(sources.values())
+        for cache in self._at.contents():  # views of what the graphs read and write
+            rows = cache.reshape(self._at.rows, -1, *cache.shape[1:])
+            rows[to, :, start:stop] = rows[of, :, start:stop]
+
+    def _greedy(
+        self,
+        ids: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        alive: NDArray[np.bool_],
+        choice: _Choice,
+        kind: type[GreedySteps],
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Returns tokens [n, b] and their judgements [n, b] in the order of the steps."""
         last = int(positions[alive].max())
         self._reach(last)
-        steps = min(steps, MOST_STEPS, self._at.length - last)
+        steps = min(choice.steps, MOST_STEPS, self._at.length - last)
         banned = np.zeros((self.model.config.vocab_size, 1), np.float32)
-        banned[vocab_size:] = banned[list(never)] = _NEVER
+        banned[choice.vocab_size :] = banned[list(choice.never)] = _NEVER
         experts = self._experts_for(ids[alive])
         self._copy_weights(experts)
-        tokens, sums, left = self._at.greedy_steps(experts)(
+        tokens, judgements, left = self._at.greedy_steps(experts, kind)(
             Tensor(ids, mstype.int32),
             Tensor(positions, mstype.int32),
             Tensor(alive, mstype.int32),
             Tensor(banned),
-            Tensor(eos_id, mstype.int32),
+            Tensor(choice.eos_id, mstype.int32),
             Tensor([steps], mstype.int32),
-            Tensor(fewest, mstype.int32),
+            Tensor(choice.fewest, mstype.int32),
         )
         made = slice(int(left.asnumpy()[0]), steps)
-        return np.where(np.isfinite(sums.asnumpy()), tokens.asnumpy(), -1)[made][::-1]  # they come in reverse order
+        return tokens.asnumpy()[made][::-1], judgements.asnumpy()[made][::-1]  # they come in reverse order
 
     def _experts_for(self, ids: NDArray[np.int32]) -> StepExperts | GroupExperts:
         """Returns a small group's experts if all `ids` are tokens of that group, otherwise all experts."""
@@ -160,7 +208,7 @@ class _Graphs:
         self.parts, self.rows, self.length = parts, rows, length
         self._cache: KeyValueCache | None = None
         self._one: OneStep | None = None
-        self._greedy: dict[int, GreedySteps] = {}
+        self._greedy: dict[tuple[int, type[GreedySteps]], GreedySteps] = {}
 
     @property
     def cache(self) -> KeyValueCache:
@@ -176,12 +224,12 @@ class _Graphs:
             self._one = OneStep(Step(self.parts, self.cache, self.rows, experts))
         return self._one
 
-    def greedy_steps(self, experts: StepExperts | GroupExperts) -> GreedySteps:
+    def greedy_steps(self, experts: StepExperts | GroupExperts, kind: type[GreedySteps]) -> GreedySteps:
         """Returns the network of several steps with these experts."""
-        if experts.group not in self._greedy:
+        if (experts.group, kind) not in self._greedy:
             step = Step(self.parts, self.cache, self.rows, experts)
-            self._greedy[experts.group] = GreedySteps(step, self.rows, MOST_STEPS)
-        return self._greedy[experts.group]
+            self._greedy[experts.group, kind] = kind(step, self.rows, MOST_STEPS)
+        return self._greedy[experts.group, kind]
 
     def contents(self) -> list[NDArray]:
         """Returns keys and values of each layer [b·n_kv, l, p] in turn."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor
@@ -39,3 +41,7 @@ class FullDecoder:
         """Returns logits [b, v] after one more token per row: `ids` [b] at `positions` [b], from 0."""
         self._ids[np.arange(len(ids)), positions] = ids
         return self._whole(Tensor(self._ids), Tensor(positions + 1, ms.int32)).asnumpy()
+
+    def copy_rows(self, sources: Mapping[int, int], start: int, stop: int) -> None:
+        """Gives rows the tokens of others at positions `start` … `stop` - 1; see `CopyingDecoder`."""
+        self._ids[list(sources), start:stop] = self._ids[list(sources.values()), start:stop]

@@ -5,7 +5,7 @@ Shapes: b rows of the batch (padded to a bucket), s positions of the longest pro
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -66,10 +66,10 @@ class Decoder(Protocol):
 
 @runtime_checkable
 class GreedyDecoder(Decoder, Protocol):
-    """A decoder that also chooses tokens itself, several at a time, and can drop rows from the batch."""
+    """A decoder that also chooses tokens itself, several at a time, and can drop or repeat rows of the batch."""
 
-    def keep(self, rows: Sequence[int]) -> None:
-        """Continues with only these rows of the batch, in this order."""
+    def keep(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
+        """Continues with these rows of the batch, in this order; one that is named twice is there twice."""
 
     def greedy(
         self,
@@ -98,4 +98,35 @@ class GreedyDecoder(Decoder, Protocol):
         Returns:
             int32 [n, b], 1 ≤ n ≤ `steps`: a token for each step and row, -1 where the logits are not finite. Tokens
             after a row's end are meaningless.
+        """
+
+    def scored_greedy(
+        self,
+        ids: NDArray[np.int32],
+        positions: NDArray[np.int32],
+        alive: NDArray[np.bool_],
+        *,
+        steps: int,
+        fewest: int,
+        eos_id: int,
+        vocab_size: int,
+        never: Sequence[int] = (),
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Returns the same tokens as `greedy` [n, b], and the log-probability of each among all real tokens [n, b].
+
+        A log-probability is not finite where the logits are not; the token is meaningless there.
+        """
+
+
+@runtime_checkable
+class CopyingDecoder(Decoder, Protocol):
+    """A decoder that can copy what it has read from row to row; others read the tokens again."""
+
+    def copy_rows(self, sources: Mapping[int, int], start: int, stop: int) -> None:
+        """Gives rows what others have read at some positions.
+
+        Args:
+            sources: For each row that is overwritten, the row that is copied, as it was before.
+            start: First position.
+            stop: Position after the last one.
         """

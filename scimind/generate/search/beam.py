@@ -8,15 +8,16 @@ likelihoods.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scimind.errors import ConfigError
 from scimind.generate.search.greedy import greedy_search
-from scimind.generate.search.model import Found, Problem
+from scimind.generate.search.model import Found, Problem, Search
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,16 @@ class _Candidate(NamedTuple):
 
 @dataclass
 class _Group:
-    """The beams that are searched together, and their finished answers."""
+    """The beams that are searched together, their finished answers, and all spellings of these."""
 
     size: int
     beams: list[_Beam]
     finished: dict[Any, tuple[float, Found]] = field(default_factory=dict)
+    spellings: list[Found] = field(default_factory=list)
 
     def finish(self, found: Found, score: float) -> None:
         """Keeps the best answers, one for each key."""
+        self.spellings.append(found)
         known = self.finished.get(found.key)
         if known is None or known[0] < score:
             self.finished[found.key] = (score, found)
@@ -103,58 +106,61 @@ class _Group:
         return worst >= self.beams[0].score / length**length_penalty
 
 
-def beam_search(problem: Problem, settings: BeamSettings, number: int = 1) -> list[Found]:
-    """Returns several answers that differ in their key, the best first.
+def beam_search(problem: Problem, settings: BeamSettings) -> Search[tuple[list[Found], list[Found]]]:
+    """Returns up to `num_beams` answers that differ in their key, the best first.
 
     Args:
         problem: The model and the rule. Its budget of work is meant for one answer, and is multiplied by `num_beams`.
         settings: The settings.
-        number: Maximum number of answers, at most `num_beams`.
 
     Returns:
-        1 … `number` answers, ranked as described above; none only if the rule accepts none within the limit.
-
-    Raises:
-        ConfigError: `number` exceeds the number of beams.
+        The answers, ranked as described above, and all that were finished, several with one key among them. There is
+        none only if no beam ended within the budget.
     """
-    if not 1 <= number <= settings.num_beams:
-        raise ConfigError(f"number of answers ({number}) must be in 1 … num_beams ({settings.num_beams})")
-    if settings.num_beams > 1:
-        answers = _search_groups(problem, settings)
-        if answers:
-            return answers[:number]
-    alone = greedy_search(problem)
-    return [] if alone is None else [alone]
-
-
-def _search_groups(problem: Problem, settings: BeamSettings) -> list[Found]:
-    """Returns the finished answers of all groups, each key once."""
+    if settings.num_beams == 1:
+        alone = yield from greedy_search(problem)
+        answers = [] if alone is None else [alone]
+        return answers, answers
     size = settings.num_beams // settings.num_beam_groups
     problem.begin(settings.num_beams)
-    root = problem.root()
+    root = yield from problem.root()
     if root is None:
-        return []
-    first = _Beam(*root, score=root[-1])
-    groups = [_Group(size, [first]) for _ in range(settings.num_beam_groups)]
+        return [], []
+    groups = [_Group(size, [_Beam(*root, score=root[-1])]) for _ in range(settings.num_beam_groups)]
     while problem.has_budget:
-        chosen: Counter[int] = Counter()  # tokens of earlier groups in this step
-        for group in groups:
-            if not group.is_done(problem.limit, settings.length_penalty):
-                _advance(problem, group, settings, chosen)
-        if all(group.is_done(problem.limit, settings.length_penalty) for group in groups):
+        going = [group for group in groups if not group.is_done(problem.limit, settings.length_penalty)]
+        if not going:
             break
+        found = yield from problem.ask([beam.ids for group in going for beam in group.beams])
+        chosen: Counter[int] = Counter()  # tokens of earlier groups in this step
+        for group in going:
+            _advance(problem, group, [found.pop(0) for _ in group.beams], settings, chosen)
     merged = _Group(settings.num_beams, [])
     for group in groups:
-        for score, found in group.finished.values():
-            merged.finish(found, score)
+        for score, answer in group.finished.values():
+            merged.finish(answer, score)
     ranked = sorted(merged.finished.values(), key=lambda pair: (-pair[0], pair[1].ids))
-    return [found for _, found in ranked]
+    return [answer for _, answer in ranked], [answer for group in groups for answer in group.spellings]
 
 
-def _advance(problem: Problem, group: _Group, settings: BeamSettings, chosen: Counter[int]) -> None:
-    """Replaces a group's beams by the best ones that are one token longer."""
+def _advance(
+    problem: Problem,
+    group: _Group,
+    log_probs: Sequence[NDArray[np.float64]],
+    settings: BeamSettings,
+    chosen: Counter[int],
+) -> None:
+    """Replaces a group's beams by the best ones that are one token longer.
+
+    Args:
+        problem: The model and the rule.
+        group: The group.
+        log_probs: Of the token after each beam [v].
+        settings: The settings.
+        chosen: The last tokens of earlier groups' beams, to which this group's are added.
+    """
     beams, rank = list[_Beam](), 0
-    for candidate in _ranked(problem, group.beams, settings.diversity_penalty, chosen):
+    for candidate in _ranked(problem, group.beams, log_probs, settings.diversity_penalty, chosen):
         beam = group.beams[candidate.beam]
         if candidate.token == problem.eos_id:
             if not problem.rule.accepts(beam.state):
@@ -166,23 +172,32 @@ def _advance(problem: Problem, group: _Group, settings: BeamSettings, chosen: Co
             state = problem.extend(beam.state, len(beam.ids), candidate.token)
             if state is None:
                 continue
-            beams.append(_Beam((*beam.ids, candidate.token), state, candidate.total, candidate.score))
+            longer = _Beam((*beam.ids, candidate.token), state, candidate.total, candidate.score)
+            if problem.is_cut(longer.ids):
+                found = problem.found(longer.ids, state, longer.total, "length")
+                group.finish(found, longer.score / len(longer.ids) ** settings.length_penalty)
+            beams.append(longer)
         rank += 1
         if len(beams) == group.size:
             break
-    group.beams = beams
     chosen.update(beam.ids[-1] for beam in beams)
+    group.beams = [beam for beam in beams if not problem.is_cut(beam.ids)]
 
 
 def _ranked(
-    problem: Problem, beams: list[_Beam], diversity_penalty: float, chosen: Counter[int]
+    problem: Problem,
+    beams: list[_Beam],
+    following: Sequence[NDArray[np.float64]],
+    diversity_penalty: float,
+    chosen: Counter[int],
 ) -> Iterator[_Candidate]:
     """Returns every token after every beam, the best first; on a tie the earlier beam and the lower id."""
-    log_probs = np.stack([problem.log_probs(beam.ids) for beam in beams])  # [beams, v]
+    log_probs = np.stack(following)  # [beams, v]
     tokens = problem.tokens(log_probs.shape[1])
-    penalties = diversity_penalty * np.array([chosen[token] for token in tokens.tolist()])
     log_probs = log_probs[:, tokens]
-    scores = np.array([beam.score for beam in beams])[:, None] + log_probs - penalties
+    scores = np.array([beam.score for beam in beams])[:, None] + log_probs
+    if chosen and diversity_penalty:
+        scores -= diversity_penalty * np.array([chosen[token] for token in tokens.tolist()])
     for place in np.argsort(-scores, axis=None, kind="stable"):
         number, column = divmod(int(place), len(tokens))
         if scores[number, column] == -np.inf:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from scimind.generate.search.model import Found, Problem
+from scimind.generate.search.model import Found, Problem, Search
 
 _MOST_CLOSINGS = 4  # endings of one prefix whose whole answers are judged
 
 
-def close(problem: Problem, ids: Sequence[int]) -> Found | None:
+def close(problem: Problem, ids: Sequence[int]) -> Search[Found | None]:
     """Returns an accepted answer that keeps as many of the first tokens as possible.
 
     The rule proposes endings of all of `ids`, then of all but the last token, and so on; the first that it accepts as
@@ -32,14 +32,16 @@ def close(problem: Problem, ids: Sequence[int]) -> Found | None:
             state = _extended(problem, states[kept], ending)
             if state is not None and problem.rule.accepts(state):
                 answer = [*ids[:kept], *ending]
-                return problem.found(answer, state, score(problem, answer), "completed" if ending else "shortened")
+                total = yield from score(problem, answer)
+                return problem.found(answer, state, total, "completed" if ending else "shortened")
     return None
 
 
-def score(problem: Problem, ids: Sequence[int]) -> float:
+def score(problem: Problem, ids: Sequence[int]) -> Search[float]:
     """Returns the log-likelihood of a whole answer, EOS included, with one step for each token and EOS."""
-    whole = [*ids, problem.eos_id]
-    return sum(float(problem.log_probs(whole[:place])[token]) for place, token in enumerate(whole))
+    whole = (*ids, problem.eos_id)
+    following = yield from problem.ask([whole[:place] for place in range(len(whole))])
+    return sum(float(log_probs[token]) for log_probs, token in zip(following, whole, strict=True))
 
 
 def _extended(problem: Problem, state: Any, tokens: Sequence[int]) -> Any | None:

@@ -6,78 +6,105 @@ model's distribution over accepted answers as it is. Source: Skinnider 2024, Nat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.generate.search.greedy import greedy_search
-from scimind.generate.search.model import Found, Problem
+from scimind.generate.search.model import Found, Prefix, Problem, Search
 
 Draw = Callable[[NDArray[np.float64]], int]
 """Draws one token from log-probabilities [v], such as `sampling.sample` with a temperature and random numbers."""
 
 
-def accepted_samples(problem: Problem, draw: Draw, attempts: int) -> Iterator[Found]:
-    """Returns accepted answers, each as often as it is drawn.
-
-    A sample ends as soon as the rule refuses it, or at the limit. The first step is only taken once: it is the same
-    for every sample.
+class _Sampler:
+    """Draws one answer after another, until one is accepted.
 
     Args:
         problem: The model and the rule.
+        root: What every answer begins with, see `Problem.root`.
+        first: Log-probabilities [v] after the root.
         draw: The distribution and its random numbers.
-        attempts: Number of samples, with the refused ones.
+        attempts: Maximum number of answers.
+
+    Attributes:
+        ids: The answer so far.
+        attempts: Number of answers that may still be begun.
+        found: The accepted answer, None before and if there is none.
+        is_done: Whether no more will be drawn.
     """
-    root = problem.root()
-    if root is None:
-        return
-    first = problem.log_probs(root[0])
-    for _ in range(attempts):
-        found = _sample(problem, draw, root, first)
-        if found is not None:
-            yield found
+
+    def __init__(
+        self,
+        problem: Problem,
+        root: tuple[Prefix, Any, float],
+        first: NDArray[np.float64],
+        draw: Draw,
+        attempts: int,
+    ) -> None:
+        self._problem, self._root, self._first, self._draw = problem, root, first, draw
+        self.ids, self._state, self._total = root
+        self.attempts, self.is_done = attempts, False
+        self.found: Found | None = None
+        self._begin()
+
+    def take(self, log_probs: NDArray[np.float64]) -> None:
+        """Draws the next token; if the rule refuses it, the first one of a new answer."""
+        if not self._add(log_probs):
+            self._begin()
+
+    def _begin(self) -> None:
+        """Draws the first token of new answers until one is accepted."""
+        while not self.is_done:
+            if not self.attempts:
+                self.is_done = True
+                return
+            self.attempts -= 1
+            self.ids, self._state, self._total = self._root
+            if self._add(self._first):
+                return
+
+    def _add(self, log_probs: NDArray[np.float64]) -> bool:
+        """Draws a token; returns whether the rule accepts it."""
+        problem, token = self._problem, self._draw(log_probs)
+        self._total += float(log_probs[token])
+        if token == problem.eos_id:
+            if not problem.rule.accepts(self._state):
+                return False
+            self.found, self.is_done = problem.found(self.ids, self._state, self._total), True
+            return True
+        state = problem.extend(self._state, len(self.ids), token)
+        if state is None:
+            return False
+        self.ids, self._state = (*self.ids, token), state
+        if problem.is_cut(self.ids):
+            self.found, self.is_done = problem.found(self.ids, state, self._total, "length"), True
+        return True
 
 
-def sample_answers(problem: Problem, draw: Draw, number: int) -> list[Found]:
-    """Returns accepted answers that differ in their key, the most likely first.
+def accepted_samples(problem: Problem, draws: Sequence[Draw], attempts: int) -> Search[tuple[list[Found], int]]:
+    """Returns accepted answers, each as often as the model would give it if it gave no others.
+
+    A sample ends as soon as the rule refuses it, or at the limit, and is begun again. The first step is only taken
+    once: it is the same for every sample.
 
     Args:
-        problem: The model and the rule. At most `work` samples are drawn for each answer.
-        draw: The distribution and its random numbers.
-        number: Maximum number of answers, at least 1.
+        problem: The model and the rule.
+        draws: The distribution and the random numbers of each answer.
+        attempts: Maximum number of samples for each answer, with the refused ones.
 
     Returns:
-        1 … `number` answers, by descending log-likelihood. If no sample was accepted, the answer of `greedy_search`;
-        none only if that has none.
+        At most one answer for each of `draws`, in their order, and the number of samples.
     """
-    found: dict[Hashable, Found] = {}
-    for sample in accepted_samples(problem, draw, problem.work * number):
-        known = found.get(sample.key)
-        if known is None or known.log_likelihood < sample.log_likelihood:
-            found[sample.key] = sample
-        if len(found) == number:
-            break
-    if found:
-        return sorted(found.values(), key=lambda answer: (-answer.log_likelihood, answer.ids))
-    alone = greedy_search(problem)
-    return [] if alone is None else [alone]
-
-
-def _sample(
-    problem: Problem, draw: Draw, root: tuple[tuple[int, ...], Any, float], first: NDArray[np.float64]
-) -> Found | None:
-    """Returns one sample that begins with the root, after which `first` follows; None if the rule refuses it."""
-    ids, state, total = list(root[0]), root[1], root[2]
-    log_probs = first
-    while True:
-        token = draw(log_probs)
-        total += float(log_probs[token])
-        if token == problem.eos_id:
-            return problem.found(ids, state, total) if problem.rule.accepts(state) else None
-        state = problem.extend(state, len(ids), token)
-        if state is None:
-            return None
-        ids.append(token)
-        log_probs = problem.log_probs(ids)
+    root = yield from problem.root()
+    if root is None:
+        return [], 0
+    (first,) = yield from problem.ask([root[0]])
+    samplers = [_Sampler(problem, root, first, draw, attempts) for draw in draws]
+    while going := [sampler for sampler in samplers if not sampler.is_done]:
+        following = yield from problem.ask([sampler.ids for sampler in going])
+        for sampler, log_probs in zip(going, following, strict=True):
+            sampler.take(log_probs)
+    made = sum(attempts - sampler.attempts for sampler in samplers)
+    return [sampler.found for sampler in samplers if sampler.found is not None], made

@@ -36,7 +36,7 @@ class MoleculeRule:
 
     def ends(self, state: MoleculeState) -> bool:
         """Returns whether nothing is open and RDKit accepts the text."""
-        return state.is_complete and _canonical(state.text) is not None
+        return state.is_complete and canonical_text(state.text) is not None
 
     def start(self) -> MoleculeState:
         """Returns the state of the empty text."""
@@ -81,7 +81,7 @@ class MoleculeRule:
 
     def key(self, text: str) -> str:
         """Returns RDKit's canonical SMILES of an accepted text."""
-        canonical = _canonical(text)
+        canonical = canonical_text(text)
         if canonical is None:
             raise ValueError(f"{text!r} is not a molecule")
         return canonical
@@ -98,7 +98,7 @@ class MoleculeRule:
 
 
 @lru_cache(maxsize=1 << 12)
-def _canonical(text: str) -> str | None:
+def canonical_text(text: str) -> str | None:
     """Returns RDKit's canonical SMILES, None if `text` is not a molecule. White space would begin a name."""
     if not text or text.split() != [text]:
         return None

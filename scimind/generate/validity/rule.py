@@ -21,6 +21,7 @@ class AnswerRule(Protocol):
         """Returns whether `text` is a whole answer. An accepted answer is not empty."""
 
 
+@runtime_checkable
 class IncrementalRule(AnswerRule, Protocol):
     """A rule that keeps its place in a text instead of reading it anew for every token.
 

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scimind.errors import ConfigError
-from scimind.tokenizer.alphabet import TAG_CHARACTERS
+from scimind.tokenizer.alphabet import NUCLEOTIDE_CHARACTERS, TAG_CHARACTERS
 
-_LETTERS = {"protein": "ACDEFGHIKLMNPQRSTVWYUOXBZ", "dna": TAG_CHARACTERS["dna"], "rna": TAG_CHARACTERS["rna"]}
+_LETTERS = {
+    "protein": "ACDEFGHIKLMNPQRSTVWYUOXBZ",
+    "dna": TAG_CHARACTERS["dna"],
+    "rna": TAG_CHARACTERS["rna"],
+    "nucleotide": NUCLEOTIDE_CHARACTERS,
+}
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,8 @@ class SequenceRule:
     """Accepts sequences of one kind.
 
     Args:
-        kind: "protein", "dna" or "rna". Amino acids are the 20 usual ones, U, O, and the ambiguous B, X and Z.
+        kind: "protein", "dna", "rna", or "nucleotide" for either of them. Amino acids are the 20 usual ones, U, O, and
+            the ambiguous B, X and Z.
         min_length: Fewest letters, at least 1.
         max_length: Most letters; None for any number.
         reading_frame: Whether the letters must be whole codons, of which only the last may be a stop codon.
@@ -39,8 +45,8 @@ class SequenceRule:
         """Checks the settings."""
         if self.kind not in _LETTERS:
             raise ConfigError(f"kind ({self.kind!r}) must be one of {', '.join(_LETTERS)}")
-        if self.reading_frame and self.kind == "protein":
-            raise ConfigError("a protein has no reading frame; leave reading_frame out")
+        if self.reading_frame and self.kind not in ("dna", "rna"):
+            raise ConfigError("only DNA and RNA have a reading frame; leave reading_frame out")
         if (self.start_codon or self.stop_codon) and not self.reading_frame:
             raise ConfigError("start_codon and stop_codon need reading_frame; set it")
         if self.min_length < 1:

@@ -180,6 +180,43 @@ class TextTokens:
         return not state.modality or self._rules[state.modality].accepts(state.state)
 
 
+class AnyTokens:
+    """Accepts every answer, the empty one included.
+
+    Args:
+        tokens: The tokens that may be generated.
+        key: Returns what is equal for answers that mean the same; the ids by default.
+    """
+
+    def __init__(self, tokens: Sequence[int], key: Callable[[tuple[int, ...]], Hashable] = tuple) -> None:
+        self.tokens: Sequence[int] | None = sorted(tokens)
+        self._allowed, self._key = frozenset(tokens), key
+
+    def start(self) -> tuple[int, ...]:
+        """Returns the ids of an empty answer: states are ids."""
+        return ()
+
+    def extend(self, state: tuple[int, ...], token: int) -> tuple[int, ...] | None:
+        """Returns the ids with one more, or None for a token that is never generated."""
+        return (*state, token) if token in self._allowed else None
+
+    def shortest_end(self, state: tuple[int, ...]) -> int:
+        """Returns 0: an answer may end anywhere."""
+        return 0
+
+    def accepts(self, state: tuple[int, ...]) -> bool:
+        """Returns True."""
+        return True
+
+    def closings(self, state: tuple[int, ...], room: int) -> Iterator[Sequence[int]]:
+        """Returns the empty ending."""
+        yield []
+
+    def key(self, state: tuple[int, ...]) -> Hashable:
+        """Returns what is equal for answers that mean the same."""
+        return self._key(state)
+
+
 class DecodedTokens:
     """A user's rule about the text of any tokens, which are decoded anew each time.
 

@@ -110,6 +110,45 @@ class OneStep(KeptGraph, nn.Cell):
         return self.transpose(self.step(ids, positions), (1, 0))
 
 
+class SumOfLogits(nn.Cell):
+    """The sum of each row's logits, which is not finite if any of them is not.
+
+    Args:
+        vocab_size: v, padding included.
+    """
+
+    def __init__(self, vocab_size: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.ones = Tensor(np.ones((1, vocab_size)), mstype.float32)
+        self.total = P.MatMul()
+
+    def construct(self, raw: Tensor, logits: Tensor) -> Tensor:
+        """Returns float32 [1, b] for the step's logits [v, b] and the same without tokens that are never generated."""
+        return self.total(self.ones, logits)
+
+
+class LogProbOfBest(nn.Cell):
+    """The log-probability of each row's likeliest permitted token among all real ones; not finite where logits are not.
+
+    Args:
+        vocab_size: v, padding included.
+        real_vocab_size: Number of real tokens.
+    """
+
+    def __init__(self, vocab_size: int, real_vocab_size: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.real = Tensor(np.arange(vocab_size)[None] < real_vocab_size, mstype.float32)
+        self.total = P.MatMul()
+        self.largest = P.ReduceMax(keep_dims=True)
+        self.exp, self.log = P.Exp(), P.Log()
+
+    def construct(self, raw: Tensor, logits: Tensor) -> Tensor:
+        """Returns float32 [1, b] for the step's logits [v, b] and the same without tokens that are never generated."""
+        largest = self.largest(raw, 0)
+        total = self.total(self.real, self.exp(raw - largest))
+        return self.largest(logits, 0) - largest - self.log(total)
+
+
 class GreedySteps(KeptGraph, nn.Cell):
     """Several steps in one call, each with the most likely token of the previous one.
 
@@ -125,13 +164,13 @@ class GreedySteps(KeptGraph, nn.Cell):
         super().__init__(auto_prefix=False)
         self.step, self.graph_key = step, step.graph_key
         self.tokens = Parameter(Tensor(np.zeros((most, rows)), mstype.int32), name="tokens", requires_grad=False)
-        self.sums = Parameter(Tensor(np.zeros((most, rows)), mstype.float32), name="sums", requires_grad=False)
-        self.ones = Tensor(np.ones((1, step.parts.vocab_size)), mstype.float32)
+        zeros = Tensor(np.zeros((most, rows)), mstype.float32)
+        self.judgements = Parameter(zeros, name="judgements", requires_grad=False)
+        self.judge = self._judge(step)
         self.reshape = P.Reshape()
         self.cast = P.Cast()
         self.put = P.ScatterNdUpdate()
         self.argmax = P.Argmax(0, mstype.int32)  # the lower id wins a tie
-        self.total = P.MatMul()
         self.sum = P.ReduceSum()
         self.minimum = P.Minimum()
         self.group = step.experts.group
@@ -139,6 +178,11 @@ class GreedySteps(KeptGraph, nn.Cell):
             groups = group_table(step.parts.routing, step.parts.vocab_size)
             self.leaves = Tensor(groups != self.group, mstype.int32)  # [v]
             self.gather = P.Gather()
+
+    @staticmethod
+    def _judge(step: Step) -> nn.Cell:
+        """Returns what judges each step's logits; the second output of `construct`."""
+        return SumOfLogits(step.parts.vocab_size)
 
     def construct(
         self,
@@ -150,12 +194,12 @@ class GreedySteps(KeptGraph, nn.Cell):
         steps: Tensor,
         fewest: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns tokens int32 [most, b], sums of logits float32 [most, b], and the number of steps left, int32 [1].
+        """Returns tokens int32 [most, b], their judgements float32 [most, b], and the number of steps left, int32 [1].
 
-        The tokens and sums of the first step are at index `steps` - 1, those of the last step at the number of steps
-        left. A sum is not finite if any of the row's logits is not. The loop ends after `steps` steps, or earlier if at
-        most `fewest` rows continue or a row's token needs experts that the step does not have. A row's tokens after
-        its EOS are meaningless.
+        Those of the first step are at index `steps` - 1, those of the last step at the number of steps left. The
+        judgement is the sum of the row's logits, which is not finite if any of them is not. The loop ends after `steps`
+        steps, or earlier if at most `fewest` rows continue or a row's token needs experts that the step does not have.
+        A row's tokens after its EOS are meaningless.
 
         Args:
             ids: Newest token of each row [b] int32.
@@ -169,16 +213,25 @@ class GreedySteps(KeptGraph, nn.Cell):
         left = steps + 0
         going = left > 0
         while going:
-            logits = self.step(ids, positions) + banned  # [v, b]
+            raw = self.step(ids, positions)  # [v, b]
+            logits = raw + banned
             ids = self.argmax(logits)
             left = left - 1
             place = self.reshape(left, (1, 1))
             self.put(self.tokens, place, self.reshape(ids, (1, -1)))
-            self.put(self.sums, place, self.total(self.ones, logits))
+            self.put(self.judgements, place, self.judge(raw, logits))
             positions = positions + alive
             alive = alive * self.cast(ids != eos_id, mstype.int32)
             more = self.minimum(left, self.sum(alive) - fewest)
             if self.group >= 0:
                 more = self.minimum(more, 1 - self.sum(self.gather(self.leaves, ids, 0) * alive))
             going = more > 0
-        return self.tokens + 0, self.sums + 0, left
+        return self.tokens + 0, self.judgements + 0, left
+
+
+class ScoredGreedySteps(GreedySteps):
+    """The same with log-probabilities: the judgement of a token is its log-probability among all real tokens."""
+
+    @staticmethod
+    def _judge(step: Step) -> nn.Cell:
+        return LogProbOfBest(step.parts.vocab_size, step.parts.real_vocab_size)

@@ -10,8 +10,8 @@ from tests.unit.generate.search.toys import (
     SIZE,
     AnyRule,
     all_answers,
+    found_by,
     likelihood,
-    molecules,
     problem,
     random_model,
     spellings,
@@ -62,8 +62,8 @@ def plain_beam_search(model, beams: int, penalty: float, limit: int, is_molecule
 def test_beam_search_equals_a_plain_one(is_molecule: bool, penalty: float) -> None:
     for seed in range(15):
         expected = plain_beam_search(random_model(seed), 3, penalty, 6, is_molecule)
-        task = problem(seed, spellings() if is_molecule else AnyRule(), limit=6)
-        found = beam_search(task, BeamSettings(num_beams=3, length_penalty=penalty), 3)
+        task = problem(spellings() if is_molecule else AnyRule(), limit=6)
+        found, _ = found_by(beam_search(task, BeamSettings(num_beams=3, length_penalty=penalty)), seed)
         assert [answer.ids for answer in found] == [ids for _, ids in expected]
         for answer in found:
             assert answer.log_likelihood == pytest.approx(likelihood(random_model(seed), answer.ids))
@@ -71,14 +71,16 @@ def test_beam_search_equals_a_plain_one(is_molecule: bool, penalty: float) -> No
 
 def test_another_number_of_beams_finds_other_answers() -> None:
     def answers(beams: int) -> list:
-        return [beam_search(problem(seed, spellings(), limit=6), BeamSettings(beams))[0].ids for seed in range(15)]
+        task = problem(spellings(), limit=6)
+        return [found_by(beam_search(task, BeamSettings(beams)), seed)[0][0].ids for seed in range(15)]
 
     assert answers(2) != answers(6)
 
 
 def test_one_beam_is_greedy() -> None:
     for seed in range(40):
-        assert beam_search(problem(seed, limit=8), BeamSettings(num_beams=1)) == [greedy_search(problem(seed, limit=8))]
+        found, _ = found_by(beam_search(problem(limit=8), BeamSettings(num_beams=1)), seed)
+        assert found == [found_by(greedy_search(problem(limit=8)), seed)]
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])
@@ -89,8 +91,8 @@ def test_enough_beams_find_the_best_of_all_answers(penalty: float) -> None:
         scores = {ids: likelihood(random_model(seed), ids) / (len(ids) + 1) ** penalty for ids in answers}
         best = sorted(answers, key=lambda ids: -scores[ids])[:5]
         settings = BeamSettings(num_beams=200, length_penalty=penalty)
-        found = beam_search(problem(seed, spellings(), limit=4), settings, 5)
-        assert [answer.ids for answer in found] == best
+        found, _ = found_by(beam_search(problem(spellings(), limit=4), settings), seed)
+        assert [answer.ids for answer in found[:5]] == best
 
 
 def test_answers_are_distinct_molecules() -> None:
@@ -98,10 +100,12 @@ def test_answers_are_distinct_molecules() -> None:
     repeated = 0
     for seed in range(20):
         settings = BeamSettings(num_beams=8)
-        found = beam_search(problem(seed, limit=6), settings, 8)
+        found, every = found_by(beam_search(problem(limit=6), settings), seed)
+        assert {answer.key for answer in found} <= {answer.key for answer in every}
         keys = [rule.key(text_of(answer.ids)) for answer in found]
         assert len(set(keys)) == len(keys) and [answer.key for answer in found] == keys
-        texts = [text_of(answer.ids) for answer in beam_search(problem(seed, spellings(), limit=6), settings, 8)]
+        spelled, _ = found_by(beam_search(problem(spellings(), limit=6), settings), seed)
+        texts = [text_of(answer.ids) for answer in spelled]
         repeated += len(texts) - len({rule.key(text) for text in texts})
     assert repeated > 0, "spellings of one molecule would be found"
 
@@ -111,23 +115,36 @@ def test_groups_differ_in_their_tokens() -> None:
     for seed in range(20):
         for penalty in (0.0, 5.0):
             settings = BeamSettings(num_beams=4, num_beam_groups=2 if penalty else 1, diversity_penalty=penalty)
-            found = beam_search(problem(seed, spellings(), limit=6), settings, 4)
+            found, _ = found_by(beam_search(problem(spellings(), limit=6), settings), seed)
             firsts = {answer.ids[0] for answer in found}
             equal, diverse = equal + (not penalty) * len(firsts), diverse + bool(penalty) * len(firsts)
     assert diverse > equal
 
 
-def test_a_prompt_never_ends_without_an_answer() -> None:
-    for seed in range(20):
-        found = beam_search(problem(seed, molecules(), limit=12, work=0), BeamSettings(num_beams=4), 4)
-        assert len(found) == 1 and MoleculeRule().accepts(text_of(found[0].ids))
+def test_a_search_without_work_has_no_answers() -> None:
+    assert found_by(beam_search(problem(limit=12, work=0), BeamSettings(num_beams=4)), 0) == ([], [])
 
 
 def test_all_answers_begin_with_the_lead() -> None:
-    found = beam_search(problem(3, limit=8, lead=(1, 3)), BeamSettings(num_beams=4), 4)
+    found, _ = found_by(beam_search(problem(limit=8, lead=(1, 3)), BeamSettings(num_beams=4)), 3)
     assert len(found) > 1 and all(answer.ids[:2] == (1, 3) for answer in found)
     assert found[0].log_likelihood == pytest.approx(likelihood(random_model(3), found[0].ids))
-    assert beam_search(problem(3, lead=(4,)), BeamSettings(num_beams=4), 4) == []
+    assert found_by(beam_search(problem(lead=(4,)), BeamSettings(num_beams=4)), 3) == ([], [])
+
+
+def test_answers_without_a_rule_are_cut_at_the_limit() -> None:
+    reasons = set()
+    for seed in range(10):
+        task = problem(AnyRule(), limit=4, cuts=True)
+        found, _ = found_by(beam_search(task, BeamSettings(num_beams=4)), seed)
+        for answer in found:
+            reasons.add(answer.finish_reason)
+            assert len(answer.ids) == 4 or answer.finish_reason == "stop"
+            if answer.finish_reason == "length":
+                model, ids = random_model(seed), answer.ids
+                total = sum(float(model(ids[:place])[token]) for place, token in enumerate(ids))
+                assert answer.log_likelihood == pytest.approx(total)
+    assert reasons == {"stop", "length"}
 
 
 @pytest.mark.parametrize(
@@ -142,8 +159,3 @@ def test_all_answers_begin_with_the_lead() -> None:
 def test_settings_are_checked(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         BeamSettings(**settings)
-
-
-def test_more_answers_than_beams_are_refused() -> None:
-    with pytest.raises(ConfigError, match="num_beams"):
-        beam_search(problem(0), BeamSettings(num_beams=2), 3)

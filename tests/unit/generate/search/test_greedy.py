@@ -1,18 +1,21 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 from rdkit import Chem
 
 from scimind.generate.search.closing import close
 from scimind.generate.search.greedy import greedy_search
-from scimind.generate.search.model import NotFinite, Problem
+from scimind.generate.search.model import NotFinite, run
 from tests.unit.generate.search.toys import (
     EOS,
     REFUSED,
     SIZE,
     AnyRule,
     all_answers,
+    drafting,
+    found_by,
     likelihood,
-    molecules,
     problem,
     random_model,
     text_of,
@@ -28,7 +31,7 @@ def free_greedy(model, limit: int) -> list[int]:
 
 def test_without_a_rule_the_search_is_greedy() -> None:
     for seed in range(30):
-        found = greedy_search(problem(seed, AnyRule(), limit=12))
+        found = found_by(greedy_search(problem(AnyRule(), limit=12)), seed)
         assert found is not None and list(found.ids) == free_greedy(random_model(seed), 12)
         assert found.finish_reason == "stop"
         assert found.log_likelihood == pytest.approx(likelihood(random_model(seed), found.ids))
@@ -37,8 +40,8 @@ def test_without_a_rule_the_search_is_greedy() -> None:
 def test_every_answer_is_a_molecule_within_the_limit() -> None:
     for seed in range(200):
         limit = 1 + seed % 12
-        task = problem(seed, limit=limit, work=8)
-        found = greedy_search(task)
+        task = problem(limit=limit, work=8)
+        found = found_by(greedy_search(task), seed)
         assert found is not None and 0 < len(found.ids) <= limit
         assert Chem.MolFromSmiles(text_of(found.ids)).GetNumAtoms() > 0
         assert found.log_likelihood == pytest.approx(likelihood(random_model(seed), found.ids))
@@ -64,7 +67,7 @@ def scripted(choices: dict[tuple[int, ...], list[int]]):
 
 def test_a_refused_token_is_replaced_by_the_next_best() -> None:
     model = scripted({(): [REFUSED, 4, 2, 1], (2,): [5, EOS], (2, 5): [EOS, 4, 1]})
-    found = greedy_search(Problem(model, molecules(), EOS, 6))
+    found = run(greedy_search(problem(limit=6)), model)
     assert found is not None and text_of(found.ids) == "O=C"
 
 
@@ -83,48 +86,55 @@ def test_a_dead_end_returns_to_the_prefix_with_the_least_regret() -> None:
             return 0 if self.accepts(state) else 1
 
     near = scripted({(): [1, 2], (1,): [2, 1], (1, 1): [EOS], (2,): [EOS]})
-    found = greedy_search(Problem(near, Dead(), EOS, 4))
+    found = run(greedy_search(problem(Dead(), 4)), near)
     assert found is not None and found.ids == (1, 1), "the longer prefix on a tie"
     logits = np.log(np.array([1e-9, 0.5, 0.49, 0.01, 1e-9, 1e-9, 1e-9]))
 
     def sure_of_two(ids):
         return near(ids) if ids != () else logits - np.logaddexp.reduce(logits)
 
-    found = greedy_search(Problem(sure_of_two, Dead(), EOS, 4))
+    found = run(greedy_search(problem(Dead(), 4)), sure_of_two)
     assert found is not None and found.ids == (2,), "0.02 are less regret than 1"
 
 
 def test_a_draft_saves_steps_and_changes_nothing_else() -> None:
-    saved = 0
-    for seed in range(60):
-        model, limit = random_model(seed), 8
-        ids = [*free_greedy(model, limit), EOS]
-        draft = [(token, float(model(ids[:place])[token])) for place, token in enumerate(ids)]
-        alone, drafted = problem(seed, limit=limit), problem(seed, limit=limit)
-        first, second = greedy_search(alone), greedy_search(drafted, draft=draft)
-        assert first is not None and second is not None
-        assert (first.ids, first.finish_reason) == (second.ids, second.finish_reason)
-        assert first.log_likelihood == pytest.approx(second.log_likelihood)
-        saved += alone.steps - drafted.steps
-    assert saved > 0
+    asked, drafted = Counter(), Counter()
+    for seed in range(200):
+        model, limit = random_model(seed), 12
+
+        def counting(counts, model=model):
+            return lambda ids: counts.update(["asked"]) or model(ids)
+
+        for work in (3, 64):  # with the smaller one, half of the answers are completed
+            task = problem(limit=limit, work=work)
+            first = run(greedy_search(task), counting(asked))
+            second = run(
+                greedy_search(other := problem(limit=limit, work=work)), counting(drafted), drafting(model, other)
+            )
+            assert first is not None and second is not None
+            assert (first.ids, first.finish_reason) == (second.ids, second.finish_reason)
+            assert first.log_likelihood == pytest.approx(second.log_likelihood)
+            assert other.steps == task.steps
+            asked[first.finish_reason] += 1
+    assert drafted["asked"] < asked["asked"] and asked["completed"] > 20
 
 
 @pytest.mark.parametrize("work", [0, 64])
 def test_answers_begin_with_the_lead(work: int) -> None:
     for seed in range(20):
-        found = greedy_search(problem(seed, limit=8, lead=(1, 3), work=work))
+        found = found_by(greedy_search(problem(limit=8, lead=(1, 3), work=work)), seed)
         assert found is not None and found.ids[:2] == (1, 3)
         assert found.log_likelihood == pytest.approx(likelihood(random_model(seed), found.ids))
-    assert greedy_search(problem(0, lead=(4,))) is None
-    assert greedy_search(problem(0, lead=(1, 3), limit=3)) is None, "no room to close the branch"
+    assert found_by(greedy_search(problem(lead=(4,))), 0) is None
+    assert found_by(greedy_search(problem(lead=(1, 3), limit=3)), 0) is None, "no room to close the branch"
 
 
 def test_without_work_the_prefix_is_completed_or_shortened() -> None:
-    open_branch = close(problem(0, limit=5), (1, 3))
+    open_branch = found_by(close(problem(limit=5), (1, 3)), 0)
     assert open_branch is not None and text_of(open_branch.ids) == "C(C)" and open_branch.finish_reason == "completed"
-    no_room = close(problem(0, limit=2), (1, 3))
+    no_room = found_by(close(problem(limit=2), (1, 3)), 0)
     assert no_room is not None and text_of(no_room.ids) == "C" and no_room.finish_reason == "shortened"
-    nothing = close(problem(0, limit=3), ())
+    nothing = found_by(close(problem(limit=3), ()), 0)
     assert nothing is not None and text_of(nothing.ids) == "C" and nothing.finish_reason == "completed"
 
 
@@ -133,10 +143,10 @@ def test_the_best_answer_is_found_where_the_model_is_certain() -> None:
     for target in answers[::15]:
         ids = [*target, EOS]
         model = scripted({tuple(ids[:place]): [token] for place, token in enumerate(ids)})
-        found = greedy_search(Problem(model, molecules(), EOS, 4))
+        found = run(greedy_search(problem(limit=4)), model)
         assert found is not None and found.ids == target
 
 
 def test_log_probabilities_must_be_finite() -> None:
     with pytest.raises(NotFinite):
-        greedy_search(Problem(lambda ids: np.full(SIZE, np.nan), molecules(), EOS, 4))
+        run(greedy_search(problem(limit=4)), lambda ids: np.full(SIZE, np.nan))

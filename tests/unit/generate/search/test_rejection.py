@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from scimind.generate.search.rejection import accepted_samples, sample_answers
-from scimind.generate.validity.molecules import MoleculeRule
-from tests.unit.generate.search.toys import EOS, all_answers, likelihood, problem, random_model, spellings, text_of
+from scimind.generate.search.model import run
+from scimind.generate.search.rejection import accepted_samples
+from tests.unit.generate.search.toys import EOS, all_answers, found_by, likelihood, problem, random_model, spellings
 
 SAMPLES, SEED, LIMIT = 20_000, 6, 3
 
@@ -52,13 +52,10 @@ def p_value(samples: Counter, model) -> float:
 
 
 def test_rejection_keeps_the_frequencies_of_accepted_answers(model) -> None:
-    task = problem(SEED, spellings(), limit=LIMIT)
-    task.next_log_probs = model
-    samples: Counter = Counter()
-    for found in accepted_samples(task, drawer(1), 50 * SAMPLES):
-        samples[found.ids] += 1
-        if samples.total() == SAMPLES:
-            break
+    draw = drawer(1)
+    found, made = run(accepted_samples(problem(spellings(), limit=LIMIT), [draw] * SAMPLES, 1000), model)
+    samples = Counter(answer.ids for answer in found)
+    assert made > 2 * SAMPLES, "most samples are refused"
     assert samples.total() == SAMPLES
     assert p_value(samples, model) > 0.01
 
@@ -87,22 +84,21 @@ def test_masking_does_not_keep_them(model) -> None:
     assert p_value(samples, model) < 1e-6
 
 
-def test_answers_are_distinct_molecules_with_their_likelihood() -> None:
+def test_samples_have_their_likelihood_and_begin_with_the_lead() -> None:
     for seed in range(10):
-        found = sample_answers(problem(seed, limit=6), drawer(seed), 5)
-        assert 1 <= len(found) <= 5
-        assert len({MoleculeRule().key(text_of(answer.ids)) for answer in found}) == len(found)
-        scores = [answer.log_likelihood for answer in found]
-        assert scores == sorted(scores, reverse=True)
-        assert scores == pytest.approx([likelihood(random_model(seed), answer.ids) for answer in found])
+        task = problem(limit=6, lead=(1,))
+        found, _ = found_by(accepted_samples(task, [drawer(number) for number in range(5)], 2000), seed)
+        assert len(found) == 5 and all(answer.ids[0] == 1 for answer in found)
+        expected = [likelihood(random_model(seed), answer.ids) for answer in found]
+        assert [answer.log_likelihood for answer in found] == pytest.approx(expected)
 
 
-def test_where_no_sample_is_accepted_the_greedy_answer_comes() -> None:
-    task = problem(0, limit=6)
-    found = sample_answers(task, lambda log_probs: EOS, 3)
-    assert len(found) == 1 and MoleculeRule().accepts(text_of(found[0].ids))
+def test_a_sample_does_not_depend_on_the_others() -> None:
+    for seed in range(10):
+        together, _ = found_by(accepted_samples(problem(limit=6), [drawer(0), drawer(1), drawer(2)], 2000), seed)
+        alone = [found_by(accepted_samples(problem(limit=6), [drawer(n)], 2000), seed)[0][0] for n in range(3)]
+        assert together == alone
 
 
-def test_samples_begin_with_the_lead() -> None:
-    found = sample_answers(problem(1, limit=6, lead=(1,)), drawer(1), 3)
-    assert found and all(answer.ids[0] == 1 for answer in found)
+def test_attempts_are_bounded() -> None:
+    assert found_by(accepted_samples(problem(limit=6), [lambda log_probs: EOS] * 2, 7), 0) == ([], 14)

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.generate.search.model import Problem
+from scimind.generate.search.model import Draft, Problem, run
 from scimind.generate.validity.molecules import MoleculeRule
 from scimind.generate.validity.tokens import SequenceTokens
 
@@ -81,8 +81,28 @@ def random_model(seed: int, sharpness: float = 2.0) -> Callable[[Sequence[int]],
     return next_log_probs
 
 
-def problem(seed: int, rule=None, limit: int = 5, **settings) -> Problem:
-    return Problem(random_model(seed), molecules() if rule is None else rule, EOS, limit, **settings)
+def problem(rule=None, limit: int = 5, **settings) -> Problem:
+    return Problem(molecules() if rule is None else rule, EOS, limit, **settings)
+
+
+def drafting(model, task: Problem):
+    """Returns a function that drafts with a model: each token is the most likely one of the rule's."""
+
+    def draft(asked: Draft) -> list[tuple[int, float]]:
+        ids, made = asked.prefix, []
+        while len(made) < asked.most and (not made or made[-1][0] != EOS):
+            log_probs = model(ids)
+            token = int(task.candidates(log_probs)[0])
+            made.append((token, float(log_probs[token])))
+            ids = (*ids, token)
+        return made
+
+    return draft
+
+
+def found_by(search, seed: int):
+    """Returns what a search finds with a random model."""
+    return run(search, random_model(seed))
 
 
 def likelihood(model, ids: Sequence[int]) -> float:

@@ -1,0 +1,309 @@
+"""The searches of a batch of prompts, which share a decoder: it answers what all of them ask in common steps.
+
+Shapes: b rows of the batch, v vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scimind.generate.buckets import batch_buckets, bucket_for, length_buckets
+from scimind.generate.choices import log_probabilities
+from scimind.generate.decoders.protocols import CopyingDecoder, Decoder, GreedyDecoder
+from scimind.generate.loop import pad_prompts
+from scimind.generate.search.model import Ask, Draft, NotFinite, Prefix, Search
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Row:
+    """A row of the decoder.
+
+    Attributes:
+        prompt: The tokens of its prompt.
+        held: The tokens after the prompt whose keys and values the row holds.
+    """
+
+    prompt: Sequence[int]
+    held: Prefix = ()
+
+    def missing(self, prefix: Prefix) -> int:
+        """Returns how many of the prefix's last tokens must be read to get the logits after it, at least 1."""
+        if prefix[:-1] == self.held[: max(0, len(prefix) - 1)]:
+            return 1
+        return max(1, len(prefix) - _common(self.held, prefix))
+
+    def token_at(self, prefix: Prefix, place: int) -> int:
+        """Returns the token at a place of the prefix; -1 is the prompt's last one."""
+        return prefix[place] if place >= 0 else self.prompt[-1]
+
+
+@dataclass
+class _Running(Generic[T]):
+    """A search that has not ended.
+
+    Attributes:
+        search: The search.
+        number: The place of its prompt in the batch.
+        rows: The decoder's rows of this prompt.
+        asked: What it asks.
+        prefixes: The prefixes about which it asks.
+        replies: The log-probabilities after each of them; None for those that are not known yet.
+    """
+
+    search: Search[T]
+    number: int
+    rows: range
+    asked: Ask | Draft
+    prefixes: Sequence[Prefix] = ()
+    replies: list[NDArray[np.float64] | None] = field(default_factory=list)
+
+    @property
+    def open(self) -> list[int]:
+        """The places of the prefixes without a reply."""
+        return [place for place, reply in enumerate(self.replies) if reply is None]
+
+
+class SearchBatch:
+    """Answers what searches ask, with a decoder that holds a few rows for each prompt.
+
+    Args:
+        decoder: The model.
+        width: Rows for each prompt: how many prefixes a search asks for at a time, at most.
+        vocab_size: Number of real tokens.
+        tokens: The tokens that a draft may contain, without EOS.
+        eos_id: The token that ends an answer.
+        never: Tokens that are never generated.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        *,
+        width: int,
+        vocab_size: int,
+        tokens: Sequence[int] | None,
+        eos_id: int,
+        never: Sequence[int] = (),
+    ) -> None:
+        self._decoder, self._width, self._vocab_size = decoder, width, vocab_size
+        self._eos_id, self._never = eos_id, list(never)
+        allowed = np.zeros(vocab_size, bool) if tokens is not None else np.ones(vocab_size, bool)
+        allowed[[*(tokens or ()), eos_id]] = True
+        allowed[self._never] = False
+        self._refused = np.flatnonzero(~allowed).tolist()
+        self._rows: list[_Row] = []
+
+    def run(
+        self,
+        prompts: Sequence[Sequence[int]],
+        searches: Sequence[Search[T]],
+        prompt_rows: int,
+        on_step: Callable[[int], None] | None = None,
+    ) -> list[T | NotFinite]:
+        """Returns what each search finds, or why the model cannot be searched.
+
+        Args:
+            prompts: Tokens of each prompt, none empty.
+            searches: The search of each prompt.
+            prompt_rows: Prompts to run the decoder with, at least their number.
+            on_step: Called after each call of the decoder with the number of tokens that were read.
+        """
+        self._read(prompts, prompt_rows)
+        self._on_step = on_step or (lambda tokens: None)
+        results: list[Any] = [None] * len(searches)
+        running: list[_Running[T]] = []
+
+        def advance(search: Search[T], number: int, reply: Any) -> None:
+            try:
+                asked = search.send(reply)
+            except StopIteration as end:
+                results[number] = end.value
+                return
+            except NotFinite as error:
+                results[number] = error
+                return
+            prefixes = [asked.prefix] if isinstance(asked, Draft) else asked.prefixes
+            rows = range(number * self._width, (number + 1) * self._width)
+            running.append(_Running(search, number, rows, asked, prefixes, [None] * len(prefixes)))
+
+        for number, search in enumerate(searches):
+            advance(search, number, None)
+        while running:
+            asking = [one for one in running if isinstance(one.asked, Ask)]
+            if asking:
+                self._answer(asking)
+                answered: list[tuple[_Running[T], Any]] = [(one, one.replies) for one in asking if not one.open]
+            else:
+                answered = list(zip(running, self._draft(running), strict=True))
+            ended = {one.number for one, _ in answered}
+            running[:] = [one for one in running if one.number not in ended]
+            for one, reply in answered:
+                advance(one.search, one.number, reply)
+        return results
+
+    def _read(self, prompts: Sequence[Sequence[int]], prompt_rows: int) -> None:
+        """Lets the decoder read the prompts, each into its rows."""
+        decoder, width = self._decoder, self._width
+        shares = isinstance(decoder, GreedyDecoder)
+        repeated = prompts if shares else [prompt for prompt in prompts for _ in range(width)]
+        number = prompt_rows if shares else prompt_rows * width
+        ids, lengths = pad_prompts(repeated, number, length_buckets(decoder.max_length))
+        decoder.prefill(ids, lengths)
+        if isinstance(decoder, GreedyDecoder) and width > 1:
+            decoder.keep(np.repeat(np.arange(prompt_rows), width))
+        padding = [[int(ids[0, 0])]] * (prompt_rows - len(prompts))
+        self._rows = [_Row(prompt) for prompt in (*prompts, *padding) for _ in range(width)]
+
+    def _answer(self, asking: Sequence[_Running[Any]]) -> None:
+        """Answers at most `width` prefixes of each search."""
+        wanted: dict[int, tuple[_Running[Any], int]] = {}  # the row, the search and the place of its prefix
+        sources: dict[int, int] = {}
+        for one in asking:
+            places = one.open[: self._width]
+            rows = self._assign([one.prefixes[place] for place in places], one.rows, sources)
+            wanted |= {row: (one, place) for row, place in zip(rows, places, strict=True)}
+        self._copy(sources)
+        left = {row: self._rows[row].missing(one.prefixes[place]) for row, (one, place) in wanted.items()}
+        while left:
+            ids, positions = self._idle()
+            for row, missing in left.items():
+                one, place = wanted[row]
+                prefix = one.prefixes[place]
+                at = len(prefix) - missing
+                ids[row] = self._rows[row].token_at(prefix, at)
+                positions[row] = len(self._rows[row].prompt) + at
+                self._rows[row].held = prefix[: at + 1]
+            logits = self._decoder.step(ids, positions)
+            self._on_step(len(left))
+            ended = [row for row, missing in left.items() if missing == 1]
+            if ended:
+                log_probs = log_probabilities(np.asarray(logits)[ended], self._vocab_size)
+                log_probs[:, self._never] = -np.inf
+                for row, values in zip(ended, log_probs, strict=True):
+                    one, place = wanted[row]
+                    one.replies[place] = values
+            left = {row: missing - 1 for row, missing in left.items() if missing > 1}
+
+    def _draft(self, drafting: Sequence[_Running[Any]]) -> list[list[tuple[int, float]]]:
+        """Returns the drafts of searches, none if the decoder does not draft."""
+        decoder = self._decoder
+        if not isinstance(decoder, GreedyDecoder):
+            return [[] for _ in drafting]
+        prefixes = [one.prefixes[0] for one in drafting]
+        sources: dict[int, int] = {}
+        rows = [self._assign([prefix], one.rows, sources)[0] for prefix, one in zip(prefixes, drafting, strict=True)]
+        self._copy(sources)
+        self._catch_up(rows, prefixes)
+        drafts: list[list[tuple[int, float]]] = [[] for _ in drafting]
+        most = [one.asked.most for one in drafting if isinstance(one.asked, Draft)]
+        ids, positions = self._idle()
+        alive = np.zeros(len(ids), bool)
+        for row, prefix in zip(rows, prefixes, strict=True):
+            ids[row] = self._rows[row].token_at(prefix, len(prefix) - 1)
+            positions[row] = len(self._rows[row].prompt) + len(prefix) - 1
+            alive[row] = True
+            self._rows[row].held = prefix
+        while alive.any():
+            made = sum(map(len, drafts))
+            tokens, log_probs = decoder.scored_greedy(
+                ids.copy(),
+                positions.copy(),
+                alive.copy(),
+                steps=max(
+                    limit - len(draft) for limit, draft, row in zip(most, drafts, rows, strict=True) if alive[row]
+                ),
+                fewest=0,
+                eos_id=self._eos_id,
+                vocab_size=self._vocab_size,
+                never=self._refused,
+            )
+            for draft, limit, row in zip(drafts, most, rows, strict=True):
+                for token, log_prob in zip(tokens[:, row].tolist(), log_probs[:, row].tolist(), strict=True):
+                    if not alive[row]:
+                        break
+                    draft.append((token, log_prob))
+                    is_last = token == self._eos_id or len(draft) == limit or not np.isfinite(log_prob)
+                    full = positions[row] + 1 >= decoder.max_length
+                    alive[row] = not (is_last or full)
+                    if alive[row]:
+                        ids[row] = token
+                        positions[row] += 1
+                        self._rows[row].held += (token,)
+            self._on_step(sum(map(len, drafts)) - made)
+        return drafts
+
+    def _catch_up(self, rows: Sequence[int], prefixes: Sequence[Prefix]) -> None:
+        """Reads all tokens of prefixes but the last, which the decoder reads when it continues."""
+        left = {
+            row: (prefix, self._rows[row].missing(prefix))
+            for row, prefix in zip(rows, prefixes, strict=True)
+            if self._rows[row].missing(prefix) > 1
+        }
+        while left:
+            ids, positions = self._idle()
+            for row, (prefix, missing) in left.items():
+                at = len(prefix) - missing
+                ids[row], positions[row] = self._rows[row].token_at(prefix, at), len(self._rows[row].prompt) + at
+                self._rows[row].held = prefix[: at + 1]
+            self._decoder.step(ids, positions)
+            left = {row: (prefix, missing - 1) for row, (prefix, missing) in left.items() if missing > 2}
+
+    def _assign(self, prefixes: Sequence[Prefix], rows: range, sources: dict[int, int]) -> list[int]:
+        """Returns a row for each prefix, preferably one that holds it; adds rows to be copied to `sources`."""
+        if self._width == 1:
+            return [rows[0]]
+        holding = {self._rows[row].held: row for row in rows}
+        chosen = [holding.pop(prefix[:-1], None) for prefix in prefixes]
+        free = [row for row in rows if row not in chosen]
+        for place, prefix in enumerate(prefixes):
+            if chosen[place] is not None:
+                continue
+            missing = {row: self._rows[row].missing(prefix) for row in rows}
+            row = min(free, key=lambda one: (missing[one], one))
+            source = min(rows, key=lambda one: (missing[one], one))
+            if missing[source] < missing[row]:
+                sources[row] = source
+            free.remove(row)
+            chosen[place] = row
+        return [row for row in chosen if row is not None]
+
+    def _copy(self, sources: dict[int, int]) -> None:
+        """Copies rows of the decoder, if it can."""
+        if not sources or not isinstance(self._decoder, CopyingDecoder):
+            return
+        start = min(len(self._rows[row].prompt) for row in sources)
+        stop = max(len(self._rows[row].prompt) + len(self._rows[row].held) for row in sources.values())
+        self._decoder.copy_rows(sources, start, stop)
+        held = {row: self._rows[source].held for row, source in sources.items()}
+        for row, tokens in held.items():
+            self._rows[row].held = tokens
+
+    def _idle(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Returns tokens [b] and positions [b] for rows that read nothing: what they overwrite is not held any more."""
+        most = self._decoder.max_length - 1
+        positions = np.array([min(len(row.prompt) + len(row.held), most) for row in self._rows], np.int32)
+        for row, position in zip(self._rows, positions.tolist(), strict=True):
+            row.held = row.held[: position - len(row.prompt)]
+        return np.array([row.prompt[-1] for row in self._rows], np.int32), positions
+
+
+def _common(first: Prefix, second: Prefix) -> int:
+    """Returns how many first tokens two prefixes share."""
+    place = 0
+    for one, other in zip(first, second, strict=False):
+        if one != other:
+            break
+        place += 1
+    return place
+
+
+def rows_for(prompts: int, batch_size: int) -> int:
+    """Returns the number of prompts that a decoder is run with: a power of two of at least their number."""
+    return bucket_for(prompts, batch_buckets(batch_size))
