@@ -49,9 +49,11 @@ def reading(word: Word, measure: Measure) -> Reading:
     return Reading(word.start, measure.name + argument, measure.kind, Strength.UNIT, measure=measure)
 
 
-def minus(sign: Word, part: Expression) -> Expression:
-    """Returns the negative of a number."""
+def signed(sign: Word, part: Expression) -> Expression:
+    """Returns a number with a sign before it."""
     _require_numbers([part])
+    if sign.text == "+":
+        return part
     if isinstance(part, Constant):
         content = -part.content
         strength = Strength.MINUS if content < 0 else Strength.UNIT
@@ -80,9 +82,7 @@ def comparison(parts: Sequence[Expression], signs: Sequence[Word]) -> Comparison
         _require_numbers(parts)
     marks = [sign.text for sign in signs]
     written = _chain(parts, marks, Strength.SUM)
-    result = Comparison(
-        parts[0].start, written, Kind.CONDITION, Strength.COMPARISON, tuple(parts), signs=tuple(marks)
-    )
+    result = Comparison(parts[0].start, written, Kind.CONDITION, Strength.COMPARISON, tuple(parts), signs=tuple(marks))
     _require_molecule(result)
     return result
 

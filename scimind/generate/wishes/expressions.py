@@ -1,7 +1,7 @@
 """The tree of conditions: nodes that have a value for a molecule, and their text in its normal form.
 
-A value is None if RDKit cannot compute it for the molecule, or for a division by zero. Then a comparison is neither true
-nor false, and neither is its opposite; `and`, `or` and `not` follow Kleene's logic.
+A value is None if RDKit cannot compute it for the molecule, and after a division by zero. A comparison with it is
+neither true nor false, and neither is the opposite; `and`, `or` and `not` follow Kleene's logic.
 
 Source: S. C. Kleene, Introduction to Metamathematics (1952), section 64.
 """

@@ -27,7 +27,7 @@ class Formula(NamedTuple):
 
     def __str__(self) -> str:
         sign = "" if not self.charge else "+" if self.charge > 0 else "-"
-        # A sign after the count of a lone element could be read either way, as in Ca2+, so its number is always written.
+        # After the count of a single element a mere sign can be read in two ways, as in Ca2+.
         number = "" if abs(self.charge) == 1 and not self._is_counted_element() else str(abs(self.charge))
         atoms = "".join(symbol + (str(count) if count > 1 else "") for symbol, count in self.counts)
         return atoms + (sign + number if sign else "")
@@ -65,16 +65,16 @@ def parse_formula(text: str, start: int) -> Formula:
     if not symbols or (charge.end() if charge else end) < len(text):
         raise fault(
             start + end,
-            f"{show(text)} is not a formula; write elements with their numbers, without parentheses, and the charge last, "
-            "as in C9H8O4 or O4S-2",
+            f"{show(text)} is not a formula; write elements with their numbers, without parentheses, and the charge "
+            "last, as in C9H8O4 or O4S-2",
         )
     symbol, number = symbols[0][1], symbols[0][2]
     if charge and not charge[2] and number and len(symbols) == 1:
         sign = charge[1]
         raise fault(
             start + end,
-            f"the formula {show(text)} can be read in two ways; write {symbol}{sign}{number} for one atom with the charge "
-            f"{sign}{number}, or {text}1 for {number} atoms with the charge {sign}1",
+            f"the formula {show(text)} can be read in two ways; write {symbol}{sign}{number} for one atom with the "
+            f"charge {sign}{number}, or {text}1 for {number} atoms with the charge {sign}1",
         )
     return _formula(symbols, charge)
 
@@ -94,9 +94,7 @@ def _formula(symbols: list[re.Match[str]], charge: re.Match[str] | None) -> Form
     first = ("C", "H") if "C" in counts else ()
     order = sorted(counts, key=lambda symbol: (first.index(symbol) if symbol in first else len(first), symbol))
     size = int(charge[2] or 1) if charge else 0
-    return Formula(
-        tuple((symbol, counts[symbol]) for symbol in order), -size if charge and charge[1] == "-" else size
-    )
+    return Formula(tuple((symbol, counts[symbol]) for symbol in order), -size if charge and charge[1] == "-" else size)
 
 
 @lru_cache(maxsize=1)

@@ -40,7 +40,7 @@ class Measure:
         name: Its name in conditions.
         argument: The text in its parentheses; None if it has none.
         kind: The type of its value.
-        compute: Computes the value for RDKit's molecule: a bool, a number, a `Formula` or a SMILES, depending on the kind.
+        compute: Computes the value for RDKit's molecule: a bool, number, `Formula` or SMILES, depending on the kind.
     """
 
     name: str

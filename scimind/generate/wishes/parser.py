@@ -1,13 +1,13 @@
 """From a text to the tree of its conditions, by recursive descent.
 
-    conditions = conjunction {"or" conjunction}
-    conjunction = negation {"and" negation}
-    negation = "not" negation | comparison
-    comparison = sum {("<" | "<=" | ">" | ">=" | "==" | "!=") sum} | sum ["not"] "in" "(" sum {"," sum} [","] ")"
-    sum = product {("+" | "-") product}
-    product = signed {("*" | "/") signed}
-    signed = ("-" | "+") signed | unit
-    unit = number | text | name | function "(" text ")" | "(" conditions ")"
+conditions = conjunction {"or" conjunction}
+conjunction = negation {"and" negation}
+negation = "not" negation | comparison
+comparison = sum {("<" | "<=" | ">" | ">=" | "==" | "!=") sum} | sum ["not"] "in" "(" sum {"," sum} [","] ")"
+sum = product {("+" | "-") product}
+product = signed {("*" | "/") signed}
+signed = ("-" | "+") signed | unit
+unit = number | text | name | function "(" text ")" | "(" conditions ")"
 """
 
 from __future__ import annotations
@@ -15,67 +15,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from scimind.config.schema import nearest, show
+from scimind.config.schema import show
 from scimind.errors import ConfigError
 from scimind.generate.wishes import checks
 from scimind.generate.wishes.expressions import COMPARISONS, Expression
-from scimind.generate.wishes.measures import FUNCTIONS, USAGE, Kind, named_measures
-from scimind.generate.wishes.words import RESERVED, Word, fault, words
+from scimind.generate.wishes.measures import FUNCTIONS, USAGE, named_measures
+from scimind.generate.wishes.suggestions import unexpected, unknown
+from scimind.generate.wishes.words import Word, fault, words
 
 # A level takes about eight of Python's calls, of which it allows 1,000.
 _DEEPEST = 30
-
-_FUNCTION_USAGE = ", ".join(USAGE.values())
-_ALLOWED = f"names are those of RDKit's descriptors, formula, scaffold and charge; functions are {_FUNCTION_USAGE}"
-# Usual names that are too different from RDKit's to be found by their letters.
-_MEANT = {
-    "mw": "MolWt",
-    "weight": "MolWt",
-    "mass": "MolWt",
-    "hbd": "NumHDonors",
-    "hba": "NumHAcceptors",
-    "psa": "TPSA",
-    "rotb": "NumRotatableBonds",
-    "numatoms": "HeavyAtomCount",
-    "atoms": "HeavyAtomCount",
-    "numrings": "RingCount",
-    "rings": "RingCount",
-    "substructure": "has",
-    "contains": "has",
-    "tanimoto": "similarity",
-}
-# What to write instead of words that are not part of the language.
-_INSTEAD = {
-    "=": "to compare, write ==; nothing is assigned here, and arguments have no names",
-    ":=": "nothing is assigned here; to compare, write ==",
-    "<>": "write !=",
-    "=<": "write <=",
-    "=>": "write >=",
-    "≤": "write <=",
-    "≥": "write >=",
-    "≠": "write !=",
-    "−": "write -",
-    "×": "write *",
-    "&": "write and",
-    "&&": "write and",
-    "|": "write or",
-    "||": "write or",
-    "!": "write not",
-    "~": "write not",
-    ",": "join conditions with and",
-    ";": "join conditions with and",
-    ".": "nothing has attributes here",
-    "[": "there are no subscripts and lists; write several values as in RingCount in (1, 2)",
-    "{": "there are no sets; write several values as in RingCount in (1, 2)",
-    "**": "calculate with + - * /",
-    "^": "calculate with + - * /",
-    "//": "calculate with + - * /",
-    "%": "calculate with + - * /",
-    "is": "write ==",
-    "if": "join conditions with and, or, not",
-    "else": "join conditions with and, or, not",
-    **dict.fromkeys("“”‘’`´", "write ' or \""),
-}
 
 
 def parse(text: str) -> Expression:
@@ -135,12 +84,12 @@ class _Parser:
         if self._take("in"):
             return checks.membership(parts[0], self._options(), is_denied=denial is not None)
         if denial:
-            raise self._unexpected("in", after="not")
+            raise self._unexpected("in", "after a value, not can only be followed by in")
         return parts[0]
 
     def _options(self) -> list[Expression]:
         if not self._take("("):
-            raise self._unexpected("several values in parentheses, as in RingCount in (1, 2),", after="in")
+            raise self._unexpected("(", "write several values in parentheses, as in RingCount in (1, 2)")
         options = [self._sum()]
         while self._take(",") and self._word.text != ")":
             options.append(self._sum())
@@ -166,7 +115,7 @@ class _Parser:
             return self._unit()
         with self._nested(sign):
             part = self._signed()
-        return checks.minus(sign, part) if sign.text == "-" else checks.arithmetic([part], [])
+        return checks.signed(sign, part)
 
     def _unit(self) -> Expression:
         word = self._word
@@ -186,14 +135,14 @@ class _Parser:
     def _named(self, word: Word) -> Expression:
         measures = named_measures()
         if self._word.kind == "text":
-            raise fault(word.start, f"{show(word.text)} before a quote has no meaning here; {_ALLOWED}")
+            raise fault(word.start, f"found {show(word.text)} before a quote; remove it, since texts have no prefixes")
         is_call = self._word.text == "("
         if word.text in FUNCTIONS:
             if not is_call:
                 raise fault(word.start, f"{word.text} needs a text in quotes: {USAGE[word.text]}")
             return self._call(word)
         if word.text not in measures:
-            raise _unknown(word, is_call)
+            raise unknown(word, is_call)
         if is_call:
             raise fault(self._word.start, f"{word.text} is not a function; write it without parentheses")
         return checks.reading(word, measures[word.text])
@@ -201,11 +150,10 @@ class _Parser:
     def _call(self, function: Word) -> Expression:
         self._next()
         if self._word.kind != "text":
-            raise self._unexpected(f"a single text in quotes, as in {USAGE[function.text]},")
+            raise self._unexpected("a text in quotes", f"write {USAGE[function.text]}")
         argument = self._next()
-        if self._word.text != ")":
-            raise self._unexpected("the closing parenthesis", after="the only argument")
-        self._next()
+        if not self._take(")"):
+            raise self._unexpected(")", f"write {USAGE[function.text]}, with a single text")
         return checks.reading(function, FUNCTIONS[function.text](argument.text[1:-1], argument.start + 1))
 
     def _next(self) -> Word:
@@ -219,7 +167,7 @@ class _Parser:
 
     def _close(self) -> None:
         if not self._take(")"):
-            raise self._unexpected("the closing parenthesis")
+            raise self._unexpected(")")
 
     @contextmanager
     def _nested(self, word: Word) -> Iterator[None]:
@@ -229,23 +177,5 @@ class _Parser:
         yield
         self._depth -= 1
 
-    def _unexpected(self, wanted: str, after: str = "") -> ConfigError:
-        word = self._word
-        place = f"{wanted} is expected" + (f" after {after}" if after else "")
-        if word.kind == "end":
-            return fault(word.start, f"the text ends where {place}; complete it")
-        if word.text in ("'", '"'):
-            return fault(word.start, f"the quote {word.text} is not closed; close it")
-        lower = word.text.lower()
-        remedy = f"write {lower}" if lower in RESERVED and lower != word.text else _INSTEAD.get(lower, "correct it")
-        return fault(word.start, f"{show(word.text)} stands where {place}; {remedy}")
-
-
-def _unknown(word: Word, is_call: bool) -> ConfigError:
-    """Returns the error for a name that does not exist, with the nearest one."""
-    candidates = FUNCTIONS if is_call else {**named_measures(), **FUNCTIONS}
-    lower = {name.lower(): name for name in candidates}
-    key = word.text.lower()
-    guess = _MEANT.get(key) or lower.get(nearest(key, lower) or "")
-    what = f"{show(word.text)} is not a {'function' if is_call else 'name'} of conditions"
-    return fault(word.start, f"{what}; the nearest is {USAGE.get(guess, guess)}" if guess else f"{what}; {_ALLOWED}")
+    def _unexpected(self, wanted: str, remedy: str = "") -> ConfigError:
+        return unexpected(self._word, wanted, remedy)

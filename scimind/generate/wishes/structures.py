@@ -15,27 +15,29 @@ _POSITION = re.compile(r"around position ([0-9]+)")
 
 
 def parse_smarts(text: str, start: int) -> Any:
-    """Returns RDKit's pattern of a SMARTS, in which hydrogens that are atoms became hydrogen counts of their neighbours.
+    """Returns RDKit's pattern of a SMARTS, with hydrogen atoms turned into hydrogen counts of their neighbours.
 
     Args:
         text: The SMARTS.
         start: Index of its first character in the conditions.
 
     Raises:
-        ConfigError: It is empty, RDKit cannot read it, or it spells an aromatic ring with single and double bonds, which
-            finds nothing.
+        ConfigError: It is empty, RDKit cannot read it, or it is SMILES of a molecule in which it finds nothing, such as
+            benzene with single and double bonds.
     """
-    from rdkit import Chem
+    from rdkit import Chem, rdBase
 
     pattern = _parse(text, start, "SMARTS", Chem.MolFromSmarts)
-    meant = _aromatic_spelling(text, pattern)
-    if meant:
-        raise fault(
-            start,
-            f"in the SMARTS {show(text)} an upper-case letter is an atom outside aromatic rings, so it does not find the "
-            f"molecule of this SMILES; write {show(meant)}",
-        )
-    return Chem.MergeQueryHs(pattern)
+    with rdBase.BlockLogs():
+        spelling = _spelling_of_other_molecule(text, pattern)
+        if spelling:
+            remedy = f"write {show(spelling)}" if spelling != text else "write SMARTS"
+            raise fault(
+                start,
+                f"the SMARTS {show(text)} does not find the molecule of the same SMILES, since in SMARTS lower-case "
+                f"letters are aromatic atoms and upper-case letters are not; {remedy}",
+            )
+        return Chem.MergeQueryHs(pattern)
 
 
 def parse_molecule(text: str, start: int) -> Any:
@@ -86,20 +88,17 @@ def _reason(text: str, parse: Callable[[str], Any]) -> tuple[str, int]:
     return reason or "it is not valid", min(int(position[1]), len(text)) - 1 if position else 0
 
 
-def _aromatic_spelling(text: str, pattern: Any) -> str:
-    """Returns the canonical SMILES of a text that is SMILES too but not the same as SMARTS, since its rings are aromatic.
+def _spelling_of_other_molecule(text: str, pattern: Any) -> str:
+    """Returns the canonical SMILES of a text if it is SMILES too, but of a molecule that the pattern does not match.
 
-    Empty if both mean the same, or the text is not SMILES.
+    Empty if it is not SMILES, or means the same as SMARTS.
     """
-    from rdkit import Chem, rdBase
+    from rdkit import Chem
 
     parameters = Chem.SmilesParserParams()
-    parameters.removeHs = False  # so that both have the same atoms
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(text, parameters)
+    parameters.removeHs = False  # so that both have the same atoms, in the same order
+    molecule = Chem.MolFromSmiles(text, parameters)
     if molecule is None or molecule.GetNumAtoms() != pattern.GetNumAtoms():
         return ""
     atoms = zip(pattern.GetAtoms(), molecule.GetAtoms(), strict=True)
-    if all(not atom.GetIsAromatic() or query.Match(atom) for query, atom in atoms):
-        return ""
-    return str(Chem.MolToSmiles(Chem.RemoveHs(molecule)))
+    return "" if all(query.Match(atom) for query, atom in atoms) else str(Chem.MolToSmiles(Chem.RemoveHs(molecule)))

@@ -23,8 +23,8 @@ class Wish:
     molecule, its value is not finite, or the condition divides by zero.
 
     Attributes:
-        text: The conditions in their normal form: the same for texts that differ in spaces, quotes, needless parentheses,
-            or the spelling of numbers, formulas and scaffolds.
+        text: The conditions in their normal form: the same for texts that differ in spaces, quotes, needless
+            parentheses, or the spelling of numbers, formulas and scaffolds.
         names: The names and functions used, in order.
         conditions: The conditions joined by `and`.
     """
