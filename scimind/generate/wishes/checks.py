@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from scimind.config.schema import show
 from scimind.errors import excerpt
 from scimind.generate.wishes.expressions import (
     Arithmetic,
@@ -40,6 +41,8 @@ def number(word: Word) -> Constant:
 def text(word: Word) -> Constant:
     """Returns a text without its quotes; what it spells depends on what it is compared with."""
     content = word.text[1:-1]
+    if not content.isprintable():
+        raise fault(word.start, f"the text {show(content)} contains control characters; remove them")
     return Constant(word.start, write_text(content), Kind.TEXT, Strength.UNIT, content=content)
 
 

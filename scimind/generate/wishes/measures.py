@@ -9,8 +9,8 @@ from enum import Enum
 from functools import lru_cache, partial
 from typing import Any
 
-from scimind.data.content.molecules import canonical_smiles, scaffold
 from scimind.config.schema import show
+from scimind.data.content.molecules import canonical_smiles, scaffold
 from scimind.generate.wishes.formulas import formula_of
 from scimind.generate.wishes.structures import parse_molecule, parse_smarts
 from scimind.generate.wishes.words import fault
