@@ -68,9 +68,8 @@ def parse_formula(text: str, start: int) -> Formula:
             f"{show(text)} is not a formula; write elements with their numbers, without parentheses, and the charge "
             "last, as in C9H8O4 or O4S-2",
         )
-    symbol, number = symbols[0][1], symbols[0][2]
-    if charge and not charge[2] and number and len(symbols) == 1:
-        sign = charge[1]
+    if charge and not charge[2] and symbols[0][2] and len(symbols) == 1:
+        (symbol, number), sign = symbols[0].groups(), charge[1]
         raise fault(
             start + end,
             f"the formula {show(text)} can be read in two ways; write {symbol}{sign}{number} for one atom with the "

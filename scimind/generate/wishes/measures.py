@@ -190,7 +190,7 @@ def _has_partial_charges(molecule: Any) -> bool:
 def _matching() -> Any:
     from rdkit import Chem
 
-    parameters = Chem.SubstructMatchParameters()
+    parameters: Any = Chem.SubstructMatchParameters()
     parameters.useChirality = True  # a pattern without stereochemistry matches all stereoisomers nevertheless
     parameters.uniquify = False  # RDKit does so only after `maxMatches`
     parameters.maxMatches = _MOST_MATCHES + 1

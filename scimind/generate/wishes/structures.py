@@ -95,7 +95,7 @@ def _spelling_of_other_molecule(text: str, pattern: Any) -> str:
     """
     from rdkit import Chem
 
-    parameters = Chem.SmilesParserParams()
+    parameters: Any = Chem.SmilesParserParams()
     parameters.removeHs = False  # so that both have the same atoms, in the same order
     molecule = Chem.MolFromSmiles(text, parameters)
     if molecule is None or molecule.GetNumAtoms() != pattern.GetNumAtoms():
