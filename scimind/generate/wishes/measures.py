@@ -20,6 +20,8 @@ MORGAN_BITS = 2048
 
 # Symmetric patterns match in more ways than anybody can wait for, such as *~*~*~*~*~*~*~* in a large molecule.
 _MOST_MATCHES = 100_000
+# Atoms. RDKit's time grows with their square at least: seconds for 2,000.
+_LARGEST_SCAFFOLD = 300
 
 
 class Kind(Enum):
@@ -143,13 +145,17 @@ def parse_scaffold(smiles: str, start: int) -> str:
         start: Index of its first character in the conditions.
 
     Raises:
-        ConfigError: RDKit cannot read the SMILES, or the molecule is not its own scaffold.
+        ConfigError: RDKit cannot read the SMILES, or the molecule is not its own scaffold, or too large.
     """
     from rdkit import Chem
 
     if not smiles:
         return ""
     molecule = parse_molecule(smiles, start)
+    if molecule.GetNumAtoms() > _LARGEST_SCAFFOLD:
+        raise fault(
+            start, f"{show(smiles)} has more than {_LARGEST_SCAFFOLD} atoms, too many for a scaffold; correct it"
+        )
     found = scaffold(molecule)
     Chem.RemoveStereochemistry(molecule)
     if found != canonical_smiles(molecule):

@@ -139,7 +139,7 @@ class _Parser:
         is_call = self._word.text == "("
         if word.text in FUNCTIONS:
             if not is_call:
-                raise fault(word.start, f"{word.text} needs a text in quotes: {USAGE[word.text]}")
+                raise fault(word.start, f"{word.text} needs a text in quotes; write {USAGE[word.text]}")
             return self._call(word)
         if word.text not in measures:
             raise unknown(word, is_call)

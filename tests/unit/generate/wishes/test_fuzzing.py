@@ -15,7 +15,7 @@ from scimind.generate.wishes import Wish, parse_wish
 MOLECULE = Chem.MolFromSmiles("CC(=O)Oc1ccccc1C(=O)[O-]")
 # Of MOLECULE, counted by hand.
 NUMBERS = {"RingCount": 1, "HeavyAtomCount": 13, "charge": -1, "NumHDonors": 0}
-_RUN = settings(derandomize=True, database=None, deadline=None, max_examples=300)
+_RUN = settings(derandomize=True, database=None, deadline=None, max_examples=150)
 
 _PIECES = [
     *("MolWt", "RingCount", "formula", "scaffold", "charge", "has", "count", "similarity", "x", "lambda", "é"),

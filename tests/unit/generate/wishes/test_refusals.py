@@ -143,6 +143,8 @@ def test_a_long_text_is_refused() -> None:
         "has('" + "[" * 1_990 + "')",
         "similarity('" + "C(" * 900 + "')>1",
         "scaffold == '" + "C1CC1" * 390 + "'",
+        "scaffold == '" + "C1CC1" * 95 + "'",
+        "scaffold == '" + "*" * 300 + "'",
         "formula == '" + "C9" * 990 + "'",
         "RingCount in (" + "1," * 900 + ")",
     ],
