@@ -56,10 +56,10 @@ def parse_formula(text: str, start: int) -> Formula:
         ConfigError: The text is not a formula, or its charge could be read in two ways, as in `Ca2+`.
     """
     symbols = _symbols(text)
-    for symbol in symbols:
-        if symbol[1] not in _elements():
-            reason = f"{show(symbol[1])} in the formula {show(text)} is not an element; correct it"
-            raise fault(start + symbol.start(), reason)
+    for element in symbols:
+        if element[1] not in _elements():
+            reason = f"{show(element[1])} in the formula {show(text)} is not an element; correct it"
+            raise fault(start + element.start(), reason)
     end = symbols[-1].end() if symbols else 0
     charge = _CHARGE.match(text, end)
     if not symbols or (charge.end() if charge else end) < len(text):

@@ -78,7 +78,7 @@ def _reason(text: str, parse: Callable[[str], Any]) -> tuple[str, int]:
 
     if not hasattr(rdBase, "CaptureErrorLog"):  # older versions only print the reason
         return "it is not valid", 0
-    with rdBase.CaptureErrorLog() as log:
+    with rdBase.BlockLogs(), rdBase.CaptureErrorLog() as log:
         parse(text)
     messages = _TIME.sub("", log.messages)
     first = " ".join(messages.partition("\n")[0].split())

@@ -52,6 +52,7 @@ REFUSED: list[tuple[str, int, tuple[str, ...]]] = [
     ("count('c1ccc1')", 8, ("write 'C1=CC=C1'",)),
     ("similarity('c1cccc1') > 0.5", 13, ("SMILES", "kekulize")),
     ("similarity('CC(C)(C)(C)C') > 0.5", 13, ("Explicit valence",)),
+    ("similarity('[H]*C(C)(C)(C)(C)C') > 0.5", 13, ("Explicit valence",)),  # of which RDKit would also warn
     ("MolWt = 500", 7, ("'='", "write ==")),
     ("MolWt <> 500", 7, ("write !=",)),
     ("MolWt < 500 AND TPSA > 3", 13, ("'AND'", "write and")),
