@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
+from rdkit import Chem
 
 from scimind.errors import ConfigError
 from scimind.generate.wishes import parse_wish
@@ -161,14 +165,39 @@ def test_no_text_takes_long(text: str) -> None:
     assert time.process_time() - start < 2
 
 
-def test_what_the_documentation_shows_is_understood() -> None:
-    pages = [PAGE, PAGE.with_suffix(".zh.md")]
-    shown = [
-        re.findall(r"^```text\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-        for page in pages
+def test_the_deepest_text_leaves_room_on_the_stack() -> None:
+    text = "not (" * 14 + "1 - (" + "-" * 14 + "MolWt) < 5" + ")" * 14
+    molecule, limit = Chem.MolFromSmiles("C"), sys.getrecursionlimit()
+    calls = len(inspect.stack())
+    try:
+        sys.setrecursionlimit(calls + 400)  # of 1,000
+        assert parse_wish(text).fits(molecule) is (1 - 16.043 < 5)
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+@pytest.mark.parametrize("page", [PAGE, PAGE.with_suffix(".zh.md")], ids=["en", "zh"])
+def test_what_the_documentation_shows_is_understood(page: Path) -> None:
+    shown = page.read_text(encoding="utf-8")
+    lines = [
+        line
+        for block in re.findall(r"^```text\n(.*?)^```$", shown, re.MULTILINE | re.DOTALL)
+        for line in block.splitlines()
     ]
-    assert shown[0] == shown[1]
-    conditions = [line for block in shown[0] for line in block.splitlines()]
-    assert len(conditions) >= 8
-    for text in conditions:
+    cells = [
+        code for row in re.findall(r"^\|.*\| (.*) \|$", shown, re.MULTILINE) for code in re.findall(r"`(.*?)`", row)
+    ]
+    assert [len(lines) >= 9, len(cells) >= 8] == [True, True]
+    for text in [*lines, *cells]:
         assert parse_wish(text).text == text
+    with pytest.raises(ConfigError) as error:
+        parse_wish("molwt < 500")
+    assert f"\n{error.value}\n" in shown
+
+
+def test_conditions_need_no_mindspore() -> None:
+    code = (
+        "import sys; from scimind.generate.wishes import parse_wish; parse_wish('MolWt < 500'); "
+        "sys.exit(any(name.partition('.')[0] in ('mindspore', 'mindformers') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=PAGE.parents[1]).returncode == 0
