@@ -118,6 +118,21 @@ def test_a_difference_from_python_would_be_noticed() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "HeavyAtomCount - (2 - RingCount) == 12",
+        "HeavyAtomCount * (2 * RingCount) == 26",
+        "-(RingCount + 1) * 2 < -(-charge)",
+        "(RingCount == 1 or charge > 0) and not (RingCount == 2 and charge > 0)",
+        "RingCount == 2 or charge < 0 and RingCount == 1",
+    ],
+)
+def test_parentheses_that_matter_are_kept(text: str) -> None:
+    assert parse_wish(text).text == text.replace("-(-charge)", "--charge")
+    assert parse_wish(text).fits(MOLECULE) is bool(value_in_python(text))
+
+
+@pytest.mark.parametrize(
     ("texts", "other"),
     [
         (["MolWt<500", " MolWt  <  500.0 ", "(MolWt < 5e2)", "\nMolWt <\n500"], "500 > MolWt"),

@@ -165,6 +165,8 @@ TRUE, FALSE, UNKNOWN = "HeavyAtomCount == 3", "HeavyAtomCount == 4", "MaxPartial
         ("HeavyAtomCount in (MaxPartialCharge, 3)", True),
         ("HeavyAtomCount in (MaxPartialCharge, 4)", None),
         ("HeavyAtomCount not in (MaxPartialCharge, 4)", None),
+        ("BCUT2D_MWHI < 5", None),  # NaN
+        ("BCUT2D_MWHI != 5", None),
         ("1 / RingCount > 0", None),
         ("0 / RingCount == 0 or RingCount == 0", True),
         ("HeavyAtomCount * 1e308 > 0", None),
