@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from rdkit import Chem, rdBase
 
 from scimind.generate.search.greedy import greedy_search
-from scimind.generate.search.model import Draft, Prefix, Problem, run
+from scimind.generate.search.model import Draft, Drafted, Prefix, Problem, run
 from scimind.generate.validity.molecules import MoleculeRule
 from scimind.generate.validity.tokens import SequenceTokens
 from scimind.tokenizer.alphabet import BASE_MODALITIES
@@ -46,22 +46,21 @@ def random_model(seed: int, sharpness: float) -> Callable[[Prefix], NDArray[np.f
     return next_log_probs
 
 
-def no_draft(asked: Draft) -> list[tuple[int, float]]:
+def no_draft(asked: Draft) -> list[Drafted]:
     """Returns no draft, as a decoder does that cannot draft."""
     return []
 
 
-def drafter(
-    model: Callable[[Prefix], NDArray[np.float64]], problem: Problem
-) -> Callable[[Draft], list[tuple[int, float]]]:
+def drafter(model: Callable[[Prefix], NDArray[np.float64]], problem: Problem) -> Callable[[Draft], list[Drafted]]:
     """Returns a function that drafts with a model: each token is the most likely one of the rule."""
 
-    def draft(asked: Draft) -> list[tuple[int, float]]:
-        ids, made = asked.prefix, list[tuple[int, float]]()
-        while len(made) < asked.most and (not made or made[-1][0] != problem.eos_id):
+    def draft(asked: Draft) -> list[Drafted]:
+        ids, made = asked.prefix, list[Drafted]()
+        while len(made) < asked.most and (not made or made[-1].token != problem.eos_id):
             log_probs = model(ids)
-            token = int(problem.candidates(log_probs)[0])
-            made.append((token, float(log_probs[token])))
+            tokens = problem.tokens(len(log_probs))
+            token = int(tokens[np.argmax(log_probs[tokens])])
+            made.append(Drafted(token, float(log_probs[token]), log_probs[tokens]))
             ids = (*ids, token)
         return made
 

@@ -16,9 +16,11 @@ from scimind.generate.buckets import batch_buckets, bucket_for, length_buckets
 from scimind.generate.choices import log_probabilities
 from scimind.generate.decoders.protocols import CopyingDecoder, Decoder, GreedyDecoder
 from scimind.generate.loop import pad_prompts
-from scimind.generate.search.model import Ask, Draft, NotFinite, Prefix, Search
+from scimind.generate.search.model import Ask, Draft, Drafted, NotFinite, Prefix, Search
 
 T = TypeVar("T")
+
+_MOST_CANDIDATES = 256  # tokens whose log-probabilities are kept at each place of a draft
 
 
 @dataclass
@@ -98,6 +100,8 @@ class SearchBatch:
         allowed[[*(tokens or ()), eos_id]] = True
         allowed[self._never] = False
         self._refused = np.flatnonzero(~allowed).tolist()
+        few = tokens is not None and len(tokens) <= _MOST_CANDIDATES
+        self._candidates = sorted({*(tokens or ()), eos_id}) if few else []
         self._rows: list[_Row] = []
 
     def run(
@@ -191,7 +195,7 @@ class SearchBatch:
                     one.replies[place] = values
             left = {row: missing - 1 for row, missing in left.items() if missing > 1}
 
-    def _draft(self, drafting: Sequence[_Running[Any]]) -> list[list[tuple[int, float]]]:
+    def _draft(self, drafting: Sequence[_Running[Any]]) -> list[list[Drafted]]:
         """Returns the drafts of searches, none if the decoder does not draft."""
         decoder = self._decoder
         if not isinstance(decoder, GreedyDecoder):
@@ -201,7 +205,7 @@ class SearchBatch:
         rows = [self._assign([prefix], one.rows, sources)[0] for prefix, one in zip(prefixes, drafting, strict=True)]
         self._copy(sources)
         self._catch_up(rows, prefixes)
-        drafts: list[list[tuple[int, float]]] = [[] for _ in drafting]
+        drafts: list[list[Drafted]] = [[] for _ in drafting]
         most = [one.asked.most for one in drafting if isinstance(one.asked, Draft)]
         ids, positions = self._idle()
         alive = np.zeros(len(ids), bool)
@@ -212,7 +216,7 @@ class SearchBatch:
             self._rows[row].held = prefix
         while alive.any():
             made = sum(map(len, drafts))
-            tokens, log_probs = decoder.scored_greedy(
+            tokens, log_probs, others = decoder.scored_greedy(
                 ids.copy(),
                 positions.copy(),
                 alive.copy(),
@@ -223,12 +227,16 @@ class SearchBatch:
                 eos_id=self._eos_id,
                 vocab_size=self._vocab_size,
                 never=self._refused,
+                candidates=self._candidates,
             )
             for draft, limit, row in zip(drafts, most, rows, strict=True):
-                for token, log_prob in zip(tokens[:, row].tolist(), log_probs[:, row].tolist(), strict=True):
+                for place, (token, log_prob) in enumerate(
+                    zip(tokens[:, row].tolist(), log_probs[:, row].tolist(), strict=True)
+                ):
                     if not alive[row]:
                         break
-                    draft.append((token, log_prob))
+                    known = others[place, :, row].copy() if self._candidates else None
+                    draft.append(Drafted(token, log_prob, known))
                     is_last = token == self._eos_id or len(draft) == limit or not np.isfinite(log_prob)
                     full = positions[row] + 1 >= decoder.max_length
                     alive[row] = not (is_last or full)

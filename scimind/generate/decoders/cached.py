@@ -102,7 +102,7 @@ class CachedDecoder:
     ) -> NDArray[np.int32]:
         """Returns the most likely next tokens of each row; see `GreedyDecoder`."""
         choice = _Choice(steps, fewest, eos_id, vocab_size, never)
-        tokens, sums = self._greedy(ids, positions, alive, choice, GreedySteps)
+        tokens, sums, _ = self._greedy(ids, positions, alive, choice)
         return np.where(np.isfinite(sums), tokens, -1)
 
     def scored_greedy(
@@ -116,10 +116,11 @@ class CachedDecoder:
         eos_id: int,
         vocab_size: int,
         never: Sequence[int] = (),
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Returns the most likely next tokens of each row and their log-probabilities; see `GreedyDecoder`."""
+        candidates: Sequence[int] = (),
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+        """Returns the most likely next tokens of each row and log-probabilities; see `GreedyDecoder`."""
         choice = _Choice(steps, fewest, eos_id, vocab_size, never)
-        return self._greedy(ids, positions, alive, choice, ScoredGreedySteps)
+        return self._greedy(ids, positions, alive, choice, tuple(candidates) or (eos_id,))
 
     def copy_rows(self, sources: Mapping[int, int], start: int, stop: int) -> None:
         """Gives rows the keys and values of others at positions `start` … `stop` - 1; see `CopyingDecoder`."""
@@ -135,9 +136,17 @@ class CachedDecoder:
         positions: NDArray[np.int32],
         alive: NDArray[np.bool_],
         choice: _Choice,
-        kind: type[GreedySteps],
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Returns tokens [n, b] and their judgements [n, b] in the order of the steps."""
+        candidates: tuple[int, ...] = (),
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+        """Returns tokens [n, b], their judgements [n, b] and what else is kept, in the order of the steps.
+
+        Args:
+            ids: See `GreedyDecoder.greedy`, as for the next two.
+            positions: [b].
+            alive: [b].
+            choice: How tokens are chosen.
+            candidates: Tokens whose log-probabilities are wanted [c]; empty for none at all.
+        """
         last = int(positions[alive].max())
         self._reach(last)
         steps = min(choice.steps, MOST_STEPS, self._at.length - last)
@@ -145,7 +154,7 @@ class CachedDecoder:
         banned[choice.vocab_size :] = banned[list(choice.never)] = _NEVER
         experts = self._experts_for(ids[alive])
         self._copy_weights(experts)
-        tokens, judgements, left = self._at.greedy_steps(experts, kind)(
+        tokens, judgements, left, extra = self._at.greedy_steps(experts, candidates)(
             Tensor(ids, mstype.int32),
             Tensor(positions, mstype.int32),
             Tensor(alive, mstype.int32),
@@ -154,8 +163,9 @@ class CachedDecoder:
             Tensor([steps], mstype.int32),
             Tensor(choice.fewest, mstype.int32),
         )
-        made = slice(int(left.asnumpy()[0]), steps)
-        return tokens.asnumpy()[made][::-1], judgements.asnumpy()[made][::-1]  # they come in reverse order
+        made = slice(int(left.asnumpy()[0]), steps)  # they come in reverse order
+        kept = extra.asnumpy()
+        return tokens.asnumpy()[made][::-1], judgements.asnumpy()[made][::-1], kept[made][::-1] if kept.ndim else kept
 
     def _experts_for(self, ids: NDArray[np.int32]) -> StepExperts | GroupExperts:
         """Returns a small group's experts if all `ids` are tokens of that group, otherwise all experts."""
@@ -208,7 +218,7 @@ class _Graphs:
         self.parts, self.rows, self.length = parts, rows, length
         self._cache: KeyValueCache | None = None
         self._one: OneStep | None = None
-        self._greedy: dict[tuple[int, type[GreedySteps]], GreedySteps] = {}
+        self._greedy: dict[tuple[int, tuple[int, ...]], GreedySteps] = {}
 
     @property
     def cache(self) -> KeyValueCache:
@@ -224,12 +234,17 @@ class _Graphs:
             self._one = OneStep(Step(self.parts, self.cache, self.rows, experts))
         return self._one
 
-    def greedy_steps(self, experts: StepExperts | GroupExperts, kind: type[GreedySteps]) -> GreedySteps:
-        """Returns the network of several steps with these experts."""
-        if (experts.group, kind) not in self._greedy:
+    def greedy_steps(self, experts: StepExperts | GroupExperts, candidates: tuple[int, ...]) -> GreedySteps:
+        """Returns the network of several steps with these experts, and with the log-probabilities of candidates."""
+        place = experts.group, candidates
+        if place not in self._greedy:
             step = Step(self.parts, self.cache, self.rows, experts)
-            self._greedy[experts.group, kind] = kind(step, self.rows, MOST_STEPS)
-        return self._greedy[experts.group, kind]
+            self._greedy[place] = (
+                ScoredGreedySteps(step, self.rows, MOST_STEPS, candidates)
+                if candidates
+                else GreedySteps(step, self.rows, MOST_STEPS)
+            )
+        return self._greedy[place]
 
     def contents(self) -> list[NDArray]:
         """Returns keys and values of each layer [b·n_kv, l, p] in turn."""

@@ -111,10 +111,16 @@ class GreedyDecoder(Decoder, Protocol):
         eos_id: int,
         vocab_size: int,
         never: Sequence[int] = (),
-    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Returns the same tokens as `greedy` [n, b], and the log-probability of each among all real tokens [n, b].
+        candidates: Sequence[int] = (),
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+        """Returns the same tokens as `greedy` [n, b], their log-probabilities [n, b], and those of others [n, c, b].
 
-        A log-probability is not finite where the logits are not; the token is meaningless there.
+        Log-probabilities are those among all real tokens, and not finite where the logits are not; the token is
+        meaningless there.
+
+        Args:
+            ids: As in `greedy`, like the arguments that are not described here.
+            candidates: Tokens whose log-probabilities are wanted at each place [c]; by default that of EOS.
         """
 
 

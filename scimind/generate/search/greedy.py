@@ -15,6 +15,7 @@ from scimind.generate.search.closing import close
 from scimind.generate.search.model import Draft, Found, NotFinite, Prefix, Problem, Search
 
 _LATER_DRAFTS = 16  # tokens of a draft after the first one: more are often in vain
+_PATIENCE = 4.0  # nats by which a path may be worse than another open prefix before the search goes there
 
 
 @dataclass
@@ -26,38 +27,42 @@ class _Place:
         state: The rule's state.
         total: Its log-likelihood.
         regret: How much less likely it is than its most likely tokens would have made it: the sum over its tokens.
-        log_probs: Of the next token [v]; empty until the model was asked.
-        candidates: The tokens that may follow, the most likely first.
+        candidates: The tokens that may follow, the most likely first; None until the model was asked.
+        log_probs: Their log-probabilities.
         taken: How many of them were tried.
+        is_counted: Whether the work for its next token is counted.
     """
 
     ids: Prefix
     state: Any
     total: float
     regret: float = 0.0
-    log_probs: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
-    candidates: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    candidates: NDArray[np.int64] | None = None
+    log_probs: NDArray[np.floating] = field(default_factory=lambda: np.empty(0))
     taken: int = 0
+    is_counted: bool = False
 
-    def learn(self, problem: Problem, log_probs: NDArray[np.float64]) -> None:
-        """Keeps what the model says of the next token."""
-        self.log_probs, self.candidates = log_probs, problem.candidates(log_probs)
+    def learn(self, tokens: NDArray[np.int64], log_probs: NDArray[np.floating]) -> None:
+        """Keeps the log-probabilities of the tokens that may follow, in ascending order of tokens."""
+        order = np.argsort(-log_probs, kind="stable")
+        self.candidates, self.log_probs = tokens[order], log_probs[order]
 
-    def take(self) -> int:
-        """Returns the most likely token that was not taken yet; there must be one, see `next_regret`."""
+    def take(self) -> tuple[int, float]:
+        """Returns the most likely token that was not taken yet, of which there must be one, and its log-probability."""
+        assert self.candidates is not None
         self.taken += 1
-        return int(self.candidates[self.taken - 1])
+        return int(self.candidates[self.taken - 1]), float(self.log_probs[self.taken - 1])
 
-    def regret_after(self, token: int) -> float:
-        """Returns the regret of this prefix with one more token."""
-        return self.regret + float(self.log_probs[self.candidates[0]] - self.log_probs[token])
+    def regret_of(self, log_prob: float) -> float:
+        """Returns the regret of this prefix with one more token of this log-probability."""
+        return self.regret + float(self.log_probs[0]) - log_prob
 
     @property
     def next_regret(self) -> float | None:
         """The regret after the next token, None if none is left or it is impossible."""
-        if self.taken == len(self.candidates) or self.log_probs[self.candidates[self.taken]] == -np.inf:
+        if self.taken == len(self.log_probs) or self.log_probs[self.taken] == -np.inf:
             return None
-        return self.regret_after(self.candidates[self.taken])
+        return self.regret_of(float(self.log_probs[self.taken]))
 
 
 class _Waiting:
@@ -65,6 +70,7 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, int, _Place]] = []
+        self._asleep: list[_Place] = []  # along one path, their first candidates taken, the others unknown
         self._order = count()
 
     def __bool__(self) -> bool:
@@ -72,8 +78,32 @@ class _Waiting:
 
     def add(self, place: _Place) -> None:
         """Adds a prefix unless no token is left after it."""
-        if (regret := place.next_regret) is not None:
+        regret = place.regret if place.candidates is None else place.next_regret
+        if regret is not None:
             heapq.heappush(self._heap, (regret, -len(place.ids), next(self._order), place))
+
+    def pass_through(self, place: _Place) -> None:
+        """Adds a prefix whose most likely token a draft has taken."""
+        if place.candidates is None:
+            self._asleep.append(place)
+        else:
+            place.take()
+            self.add(place)
+
+    def awake(self, problem: Problem, bound: float) -> Search[None]:
+        """Asks what else may follow the prefixes of drafts, if it may have less regret than `bound`."""
+        if not self._asleep or self._asleep[0].regret >= bound:
+            return
+        found = yield from problem.ask([place.ids for place in self._asleep], counted=False)
+        for place, log_probs in zip(self._asleep, found, strict=True):
+            tokens = problem.tokens(len(log_probs))
+            place.learn(tokens, log_probs[tokens])
+            self.pass_through(place)
+        self._asleep = []
+
+    def has_less_regret(self, bound: float) -> bool:
+        """Returns whether some prefix has less regret than `bound`."""
+        return bool(self._heap) and self._heap[0][0] < bound
 
     def pop(self) -> _Place:
         """Removes and returns the first one."""
@@ -83,9 +113,10 @@ class _Waiting:
 def greedy_search(problem: Problem, *, closes: bool = True) -> Search[Found | None]:
     """Returns the answer of the most likely tokens that the rule accepts.
 
-    Each token is the most likely one that the rule accepts. Where it accepts none, the search goes back to the open
-    prefix whose next token has the least regret, the longest on a tie, and goes there. When the budget of work
-    ends, or nothing is open, the first path is completed or shortened, see `close`.
+    Each token is the most likely one that the rule accepts. Where it accepts none, or so unlikely ones that another
+    open prefix has much less regret, the search goes to the open prefix whose next token has the least regret, the
+    longest on a tie. When the budget of work ends, or nothing is open, the first path is completed or shortened, see
+    `close`.
 
     Most tokens come from drafts, which cost one call for many: what a draft says is taken over up to the first token
     that the rule refuses. A decoder that does not draft leads to the same answer.
@@ -102,91 +133,86 @@ def greedy_search(problem: Problem, *, closes: bool = True) -> Search[Found | No
     if root is None:
         return None
     place = _Place(*root)
-    first_path, is_first, is_new, most = place.ids, True, True, problem.limit + 1
-    passed, waiting = list[_Place](), _Waiting()
+    first_path, is_first, most = place.ids, True, problem.limit + 1
+    waiting = _Waiting()
     while problem.has_budget:
-        if is_new:  # no token was tried after it
-            reached = yield from _draft(problem, place, passed, most)
+        if place.candidates is None:  # nothing was tried after it
+            reached = yield from _draft(problem, place, waiting, most)
             if isinstance(reached, Found):
                 return reached
             place, most = reached, _LATER_DRAFTS
-            if not problem.has_budget:
+            first_path = place.ids if is_first else first_path
+            if not (place.is_counted or problem.has_budget):
                 break
         following = yield from _follow(problem, place)
         if isinstance(following, Found):
             return following
         waiting.add(place)
-        if following is not None:
-            place, is_new = following, True
+        bound = math.inf if following is None else following.regret - _PATIENCE
+        yield from waiting.awake(problem, bound)
+        if following is not None and not waiting.has_less_regret(bound):
+            place = following
             first_path = place.ids if is_first else first_path
             continue
         is_first = False
-        yield from _awake(problem, passed, waiting)
+        if following is not None:
+            waiting.add(following)
         if not waiting:
             break
-        place, is_new = waiting.pop(), False
+        place = waiting.pop()
     return (yield from close(problem, first_path)) if closes else None
 
 
-def _draft(problem: Problem, place: _Place, passed: list[_Place], most: int) -> Search[_Place | Found]:
+def _draft(problem: Problem, place: _Place, waiting: _Waiting, most: int) -> Search[_Place | Found]:
     """Returns where a draft leads: to the answer, or to the last prefix before a refused token.
 
     Args:
         problem: The model and the rule.
         place: The prefix that it begins with.
-        passed: Receives the prefixes that it passes through, whose first candidate is taken.
+        waiting: Receives the prefixes that it passes through.
         most: Maximum number of tokens.
     """
     if problem.is_cut(place.ids):
         return problem.found(place.ids, place.state, place.total, "length")
-    draft = yield Draft(place.ids, most)
-    for token, log_prob in draft:
-        if not math.isfinite(log_prob):
-            raise NotFinite
-        if not problem.has_budget:
-            return place
-        total = place.total + log_prob
-        if token == problem.eos_id:
-            if not problem.rule.accepts(place.state):
+    while draft := (yield Draft(place.ids, most)):
+        for token, log_prob, log_probs in draft:
+            if not math.isfinite(log_prob):
+                raise NotFinite
+            if not problem.has_budget:
                 return place
             problem.count([place.ids])
-            return problem.found(place.ids, place.state, total)
-        state = problem.extend(place.state, len(place.ids), token)
-        if state is None:
-            return place
-        problem.count([place.ids])
-        passed.append(place)
-        place = _Place((*place.ids, token), state, total, place.regret)
-        if problem.is_cut(place.ids):
-            return problem.found(place.ids, place.state, place.total, "length")
+            place.is_counted = True
+            if log_probs is not None:
+                place.learn(problem.tokens(0), log_probs)
+            total = place.total + log_prob
+            is_end = token == problem.eos_id
+            if is_end and problem.rule.accepts(place.state):
+                return problem.found(place.ids, place.state, total)
+            state = None if is_end else problem.extend(place.state, len(place.ids), token)
+            if state is None:
+                return place
+            waiting.pass_through(place)
+            place = _Place((*place.ids, token), state, total, place.regret)
+            if problem.is_cut(place.ids):
+                return problem.found(place.ids, place.state, place.total, "length")
+        most = _LATER_DRAFTS
     return place
 
 
 def _follow(problem: Problem, place: _Place) -> Search[_Place | Found | None]:
     """Returns the prefix with the next token that is accepted, the answer if that is EOS, or None at a dead end."""
-    if not len(place.log_probs):
-        (log_probs,) = yield from problem.ask([place.ids])
-        place.learn(problem, log_probs)
-    while place.next_regret is not None:
-        token = place.take()
-        total = place.total + float(place.log_probs[token])
+    if place.candidates is None:
+        (log_probs,) = yield from problem.ask([place.ids], counted=not place.is_counted)
+        tokens = problem.tokens(len(log_probs))
+        place.learn(tokens, log_probs[tokens])
+    while (regret := place.next_regret) is not None:
+        token, log_prob = place.take()
+        total = place.total + log_prob
         if token == problem.eos_id:
             if problem.rule.accepts(place.state):
                 return problem.found(place.ids, place.state, total)
             continue
         state = problem.extend(place.state, len(place.ids), token)
         if state is not None:
-            return _Place((*place.ids, token), state, total, place.regret_after(token))
+            return _Place((*place.ids, token), state, total, regret)
     return None
-
-
-def _awake(problem: Problem, passed: list[_Place], waiting: _Waiting) -> Search[None]:
-    """Opens the prefixes that drafts have passed through: asks what else may follow them."""
-    if not passed:
-        return
-    found = yield from problem.ask([place.ids for place in passed], counted=False)
-    for place, log_probs in zip(passed, found, strict=True):
-        place.learn(problem, log_probs)
-        place.take()
-        waiting.add(place)
-    passed.clear()

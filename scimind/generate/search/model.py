@@ -35,11 +35,26 @@ class Ask(NamedTuple):
     prefixes: Sequence[Prefix]
 
 
+class Drafted(NamedTuple):
+    """A token of a draft.
+
+    Attributes:
+        token: The most likely one that the rule may accept.
+        log_prob: Its log-probability.
+        log_probs: The log-probabilities of all of `Problem.tokens` at its place, in their order [c]; None if the
+            decoder does not say, so that it must be asked again.
+    """
+
+    token: int
+    log_prob: float
+    log_probs: NDArray[np.floating] | None = None
+
+
 class Draft(NamedTuple):
     """Asks what the model writes after a prefix if each token is its most likely one among the rule's.
 
-    The reply is a list of tokens with their log-probabilities, EOS perhaps the last, which may be shorter than asked
-    for; it is empty if the decoder does not draft.
+    The reply is a list of `Drafted`, EOS perhaps the last, which may be shorter than asked for; it is empty if the
+    decoder does not draft.
 
     Attributes:
         prefix: The first tokens of an answer.
@@ -149,11 +164,6 @@ class Problem:
         """Returns the tokens that may ever follow, EOS among them, ascending, of a vocabulary of `size` tokens."""
         return np.arange(size) if self._tokens is None else self._tokens
 
-    def candidates(self, log_probs: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Returns `tokens`, the most likely first and the lower id on a tie."""
-        ids = self.tokens(len(log_probs))
-        return ids[np.argsort(-log_probs[ids], kind="stable")]
-
     def extend(self, state: Any, used: int, token: int) -> Any | None:
         """Returns the state after a token, None if it is refused or what it needs exceeds the limit.
 
@@ -192,7 +202,7 @@ class Problem:
 def run(
     search: Search[T],
     next_log_probs: Callable[[Prefix], NDArray[np.float64]],
-    draft: Callable[[Draft], list[tuple[int, float]]] = lambda asked: [],
+    draft: Callable[[Draft], list[Drafted]] = lambda asked: [],
 ) -> T:
     """Returns what a search finds with a function in the place of a decoder.
 

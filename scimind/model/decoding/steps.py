@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from hashlib import sha256
+
 import numpy as np
 from mindspore import Parameter, Tensor, nn
 from mindspore.common import dtype as mstype
@@ -110,45 +113,6 @@ class OneStep(KeptGraph, nn.Cell):
         return self.transpose(self.step(ids, positions), (1, 0))
 
 
-class SumOfLogits(nn.Cell):
-    """The sum of each row's logits, which is not finite if any of them is not.
-
-    Args:
-        vocab_size: v, padding included.
-    """
-
-    def __init__(self, vocab_size: int) -> None:
-        super().__init__(auto_prefix=False)
-        self.ones = Tensor(np.ones((1, vocab_size)), mstype.float32)
-        self.total = P.MatMul()
-
-    def construct(self, raw: Tensor, logits: Tensor) -> Tensor:
-        """Returns float32 [1, b] for the step's logits [v, b] and the same without tokens that are never generated."""
-        return self.total(self.ones, logits)
-
-
-class LogProbOfBest(nn.Cell):
-    """The log-probability of each row's likeliest permitted token among all real ones; not finite where logits are not.
-
-    Args:
-        vocab_size: v, padding included.
-        real_vocab_size: Number of real tokens.
-    """
-
-    def __init__(self, vocab_size: int, real_vocab_size: int) -> None:
-        super().__init__(auto_prefix=False)
-        self.real = Tensor(np.arange(vocab_size)[None] < real_vocab_size, mstype.float32)
-        self.total = P.MatMul()
-        self.largest = P.ReduceMax(keep_dims=True)
-        self.exp, self.log = P.Exp(), P.Log()
-
-    def construct(self, raw: Tensor, logits: Tensor) -> Tensor:
-        """Returns float32 [1, b] for the step's logits [v, b] and the same without tokens that are never generated."""
-        largest = self.largest(raw, 0)
-        total = self.total(self.real, self.exp(raw - largest))
-        return self.largest(logits, 0) - largest - self.log(total)
-
-
 class GreedySteps(KeptGraph, nn.Cell):
     """Several steps in one call, each with the most likely token of the previous one.
 
@@ -166,7 +130,9 @@ class GreedySteps(KeptGraph, nn.Cell):
         self.tokens = Parameter(Tensor(np.zeros((most, rows)), mstype.int32), name="tokens", requires_grad=False)
         zeros = Tensor(np.zeros((most, rows)), mstype.float32)
         self.judgements = Parameter(zeros, name="judgements", requires_grad=False)
-        self.judge = self._judge(step)
+        self.rows = rows
+        self.ones = Tensor(np.ones((1, step.parts.vocab_size)), mstype.float32)
+        self.total = P.MatMul()
         self.reshape = P.Reshape()
         self.cast = P.Cast()
         self.put = P.ScatterNdUpdate()
@@ -179,10 +145,19 @@ class GreedySteps(KeptGraph, nn.Cell):
             self.leaves = Tensor(groups != self.group, mstype.int32)  # [v]
             self.gather = P.Gather()
 
-    @staticmethod
-    def _judge(step: Step) -> nn.Cell:
-        """Returns what judges each step's logits; the second output of `construct`."""
-        return SumOfLogits(step.parts.vocab_size)
+    def judge(self, raw: Tensor, logits: Tensor, place: Tensor) -> Tensor:
+        """Returns the sum of each row's logits [1, b], which is not finite if any of them is not.
+
+        Args:
+            raw: Logits of the step [v, b].
+            logits: The same without tokens that are never generated.
+            place: Where results of this step are kept [1, 1] int32.
+        """
+        return self.total(self.ones, logits)
+
+    def extra(self) -> Tensor:
+        """Returns what `judge` keeps; here nothing, as the number 0."""
+        return self.ones[0, 0]
 
     def construct(
         self,
@@ -193,11 +168,11 @@ class GreedySteps(KeptGraph, nn.Cell):
         eos_id: Tensor,
         steps: Tensor,
         fewest: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns tokens int32 [most, b], their judgements float32 [most, b], and the number of steps left, int32 [1].
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns tokens int32 [most, b], `judge` of each float32 [most, b], steps left int32 [1], and `extra`.
 
         Those of the first step are at index `steps` - 1, those of the last step at the number of steps left. The
-        judgement is the sum of the row's logits, which is not finite if any of them is not. The loop ends after `steps`
+        loop ends after `steps`
         steps, or earlier if at most `fewest` rows continue or a row's token needs experts that the step does not have.
         A row's tokens after its EOS are meaningless.
 
@@ -219,19 +194,45 @@ class GreedySteps(KeptGraph, nn.Cell):
             left = left - 1
             place = self.reshape(left, (1, 1))
             self.put(self.tokens, place, self.reshape(ids, (1, -1)))
-            self.put(self.judgements, place, self.judge(raw, logits))
+            self.put(self.judgements, place, self.judge(raw, logits, place))
             positions = positions + alive
             alive = alive * self.cast(ids != eos_id, mstype.int32)
             more = self.minimum(left, self.sum(alive) - fewest)
             if self.group >= 0:
                 more = self.minimum(more, 1 - self.sum(self.gather(self.leaves, ids, 0) * alive))
             going = more > 0
-        return self.tokens + 0, self.judgements + 0, left
+        return self.tokens + 0, self.judgements + 0, left, self.extra()
 
 
 class ScoredGreedySteps(GreedySteps):
-    """The same with log-probabilities: the judgement of a token is its log-probability among all real tokens."""
+    """The same with log-probabilities among all real tokens: that of the chosen token, and those of some others.
 
-    @staticmethod
-    def _judge(step: Step) -> nn.Cell:
-        return LogProbOfBest(step.parts.vocab_size, step.parts.real_vocab_size)
+    Args:
+        step: The step.
+        rows: b.
+        most: Maximum number of steps per call.
+        candidates: Tokens whose log-probabilities are wanted, at least one [c].
+    """
+
+    def __init__(self, step: Step, rows: int, most: int, candidates: Sequence[int]) -> None:
+        super().__init__(step, rows, most)
+        self.graph_key = step.graph_key and f"{step.graph_key} {sha256(repr(candidates).encode()).hexdigest()}"
+        self.candidates = Tensor(np.array(candidates), mstype.int32)
+        zeros = Tensor(np.zeros((most, len(candidates), rows)), mstype.float32)
+        self.log_probs = Parameter(zeros, name="log_probs", requires_grad=False)
+        self.real = Tensor(np.arange(step.parts.vocab_size)[None] < step.parts.real_vocab_size, mstype.float32)
+        self.largest = P.ReduceMax(keep_dims=True)
+        self.mass = P.MatMul()
+        self.exp, self.log = P.Exp(), P.Log()
+        self.take = P.Gather()
+
+    def judge(self, raw: Tensor, logits: Tensor, place: Tensor) -> Tensor:
+        """Returns the log-probability of the chosen token [1, b], and keeps those of the candidates."""
+        largest = self.largest(raw, 0)  # [1, b]
+        total = largest + self.log(self.mass(self.real, self.exp(raw - largest)))
+        self.put(self.log_probs, place, self.reshape(self.take(raw, self.candidates, 0) - total, (1, -1, self.rows)))
+        return self.largest(logits, 0) - total
+
+    def extra(self) -> Tensor:
+        """Returns the log-probabilities of the candidates [most, c, b]."""
+        return self.log_probs + 0

@@ -97,7 +97,8 @@ def test_a_dead_end_returns_to_the_prefix_with_the_least_regret() -> None:
     assert found is not None and found.ids == (2,), "0.02 are less regret than 1"
 
 
-def test_a_draft_saves_steps_and_changes_nothing_else() -> None:
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_draft_saves_steps_and_changes_nothing_else(knows: bool) -> None:
     asked, drafted = Counter(), Counter()
     for seed in range(200):
         model, limit = random_model(seed), 12
@@ -105,18 +106,20 @@ def test_a_draft_saves_steps_and_changes_nothing_else() -> None:
         def counting(counts, model=model):
             return lambda ids: counts.update(["asked"]) or model(ids)
 
-        for work in (3, 64):  # with the smaller one, half of the answers are completed
+        for work in (1, 2, 64):  # little work leads to shortened and completed answers
             task = problem(limit=limit, work=work)
             first = run(greedy_search(task), counting(asked))
             second = run(
-                greedy_search(other := problem(limit=limit, work=work)), counting(drafted), drafting(model, other)
+                greedy_search(other := problem(limit=limit, work=work)),
+                counting(drafted),
+                drafting(model, other, knows),
             )
             assert first is not None and second is not None
             assert (first.ids, first.finish_reason) == (second.ids, second.finish_reason)
             assert first.log_likelihood == pytest.approx(second.log_likelihood)
             assert other.steps == task.steps
             asked[first.finish_reason] += 1
-    assert drafted["asked"] < asked["asked"] and asked["completed"] > 20
+    assert drafted["asked"] < asked["asked"] and asked["shortened"] > 100 and asked["completed"] > 4
 
 
 @pytest.mark.parametrize("work", [0, 64])

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.generate.search.model import Draft, Problem, run
+from scimind.generate.search.model import Draft, Drafted, Problem, run
 from scimind.generate.validity.molecules import MoleculeRule
 from scimind.generate.validity.tokens import SequenceTokens
 
@@ -85,15 +85,16 @@ def problem(rule=None, limit: int = 5, **settings) -> Problem:
     return Problem(molecules() if rule is None else rule, EOS, limit, **settings)
 
 
-def drafting(model, task: Problem):
+def drafting(model, task: Problem, knows: bool = True):
     """Returns a function that drafts with a model: each token is the most likely one of the rule's."""
 
-    def draft(asked: Draft) -> list[tuple[int, float]]:
+    def draft(asked: Draft) -> list[Drafted]:
         ids, made = asked.prefix, []
-        while len(made) < asked.most and (not made or made[-1][0] != EOS):
+        while len(made) < asked.most and (not made or made[-1].token != EOS):
             log_probs = model(ids)
-            token = int(task.candidates(log_probs)[0])
-            made.append((token, float(log_probs[token])))
+            tokens = task.tokens(len(log_probs))
+            token = int(tokens[np.argmax(log_probs[tokens])])
+            made.append(Drafted(token, float(log_probs[token]), log_probs[tokens] if knows else None))
             ids = (*ids, token)
         return made
 
