@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from scimind.generate.search.model import Ask, Draft, Drafted, NotFinite, Prefix
 
 T = TypeVar("T")
 
+_SHRINKING = 4  # the batch shrinks to a quarter: each size costs graphs
 _MOST_CANDIDATES = 256  # tokens whose log-probabilities are kept at each place of a draft
 
 
@@ -41,9 +43,9 @@ class _Row:
             return 1
         return max(1, len(prefix) - _common(self.held, prefix))
 
-    def token_at(self, prefix: Prefix, place: int) -> int:
-        """Returns the token at a place of the prefix; -1 is the prompt's last one."""
-        return prefix[place] if place >= 0 else self.prompt[-1]
+    def token_at(self, tokens: Sequence[int], place: int) -> int:
+        """Returns the token at a place among those after the prompt; -1 is the prompt's last one."""
+        return tokens[place] if place >= 0 else self.prompt[-1]
 
 
 @dataclass
@@ -70,6 +72,69 @@ class _Running(Generic[T]):
     def open(self) -> list[int]:
         """The places of the prefixes without a reply."""
         return [place for place, reply in enumerate(self.replies) if reply is None]
+
+
+@dataclass
+class _Writing:
+    """A draft that is being written.
+
+    Attributes:
+        row: The row of the decoder.
+        tokens: The tokens after the prompt: those of the prefix, then those of the draft.
+        given: Number of tokens of the prefix.
+        place: The place in `tokens` of the token that is read next; -1 for the prompt's last one.
+        most: Maximum number of tokens of the draft.
+        draft: The draft so far.
+        is_done: Whether it has ended.
+    """
+
+    row: _Row
+    tokens: list[int]
+    given: int
+    place: int
+    most: int
+    draft: list[Drafted] = field(default_factory=list)
+    is_done: bool = False
+
+    @property
+    def newest(self) -> int:
+        """The token that is read next."""
+        return self.row.token_at(self.tokens, self.place)
+
+    @property
+    def position(self) -> int:
+        """The position of that token."""
+        return len(self.row.prompt) + self.place
+
+    @property
+    def forced(self) -> list[int]:
+        """The tokens that follow it and are known already."""
+        return self.tokens[self.place + 1 : self.given]
+
+    @property
+    def left(self) -> int:
+        """Number of steps to its longest end."""
+        return len(self.forced) + self.most - len(self.draft)
+
+    def take(self, steps: Sequence[Drafted], eos_id: int) -> int:
+        """Takes what some steps say, and returns how many of their tokens are new.
+
+        Args:
+            steps: The token that follows each token that was read.
+            eos_id: The token that ends an answer.
+        """
+        before = len(self.draft)
+        for step in steps:
+            self.place += 1
+            if self.place == len(self.tokens):
+                self.tokens.append(step.token)
+                self.draft.append(step)
+                ends = step.token == eos_id or len(self.draft) == self.most
+                if ends or not np.isfinite(step.log_prob):
+                    self.is_done = True
+                    break
+        self.row.held = tuple(self.tokens[: max(0, self.place)])
+        return len(self.draft) - before
 
 
 class SearchBatch:
@@ -124,7 +189,7 @@ class SearchBatch:
         results: list[Any] = [None] * len(searches)
         running: list[_Running[T]] = []
 
-        def advance(search: Search[T], number: int, reply: Any) -> None:
+        def advance(search: Search[T], number: int, rows: range, reply: Any) -> None:
             try:
                 asked = search.send(reply)
             except StopIteration as end:
@@ -134,12 +199,12 @@ class SearchBatch:
                 results[number] = error
                 return
             prefixes = [asked.prefix] if isinstance(asked, Draft) else asked.prefixes
-            rows = range(number * self._width, (number + 1) * self._width)
             running.append(_Running(search, number, rows, asked, prefixes, [None] * len(prefixes)))
 
         for number, search in enumerate(searches):
-            advance(search, number, None)
+            advance(search, number, range(number * self._width, (number + 1) * self._width), None)
         while running:
+            self._shrink(running)
             asking = [one for one in running if isinstance(one.asked, Ask)]
             if asking:
                 self._answer(asking)
@@ -149,7 +214,7 @@ class SearchBatch:
             ended = {one.number for one, _ in answered}
             running[:] = [one for one in running if one.number not in ended]
             for one, reply in answered:
-                advance(one.search, one.number, reply)
+                advance(one.search, one.number, one.rows, reply)
         return results
 
     def _read(self, prompts: Sequence[Sequence[int]], prompt_rows: int) -> None:
@@ -164,6 +229,20 @@ class SearchBatch:
             decoder.keep(np.repeat(np.arange(prompt_rows), width))
         padding = [[int(ids[0, 0])]] * (prompt_rows - len(prompts))
         self._rows = [_Row(prompt) for prompt in (*prompts, *padding) for _ in range(width)]
+
+    def _shrink(self, running: Sequence[_Running[Any]]) -> None:
+        """Drops the rows of searches that have ended once those of the others fit into a quarter of the batch."""
+        rows = len(self._rows) // _SHRINKING
+        while rows >= _SHRINKING * len(running) * self._width:
+            rows //= _SHRINKING
+        if not isinstance(self._decoder, GreedyDecoder) or len(running) * self._width > rows:
+            return
+        kept = [row for one in running for row in one.rows]
+        kept += [row for row in range(len(self._rows)) if row not in kept][: rows - len(kept)]
+        self._decoder.keep(kept)
+        self._rows = [self._rows[row] for row in kept]
+        for place, one in enumerate(running):
+            one.rows = range(place * self._width, (place + 1) * self._width)
 
     def _answer(self, asking: Sequence[_Running[Any]]) -> None:
         """Answers at most `width` prefixes of each search."""
@@ -200,68 +279,46 @@ class SearchBatch:
         decoder = self._decoder
         if not isinstance(decoder, GreedyDecoder):
             return [[] for _ in drafting]
-        prefixes = [one.prefixes[0] for one in drafting]
         sources: dict[int, int] = {}
-        rows = [self._assign([prefix], one.rows, sources)[0] for prefix, one in zip(prefixes, drafting, strict=True)]
+        rows = [self._assign(one.prefixes, one.rows, sources)[0] for one in drafting]
         self._copy(sources)
-        self._catch_up(rows, prefixes)
-        drafts: list[list[Drafted]] = [[] for _ in drafting]
-        most = [one.asked.most for one in drafting if isinstance(one.asked, Draft)]
-        ids, positions = self._idle()
-        alive = np.zeros(len(ids), bool)
-        for row, prefix in zip(rows, prefixes, strict=True):
-            ids[row] = self._rows[row].token_at(prefix, len(prefix) - 1)
-            positions[row] = len(self._rows[row].prompt) + len(prefix) - 1
-            alive[row] = True
-            self._rows[row].held = prefix
-        while alive.any():
-            made = sum(map(len, drafts))
+        drafts = {row: self._start(row, one) for row, one in zip(rows, drafting, strict=True)}
+        writing = dict(drafts)
+        while writing:
+            ids, positions = self._idle()
+            forced = np.full((max(len(draft.forced) for draft in writing.values()), len(ids)), -1, np.int32)
+            for row, draft in writing.items():
+                ids[row], positions[row] = draft.newest, draft.position
+                forced[: len(draft.forced), row] = draft.forced
             tokens, log_probs, others = decoder.scored_greedy(
-                ids.copy(),
-                positions.copy(),
-                alive.copy(),
-                steps=max(
-                    limit - len(draft) for limit, draft, row in zip(most, drafts, rows, strict=True) if alive[row]
-                ),
+                ids,
+                positions,
+                np.isin(np.arange(len(ids)), list(writing)),
+                steps=max(draft.left for draft in writing.values()),
                 fewest=0,
                 eos_id=self._eos_id,
                 vocab_size=self._vocab_size,
                 never=self._refused,
                 candidates=self._candidates,
+                forced=forced,
             )
-            for draft, limit, row in zip(drafts, most, rows, strict=True):
-                for place, (token, log_prob) in enumerate(
-                    zip(tokens[:, row].tolist(), log_probs[:, row].tolist(), strict=True)
-                ):
-                    if not alive[row]:
-                        break
-                    known = others[place, :, row].copy() if self._candidates else None
-                    draft.append(Drafted(token, log_prob, known))
-                    is_last = token == self._eos_id or len(draft) == limit or not np.isfinite(log_prob)
-                    full = positions[row] + 1 >= decoder.max_length
-                    alive[row] = not (is_last or full)
-                    if alive[row]:
-                        ids[row] = token
-                        positions[row] += 1
-                        self._rows[row].held += (token,)
-            self._on_step(sum(map(len, drafts)) - made)
-        return drafts
+            made = 0
+            for row, draft in list(writing.items()):
+                known = others[:, :, row].copy() if self._candidates else [None] * len(tokens)
+                steps = zip(tokens[:, row].tolist(), log_probs[:, row].tolist(), known, strict=True)
+                made += draft.take(list(starmap(Drafted, steps)), self._eos_id)
+                if draft.is_done or draft.position >= decoder.max_length:
+                    del writing[row]
+            self._on_step(made)
+        return [draft.draft for draft in drafts.values()]
 
-    def _catch_up(self, rows: Sequence[int], prefixes: Sequence[Prefix]) -> None:
-        """Reads all tokens of prefixes but the last, which the decoder reads when it continues."""
-        left = {
-            row: (prefix, self._rows[row].missing(prefix))
-            for row, prefix in zip(rows, prefixes, strict=True)
-            if self._rows[row].missing(prefix) > 1
-        }
-        while left:
-            ids, positions = self._idle()
-            for row, (prefix, missing) in left.items():
-                at = len(prefix) - missing
-                ids[row], positions[row] = self._rows[row].token_at(prefix, at), len(self._rows[row].prompt) + at
-                self._rows[row].held = prefix[: at + 1]
-            self._decoder.step(ids, positions)
-            left = {row: (prefix, missing - 1) for row, (prefix, missing) in left.items() if missing > 2}
+    def _start(self, row: int, one: _Running[Any]) -> _Writing:
+        """Returns a draft that has not begun."""
+        assert isinstance(one.asked, Draft)
+        prefix = one.asked.prefix
+        place = len(prefix) - self._rows[row].missing(prefix)
+        self._rows[row].held = prefix[: max(place, 0)]
+        return _Writing(self._rows[row], list(prefix), len(prefix), place, one.asked.most)
 
     def _assign(self, prefixes: Sequence[Prefix], rows: range, sources: dict[int, int]) -> list[int]:
         """Returns a row for each prefix, preferably one that holds it; adds rows to be copied to `sources`."""

@@ -184,7 +184,10 @@ def _unmet(settings: GenerationSettings, rules: AnswerRules) -> Callable[[Hashab
         return None
     from scimind.generate.wishes import parse_wish
 
-    wish = parse_wish(settings.where)
+    try:
+        wish = parse_wish(settings.where)
+    except ConfigError as error:
+        raise ConfigError(error.faults, "where") from error
     _need_molecules("where", settings.where, rules)
 
     def unmet(key: Hashable) -> Sequence[str]:
@@ -206,9 +209,14 @@ def _ranking(settings: GenerationSettings, rules: AnswerRules) -> Ranking | Call
         return "likelihood"
     if settings.rank_by == "votes":
         return "votes"
-    from scimind.generate.wishes import parse_measure
+    from scimind.generate.wishes import parse_number
 
-    measure = parse_measure(settings.rank_by)
+    try:
+        measure = parse_number(settings.rank_by)
+    except ConfigError as error:
+        raise ConfigError(
+            f"rank_by is likelihood, votes, or a number that is computed from a molecule: {error}"
+        ) from error
     _need_molecules("rank_by", settings.rank_by, rules)
 
     def value(key: Hashable) -> float:

@@ -21,6 +21,7 @@ from scimind.model.routing.groups import group_table
 SHORTEST_CACHE = 128
 MOST_STEPS = 64
 _NEVER = -1e30
+_NOTHING = np.full((1, 1), -1, np.int32)
 
 
 class _Choice(NamedTuple):
@@ -117,10 +118,11 @@ class CachedDecoder:
         vocab_size: int,
         never: Sequence[int] = (),
         candidates: Sequence[int] = (),
+        forced: NDArray[np.int32] | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
         """Returns the most likely next tokens of each row and log-probabilities; see `GreedyDecoder`."""
         choice = _Choice(steps, fewest, eos_id, vocab_size, never)
-        return self._greedy(ids, positions, alive, choice, tuple(candidates) or (eos_id,))
+        return self._greedy(ids, positions, alive, choice, tuple(candidates) or (eos_id,), forced)
 
     def copy_rows(self, sources: Mapping[int, int], start: int, stop: int) -> None:
         """Gives rows the keys and values of others at positions `start` … `stop` - 1; see `CopyingDecoder`."""
@@ -137,6 +139,7 @@ class CachedDecoder:
         alive: NDArray[np.bool_],
         choice: _Choice,
         candidates: tuple[int, ...] = (),
+        forced: NDArray[np.int32] | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
         """Returns tokens [n, b], their judgements [n, b] and what else is kept, in the order of the steps.
 
@@ -146,6 +149,7 @@ class CachedDecoder:
             alive: [b].
             choice: How tokens are chosen.
             candidates: Tokens whose log-probabilities are wanted [c]; empty for none at all.
+            forced: See `GreedyDecoder.scored_greedy`.
         """
         last = int(positions[alive].max())
         self._reach(last)
@@ -162,10 +166,20 @@ class CachedDecoder:
             Tensor(choice.eos_id, mstype.int32),
             Tensor([steps], mstype.int32),
             Tensor(choice.fewest, mstype.int32),
+            Tensor(self._reversed(forced, steps, len(ids)) if candidates else _NOTHING),
         )
         made = slice(int(left.asnumpy()[0]), steps)  # they come in reverse order
         kept = extra.asnumpy()
         return tokens.asnumpy()[made][::-1], judgements.asnumpy()[made][::-1], kept[made][::-1] if kept.ndim else kept
+
+    @staticmethod
+    def _reversed(forced: NDArray[np.int32] | None, steps: int, rows: int) -> NDArray[np.int32]:
+        """Returns forced tokens in the reverse order of the steps [MOST_STEPS, rows], -1 for none."""
+        placed = np.full((MOST_STEPS, rows), -1, np.int32)
+        if forced is not None:
+            taken = forced[:steps]
+            placed[steps - len(taken) : steps] = taken[::-1]
+        return placed
 
     def _experts_for(self, ids: NDArray[np.int32]) -> StepExperts | GroupExperts:
         """Returns a small group's experts if all `ids` are tokens of that group, otherwise all experts."""

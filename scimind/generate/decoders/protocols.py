@@ -112,6 +112,7 @@ class GreedyDecoder(Decoder, Protocol):
         vocab_size: int,
         never: Sequence[int] = (),
         candidates: Sequence[int] = (),
+        forced: NDArray[np.int32] | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
         """Returns the same tokens as `greedy` [n, b], their log-probabilities [n, b], and those of others [n, c, b].
 
@@ -121,6 +122,7 @@ class GreedyDecoder(Decoder, Protocol):
         Args:
             ids: As in `greedy`, like the arguments that are not described here.
             candidates: Tokens whose log-probabilities are wanted at each place [c]; by default that of EOS.
+            forced: Tokens that are taken in the first steps instead of the most likely ones [m, b]; -1 for none.
         """
 
 

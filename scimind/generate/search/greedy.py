@@ -70,7 +70,7 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, int, _Place]] = []
-        self._asleep: list[_Place] = []  # along one path, their first candidates taken, the others unknown
+        self._asleep: list[_Place] = []  # their first candidates taken, the others unknown
         self._order = count()
 
     def __bool__(self) -> bool:
@@ -92,7 +92,7 @@ class _Waiting:
 
     def awake(self, problem: Problem, bound: float) -> Search[None]:
         """Asks what else may follow the prefixes of drafts, if it may have less regret than `bound`."""
-        if not self._asleep or self._asleep[0].regret >= bound:
+        if min((place.regret for place in self._asleep), default=bound) >= bound:
             return
         found = yield from problem.ask([place.ids for place in self._asleep], counted=False)
         for place, log_probs in zip(self._asleep, found, strict=True):

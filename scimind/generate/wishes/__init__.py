@@ -4,6 +4,6 @@ They look like Python but are never run as Python: the text becomes words, the w
 nodes, whose types are checked, and the tree is evaluated on RDKit's molecules. Nothing here needs MindSpore.
 """
 
-from scimind.generate.wishes.wish import Wish, count_unmet, parse_wish
+from scimind.generate.wishes.wish import Number, Wish, parse_number, parse_wish
 
-__all__ = ["Wish", "count_unmet", "parse_wish"]
+__all__ = ["Number", "Wish", "parse_number", "parse_wish"]

@@ -142,10 +142,19 @@ def require_condition(part: Expression) -> None:
     raise fault(part.start, f"{_short(part)} is {part.kind.value}, not a condition; {example[part.kind]}")
 
 
+def require_number(part: Expression) -> None:
+    """Refuses what is not a number.
+
+    Raises:
+        ConfigError: With what to do instead.
+    """
+    if part.kind is not Kind.NUMBER:
+        raise fault(part.start, f"{_short(part)} is {part.kind.value}, not a number; {_instead_of_number(part)}")
+
+
 def _require_numbers(parts: Sequence[Expression]) -> None:
     for part in parts:
-        if part.kind is not Kind.NUMBER:
-            raise fault(part.start, f"{_short(part)} is {part.kind.value}, not a number; {_instead_of_number(part)}")
+        require_number(part)
 
 
 def _instead_of_number(part: Expression) -> str:

@@ -19,7 +19,7 @@ from scimind.config.schema import show
 from scimind.errors import ConfigError
 from scimind.generate.wishes import checks
 from scimind.generate.wishes.expressions import COMPARISONS, Expression
-from scimind.generate.wishes.measures import FUNCTIONS, USAGE, named_measures
+from scimind.generate.wishes.measures import FUNCTIONS, USAGE, Kind, named_measures
 from scimind.generate.wishes.suggestions import unexpected, unknown
 from scimind.generate.wishes.words import Word, fault, words
 
@@ -27,11 +27,12 @@ from scimind.generate.wishes.words import Word, fault, words
 _DEEPEST = 30
 
 
-def parse(text: str) -> Expression:
-    """Returns the tree of a text of conditions.
+def parse(text: str, wanted: Kind = Kind.CONDITION) -> Expression:
+    """Returns the tree of a text.
 
     Args:
         text: The text, of a bounded length.
+        wanted: Whether it must be a condition or a number.
 
     Raises:
         ConfigError: The text does not follow the grammar, a name is unknown, types do not fit, or RDKit cannot read a
@@ -40,7 +41,10 @@ def parse(text: str) -> Expression:
     parser = _Parser(words(text))
     result = parser.conditions()
     parser.expect_end()
-    checks.require_condition(result)
+    if wanted is Kind.CONDITION:
+        checks.require_condition(result)
+    else:
+        checks.require_number(result)
     return result
 
 

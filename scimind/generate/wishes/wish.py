@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from scimind.errors import ConfigError
 from scimind.generate.wishes.expressions import Expression, Junction, Strength
-from scimind.generate.wishes.measures import Facts
+from scimind.generate.wishes.measures import Facts, Kind
 from scimind.generate.wishes.parser import parse
 
 LONGEST = 2_000
@@ -62,21 +61,42 @@ def parse_wish(text: str) -> Wish:
     Raises:
         ConfigError: The text is empty, too long, or not understood. The message has one line, with the column.
     """
-    if len(text) > LONGEST:
-        raise ConfigError(f"the conditions have {len(text):,} characters; at most {LONGEST:,} are allowed")
-    if not text.strip():
-        raise ConfigError("the conditions are empty; write some, such as MolWt < 500 and NumHDonors <= 5")
-    tree = parse(text)
+    tree = parse(_checked(text))
     conditions = tree.parts if isinstance(tree, Junction) and tree.strength is Strength.AND else (tree,)
     names = tuple(dict.fromkeys(measure.name for measure in tree.measures()))
     return Wish(tree.text, names, conditions)
 
 
-def count_unmet(wish: Wish, molecules: Iterable[Any]) -> Counter[str]:
-    """Returns how many molecules do not fulfil each condition, only for conditions that some do not fulfil.
+@dataclass(frozen=True)
+class Number:
+    """A number that is computed from a molecule, such as `qed` or `-abs(MolLogP - 2)`.
 
-    Args:
-        wish: The conditions.
-        molecules: RDKit's molecules.
+    Attributes:
+        text: Its normal form.
     """
-    return Counter(condition for molecule in molecules for condition in wish.unmet(molecule))
+
+    text: str
+    expression: Expression
+
+    def value(self, molecule: Any) -> float:
+        """Returns the number for RDKit's molecule, NaN where it has no value."""
+        found = self.expression.value(Facts(molecule))
+        return math.nan if found is None else float(found)
+
+
+def parse_number(text: str) -> Number:
+    """Returns the number that a text describes, in the language of conditions. It is never run as Python.
+
+    Raises:
+        ConfigError: The text is empty, too long, not understood, or not a number. The message has one line.
+    """
+    tree = parse(_checked(text), Kind.NUMBER)
+    return Number(tree.text, tree)
+
+
+def _checked(text: str) -> str:
+    if len(text) > LONGEST:
+        raise ConfigError(f"the conditions have {len(text):,} characters; at most {LONGEST:,} are allowed")
+    if not text.strip():
+        raise ConfigError("the conditions are empty; write some, such as MolWt < 500 and NumHDonors <= 5")
+    return text

@@ -155,6 +155,16 @@ class GreedySteps(KeptGraph, nn.Cell):
         """
         return self.total(self.ones, logits)
 
+    def choose(self, best: Tensor, forced: Tensor, left: Tensor) -> Tensor:
+        """Returns the tokens of a step [b]: here the most likely ones.
+
+        Args:
+            best: The most likely tokens [b].
+            forced: Tokens that are taken instead [most, b], with the steps in reverse order; -1 for none.
+            left: Number of steps left after this one [1].
+        """
+        return best
+
     def extra(self) -> Tensor:
         """Returns what `judge` keeps; here nothing, as the number 0."""
         return self.ones[0, 0]
@@ -168,6 +178,7 @@ class GreedySteps(KeptGraph, nn.Cell):
         eos_id: Tensor,
         steps: Tensor,
         fewest: Tensor,
+        forced: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Returns tokens int32 [most, b], `judge` of each float32 [most, b], steps left int32 [1], and `extra`.
 
@@ -184,15 +195,16 @@ class GreedySteps(KeptGraph, nn.Cell):
             eos_id: int32 [].
             steps: At least 1 and at most `most`, int32 [1].
             fewest: int32 [].
+            forced: See `choose`.
         """
         left = steps + 0
         going = left > 0
         while going:
             raw = self.step(ids, positions)  # [v, b]
             logits = raw + banned
-            ids = self.argmax(logits)
             left = left - 1
             place = self.reshape(left, (1, 1))
+            ids = self.choose(self.argmax(logits), forced, left)
             self.put(self.tokens, place, self.reshape(ids, (1, -1)))
             self.put(self.judgements, place, self.judge(raw, logits, place))
             positions = positions + alive
@@ -225,6 +237,7 @@ class ScoredGreedySteps(GreedySteps):
         self.mass = P.MatMul()
         self.exp, self.log = P.Exp(), P.Log()
         self.take = P.Gather()
+        self.select = P.Select()
 
     def judge(self, raw: Tensor, logits: Tensor, place: Tensor) -> Tensor:
         """Returns the log-probability of the chosen token [1, b], and keeps those of the candidates."""
@@ -232,6 +245,11 @@ class ScoredGreedySteps(GreedySteps):
         total = largest + self.log(self.mass(self.real, self.exp(raw - largest)))
         self.put(self.log_probs, place, self.reshape(self.take(raw, self.candidates, 0) - total, (1, -1, self.rows)))
         return self.largest(logits, 0) - total
+
+    def choose(self, best: Tensor, forced: Tensor, left: Tensor) -> Tensor:
+        """Returns the tokens of a step [b]: the forced ones, else the most likely ones; see `GreedySteps.choose`."""
+        wanted = self.reshape(self.take(forced, left, 0), (-1,))
+        return self.select(wanted >= 0, wanted, best)
 
     def extra(self) -> Tensor:
         """Returns the log-probabilities of the candidates [most, c, b]."""

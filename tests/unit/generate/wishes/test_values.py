@@ -12,7 +12,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import Descriptors, rdFingerprintGenerator, rdMolDescriptors
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
-from scimind.generate.wishes import count_unmet, parse_wish
+from scimind.generate.wishes import parse_wish
 from scimind.generate.wishes.measures import Facts, Kind, Measure
 from scimind.generate.wishes.parser import parse
 
@@ -234,12 +234,6 @@ def test_unmet_conditions_are_the_parts_of_the_outermost_and_in_their_order() ->
     assert wish.text == "MolWt < 100 and RingCount == 1 and has('Br') and (TPSA > 500 or charge > 0) and MolWt < 100"
     assert wish.names == ("MolWt", "RingCount", "has", "TPSA", "charge")
     assert parse_wish("RingCount == 1").unmet(MOLECULES[0]) == []
-
-
-def test_unmet_conditions_are_counted() -> None:
-    wish = parse_wish("RingCount > 0 and has('N')")
-    molecules = [Chem.MolFromSmiles(smiles) for smiles in ("CCO", "CN", "c1ccccc1", "c1ccncc1N")]
-    assert count_unmet(wish, molecules) == {"RingCount > 0": 2, "has('N')": 2}
 
 
 def test_a_wish_can_be_sent_to_another_process() -> None:
