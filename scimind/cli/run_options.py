@@ -10,7 +10,7 @@ from typing import Any
 
 from scimind.config.schema import homes_of
 from scimind.config.sections.device import DEVICES
-from scimind.config.sections.generation import AMBIGUOUS
+from scimind.config.sections.generation import AMBIGUOUS, VALID
 from scimind.config.sections.root import MOLECULES, SCHEMA
 from scimind.config.shipped import data_file
 from scimind.data.tasks.registry import ALLOW_CODE, TASKS
@@ -86,7 +86,7 @@ _PREDICTION = (
         "prompts: a text file with one per line, a table with a column prompt, conversation JSON, or a data file of "
         "--task; - for standard input",
     ),
-    _Option(("--save_file", "--output"), "save_file", str, "FILE", "file for the answers, .txt or .jsonl"),
+    _Option(("--save_file", "--output"), "save_file", str, "FILE", "file for the answers, .txt, .jsonl or .csv"),
     _Option(
         ("--task",),
         "task",
@@ -129,6 +129,47 @@ _PREDICTION = (
         _TRUE_FALSE,
         "whether to sample each token instead of taking the likeliest",
     ),
+    _Option(
+        ("--valid",),
+        "generation.valid",
+        str,
+        "",
+        "answers that the rule of their kind accepts, such as SMILES that RDKit reads: require them, prefer them, or none "
+        "of it (default: require where a task's answer is a molecule, protein, DNA or RNA, else none)",
+        VALID,
+    ),
+    _Option(
+        ("--num_return_sequences",),
+        "generation.num_return_sequences",
+        int,
+        "N",
+        "number of different answers to each prompt, the best first (default: 1)",
+    ),
+    _Option(("--num_beams",), "generation.num_beams", int, "N", "beams of the search for them (default: one per answer)"),
+    _Option(
+        ("--samples_per_prompt",),
+        "generation.samples_per_prompt",
+        int,
+        "N",
+        "accepted samples for each prompt with --do_sample True, of which the best answers are taken (default: one per "
+        "answer)",
+    ),
+    _Option(
+        ("--rank_by",),
+        "generation.rank_by",
+        str,
+        "NAME",
+        "order of the answers: likelihood, votes (likelihoods summed over the spellings of a molecule), or a number "
+        "computed from the molecule, the largest first, such as qed (default: likelihood)",
+    ),
+    _Option(
+        ("--where",),
+        "generation.where",
+        str,
+        "CONDITIONS",
+        "conditions that answers must fulfil, which are molecules, such as \"MolWt < 500 and not has('[N+](=O)[O-]')\"",
+    ),
+    _Option(("--prefix",), "generation.prefix", str, "TEXT", "what each answer begins with, such as c1ccccc1"),
 )
 _GROUPS = {"training": _TRAINING, "prediction": _PREDICTION}
 

@@ -42,7 +42,7 @@ class GenerationSettings:
         num_beam_groups: Groups of beams that differ from each other; must divide `num_beams`.
         diversity_penalty: What a token loses for each beam of an earlier group that has chosen it, at least 0.
         length_penalty: Exponent of the length by which a beam's log-likelihood is divided.
-        num_samples: Number of accepted samples for each prompt with `do_sample`; None means as many as answers.
+        samples_per_prompt: Number of accepted samples for each prompt with `do_sample`; None means as many as answers.
         rank_by: "likelihood", "votes" (likelihoods summed over all spellings of the same molecule that were found), or
             a number that is computed from the molecule, the largest first, such as "qed" or "-abs(MolLogP - 2)".
         where: Conditions on molecules, see `scimind.generate.wishes`; None for none.
@@ -70,7 +70,7 @@ class GenerationSettings:
     num_beam_groups: int = 1
     diversity_penalty: float = 0.0
     length_penalty: float = 1.0
-    num_samples: int | None = None
+    samples_per_prompt: int | None = None
     rank_by: str = "likelihood"
     where: str | None = None
     prefix: str | None = None
@@ -101,7 +101,7 @@ class GenerationSettings:
     @property
     def samples(self) -> int:
         """Number of accepted samples; 0 if tokens are not drawn."""
-        return (self.num_samples or self.num_return_sequences) if self.do_sample else 0
+        return (self.samples_per_prompt or self.num_return_sequences) if self.do_sample else 0
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], source: str | Path | None = None) -> GenerationSettings:

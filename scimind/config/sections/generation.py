@@ -32,7 +32,7 @@ GENERATION = Section(
         "num_beam_groups": Value(int, 1, low=1, high=MOST_ANSWERS),
         "diversity_penalty": Value(float, 0.0, low=0),
         "length_penalty": Value(float, 1.0),
-        "num_samples": Value(int, None, low=1, high=MOST_ANSWERS, nullable=True),  # None: num_return_sequences
+        "samples_per_prompt": Value(int, None, low=1, high=MOST_ANSWERS, nullable=True),  # None: num_return_sequences
         "rank_by": Value(str, "likelihood", filled=True),
         "where": Value(str, None, filled=True, nullable=True),
         "prefix": Value(str, None, filled=True, nullable=True),
@@ -54,7 +54,7 @@ def generation_faults(section: Mapping[str, Any], prefix: str = "") -> Iterator[
     values = {name: section.get(name, node.default) for name, node in GENERATION.fields.items()}  # type: ignore[attr-defined]
     samples = values["do_sample"]
     for names, needed, acts in (
-        (("temperature", "top_k", "top_p", "num_samples"), "do_sample True", samples),
+        (("temperature", "top_k", "top_p", "samples_per_prompt"), "do_sample True", samples),
         (("num_beam_groups", "diversity_penalty", "length_penalty"), "more than one beam", _beams(values) > 1),
     ):
         for name in names:
@@ -64,13 +64,13 @@ def generation_faults(section: Mapping[str, Any], prefix: str = "") -> Iterator[
                     f"{prefix}{name} ({values[name]}) acts only with {needed}; set {_REMEDY[needed]} or {name} to "
                     f"{'null' if default is None else default}"
                 )
-    number, beams, drawn = values["num_return_sequences"], values["num_beams"], values["num_samples"]
+    number, beams, drawn = values["num_return_sequences"], values["num_beams"], values["samples_per_prompt"]
     if samples and (beams or 1) > 1:
         yield f"{prefix}num_beams ({beams}) and do_sample True exclude each other; leave one out"
     elif not samples and beams is not None and number > beams:
         yield f"{prefix}num_return_sequences ({number}) must be at most num_beams ({beams}); raise num_beams"
     if samples and drawn is not None and number > drawn:
-        yield f"{prefix}num_return_sequences ({number}) must be at most num_samples ({drawn}); raise num_samples"
+        yield f"{prefix}num_return_sequences ({number}) must be at most samples_per_prompt ({drawn}); raise samples_per_prompt"
     if _beams(values) % values["num_beam_groups"]:
         yield f"{prefix}num_beam_groups ({values['num_beam_groups']}) must divide num_beams ({_beams(values)})"
     if values["diversity_penalty"] and values["num_beam_groups"] == 1 and _beams(values) > 1:
