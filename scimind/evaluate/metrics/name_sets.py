@@ -14,7 +14,7 @@ from scimind.evaluate.resampling import Resampling, Statistic, estimate, mean_of
 from scimind.evaluate.results import Findings
 
 
-def scorenames_in(items: Sequence[Item], resampling: Resampling) -> Findings:
+def score_names(items: Sequence[Item], resampling: Resampling) -> Findings:
     """Returns precision, recall and F1 of the names of all items (micro-averaged), and the share of exact sets.
 
     Names are compared as sets, ignoring upper and lower case.

@@ -20,7 +20,10 @@ from scimind.evaluate.results import Failure
 
 BITS = 2048
 # What cannot be computed if RDKit raises an error on a molecule that it has parsed.
-_NEEDED_FOR = ("exact", "similarity", "answer_uniqueness", "internal_diversity", "aromatic_rings")
+_NEEDED_FOR = (
+    *("exact", "similarity", "answer_uniqueness", "internal_diversity"),
+    *("aromatic_rings", "reference_aromatic_rings"),
+)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,14 @@ def test_a_prompt_has_the_answers_of_its_list(tmp_path):
     assert items[0].reference == "OCC"
 
 
+def test_a_file_of_one_prompt_is_not_a_list_of_its_answers(tmp_path):
+    # An object that holds nothing but a list of records wraps them.
+    path = write(tmp_path / "p.jsonl", {"id": "a", "output": "CCO", "outputs": [FIRST, SECOND]})
+    assert answers(read_items(path)) == [("a", ("CCO", "OCCN"), (-1.25, -2.5))]
+    path = write(tmp_path / "w.json", {"outputs": [FIRST, SECOND], "model": "another"})
+    assert answers(read_items(path)) == [("1", ("CCO",), ()), ("2", ("OCCN",), ())]
+
+
 @pytest.mark.parametrize("name", ["outputs", "predictions", "generated"])
 def test_a_list_of_texts_holds_the_answers_best_first(tmp_path, name):
     path = write(tmp_path / "p.jsonl", {name: ["CCO", "CCN", ""]}, {name: []}, {name: "CCC"})
@@ -64,8 +72,8 @@ def test_the_list_can_be_chosen_over_another_output(tmp_path):
         ({"output": "C", "outputs": [{"output": "C"}, {"text": "N"}]}, 'answer 2 of "outputs" needs "output"'),
         ({"output": "C", "outputs": ["C", 3]}, 'answer 2 of "outputs" needs "output" with a text'),
         ({"output": "C", "outputs": [{"output": None}]}, 'answer 1 of "outputs" needs "output" with a text'),
-        ({"output": "C", "outputs": [{"output": "C", "log_likelihood": "x"}]}, "of answer 1 .* must be a number"),
-        ({"output": "C", "outputs": [{"output": "C", "log_likelihood": True}]}, "of answer 1 .* must be a number"),
+        ({"output": "C", "outputs": [{"output": "C", "log_likelihood": "x"}]}, '"log_likelihood" of answer 1 .* must be a number'),
+        ({"output": "C", "outputs": [{"output": "C", "log_likelihood": True}]}, '"log_likelihood" of answer 1 .* must be a number'),
         ({"output": "C", "outputs": [SECOND, FIRST]}, '"outputs" must begin with "output"'),
         ({"output": "C", "outputs": []}, '"outputs" must begin with "output"'),
         ({"outputs": [["C"]]}, 'answer 1 of "outputs" needs "output" with a text'),

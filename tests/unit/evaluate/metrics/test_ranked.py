@@ -183,12 +183,17 @@ def test_scores_have_intervals(tmp_path):
         ("names", ("acid, Base", "acid", "base, ACID"), {"top1_exact": 0, "top2_exact": 1}),
         ("captions", ("It is an acid.", "It is a base.", "[CLS] It is an acid. "), {"top1_exact": 0, "top2_exact": 1}),
         ("captions", ("It is an acid.", "It is a base.", "it is an acid."), {"top1_exact": 0, "top2_exact": 0}),
-        ("promoter", ("yes", "0", "1.0"), {"top1_exact": 0, "top2_exact": 1}),
     ],
 )
 def test_other_answers_are_exact_as_their_group_reads_them(tmp_path, task, prompt, wanted):
-    found = values(score(tmp_path, task, [prompt, prompt]))
+    found = values(score(tmp_path, task, [prompt]))
     assert {name: found[name] for name in wanted} == wanted
+
+
+def test_labels_are_exact_in_all_their_spellings(tmp_path):
+    found = values(score(tmp_path, "promoter", [("yes", "0", "1.0"), ("no", "0", "1.0"), ("no", "?", "1")]))
+    assert (found["top1_exact"], found["top2_exact"]) == (1 / 3, 2 / 3)
+    assert found["top1_exact"] == found["accuracy"]
 
 
 def test_the_best_identity_of_proteins(tmp_path):
