@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,7 +44,7 @@ class ExactAnswers:
         read: Turns a text into what is compared.
     """
 
-    read: Callable[[str], Hashable]
+    read: Callable[[str], Any]
 
     def __call__(self, item: Item) -> AnswerScores:
         """Returns the scores of an item that has a reference."""

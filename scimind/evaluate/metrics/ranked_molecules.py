@@ -88,11 +88,13 @@ def _morgan() -> Any:
 
 
 def _scores(molecule: _Traits | None, right: _Traits | None) -> dict[str, Any]:
-    scores: dict[str, Any] = {"valid": molecule is not None}
-    if right is not None:
-        scores["exact"] = molecule is not None and molecule.identity.equals(right.identity)
-        scores["similarity"] = DataStructs.TanimotoSimilarity(molecule.bits, right.bits) if molecule else 0.0
-    return scores
+    if right is None:
+        return {"valid": molecule is not None}
+    return {
+        "exact": molecule is not None and molecule.identity.equals(right.identity),
+        "valid": molecule is not None,
+        "similarity": DataStructs.TanimotoSimilarity(molecule.bits, right.bits) if molecule is not None else 0.0,
+    }
 
 
 def _diversity(bits: Sequence[Any]) -> float | None:

@@ -70,12 +70,12 @@ _METRICS = {
     "perplexity_nucleotide": Metric(LOWER, "perplexity per nucleic acid token"),
     "perplexity_protein": Metric(LOWER, "perplexity per protein token"),
 }
-# Metrics of the first k answers to a prompt, after `topK_`.
+# Metrics of the first answers to a prompt, after `topK_`.
 _OF_ANSWERS = {
-    "exact": "share of prompts with the reference among the first {k} answers",
-    "validity": "share of prompts with a valid molecule or protein among the first {k} answers",
-    "similarity": f"best similarity to the reference among the first {{k}} answers ({_BITS}), mean",
-    "identity": "best sequence identity among the first {k} answers, mean",
+    "exact": "share of prompts with the reference in the {answers}",
+    "validity": "share of prompts with a valid molecule or protein in the {answers}",
+    "similarity": f"best similarity of the {{answers}} to the reference ({_BITS}), mean",
+    "identity": "best sequence identity of the {answers}, mean",
 }
 
 
@@ -96,6 +96,7 @@ def find_metric(name: str) -> Metric:
     if name in _METRICS:
         return _METRICS[name]
     if (top := top_of(name)) is not None:
-        return Metric(HIGHER, _OF_ANSWERS[top[1]].format(k=top[0]))
+        answers = "first answer" if top[0] == 1 else f"first {top[0]} answers"
+        return Metric(HIGHER, _OF_ANSWERS[top[1]].format(answers=answers))
     whole = _METRICS[name.removeprefix(_PREFIX)]
     return Metric(whole.better, f"{whole.text}; items asked with a withheld combination")

@@ -103,7 +103,7 @@ def score_proteins(
 
 def score_protein_answers(item: Item) -> AnswerScores:
     """Returns validity, exact match and, with the aligner, identity of the answers to a prompt with a reference."""
-    score, names = _without_identity, ["valid", "exact"]
+    score, names = _without_identity, ["exact", "valid"]
     if _has_parasail():
         score, names = _with_identity, [*names, "identity"]
     scored = [score(replace(item, output=answer)) for answer in item.answers]

@@ -14,7 +14,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDepictor, rdFMCS, rdMolAlign
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from scimind.evaluate.metrics.molecules import parse_smiles
+from scimind.evaluate.metrics.molecules import canonical_smiles, parse_smiles
 
 TIMEOUT = 1
 # Larger molecules are unreadable at this size, and the search for a common substructure takes too long.
@@ -55,7 +55,12 @@ def draw_answers(item: tuple[tuple[str | None, str | None], Sequence[str]]) -> D
         item: SMILES of the reference and of the output, and of further answers.
     """
     pair, further = item
-    return replace(draw_pair(pair), further=tuple(_svg(_molecule(smiles), ()) for smiles in further))
+    return replace(draw_pair(pair), further=tuple(map(_draw_alone, further)))
+
+
+def _draw_alone(smiles: str) -> str | None:
+    # From its canonical SMILES, a molecule looks the same in all spellings.
+    return _svg(_molecule(canonical_smiles(smiles)), ())
 
 
 def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:

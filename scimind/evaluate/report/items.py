@@ -13,7 +13,7 @@ from scimind.evaluate.report.drawing import Drawing, draw_answers
 from scimind.evaluate.report.texts import common_runs, molecule_in, readable, tagged_molecule_in
 
 STANDING_OUT = 4
-# Of several answers to a prompt, the first ones that are shown; one that equals the reference is always shown.
+# Of several answers to a prompt, how many are shown; the first one that equals the reference is shown in any case.
 MOST_ANSWERS = 10
 _TEXTS = ("id", "input", "reference", "output")
 _RIGHT_CHANCE = "reference_probability"
@@ -198,6 +198,7 @@ class ItemTable:
                 "logLikelihood": _number(answer.get("log_likelihood")),
                 "similarity": _number(answer.get("similarity")),
                 "isExact": answer.get("exact") is True,
+                "isInvalid": answer.get("valid") is False,
             }
             for rank, answer in self._shown_answers(place)
         ]
@@ -207,7 +208,8 @@ class ItemTable:
         """Returns the answers to a prompt that are shown, with their ranks; none unless there are several."""
         answers = self.rows[place].get("answers") or []
         ranked = list(enumerate(answers, 1)) if len(answers) > 1 else []
-        return [(rank, answer) for rank, answer in ranked if rank <= MOST_ANSWERS or answer.get("exact") is True]
+        right = next((rank for rank, answer in ranked if answer.get("exact") is True), 0)
+        return [(rank, answer) for rank, answer in ranked if rank <= MOST_ANSWERS or rank == right]
 
     def _further(self, place: int) -> list[str]:
         """Returns the molecules that are shown after the output."""

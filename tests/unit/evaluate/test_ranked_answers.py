@@ -72,8 +72,14 @@ def test_the_list_can_be_chosen_over_another_output(tmp_path):
         ({"output": "C", "outputs": [{"output": "C"}, {"text": "N"}]}, 'answer 2 of "outputs" needs "output"'),
         ({"output": "C", "outputs": ["C", 3]}, 'answer 2 of "outputs" needs "output" with a text'),
         ({"output": "C", "outputs": [{"output": None}]}, 'answer 1 of "outputs" needs "output" with a text'),
-        ({"output": "C", "outputs": [{"output": "C", "log_likelihood": "x"}]}, '"log_likelihood" of answer 1 .* must be a number'),
-        ({"output": "C", "outputs": [{"output": "C", "log_likelihood": True}]}, '"log_likelihood" of answer 1 .* must be a number'),
+        (
+            {"output": "C", "outputs": [{"output": "C", "log_likelihood": "x"}]},
+            '"log_likelihood" of answer 1 .* must be a number',
+        ),
+        (
+            {"output": "C", "outputs": [{"output": "C", "log_likelihood": True}]},
+            '"log_likelihood" of answer 1 .* must be a number',
+        ),
         ({"output": "C", "outputs": [SECOND, FIRST]}, '"outputs" must begin with "output"'),
         ({"output": "C", "outputs": []}, '"outputs" must begin with "output"'),
         ({"outputs": [["C"]]}, 'answer 1 of "outputs" needs "output" with a text'),

@@ -92,7 +92,8 @@
       const facts = make("p", "scores", make("b", "", `${answer.rank}`));
       if (answer.isExact) facts.append(make("span", "right", "equals the reference"));
       if (answer.logLikelihood !== null) facts.append(make("span", "", `log-likelihood ${shorten(answer.logLikelihood)}`));
-      if (answer.similarity !== null) facts.append(make("span", "", `similarity ${shorten(answer.similarity)}`));
+      if (answer.isInvalid) facts.append(make("span", "bad", "invalid"));
+      else if (answer.similarity !== null) facts.append(make("span", "", `similarity ${shorten(answer.similarity)}`));
       const entry = make("li", answer.isExact ? "right" : "", facts);
       const svg = drawing && data.group === "molecules" && (place ? drawing.further[place - 1] : drawing.right);
       if (svg) entry.append(picture(svg, `Answer ${answer.rank}, drawn`));

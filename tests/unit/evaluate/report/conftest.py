@@ -59,7 +59,7 @@ def ranked_molecules(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     chains = ["C" * i for i in range(1, 13)]
     prompts = [
         ("an alcohol", "CCO", ["CCN", "OCC", "C((", HOSTILE]),
-        ("a phenol", "Oc1ccccc1C", [*chains, "Cc1ccccc1O", "Oc1ccccc1N"]),
+        ("a phenol", "Oc1ccccc1C", [*chains, "Cc1ccccc1O", "Oc1ccccc1C"]),
         ("an amine", "CCN", ["CCN"]),
         ("nothing", "CC", []),
     ]

@@ -22,7 +22,7 @@ def data_of(evaluation, **options):
     return json.loads(re.search('id="data">(.*?)</script>', page, re.DOTALL)[1])
 
 
-def test_the_first_answers_and_the_right_one_are_shown(ranked_molecules):
+def test_the_first_answers_and_the_first_right_one_are_shown(ranked_molecules):
     data = data_of(ranked_molecules)
     assert list(data["answers"]) == ["0", "1"]  # the third prompt has one answer, the fourth none
     many = data["answers"]["1"]

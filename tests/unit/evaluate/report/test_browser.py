@@ -153,6 +153,7 @@ def test_answers_are_side_by_side_and_the_right_one_is_framed(show, ranked_molec
     assert facts.all_inner_texts() == ["1", "log-likelihood -1.500", "similarity 0.333"]
     assert cards.nth(0).locator(".answers li.right").all_inner_texts() == [answers.nth(1).inner_text()]
     assert "equals the reference" in answers.nth(1).inner_text()
+    assert "invalid" in answers.nth(2).inner_text() and "similarity" not in answers.nth(2).inner_text()
     tops = {answers.nth(i).bounding_box()["y"] for i in range(4)}
     assert len(tops) == 1
     assert answers.nth(3).locator(".text").inner_text() == HOSTILE
