@@ -114,7 +114,7 @@ def read_rows(path: Path, metrics: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _is_answer(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(name, ""), str) for name in ("output", "read"))
+    return isinstance(value, dict) and isinstance(value.get("output"), str) and isinstance(value.get("read", ""), str)
 
 
 def read_experts(path: Path) -> dict[str, Any]:

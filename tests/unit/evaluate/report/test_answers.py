@@ -52,7 +52,7 @@ def test_a_page_from_the_table_of_items_is_the_same(ranked_molecules, tmp_path):
     again = Evaluation(ranked_molecules.metrics, read_rows(path, ranked_molecules.metrics))
     assert data_of(again) == data_of(ranked_molecules)
     lines = path.read_text().splitlines()
-    for answers in ("CCO", ["CCO"], [{"output": 3}], [{"output": "C", "read": 3}]):
+    for answers in ("CCO", ["CCO"], [{"output": 3}], [{"exact": True}], [{"output": "C", "read": 3}]):
         path.write_text("\n".join([*lines[:-1], json.dumps({"id": "4", "output": "C", "answers": answers})]) + "\n")
         with pytest.raises(DataError, match=r"items\.jsonl:4: is not the row of an item"):
             read_rows(path, ranked_molecules.metrics)
