@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 HIGHER, LOWER, NEITHER = "higher", "lower", "neither"
 _PREFIX = "withheld_"
-_TOP = re.compile(r"top(\d+)_(\w+)")
+_TOP = re.compile(r"top(\d{1,9})_(\w+)")
 _BITS = "Tanimoto, Morgan radius 2, 2,048 bits"
 
 

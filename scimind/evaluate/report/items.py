@@ -71,7 +71,7 @@ class ItemTable:
         names = list(dict.fromkeys(name for row in self.rows for name in row if name not in _TEXTS))
         self.columns = [column for name in names if (column := self._column(name)) is not None]
         self.flags = [name for name in names if any(isinstance(row.get(name), bool) for row in self.rows)]
-        self.has_answers = any(len(row.get("answers") or ()) > 1 for row in self.rows)
+        self.has_answers = any(map(self._shown_answers, range(len(self.rows))))
         self.has_references = any(row.get("reference") is not None for row in self.rows)
 
     @property
