@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scimind._version import __version__
 from scimind.data.formats.notes import FileNotes
@@ -19,11 +19,14 @@ from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property
 from scimind.evaluate.marked_outputs import check_sequences, read_marked
 from scimind.evaluate.metric_groups import group_of, labels_of
 from scimind.evaluate.metrics.registry import find_metric
-from scimind.evaluate.predictions import Item, read_items, read_molecules
+from scimind.evaluate.predictions import Item, caption_text, read_items, read_molecules
 from scimind.evaluate.resampling import Resampling
 from scimind.evaluate.results import FORMAT, Findings
 from scimind.hashing import file_checksum
 from scimind.runtime.console import Console
+
+if TYPE_CHECKING:
+    from scimind.evaluate.metrics.ranked import AnswerScores
 
 PROTOCOLS = ("lpm24", "molt5")
 
@@ -73,8 +76,8 @@ class Evaluation:
 
     Attributes:
         metrics: The content of `metrics.json`.
-        rows: One row per item: id, input, reference, output, `read` if something else than the output was scored, and
-            its scores.
+        rows: One row per item: id, input, reference, output, `read` if something else than the output was scored,
+            its scores and, if there are prompts with several, `answers` with the scores of each.
     """
 
     metrics: dict[str, Any]
@@ -119,6 +122,12 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
         console.print(f"{getattr(options, name)}: {about.description()}")
     with console.progress(len(scored), group, unit="item", every=max(1, len(scored) // 10)) as progress:
         findings = _score(group, scored, options, progress.advance)
+    if any(item.further for item in scored):
+        from scimind.evaluate.metrics.ranked import add_ranked
+
+        with console.progress(len(scored), "answers", unit="item", every=max(1, len(scored) // 10)) as progress:
+            scorer, advance = _answer_scorer(group), progress.advance
+            add_ranked(findings, scored, given, scorer, options.resampling, workers=options.workers, advance=advance)
     findings.counts |= marks
     if len(given) < len(items):
         findings.counts["failed_prompts_without_reference"] = len(items) - len(given)
@@ -183,6 +192,23 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
     from scimind.evaluate.metrics.classification import score_labels
 
     return score_labels(items, resampling, positive=options.positive_label)
+
+
+def _answer_scorer(group: str) -> Callable[[Item], AnswerScores]:
+    """Returns the function that scores several answers to a prompt."""
+    if group == "molecules":
+        from scimind.evaluate.metrics.ranked_molecules import score_molecule_answers
+
+        return score_molecule_answers
+    if group == "proteins":
+        from scimind.evaluate.metrics.sequences import score_protein_answers
+
+        return score_protein_answers
+    from scimind.evaluate.metrics.classification import read_label
+    from scimind.evaluate.metrics.name_sets import names_in
+    from scimind.evaluate.metrics.ranked import ExactAnswers
+
+    return ExactAnswers({"captions": caption_text, "names": names_in, "classification": read_label}[group])
 
 
 def _as_labels(items: list[Item], options: EvaluateOptions) -> tuple[list[Item], EvaluateOptions]:

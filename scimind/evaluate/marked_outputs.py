@@ -50,18 +50,22 @@ def _read(item: Item, tag: str | None, counts: Counter[str], *, extract: bool) -
     def bare(text: str) -> str:
         return read_text(text) if tag is None else read_whole(text, tag)
 
-    output = bare(item.output)
-    counts["outputs_read_without_marks"] += output != item.output
-    if tag is not None and (found := _among_text(output, tag)) is not None:
-        output = found if extract else output
-        what = "molecules" if tag == "smiles" else "proteins"
-        counts[f"{what}_extracted_from_text" if extract else f"outputs_with_{what}_among_other_text"] += 1
-    if tag == "smiles" and is_selfies(output.strip()):
-        counts["SELFIES_decoded" if extract else "outputs_that_are_SELFIES"] += 1
-        output = _decoded(output) if extract else output
+    def scored(answer: str) -> str:
+        output = bare(answer)
+        counts["outputs_read_without_marks"] += output != answer
+        if tag is not None and (found := _among_text(output, tag)) is not None:
+            output = found if extract else output
+            what = "molecules" if tag == "smiles" else "proteins"
+            counts[f"{what}_extracted_from_text" if extract else f"outputs_with_{what}_among_other_text"] += 1
+        if tag == "smiles" and is_selfies(output.strip()):
+            counts["SELFIES_decoded" if extract else "outputs_that_are_SELFIES"] += 1
+            output = _decoded(output) if extract else output
+        return output
+
+    output, *further = map(scored, item.answers)
     reference = None if item.reference is None else bare(item.reference)
     counts["references_read_without_marks"] += reference != item.reference
-    return replace(item, output=output, reference=reference)
+    return replace(item, output=output, further=tuple(further), reference=reference)
 
 
 def _among_text(text: str, tag: str) -> str | None:

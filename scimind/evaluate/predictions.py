@@ -16,26 +16,31 @@ from scimind.data.formats.records import RecordFile, first_names, open_records, 
 from scimind.data.formats.rows import read_rows
 from scimind.data.formats.text_files import open_text, repair_backslashes
 from scimind.errors import DataError
+from scimind.evaluate.ranked_answers import Answer, RankedRow, answers_of, group_by_rank, likelihood_in
 from scimind.tokenizer.tags import FORM_BRACKETS
 
 _OUTPUT = ("output", "outputs", "prediction", "predictions", "predicted", "generated", "response")
 _INPUT = ("input", "prompt")
 _REFERENCE = ("ground truth", "reference")
+# Names of a table's first column that do not mean the input, which has no name in published tables.
+_NO_INPUT = ("probability", "probabilities", "cid", "rank")
 _CLASSIFIER_START = "[CLS] "
 
 
 @dataclass(frozen=True)
 class Item:
-    """One output with its reference.
+    """A prompt's output with its reference.
 
     Attributes:
         id: The prompt's id, or the number of its line among the outputs, from 1.
-        output: The model's text, as written in the file.
+        output: The model's text, as written in the file; of several answers the best.
         reference: The right text; None if there is none.
         input: The model's input, such as a SMILES or a description; None if the file does not give it.
         line: Line of the predictions file, from 1.
         has_output: False if a table's row ends before the output column; the output is then the empty text.
         extra: Further columns or keys, such as `probability`.
+        further: The answers after the first, best first; empty unless the prompt has several.
+        log_likelihoods: Of each of several answers, in nats; None where the file does not give it.
     """
 
     id: str
@@ -45,6 +50,13 @@ class Item:
     line: int = 0
     has_output: bool = True
     extra: dict[str, Any] = field(default_factory=dict)
+    further: tuple[str, ...] = ()
+    log_likelihoods: tuple[float | None, ...] = ()
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """All answers, best first: at least the output."""
+        return (self.output, *self.further)
 
 
 def read_items(
@@ -61,7 +73,7 @@ def read_items(
     Args:
         predictions: JSON, a table in text, parquet or an Excel workbook with a column `output` and optionally `id`,
             `reference` or `ground truth` and others, as `scimind predict`, MolT5 and L+M-24 write them; or one output
-            per line.
+            per line. Several answers to a prompt are a list in JSON, or a table's rows with the same id and a `rank`.
         references: The same with `reference`, `ground truth` or one of `columns`; or one reference per line. They are
             joined by id if they are JSON with ids, or a table with the predictions' ids; otherwise they must be in the
             order of the predictions. None takes the references in the predictions file.
@@ -72,11 +84,11 @@ def read_items(
         notes: Filled with how `predictions` and `references` were understood.
 
     Returns:
-        One item per output, in order.
+        One item per prompt, in order.
 
     Raises:
-        DataError: A file is missing, empty, malformed or truncated; the numbers of items differ, or the files do not
-            belong together.
+        DataError: A file is missing, empty, malformed or truncated; the numbers of items differ, the files do not
+            belong together, or the ranks of a prompt's answers are not 1, 2, 3, …
     """
     path, notes = Path(predictions), {} if notes is None else notes
     picked = checked_choice(chosen or {}, ["output", "reference", "input"], "a file of predictions")
@@ -84,11 +96,7 @@ def read_items(
     items = _read(path, unescape, apart, notes.setdefault("predictions", FileNotes()))
     if not items:
         raise DataError("the file has no records; give a file with records", path)
-    seen: dict[str, int] = {}
-    for item in items:
-        if item.id in seen:
-            raise DataError(f"id {item.id!r} is already on line {seen[item.id]}; make the ids unique", path, item.line)
-        seen[item.id] = item.line
+    items = _by_prompt(items, path)
     if references is None:
         return items
     apart = {name: column for name, column in picked.items() if name == "reference"}
@@ -249,23 +257,49 @@ def _from_object(path: Path, line: int, number: int, entry: dict[str, Any], colu
     except DataError as error:
         raise DataError('each line needs "output" with a text', path, line, json.dumps(entry)) from error
     values = {name: entry[keys[place]] for name, place in places.items()}
-    output, reference = values["output"], values.get("reference")
-    if not isinstance(output, str):
-        raise DataError('each line needs "output" with a text', path, line, json.dumps(entry))
+    answers, reference = answers_of(entry, keys[places["output"]], path, line), values.get("reference")
     if reference is not None and not isinstance(reference, str):
         raise DataError('"reference" must be a text', path, line, json.dumps(entry))
     taken = {keys[place] for place in places.values()}
     extra = {key: value for key, value in entry.items() if key not in taken}
     asked = values.get("input")
-    return Item(
+    item = Item(
         str(values.get(IDENTITY, number)),
-        output,
+        answers[0].text,
         reference,
         asked if isinstance(asked, str) and asked else None,  # empty if the prompt could not be read
         line,
         True,
         extra,
     )
+    return _with_answers(item, answers)
+
+
+def _with_answers(item: Item, answers: Sequence[Answer]) -> Item:
+    """Returns an item with all its answers, of which it has the first."""
+    if len(answers) == 1:
+        return item
+    further = tuple(answer.text for answer in answers[1:])
+    return replace(item, further=further, log_likelihoods=tuple(answer.log_likelihood for answer in answers))
+
+
+def _by_prompt(items: Sequence[Item], path: Path) -> list[Item]:
+    """Returns one item per id: those with the same id and a `rank` are the answers to a prompt.
+
+    Raises:
+        DataError: An id is repeated without ranks, the ranks are not 1, 2, 3, …, or the references of a prompt differ.
+    """
+    rows = [RankedRow(item.id, None if item.further else item.extra.get("rank"), item.line) for item in items]
+    prompts = []
+    for group in group_by_rank(rows, path):
+        first, *others = (items[place] for place in group)
+        for item in others:
+            if item.reference != first.reference:
+                reason = f"id {item.id!r} has another reference on line {first.line}; give a prompt one reference"
+                raise DataError(reason, path, item.line)
+        answers = [Answer(item.output, likelihood_in(item.extra.get("log_likelihood"))) for item in (first, *others)]
+        prompts.append(_with_answers(first, answers))
+    return prompts
 
 
 def _from_rows(
@@ -276,7 +310,7 @@ def _from_rows(
     notes.columns = {name: header[place] for name, place in places.items()}
     named = {name: keys[place] for name, place in places.items()}
     other = [key for key in keys if key not in named.values()]
-    if "input" not in named and other and normalised(other[0]) not in ("probability", "probabilities", "cid"):
+    if "input" not in named and other and normalised(other[0]) not in _NO_INPUT:
         named["input"] = other.pop(0)
     items = []
     for number, (line, row) in enumerate(rows, 1):

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tests.hostile import samples
 from tests.hostile.damage import bytes_of, json_files, trees_of
 from tests.hostile.reader import FILE, HERE, Reader, evaluate, predict, prepare
-from tests.hostile.samples import CONVERSATIONS, PAIRS, PREDICTIONS, ROWS
+from tests.hostile.samples import CONVERSATIONS, PAIRS, PREDICTIONS, RANKED, RANKED_ROWS, ROWS
 
 
 def _tables(make: Callable[[Sequence[Mapping[str, Any]]], bytes]) -> list[bytes]:
     labels = [{"smiles": smiles, "soluble": n % 2} for n, (smiles, _) in enumerate(PAIRS)]
-    return [make(ROWS), make(PREDICTIONS), make(labels)]
+    return [make(ROWS), make(PREDICTIONS), make(RANKED_ROWS), make(labels)]
 
 
 _READ_TABLE = (prepare("smiles2text"), evaluate("captions"), predict(), predict("--task", "smiles2text"))
@@ -27,7 +27,7 @@ _READ_TABLE = (prepare("smiles2text"), evaluate("captions"), predict(), predict(
 
 def _json_readers() -> list[Reader]:
     every = [*ROWS, *PREDICTIONS, *CONVERSATIONS]
-    lists = [ROWS, PREDICTIONS, CONVERSATIONS]
+    lists = [ROWS, PREDICTIONS, RANKED, CONVERSATIONS]
 
     def lines_of(rows: Any) -> bytes:
         return samples.json_lines([json.loads(json.dumps(row)) for row in rows] if isinstance(rows, list) else [rows])

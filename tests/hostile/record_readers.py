@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.hostile import samples
 from tests.hostile.damage import bytes_of, json_files, yaml_files
 from tests.hostile.reader import FILE, HERE, OUT, QUICK, REPOSITORY, Reader, evaluate, prepare
-from tests.hostile.samples import PREDICTIONS, ROWS
+from tests.hostile.samples import PREDICTIONS, RANKED, ROWS
 
 
 def configuration_readers() -> list[Reader]:
@@ -62,6 +62,7 @@ def record_readers() -> list[Reader]:
     from scimind.evaluate.lpm24.ranking import CAPTION_METRICS, MOLECULE_METRICS
 
     scored = samples.json_lines(PREDICTIONS)
+    rows = [{**row, "answers": ranked["outputs"]} for row, ranked in zip(PREDICTIONS, RANKED, strict=True)]
     of_molecules = (*MOLECULE_METRICS, *(f"withheld_{name}" for name in MOLECULE_METRICS))
     captions, molecules = (
         samples.metrics("captions", CAPTION_METRICS, scored),
@@ -69,7 +70,7 @@ def record_readers() -> list[Reader]:
     )
     items = {
         "p.jsonl": samples.json_lines(PREDICTIONS),
-        "items.jsonl": samples.json_lines([{**row, "bleu": 0.5} for row in PREDICTIONS]),
+        "items.jsonl": samples.json_lines([{**row, "bleu": 0.5} for row in rows]),
     }
     report = ["report", "--predictions", f"{HERE}/p.jsonl", "--output", f"{OUT}/r.html", *QUICK, "--drawings", "1"]
     run = {"complete": False, "failures": [], "input": "0", "prompts": 2, "settings": {"seed": 0}}
@@ -97,7 +98,7 @@ def record_readers() -> list[Reader]:
         Reader(
             "items",
             ["i.jsonl"],
-            st.one_of(bytes_of([items["items.jsonl"]]), json_files([PREDICTIONS[0]])),
+            st.one_of(bytes_of([items["items.jsonl"]]), json_files([rows[0]])),
             [[*report, "--metrics", f"{HERE}/good.json", "--items", FILE]],
             {**items, "good.json": json.dumps(captions).encode()},
         ),

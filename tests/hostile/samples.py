@@ -29,6 +29,16 @@ PREDICTIONS = [
     {"id": str(n), "input": smiles, "output": text[:-3], "reference": text, "finish_reason": "stop"}
     for n, (smiles, text) in enumerate(PAIRS, start=1)
 ]
+# Several answers to each prompt, as a list and as rows.
+RANKED: list[dict[str, Any]] = [
+    {**row, "outputs": [{"output": row["output"], "log_likelihood": -1.5}, {"output": "C", "log_likelihood": None}]}
+    for row in PREDICTIONS
+]
+RANKED_ROWS: list[dict[str, Any]] = [
+    {"id": row["id"], "rank": rank, "output": answer["output"], "log_likelihood": -1.5, "reference": row["reference"]}
+    for row in RANKED
+    for rank, answer in enumerate(row["outputs"], start=1)
+]
 CONVERSATIONS: list[dict[str, Any]] = [
     {
         "id": "a",

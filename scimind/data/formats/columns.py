@@ -213,7 +213,7 @@ def _preferred(choices: Iterable[str], columns: Sequence[str]) -> list[int]:
 
 def _single(places: Sequence[int], name: str, columns: Sequence[str], path: Path, line: int) -> int:
     if len(places) > 1:
-        several = ", ".join(repr(columns[place]) for place in places)
+        several = _listed([columns[place] for place in places])
         hint = columns[places[0]] if len({columns[place] for place in places}) > 1 else str(places[0] + 1)
         reason = f"several columns may be the {name or 'id'} ({several}); choose one: --columns {name or 'id'}={hint}"
         raise DataError(reason, path, line)
@@ -221,8 +221,12 @@ def _single(places: Sequence[int], name: str, columns: Sequence[str], path: Path
 
 
 def _there(columns: Sequence[str]) -> str:
+    return f"the columns are {_listed(columns)}"
+
+
+def _listed(columns: Sequence[str]) -> str:
     shown = [repr(name[:_LONGEST_NAME]) for name in columns[:_MOST_SHOWN]]
-    return f"the columns are {', '.join(shown)}" + (", …" if len(columns) > _MOST_SHOWN else "")
+    return ", ".join(shown) + (", …" if len(columns) > _MOST_SHOWN else "")
 
 
 def _is_name(cell: str) -> bool:

@@ -150,7 +150,7 @@ def _object_values(path: Path, window: _Window, notes: FileNotes) -> Iterator[Js
     if more:
         raise window.broken(window.position, "text after the end of the object")
     lists = [name for name, content in value.items() if _is_list_of_records(content)]
-    if lists and not holds_turns(value):
+    if lists and not holds_turns(value) and not _has_answers(value):
         notes.format = "JSON object"
         key = _only_list(path, lists)
         notes.add_remark(f"records under the key {key!r}")
@@ -164,6 +164,11 @@ def _is_list_of_records(content: object) -> bool:
     if not isinstance(content, list) or not content or not all(isinstance(item, dict) for item in content):
         return False
     return not any(turn <= content[0].keys() for turn in _TURN)
+
+
+def _has_answers(record: dict[str, Any]) -> bool:
+    """Returns whether an object is a prompt with its best answer and the list of its answers."""
+    return isinstance(record.get("output"), str) and isinstance(record.get("outputs"), list)
 
 
 def _lists_of_object(path: Path) -> list[str]:

@@ -50,8 +50,9 @@ def with_labels(items: Sequence[Item], labels: Mapping[str, Sequence[str]]) -> l
             rule = f"must be one of the task's labels, {', '.join(labels)}" if labels else "counts as empty"
             reason = f"the reference of item {item.id} ({text!r}) {rule}; correct it, or add it to the task's labels"
             raise DataError(reason)
-        output = find_label(read_label(item.output), labels) or item.output
-        named.append(replace(item, output=output, reference=label if text else item.reference))
+        output, *further = (find_label(read_label(answer), labels) or answer for answer in item.answers)
+        right = label if text else item.reference
+        named.append(replace(item, output=output, further=tuple(further), reference=right))
     return named
 
 

@@ -73,17 +73,52 @@ def canonical_smiles(smiles: str) -> str | None:
     return Chem.MolToSmiles(molecule) if molecule is not None else None
 
 
-def score_molecule(item: Item) -> MoleculeScores:
-    """Returns the scores of an output with a reference.
+@dataclass(frozen=True)
+class Identity:
+    """What tells whether two molecules are the same.
+
+    Attributes:
+        inchi: RDKit's InChI; empty if there is none.
+        smiles: RDKit's canonical SMILES.
+    """
+
+    inchi: str
+    smiles: str
+
+    def equals(self, other: Identity) -> bool:
+        """Returns whether both have the same InChI or, if one has none, the same canonical SMILES."""
+        if self.inchi and other.inchi:
+            return self.inchi == other.inchi
+        return self.smiles == other.smiles
+
+
+def identity_of(molecule: Any) -> Identity:
+    """Returns the identity of RDKit's molecule."""
+    with rdBase.BlockLogs():
+        return Identity(Chem.MolToInchi(molecule), Chem.MolToSmiles(molecule))
+
+
+def parse_reference(item: Item) -> tuple[str, int, Any]:
+    """Returns an item's reference with doubled backslashes made single, how many were, and RDKit's molecule of it.
 
     Raises:
         DataError: The reference is missing or not a valid molecule, which is a fault of the data, not of the model.
     """
     reference, repairs = repair_backslashes((item.reference or "").strip())
-    right = parse_smiles(reference) if not has_white_space(reference) else None
-    if right is None:
+    molecule = parse_smiles(reference) if not has_white_space(reference) else None
+    if molecule is None:
         what = "missing" if item.reference is None else f"not a valid molecule ({reference[:60]!r})"
         raise DataError(f"the reference of item {item.id} is {what}; correct the references")
+    return reference, repairs, molecule
+
+
+def score_molecule(item: Item) -> MoleculeScores:
+    """Returns the scores of an output with a reference.
+
+    Raises:
+        DataError: The reference is missing or not a valid molecule.
+    """
+    reference, repairs, right = parse_reference(item)
     output, more = repair_backslashes(item.output.strip())
     failures: list[Failure] = []
     ours = parse_smiles(output)
@@ -146,10 +181,5 @@ def _compare(ours: Any, right: Any, output: str) -> tuple[bool, bool]:
     """Returns whether an output equals the reference, and whether their InChIs are the same text."""
     with rdBase.BlockLogs():
         read = ours if ours is not None else Chem.MolFromSmiles(output)
-        inchi, wanted = Chem.MolToInchi(read), Chem.MolToInchi(right)
-    same = inchi == wanted
-    if ours is None:
-        return False, same
-    if inchi and wanted:
-        return same, same
-    return Chem.MolToSmiles(ours) == Chem.MolToSmiles(right), same
+    found, wanted = identity_of(read), identity_of(right)
+    return ours is not None and found.equals(wanted), found.inchi == wanted.inchi

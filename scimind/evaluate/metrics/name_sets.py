@@ -30,7 +30,7 @@ def score_names(items: Sequence[Item], resampling: Resampling) -> Findings:
         if not read_names(item.reference or ""):
             what = "missing; give --references" if item.reference is None else "empty; correct the references"
             raise DataError(f"the reference of item {item.id} is {what}")
-    pairs = [(_names(item.output), _names(item.reference or "")) for item in items]
+    pairs = [(names_in(item.output), names_in(item.reference or "")) for item in items]
     # Each item's number of right names, of names in the output, and of names in the reference.
     counts = np.array([[len(given & wanted), len(given), len(wanted)] for given, wanted in pairs], float)
     findings = Findings(packages=("numpy",))
@@ -49,7 +49,8 @@ def score_names(items: Sequence[Item], resampling: Resampling) -> Findings:
     return findings
 
 
-def _names(text: str) -> frozenset[str]:
+def names_in(text: str) -> frozenset[str]:
+    """Returns the names in a text as they are compared: in lower case, each once."""
     return frozenset(name.lower() for name in read_names(text))
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 HIGHER, LOWER, NEITHER = "higher", "lower", "neither"
 _PREFIX = "withheld_"
+_TOP = re.compile(r"top(\d{1,9})_(\w+)")
+_BITS = "Tanimoto, Morgan radius 2, 2,048 bits"
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,44 @@ _METRICS = {
     "auprc": Metric(HIGHER, "average precision"),
     "brier": Metric(LOWER, "Brier score of the probabilities"),
     "calibration_error": Metric(LOWER, "expected calibration error"),
+    "answer_validity": Metric(HIGHER, "share of all answers that are valid molecules"),
+    "answer_uniqueness": Metric(HIGHER, "different molecules among a prompt's valid answers, mean share"),
+    "internal_diversity": Metric(HIGHER, f"1 minus the mean similarity of a prompt's different molecules ({_BITS})"),
+    "aromatic_rings": Metric(NEITHER, "share of the rings in valid answers that are aromatic"),
+    "reference_aromatic_rings": Metric(NEITHER, "share of the rings in references that are aromatic"),
     "perplexity": Metric(LOWER, "perplexity per token"),
     "perplexity_text": Metric(LOWER, "perplexity per text token"),
     "perplexity_smiles": Metric(LOWER, "perplexity per molecule token"),
     "perplexity_nucleotide": Metric(LOWER, "perplexity per nucleic acid token"),
     "perplexity_protein": Metric(LOWER, "perplexity per protein token"),
 }
+# Metrics of the first answers to a prompt, after `topK_`.
+_OF_ANSWERS = {
+    "exact": "share of prompts with the reference in the {answers}",
+    "validity": "share of prompts with a valid molecule or protein in the {answers}",
+    "similarity": f"best similarity of the {{answers}} to the reference ({_BITS}), mean",
+    "identity": "best sequence identity of the {answers}, mean",
+}
+
+
+def top_of(name: str) -> tuple[int, str] | None:
+    """Returns the number of answers and the rest of a name such as `top3_exact`; None for another name."""
+    found = _TOP.fullmatch(name)
+    return (int(found[1]), found[2]) if found else None
 
 
 def find_metric(name: str) -> Metric:
-    """Returns the metric of a score's name; the prefix `withheld_` means the items with a withheld combination."""
+    """Returns the metric of a score's name.
+
+    The prefix `withheld_` means the items with a withheld combination, `topK_` the first K answers to each prompt.
+
+    Raises:
+        KeyError: There is no such metric.
+    """
     if name in _METRICS:
         return _METRICS[name]
+    if (top := top_of(name)) is not None:
+        answers = "first answer" if top[0] == 1 else f"first {top[0]} answers"
+        return Metric(HIGHER, _OF_ANSWERS[top[1]].format(answers=answers))
     whole = _METRICS[name.removeprefix(_PREFIX)]
     return Metric(whole.better, f"{whole.text}; items asked with a withheld combination")

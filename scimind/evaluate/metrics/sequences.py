@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib.util
 import operator
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
 
 from scimind.errors import DataError
+from scimind.evaluate.metrics.ranked import AnswerScores
 from scimind.evaluate.parallel_scoring import attempt, score_each
 from scimind.evaluate.predictions import Item
 from scimind.evaluate.resampling import Resampling, estimate, mean_of
@@ -76,7 +78,7 @@ def score_proteins(
         "length; 0 for an invalid output",
         "length_ratio": "length of the output divided by that of the reference, for valid outputs",
     }
-    has_parasail = importlib.util.find_spec("parasail") is not None
+    has_parasail = _has_parasail()
     scored = score_each(_with_identity if has_parasail else _without_identity, items, workers, advance)
     rows = [row for row, _ in scored]
     valid = np.array([row["valid"] for row in rows])
@@ -97,6 +99,20 @@ def score_proteins(
     }
     withdraw(findings, [failure for _, failures in scored for failure in failures])
     return findings
+
+
+def score_protein_answers(item: Item) -> AnswerScores:
+    """Returns validity, exact match and, with the aligner, identity of the answers to a prompt with a reference."""
+    score, names = _without_identity, ["exact", "valid"]
+    if _has_parasail():
+        score, names = _with_identity, [*names, "identity"]
+    scored = [score(replace(item, output=answer)) for answer in item.answers]
+    failures = [failure for _, found in scored for failure in found]
+    return AnswerScores([{name: row[name] for name in names} for row, _ in scored], failures=failures)
+
+
+def _has_parasail() -> bool:
+    return importlib.util.find_spec("parasail") is not None
 
 
 def _without_identity(item: Item) -> tuple[dict[str, Any], list[Failure]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
@@ -13,7 +14,7 @@ from rdkit import Chem, rdBase
 from rdkit.Chem import rdDepictor, rdFMCS, rdMolAlign
 from rdkit.Chem.Draw import rdMolDraw2D
 
-from scimind.evaluate.metrics.molecules import parse_smiles
+from scimind.evaluate.metrics.molecules import canonical_smiles, parse_smiles
 
 TIMEOUT = 1
 # Larger molecules are unreadable at this size, and the search for a common substructure takes too long.
@@ -30,19 +31,36 @@ _KEPT = {"path": ("d",), "ellipse": ("cx", "cy", "rx", "ry"), "text": ("x", "y")
 
 @dataclass(frozen=True)
 class Drawing:
-    """Pictures of a reference and an output.
+    """Pictures of a reference and its answers.
 
     Attributes:
         reference: SVG of the reference; None if it cannot be drawn.
         output: SVG of the output; None if it cannot be drawn.
         shared: Number of atoms of the largest common substructure, 0 if there is none; None if it was not searched for.
         is_cut: Whether the search ended at the time limit, so that a larger substructure may exist.
+        further: SVGs of further answers; None for each that cannot be drawn.
     """
 
     reference: str | None = None
     output: str | None = None
     shared: int | None = None
     is_cut: bool = False
+    further: tuple[str | None, ...] = ()
+
+
+def draw_answers(item: tuple[tuple[str | None, str | None], Sequence[str]]) -> Drawing:
+    """Returns pictures of a reference and an output as `draw_pair`, and of further answers.
+
+    Args:
+        item: SMILES of the reference and of the output, and of further answers.
+    """
+    pair, further = item
+    return replace(draw_pair(pair), further=tuple(map(_draw_alone, further)))
+
+
+def _draw_alone(smiles: str) -> str | None:
+    # From its canonical SMILES, a molecule looks the same in all spellings.
+    return _svg(_molecule(canonical_smiles(smiles)), ())
 
 
 def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scimind.evaluate.metrics.registry import HIGHER, LOWER, NEITHER, Metric, find_metric
+from scimind.evaluate.metrics.registry import HIGHER, LOWER, NEITHER, Metric, find_metric, top_of
 from scimind.evaluate.parallel_scoring import score_each
-from scimind.evaluate.report.drawing import Drawing, draw_pair
+from scimind.evaluate.report.drawing import Drawing, draw_answers
 from scimind.evaluate.report.texts import common_runs, molecule_in, readable, tagged_molecule_in
 
 STANDING_OUT = 4
+# Of several answers to a prompt, how many are shown; the first one that equals the reference is shown in any case.
+MOST_ANSWERS = 10
 _TEXTS = ("id", "input", "reference", "output")
 _RIGHT_CHANCE = "reference_probability"
 _TOKEN_LOSS = "loss"
@@ -69,6 +71,7 @@ class ItemTable:
         names = list(dict.fromkeys(name for row in self.rows for name in row if name not in _TEXTS))
         self.columns = [column for name in names if (column := self._column(name)) is not None]
         self.flags = [name for name in names if any(isinstance(row.get(name), bool) for row in self.rows)]
+        self.has_answers = any(map(self._shown_answers, range(len(self.rows))))
         self.has_references = any(row.get("reference") is not None for row in self.rows)
 
     @property
@@ -120,9 +123,13 @@ class ItemTable:
         if self.group not in ("molecules", "captions", "classification"):
             return {}
         chosen = self.to_draw(most)
-        pairs = [self._pair(self.rows[i]) for i in chosen]
-        drawn = score_each(draw_pair, pairs, workers)
-        return {i: drawing for i, drawing in zip(chosen, drawn, strict=True) if drawing.reference or drawing.output}
+        asked = [(self._pair(self.rows[i]), self._further(i)) for i in chosen]
+        drawn = score_each(draw_answers, asked, workers)
+        return {
+            i: drawing
+            for i, drawing in zip(chosen, drawn, strict=True)
+            if drawing.reference or drawing.output or any(drawing.further)
+        }
 
     def content(self, drawings: dict[int, Drawing]) -> dict[str, Any]:
         """Returns the data that the page's script reads; see report.js."""
@@ -144,12 +151,14 @@ class ItemTable:
                 "flags": {name: [_flag(row.get(name)) for row in self.rows] for name in self.flags},
                 "common": [self._common(row) for row in self.rows],
             },
+            "answers": {str(i): self._answers(i) for i in range(len(self.rows)) if self._shown_answers(i)},
             "drawings": {
                 str(i): {
                     "left": drawing.reference,
                     "right": drawing.output,
                     "shared": drawing.shared,
                     "isCut": drawing.is_cut,
+                    "further": drawing.further,
                 }
                 for i, drawing in drawings.items()
             },
@@ -178,7 +187,33 @@ class ItemTable:
         if self.group == "classification":
             # Without marks, a sequence of nucleotides or amino acids could be taken for a SMILES.
             return tagged_molecule_in(row.get("input")), None
-        return row.get("reference"), row.get("read", row.get("output"))
+        return row.get("reference"), _read(row)
+
+    def _answers(self, place: int) -> dict[str, Any]:
+        """Returns the answers to a prompt that are shown, and how many more it has."""
+        shown = [
+            {
+                "rank": rank,
+                "text": readable(answer["output"]),
+                "logLikelihood": _number(answer.get("log_likelihood")),
+                "similarity": _number(answer.get("similarity")),
+                "isExact": answer.get("exact") is True,
+                "isInvalid": answer.get("valid") is False,
+            }
+            for rank, answer in self._shown_answers(place)
+        ]
+        return {"shown": shown, "more": len(self.rows[place]["answers"]) - len(shown)}
+
+    def _shown_answers(self, place: int) -> list[tuple[int, dict[str, Any]]]:
+        """Returns the answers to a prompt that are shown, with their ranks; none unless there are several."""
+        answers = self.rows[place].get("answers") or []
+        ranked = list(enumerate(answers, 1)) if len(answers) > 1 else []
+        right = next((rank for rank, answer in ranked if answer.get("exact") is True), 0)
+        return [(rank, answer) for rank, answer in ranked if rank <= MOST_ANSWERS or rank == right]
+
+    def _further(self, place: int) -> list[str]:
+        """Returns the molecules that are shown after the output."""
+        return [_read(answer) or "" for _, answer in self._shown_answers(place)[1:] if self.group == "molecules"]
 
     def _text(self, row: dict[str, Any], name: str) -> str | None:
         text = row.get(name)
@@ -216,10 +251,18 @@ def column_name(key: str) -> str:
         _RIGHT_CHANCE: "Probability of the reference",
         _TOKEN_LOSS: "Loss per token (nats)",
     }
+    if (top := top_of(key)) is not None:
+        return f"Top-{top[0]} {column_name(top[1]).lower()}"
     whole = key.removeprefix("withheld_")
     plain = whole.replace("_", " ")
     name = known.get(whole, plain[:1].upper() + plain[1:])
     return name if whole == key else f"{name}, withheld combinations"
+
+
+def _read(row: dict[str, Any]) -> str | None:
+    """Returns what was scored of an item or answer."""
+    text: str | None = row.get("read", row.get("output"))
+    return text
 
 
 def _with_derived(row: dict[str, Any], group: str) -> dict[str, Any]:
@@ -246,6 +289,9 @@ def _better(name: str) -> str:
 
 
 def _flag_names(name: str) -> tuple[str, str]:
+    if (top := top_of(name)) is not None:
+        what = {"validity": "valid"}.get(top[1], top[1])
+        return f"{what} among {top[0]}", f"none of {top[0]} {what}"
     return _FLAGS.get(name, (name.replace("_", " "), f"not {name.replace('_', ' ')}"))
 
 

@@ -100,7 +100,9 @@ def read_rows(path: Path, metrics: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for number, row in read_objects(path):
         texts = [row.get(name) for name in ("input", "reference", "output")]
-        if "id" not in row or not all(text is None or isinstance(text, str) for text in texts):
+        answers = row.get("answers") or []
+        has_texts = all(text is None or isinstance(text, str) for text in texts)
+        if "id" not in row or not has_texts or not (isinstance(answers, list) and all(map(_is_answer, answers))):
             reason = "is not the row of an item; give the --items of `scimind evaluate`"
             raise DataError(reason, path, number, json.dumps(row))
         rows.append(row)
@@ -109,6 +111,10 @@ def read_rows(path: Path, metrics: dict[str, Any]) -> list[dict[str, Any]]:
         reason = f"has {len(rows)} rows, but the metrics are of {items} items; give files of the same evaluation"
         raise DataError(reason, path)
     return rows
+
+
+def _is_answer(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("output"), str) and isinstance(value.get("read", ""), str)
 
 
 def read_experts(path: Path) -> dict[str, Any]:

@@ -82,6 +82,30 @@
     return document.importNode(drawn, true);
   }
 
+  // The answers to a prompt side by side, or texts of several words below each other.
+  function answerList(i) {
+    const { shown, more } = data.answers[i];
+    const drawing = drawings[i];
+    const list = make("ol", data.byWords ? "answers" : "answers narrow");
+    list.setAttribute("aria-label", "Answers, best first");
+    shown.forEach((answer, place) => {
+      const facts = make("p", "scores", make("b", "", `${answer.rank}`));
+      if (answer.isExact) facts.append(make("span", "right", "equals the reference"));
+      if (answer.logLikelihood !== null) facts.append(make("span", "", `log-likelihood ${shorten(answer.logLikelihood)}`));
+      if (answer.isInvalid) facts.append(make("span", "bad", "invalid"));
+      else if (answer.similarity !== null) facts.append(make("span", "", `similarity ${shorten(answer.similarity)}`));
+      const entry = make("li", answer.isExact ? "right" : "", facts);
+      const svg = drawing && data.group === "molecules" && (place ? drawing.further[place - 1] : drawing.right);
+      if (svg) entry.append(picture(svg, `Answer ${answer.rank}, drawn`));
+      const isBlank = !answer.text.trim();
+      entry.append(make("p", isSequence(answer.text) ? "text sequence" : "text", isBlank ? make("span", "none", "empty") : answer.text));
+      list.append(entry);
+    });
+    const block = make("div", "", list);
+    if (more) block.append(make("p", "quiet", `${more.toLocaleString("en")} more ${more > 1 ? "answers" : "answer"}`));
+    return block;
+  }
+
   function card(i) {
     const scores = make("span", "scores");
     for (const column of columns) {
@@ -109,19 +133,25 @@
       sides.append(side);
     }
     if (sides.childElementCount) article.append(sides);
+    if (i in data.answers) article.append(answerList(i));
     return article;
+  }
+
+  function texts(i) {
+    const answers = i in data.answers ? data.answers[i].shown.map((answer) => answer.text) : [];
+    return [items.id[i], items.input[i], items.reference[i], items.output[i], ...answers];
   }
 
   let haystacks = null;
   function haystack(i) {
     haystacks ||= new Array(total);
-    return (haystacks[i] ||= [items.id[i], items.input[i], items.reference[i], items.output[i]].join("\n").toLowerCase());
+    return (haystacks[i] ||= texts(i).join("\n").toLowerCase());
   }
 
   function matches(i) {
     if (!state.search) return true;
     if (!state.matchCase) return haystack(i).includes(state.search.toLowerCase());
-    return [items.id[i], items.input[i], items.reference[i], items.output[i]].some((t) => t && t.includes(state.search));
+    return texts(i).some((t) => t && t.includes(state.search));
   }
 
   function choose() {

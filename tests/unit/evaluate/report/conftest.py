@@ -52,3 +52,26 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
         ("3", "CCCC", "no", "no"),
     ]
     return evaluate_rows(tmp_path_factory.mktemp("report") / "labels.jsonl", "classification", rows)
+
+
+@pytest.fixture(scope="session")
+def ranked_molecules(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    chains = ["C" * i for i in range(1, 13)]
+    prompts = [
+        ("an alcohol", "CCO", ["CCN", "OCC", "C((", HOSTILE]),
+        ("a phenol", "Oc1ccccc1C", [*chains, "Cc1ccccc1O", "Oc1ccccc1C"]),
+        ("an amine", "CCN", ["CCN"]),
+        ("nothing", "CC", []),
+    ]
+    rows = [
+        {
+            "prompt": prompt,
+            "reference": reference,
+            "output": answers[0] if answers else "",
+            "outputs": [{"output": text, "log_likelihood": -1.5 - 0.75 * i} for i, text in enumerate(answers)],
+        }
+        for prompt, reference, answers in prompts
+    ]
+    path = tmp_path_factory.mktemp("report") / "ranked.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return evaluate(EvaluateOptions("text2smiles", path, resampling=Resampling(samples=20)))

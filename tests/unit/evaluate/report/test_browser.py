@@ -143,8 +143,30 @@ def test_the_molecule_that_a_label_is_about_is_drawn_once(show, labels):
     assert "1 references labelled yes" in page.inner_text("#metrics")
 
 
-def test_nothing_is_wider_than_a_phone(show, molecules, captions):
-    for evaluation in (molecules, captions):
+def test_answers_are_side_by_side_and_the_right_one_is_framed(show, ranked_molecules):
+    page = show(ranked_molecules)
+    cards = page.locator("#list .card")
+    answers = cards.nth(0).locator(".answers li")
+    assert answers.count() == 4
+    assert [answers.nth(i).locator("svg.molecule").count() for i in range(4)] == [1, 1, 0, 0]
+    facts = answers.nth(0).locator(".scores > *")
+    assert facts.all_inner_texts() == ["1", "log-likelihood -1.500", "similarity 0.333"]
+    assert cards.nth(0).locator(".answers li.right").all_inner_texts() == [answers.nth(1).inner_text()]
+    assert "equals the reference" in answers.nth(1).inner_text()
+    assert "invalid" in answers.nth(2).inner_text() and "similarity" not in answers.nth(2).inner_text()
+    tops = {answers.nth(i).bounding_box()["y"] for i in range(4)}
+    assert len(tops) == 1
+    assert answers.nth(3).locator(".text").inner_text() == HOSTILE
+    assert cards.nth(1).locator(".quiet").all_inner_texts() == ["3 more answers"]
+    assert [cards.nth(i).locator(".answers").count() for i in range(4)] == [1, 1, 0, 0]
+    search(page, "OCC", "1")  # a text that is only in an answer
+    search(page, "", "4")
+    page.click("[data-filter='top14_exact']")
+    assert count(page) == "3 of 4 items"
+
+
+def test_nothing_is_wider_than_a_phone(show, molecules, captions, ranked_molecules):
+    for evaluation in (molecules, captions, ranked_molecules):
         page = show(evaluation, width=360)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 

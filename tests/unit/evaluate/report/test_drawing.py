@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from scimind.evaluate.report.drawing import compact_svg, draw_pair
+from scimind.evaluate.report.drawing import compact_svg, draw_answers, draw_pair
 
 
 def test_the_shared_substructure_is_marked_in_both():
@@ -58,3 +58,12 @@ def test_the_search_for_the_common_substructure_ends():
     drawing = draw_pair((first, first.replace("NCC(=O)", "NC(C)C(=O)", 5)))
     assert time.monotonic() - start < 10
     assert drawing.reference and drawing.output
+
+
+def test_further_answers_are_drawn_alike_if_they_are_the_same_molecule():
+    drawing = draw_answers((("CCO", "CCN"), ["OCC", "C((", "C(C)O", "CCF", "", "C" * 200]))
+    assert draw_pair(("CCO", "CCN")).output == drawing.output
+    first, invalid, again, other, empty, too_large = drawing.further
+    assert first == again != other
+    assert first.startswith("<svg") and other.startswith("<svg")
+    assert invalid is empty is too_large is None
