@@ -145,7 +145,9 @@ _PREDICTION = (
         "N",
         "number of different answers to each prompt, the best first (default: 1)",
     ),
-    _Option(("--num_beams",), "generation.num_beams", int, "N", "beams of the search for them (default: one per answer)"),
+    _Option(
+        ("--num_beams",), "generation.num_beams", int, "N", "beams of the search for them (default: one per answer)"
+    ),
     _Option(
         ("--samples_per_prompt",),
         "generation.samples_per_prompt",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from scimind.atomic import replace_text
+from scimind.data.formats.safe_cells import safe_cell
 from scimind.errors import SciMindError
 from scimind.evaluate.resampling import Score
 
 FORMAT = 1
-_FORMULA = ("=", "+", "-", "@")  # source: OWASP, CSV injection
 ITEM_SUFFIXES = (".jsonl", ".tsv")
 
 
@@ -136,7 +136,7 @@ def _cell(value: Any, *, raw: bool) -> str:
         value = json.dumps(value, ensure_ascii=False)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     text = " ".join(text.splitlines()).replace("\t", " ")
-    return f"'{text}" if not raw and isinstance(value, str) and text.startswith(_FORMULA) else text
+    return text if raw or not isinstance(value, str) else safe_cell(text)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,27 +1,30 @@
 """Predictions on disk: written as they arrive, in input order, and continued when a run is started again.
 
 A prediction file `x.jsonl` holds one object per prompt. Next to it, `x.jsonl.run.json` records what the answers depend
-on (settings, checkpoint, tokenizer), so that answers of different runs are never mixed. `x.txt` is assembled at the end
-from `x.txt.part.jsonl`. Only complete lines count: a line that a killed run left incomplete is dropped.
+on (settings, checkpoint, tokenizer), so that answers of different runs are never mixed. `x.txt` and `x.csv` are assembled
+at the end from `x.txt.part.jsonl` and `x.csv.part.jsonl`. Only complete lines count: a line that a killed run left incomplete is dropped.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
 import json
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from scimind.atomic import replace_text
+from scimind.data.formats.safe_cells import safe_cell
 from scimind.errors import DataError, SciMindError
 from scimind.small_files import read_small_json
 
-SUFFIXES = (".jsonl", ".txt")
+SUFFIXES = (".jsonl", ".txt", ".csv")
+_COLUMNS = ("id", "rank", "output", "canonical", "log_likelihood", "finish_reason", "message", "reference")
 _START_OVER = "give --overwrite to start over, or another --save_file"
 
 
@@ -62,7 +65,8 @@ class PredictionWriter:
     Only one may write a file at a time: hold its `scimind.locking.output_lock`.
 
     Args:
-        path: The file, `.jsonl` (one object per prompt) or `.txt` (one line per prompt). Its folder is created if
+        path: The file, `.jsonl` (one object per prompt), `.txt` (one line per prompt, its first answer) or `.csv` (a
+            line for each answer; texts that a spreadsheet would take for formulas get an apostrophe). Its folder is created if
             necessary.
         expected: What identifies each prompt's row, in input order: `id`, `prompt` and anything else that is known
             before it is answered. Rows of an earlier run are checked against it.
@@ -158,7 +162,7 @@ class PredictionWriter:
         try:
             if self.rows_path.exists() and self.rows_path != self.path:
                 rows = (json.loads(line) for line in self.rows_path.read_bytes().splitlines())
-                _replace(self.path, "".join(text_line(row["output"]) + "\n" for row in rows))
+                _replace(self.path, _as_text(rows) if self.path.suffix == ".txt" else _as_table(rows))
             _replace(self.run_path, _pretty({**self._run, "complete": True, "failures": self.failures}))
             if self.rows_path != self.path:
                 self.rows_path.unlink(missing_ok=True)
@@ -285,8 +289,25 @@ class PredictionWriter:
         return DataError(f"{reason}; {done}: make room, then start again to continue", place)
 
 
+def _as_text(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Returns the first answer to each prompt, one per line."""
+    return "".join(text_line(row["output"]) + "\n" for row in rows)
+
+
+def _as_table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Returns a table with a line for each answer; a prompt without one has a line with an empty output."""
+    table = io.StringIO()
+    writer = csv.DictWriter(table, _COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        for rank, answer in enumerate(row.get("outputs") or [row], start=1):
+            cells = {"id": row["id"], "reference": row.get("reference", ""), **answer, "rank": rank}
+            writer.writerow({name: safe_cell(cell) for name, cell in cells.items()})
+    return table.getvalue()
+
+
 def _rows_file(path: Path) -> Path:
-    return path.with_name(path.name + ".part.jsonl") if path.suffix == ".txt" else path
+    return path if path.suffix == ".jsonl" else path.with_name(path.name + ".part.jsonl")
 
 
 def _run_file(path: Path) -> Path:
