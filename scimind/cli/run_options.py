@@ -134,8 +134,8 @@ _PREDICTION = (
         "generation.valid",
         str,
         "",
-        "answers that the rule of their kind accepts, such as SMILES that RDKit reads: require them, prefer them, or none "
-        "of it (default: require where a task's answer is a molecule, protein, DNA or RNA, else none)",
+        "answers that the rule of their kind accepts, such as SMILES that RDKit reads: require them, prefer them, or "
+        "none of it (default: require where a task's answer is a molecule, protein, DNA or RNA, else none)",
         VALID,
     ),
     _Option(

@@ -1,8 +1,9 @@
 """Predictions on disk: written as they arrive, in input order, and continued when a run is started again.
 
 A prediction file `x.jsonl` holds one object per prompt. Next to it, `x.jsonl.run.json` records what the answers depend
-on (settings, checkpoint, tokenizer), so that answers of different runs are never mixed. `x.txt` and `x.csv` are assembled
-at the end from `x.txt.part.jsonl` and `x.csv.part.jsonl`. Only complete lines count: a line that a killed run left incomplete is dropped.
+on (settings, checkpoint, tokenizer), so that answers of different runs are never mixed. `x.txt` and `x.csv` are
+assembled at the end from `x.txt.part.jsonl` and `x.csv.part.jsonl`. Only complete lines count: a line that a killed run
+left incomplete is dropped.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ class PredictionWriter:
 
     Args:
         path: The file, `.jsonl` (one object per prompt), `.txt` (one line per prompt, its first answer) or `.csv` (a
-            line for each answer; texts that a spreadsheet would take for formulas get an apostrophe). Its folder is created if
-            necessary.
+            line for each answer; texts that a spreadsheet would take for formulas get an apostrophe). Its folder is
+            created if necessary.
         expected: What identifies each prompt's row, in input order: `id`, `prompt` and anything else that is known
             before it is answered. Rows of an earlier run are checked against it.
         run: What the answers depend on, as JSON values. Kept next to the file and compared when a run continues.

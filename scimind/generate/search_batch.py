@@ -263,6 +263,9 @@ class SearchBatch:
                 ids[row] = self._rows[row].token_at(prefix, at)
                 positions[row] = len(self._rows[row].prompt) + at
                 self._rows[row].held = prefix[: at + 1]
+            ids[[row for row in range(len(ids)) if row not in left]] = ids[
+                next(iter(left))
+            ]  # of one modality, if possible
             logits = self._decoder.step(ids, positions)
             self._on_step(len(left))
             ended = [row for row, missing in left.items() if missing == 1]

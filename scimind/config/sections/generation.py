@@ -70,7 +70,7 @@ def generation_faults(section: Mapping[str, Any], prefix: str = "") -> Iterator[
     elif not samples and beams is not None and number > beams:
         yield f"{prefix}num_return_sequences ({number}) must be at most num_beams ({beams}); raise num_beams"
     if samples and drawn is not None and number > drawn:
-        yield f"{prefix}num_return_sequences ({number}) must be at most samples_per_prompt ({drawn}); raise samples_per_prompt"
+        yield f"{prefix}num_return_sequences ({number}) must be at most samples_per_prompt ({drawn}); raise it"
     if _beams(values) % values["num_beam_groups"]:
         yield f"{prefix}num_beam_groups ({values['num_beam_groups']}) must divide num_beams ({_beams(values)})"
     if values["diversity_penalty"] and values["num_beam_groups"] == 1 and _beams(values) > 1:

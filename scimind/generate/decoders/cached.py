@@ -80,8 +80,9 @@ class CachedDecoder:
     def step(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns logits [b, v] after one more token per row: `ids` [b] at `positions` [b], from 0."""
         self._reach(int(positions.max()))
-        self._copy_weights(self._experts)
-        return self._at.one_step(self._experts)(Tensor(ids, mstype.int32), Tensor(positions, mstype.int32)).asnumpy()
+        experts = self._experts_for(ids)
+        self._copy_weights(experts)
+        return self._at.one_step(experts)(Tensor(ids, mstype.int32), Tensor(positions, mstype.int32)).asnumpy()
 
     def keep(self, rows: Sequence[int] | NDArray[np.int64]) -> None:
         """Continues with only these rows of the batch, in this order."""
@@ -231,7 +232,7 @@ class _Graphs:
     def __init__(self, parts: DecodingParts, rows: int, length: int) -> None:
         self.parts, self.rows, self.length = parts, rows, length
         self._cache: KeyValueCache | None = None
-        self._one: OneStep | None = None
+        self._one: dict[int, OneStep] = {}
         self._greedy: dict[tuple[int, tuple[int, ...]], GreedySteps] = {}
 
     @property
@@ -242,11 +243,11 @@ class _Graphs:
             self._cache = KeyValueCache(len(self.parts.layers), shape, self.parts.dtype, self.parts.graph_key)
         return self._cache
 
-    def one_step(self, experts: StepExperts) -> OneStep:
-        """Returns the network of one step."""
-        if self._one is None:
-            self._one = OneStep(Step(self.parts, self.cache, self.rows, experts))
-        return self._one
+    def one_step(self, experts: StepExperts | GroupExperts) -> OneStep:
+        """Returns the network of one step with these experts."""
+        if experts.group not in self._one:
+            self._one[experts.group] = OneStep(Step(self.parts, self.cache, self.rows, experts))
+        return self._one[experts.group]
 
     def greedy_steps(self, experts: StepExperts | GroupExperts, candidates: tuple[int, ...]) -> GreedySteps:
         """Returns the network of several steps with these experts, and with the log-probabilities of candidates."""

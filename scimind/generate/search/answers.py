@@ -70,34 +70,39 @@ def search_answers(problem: Problem, plan: Plan) -> Search[Answers]:
     If fewer fulfil the conditions than are wanted, samples are drawn until enough do, at most `problem.work` for each
     wanted answer.
     """
-    ranked, spellings = yield from _first_answers(problem, plan)
+    ranked, spellings, begun = yield from _first_answers(problem, plan)
     pool = _Pool(plan)
     pool.add(spellings)
     if plan.unmet is not None:
-        begun, most = plan.samples, problem.work * plan.number
+        most = begun + problem.work * plan.number
         while len(pool.fitting) < plan.number and begun < most:
-            draws = [plan.draw(begun + number) for number in range(min(plan.at_a_time, most - begun))]
-            begun += len(draws)
-            pool.add((yield from accepted_samples(problem, draws, 1))[0])
+            more, made = yield from accepted_samples(
+                problem, plan.draw, range(begun, most), plan.number - len(pool.fitting), plan.at_a_time
+            )
+            pool.add(more)
+            begun += made
     return pool.answers([found.key for found in ranked])
 
 
-def _first_answers(problem: Problem, plan: Plan) -> Search[tuple[list[Found], list[Found]]]:
-    """Returns distinct answers, ranked, and all spellings that were found; at least one answer if there can be one."""
-    spellings: list[Found] = []
+def _first_answers(problem: Problem, plan: Plan) -> Search[tuple[list[Found], list[Found], int]]:
+    """Returns answers, ranked, all spellings that were found, and how many samples were drawn for them.
+
+    There is at least one answer if there can be one.
+    """
+    spellings, begun = list[Found](), 0
     if plan.beams is not None:
         ranked, spellings = yield from beam_search(problem, plan.beams)
         if spellings:
-            return ranked, spellings
+            return ranked, spellings, 0
     elif plan.samples:
-        draws = [plan.draw(number) for number in range(plan.samples)]
-        spellings, _ = yield from accepted_samples(problem, draws, problem.work)
+        numbers = range(problem.work * plan.samples)
+        spellings, begun = yield from accepted_samples(problem, plan.draw, numbers, plan.samples, plan.at_a_time)
     if not spellings:
         alone = yield from greedy_search(problem, closes=plan.free is None)
         if alone is None and plan.free is not None:
             alone = yield from greedy_search(plan.free)
         spellings = [] if alone is None else [alone]
-    return sorted(spellings, key=lambda found: (-found.log_likelihood, found.ids)), spellings
+    return sorted(spellings, key=lambda found: (-found.log_likelihood, found.ids)), spellings, begun
 
 
 class _Pool:

@@ -6,7 +6,8 @@ model's distribution over accepted answers as it is. Source: Skinnider 2024, Nat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,93 +19,87 @@ Draw = Callable[[NDArray[np.float64]], int]
 """Draws one token from log-probabilities [v], such as `sampling.sample` with a temperature and random numbers."""
 
 
-class _Sampler:
-    """Draws one answer after another, until one is accepted.
+class _Sample:
+    """An answer that is being drawn.
 
     Args:
         problem: The model and the rule.
         root: What every answer begins with, see `Problem.root`.
-        first: Log-probabilities [v] after the root.
         draw: The distribution and its random numbers.
-        attempts: Maximum number of answers.
 
     Attributes:
         ids: The answer so far.
-        attempts: Number of answers that may still be begun.
-        found: The accepted answer, None before and if there is none.
-        is_done: Whether no more will be drawn.
+        found: The answer, None before it is accepted.
+        is_done: Whether it has ended, accepted or refused.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        root: tuple[Prefix, Any, float],
-        first: NDArray[np.float64],
-        draw: Draw,
-        attempts: int,
-    ) -> None:
-        self._problem, self._root, self._first, self._draw = problem, root, first, draw
+    def __init__(self, problem: Problem, root: tuple[Prefix, Any, float], draw: Draw) -> None:
+        self._problem, self._draw = problem, draw
         self.ids, self._state, self._total = root
-        self.attempts, self.is_done = attempts, False
         self.found: Found | None = None
-        self._begin()
+        self.is_done = False
 
     def take(self, log_probs: NDArray[np.float64]) -> None:
-        """Draws the next token; if the rule refuses it, the first one of a new answer."""
-        if not self._add(log_probs):
-            self._begin()
-
-    def _begin(self) -> None:
-        """Draws the first token of new answers until one is accepted."""
-        while not self.is_done:
-            if not self.attempts:
-                self.is_done = True
-                return
-            self.attempts -= 1
-            self.ids, self._state, self._total = self._root
-            if self._add(self._first):
-                return
-
-    def _add(self, log_probs: NDArray[np.float64]) -> bool:
-        """Draws a token; returns whether the rule accepts it."""
+        """Draws the next token."""
         problem, token = self._problem, self._draw(log_probs)
         self._total += float(log_probs[token])
         if token == problem.eos_id:
-            if not problem.rule.accepts(self._state):
-                return False
-            self.found, self.is_done = problem.found(self.ids, self._state, self._total), True
-            return True
+            self.is_done = True
+            if problem.rule.accepts(self._state):
+                self.found = problem.found(self.ids, self._state, self._total)
+            return
         state = problem.extend(self._state, len(self.ids), token)
         if state is None:
-            return False
+            self.is_done = True
+            return
         self.ids, self._state = (*self.ids, token), state
         if problem.is_cut(self.ids):
             self.found, self.is_done = problem.found(self.ids, state, self._total, "length"), True
-        return True
 
 
-def accepted_samples(problem: Problem, draws: Sequence[Draw], attempts: int) -> Search[tuple[list[Found], int]]:
+def accepted_samples(
+    problem: Problem, draw: Callable[[int], Draw], numbers: range, wanted: int, at_a_time: int
+) -> Search[tuple[list[Found], int]]:
     """Returns accepted answers, each as often as the model would give it if it gave no others.
 
-    A sample ends as soon as the rule refuses it, or at the limit, and is begun again. The first step is only taken
-    once: it is the same for every sample.
+    Samples are numbered, and the first accepted ones count, whatever the order in which they end: short ones end early
+    and would otherwise be favoured. A sample ends as soon as the rule refuses it, or at the limit, and the next one
+    takes its place. The first step is only taken once: it is the same for every sample.
 
     Args:
         problem: The model and the rule.
-        draws: The distribution and the random numbers of each answer.
-        attempts: Maximum number of samples for each answer, with the refused ones.
+        draw: Returns the distribution and the random numbers of a sample, given its number.
+        numbers: The numbers of the samples that may be drawn.
+        wanted: Number of accepted answers, at least 1.
+        at_a_time: Number of samples that are drawn together; the result does not depend on it.
 
     Returns:
-        At most one answer for each of `draws`, in their order, and the number of samples.
+        At most `wanted` answers, in the order of their numbers, and how many samples were drawn for them.
     """
     root = yield from problem.root()
-    if root is None:
+    if root is None or not numbers:
         return [], 0
     (first,) = yield from problem.ask([root[0]])
-    samplers = [_Sampler(problem, root, first, draw, attempts) for draw in draws]
-    while going := [sampler for sampler in samplers if not sampler.is_done]:
-        following = yield from problem.ask([sampler.ids for sampler in going])
-        for sampler, log_probs in zip(going, following, strict=True):
-            sampler.take(log_probs)
-    made = sum(attempts - sampler.attempts for sampler in samplers)
-    return [sampler.found for sampler in samplers if sampler.found is not None], made
+    open_samples = deque[_Sample]()  # in order: the first one has not ended
+    accepted, begun, settled = list[Found](), 0, 0
+    while True:
+        going = [sample for sample in open_samples if not sample.is_done]
+        while len(going) < at_a_time and begun < len(numbers):
+            sample = _Sample(problem, root, draw(numbers[begun]))
+            begun += 1
+            open_samples.append(sample)
+            sample.take(first)
+            if not sample.is_done:
+                going.append(sample)
+        while open_samples and open_samples[0].is_done:
+            ended = open_samples.popleft()
+            settled += 1
+            if ended.found is not None:
+                accepted.append(ended.found)
+            if len(accepted) == wanted:
+                return accepted, settled
+        if not going:
+            return accepted, settled
+        following = yield from problem.ask([sample.ids for sample in going])
+        for sample, log_probs in zip(going, following, strict=True):
+            sample.take(log_probs)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import chisquare
 
 from scimind.generate.search.model import run
-from scimind.generate.search.rejection import accepted_samples
+from scimind.generate.search.rejection import _Sample, accepted_samples
 from tests.unit.generate.search.toys import EOS, all_answers, found_by, likelihood, problem, random_model, spellings
 
 SAMPLES, SEED, LIMIT = 20_000, 6, 3
@@ -53,7 +53,8 @@ def p_value(samples: Counter, model) -> float:
 
 def test_rejection_keeps_the_frequencies_of_accepted_answers(model) -> None:
     draw = drawer(1)
-    found, made = run(accepted_samples(problem(spellings(), limit=LIMIT), [draw] * SAMPLES, 1000), model)
+    task = problem(spellings(), limit=LIMIT)
+    found, made = run(accepted_samples(task, lambda number: draw, range(100 * SAMPLES), SAMPLES, 64), model)
     samples = Counter(answer.ids for answer in found)
     assert made > 2 * SAMPLES, "most samples are refused"
     assert samples.total() == SAMPLES
@@ -84,21 +85,37 @@ def test_masking_does_not_keep_them(model) -> None:
     assert p_value(samples, model) < 1e-6
 
 
+def test_the_first_to_end_do_not_keep_them(model) -> None:
+    task, draw, samples = problem(spellings(), limit=LIMIT), drawer(1), Counter()
+    while samples.total() < SAMPLES // 4:  # the first one of eight to end, instead of the first one by number
+        going = [_Sample(task, ((), task.rule.start(), 0.0), draw) for _ in range(8)]
+        while not all(sample.is_done for sample in going):
+            for sample in going:
+                if not sample.is_done:
+                    sample.take(model(sample.ids))
+            if ended := [sample.found.ids for sample in going if sample.found]:
+                samples[ended[0]] += 1
+                break
+    assert p_value(samples, model) < 1e-6
+
+
 def test_samples_have_their_likelihood_and_begin_with_the_lead() -> None:
     for seed in range(10):
         task = problem(limit=6, lead=(1,))
-        found, _ = found_by(accepted_samples(task, [drawer(number) for number in range(5)], 2000), seed)
+        found, _ = found_by(accepted_samples(task, drawer, range(2000), 5, 4), seed)
         assert len(found) == 5 and all(answer.ids[0] == 1 for answer in found)
         expected = [likelihood(random_model(seed), answer.ids) for answer in found]
         assert [answer.log_likelihood for answer in found] == pytest.approx(expected)
 
 
-def test_a_sample_does_not_depend_on_the_others() -> None:
+def test_samples_do_not_depend_on_how_many_are_drawn_together() -> None:
     for seed in range(10):
-        together, _ = found_by(accepted_samples(problem(limit=6), [drawer(0), drawer(1), drawer(2)], 2000), seed)
-        alone = [found_by(accepted_samples(problem(limit=6), [drawer(n)], 2000), seed)[0][0] for n in range(3)]
-        assert together == alone
+        results = [found_by(accepted_samples(problem(limit=6), drawer, range(2000), 5, n), seed) for n in (1, 3, 50)]
+        assert results[0] == results[1] == results[2] and len(results[0][0]) == 5
 
 
 def test_attempts_are_bounded() -> None:
-    assert found_by(accepted_samples(problem(limit=6), [lambda log_probs: EOS] * 2, 7), 0) == ([], 14)
+    def refused(number: int):
+        return lambda log_probs: EOS
+
+    assert found_by(accepted_samples(problem(limit=6), refused, range(7), 2, 4), 0) == ([], 7)
