@@ -13,12 +13,15 @@ from typing import Any
 
 import pytest
 
+from tests.support.once import use_folder
+
 pytest_plugins = ["tests.support.tiers"]
 
 # A shell's background job ignores Ctrl-C, and nohup SIGHUP; tests send both, also to processes that inherit this.
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, handler)
+gc.disable()  # until all tests are imported
 # Otherwise MindFormers creates ./output/log wherever the tests are started.
 os.environ.setdefault("LOG_MF_PATH", tempfile.mkdtemp(prefix="scimind_test_log_"))
 os.environ.setdefault("GLOG_v", "3")
@@ -26,9 +29,11 @@ os.environ.setdefault("GLOG_v", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Do not touch the user's cache of compiled graphs.
 os.environ.setdefault("SCIMIND_CACHE_DIR", tempfile.mkdtemp(prefix="scimind_test_cache_"))
+use_folder()
 
 # Files that start first, in this order, unless an earlier run has measured them: the longest, then all other slow ones.
 LONG = (
+    "integration/test_readme.py",
     "integration/test_distributed.py",
     "unit/generate/decoders/test_cached_greedy.py",
     *("integration", "parallel", "parity", "unit/generate", "unit/model"),
@@ -101,3 +106,4 @@ class TestTimes:
 def pytest_collection_finish() -> None:
     # MindSpore collects garbage whenever it compiles. Imported objects are not garbage, and scanning them is slow.
     gc.freeze()
+    gc.enable()
