@@ -11,9 +11,12 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.warm_commands import WarmCommands
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -76,12 +79,16 @@ def typed_blocks() -> list[str]:
     return found
 
 
-def test_every_block_works_in_its_turn(clone: Path) -> None:
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(clone),
-    }
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of `scimind` and `python`."""
+    with WarmCommands(tmp_path_factory.mktemp("warm")) as warm:
+        yield warm.programs
+
+
+def test_every_block_works_in_its_turn(clone: Path, programs: Path) -> None:
+    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(clone)}
     blocks = typed_blocks()
     assert len(blocks) == 4
     said = []

@@ -56,7 +56,8 @@ def test_all_experts_equal_the_dense_llama(routing, dispatch, mode, n_kv_heads, 
     np.testing.assert_allclose(
         logits(model, ids[:, :16]), logits(reference, ids[:, :16]), atol=tolerances.SAME_MATH, rtol=0
     )
-    assert abs(loss(model, ids, ids) - loss(reference, ids, ids)) < tolerances.SAME_MATH
+    if mode == "pynative":  # of graphs, test_cells_of_kernels.py compares losses and gradients
+        assert abs(loss(model, ids, ids) - loss(reference, ids, ids)) < tolerances.SAME_MATH
 
 
 def test_one_expert_less_is_noticed():
