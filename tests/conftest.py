@@ -7,13 +7,14 @@ import math
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.once import use_folder
+from tests.support.warm_commands import WarmCommands
 
 pytest_plugins = ["tests.support.tiers"]
 
@@ -107,3 +108,9 @@ def pytest_collection_finish() -> None:
     # MindSpore collects garbage whenever it compiles. Imported objects are not garbage, and scanning them is slow.
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope="session")
+def warm_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmCommands]:
+    with WarmCommands(tmp_path_factory.mktemp("warm")) as started:
+        yield started

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,10 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 MOLECULES = [f"{'C' * (1 + number * 5 % 23)}{'O' if number % 2 else 'c1ccccc1'}" for number in range(200)]
 
 
-def predict(*arguments, **more):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
-    command = [sys.executable, str(WORKER), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, **more)
+@pytest.fixture(scope="module")
+def predict(warm_commands):
+    def run(*arguments):
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        command = [warm_commands.programs / "python", str(WORKER), *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,7 @@ def source(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(source, tmp_path_factory):
+def uninterrupted(predict, source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     for name in ("x.jsonl", "x.txt"):
         done = predict(source, folder / name, "smiles2text")
@@ -41,7 +44,7 @@ def uninterrupted(source, tmp_path_factory):
     return folder
 
 
-def test_killed_twice_and_restarted_gives_the_same_bytes(source, uninterrupted, tmp_path):
+def test_killed_twice_and_restarted_gives_the_same_bytes(predict, source, uninterrupted, tmp_path):
     path = tmp_path / "x.jsonl"
     written = []
     for batches in (21, 12):
@@ -57,7 +60,7 @@ def test_killed_twice_and_restarted_gives_the_same_bytes(source, uninterrupted, 
     assert path.read_bytes() == (uninterrupted / "x.jsonl").read_bytes()
 
 
-def test_a_text_file_after_a_kill_has_the_same_bytes(source, uninterrupted, tmp_path):
+def test_a_text_file_after_a_kill_has_the_same_bytes(predict, source, uninterrupted, tmp_path):
     path = tmp_path / "x.txt"
     assert predict(source, path, "smiles2text", 30).returncode == -signal.SIGKILL
     assert not path.exists()
@@ -66,7 +69,7 @@ def test_a_text_file_after_a_kill_has_the_same_bytes(source, uninterrupted, tmp_
     assert path.read_bytes().count(b"\n") == 200
 
 
-def test_a_changed_input_is_refused_in_one_line(source, uninterrupted, tmp_path):
+def test_a_changed_input_is_refused_in_one_line(predict, source, uninterrupted, tmp_path):
     path, other = tmp_path / "x.jsonl", tmp_path / "other.txt"
     assert predict(source, path, "smiles2text", 20).returncode == -signal.SIGKILL
     before = path.read_bytes()
@@ -87,7 +90,7 @@ def test_a_changed_input_is_refused_in_one_line(source, uninterrupted, tmp_path)
         ),
     ],
 )
-def test_a_file_of_which_nothing_can_be_asked_stops_before_anything_is_written(tmp_path, content, message):
+def test_a_file_of_which_nothing_can_be_asked_stops_before_anything_is_written(predict, tmp_path, content, message):
     source = tmp_path / "bad.txt"
     source.write_text(content)
     done = predict(source, tmp_path / "x.jsonl", "smiles2text")
@@ -96,7 +99,7 @@ def test_a_file_of_which_nothing_can_be_asked_stops_before_anything_is_written(t
     assert not (tmp_path / "x.jsonl").exists()
 
 
-def test_a_second_process_uses_the_graphs_of_the_first_and_its_own_weights(tmp_path, monkeypatch):
+def test_a_second_process_uses_the_graphs_of_the_first_and_its_own_weights(warm_commands, tmp_path, monkeypatch):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("CCO\nCC(=O)Oc1ccccc1C(=O)O\n")
 
@@ -108,8 +111,8 @@ def test_a_second_process_uses_the_graphs_of_the_first_and_its_own_weights(tmp_p
 
     def answers(seed: int) -> tuple[str, int]:
         """Returns the answers of random weights, and how many cached graphs were found."""
-        command = [sys.executable, ROOT / "run_scimind.py", *arguments(seed)]
-        environment = {**os.environ, "SCIMIND_CACHE_DIR": str(tmp_path / "cache"), "GLOG_v": "2"}
+        command = [warm_commands.programs / "python", ROOT / "run_scimind.py", *arguments(seed)]
+        environment = {**os.environ, "SCIMIND_CACHE_DIR": str(tmp_path / "cache")}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         log = max(tmp_path.glob("**/*.log"), key=lambda file: file.stat().st_mtime).read_text()

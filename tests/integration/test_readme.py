@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,15 +78,8 @@ def typed_blocks() -> list[str]:
     return found
 
 
-@pytest.fixture(scope="module")
-def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of `scimind` and `python`."""
-    with WarmCommands(tmp_path_factory.mktemp("warm")) as warm:
-        yield warm.programs
-
-
-def test_every_block_works_in_its_turn(clone: Path, programs: Path) -> None:
-    path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
+def test_every_block_works_in_its_turn(clone: Path, warm_commands: WarmCommands) -> None:
+    path = os.pathsep.join([str(warm_commands.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "PYTHONPATH": str(clone)}
     blocks = typed_blocks()
     assert len(blocks) == 4

@@ -6,10 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from tests.support.warm_commands import WarmCommands
 
@@ -21,12 +18,6 @@ import other
 """
 
 
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmCommands]:
-    with WarmCommands(tmp_path_factory.mktemp("warm")) as started:
-        yield started
-
-
 def run(warm: WarmCommands, folder: Path, *command: str, given: str = "") -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(warm.programs), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": path, "GIVEN": given, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -35,24 +26,25 @@ def run(warm: WarmCommands, folder: Path, *command: str, given: str = "") -> sub
     )
 
 
-def test_a_script_runs_as_usual(warm: WarmCommands, tmp_path: Path) -> None:
+def test_a_script_runs_as_usual(warm_commands: WarmCommands, tmp_path: Path) -> None:
     (tmp_path / "show.py").write_text(SHOWN)
     (tmp_path / "other.py").write_text("raise SystemExit(7)")
-    done = run(warm, tmp_path, "python", "show.py", "a b", given="x")
+    done = run(warm_commands, tmp_path, "python", "show.py", "a b", given="x")
     assert done.stdout == f"True ['show.py', 'a b'] {tmp_path} x typed\n"
     assert done.stderr == f"[] {tmp_path}\n"  # SciMind itself is imported anew
     assert done.returncode == 7
 
 
-def test_faults_and_signals_end_it_as_usual(warm: WarmCommands, tmp_path: Path) -> None:
+def test_faults_and_signals_end_it_as_usual(warm_commands: WarmCommands, tmp_path: Path) -> None:
     (tmp_path / "fault.py").write_text("1 // 0")
-    done = run(warm, tmp_path, "python", "fault.py")
+    done = run(warm_commands, tmp_path, "python", "fault.py")
     assert done.returncode == 1 and done.stderr.endswith("ZeroDivisionError: integer division or modulo by zero\n")
-    (tmp_path / "killed.py").write_text(f"import os; os.kill(os.getpid(), {int(signal.SIGTERM)})")
-    assert run(warm, tmp_path, "python", "killed.py").returncode == -signal.SIGTERM
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        (tmp_path / "killed.py").write_text(f"import os; os.kill(os.getpid(), {int(number)})")
+        assert run(warm_commands, tmp_path, "python", "killed.py").returncode == -number
 
 
-def test_scimind_is_the_command(warm: WarmCommands, tmp_path: Path) -> None:
-    done = run(warm, tmp_path, "scimind", "check", "--config", "scimind_nano_predict")
+def test_scimind_is_the_command(warm_commands: WarmCommands, tmp_path: Path) -> None:
+    done = run(warm_commands, tmp_path, "scimind", "check", "--config", "scimind_nano_predict")
     assert done.returncode == 0 and "# Resolved configuration" in done.stdout
-    assert run(warm, tmp_path, "scimind", "check", "--config", "absent").returncode == 2
+    assert run(warm_commands, tmp_path, "scimind", "check", "--config", "absent").returncode == 2

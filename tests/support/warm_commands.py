@@ -26,7 +26,8 @@ asked = {{"arguments": [*{before!r}, *sys.argv[1:]], "folder": os.getcwd(), "env
 socket.send_fds(link, [json.dumps(asked).encode()], [0, 1, 2])
 status = int(link.recv(100))
 if status < 0:
-    signal.signal(-status, signal.SIG_DFL)
+    if -status != signal.SIGKILL:
+        signal.signal(-status, signal.SIG_DFL)
     os.kill(os.getpid(), -status)
 sys.exit(status)
 """
@@ -51,7 +52,11 @@ class WarmCommands:
             program.write_text(f"#!{sys.executable} -IS\n{_CLIENT.format(address=address, before=before)}")
             program.chmod(0o755)
         self._server = subprocess.Popen(
-            [sys.executable, __file__, address], stdout=subprocess.PIPE, start_new_session=True, text=True
+            [sys.executable, __file__, address],
+            env={**os.environ, "GLOG_v": "2"},  # MindSpore's warnings; a command cannot choose them
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            text=True,
         )
         assert self._server.stdout is not None
         while self._server.stdout.readline() not in ("ready\n", ""):  # MindFormers logs there
