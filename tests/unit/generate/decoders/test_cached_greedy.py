@@ -189,7 +189,7 @@ class SomeExperts:
 @pytest.fixture(scope="module")
 def some_experts() -> SomeExperts:
     use_mode("graph")
-    settings = {"expert_sets": SETS, "batch_size": 4, "seq_length": 160, "init_method_std": 0.5, "num_layers": 1}
+    settings = {"expert_sets": SETS, "batch_size": 4, "seq_length": 160, "init_method_std": 0.5}
     model = build(**settings)
     values = weights_of(model)
     values["lm_head.weight"][52:] = 0
@@ -207,7 +207,8 @@ def test_tokens_of_one_modality_compute_only_its_experts(some_experts: SomeExper
     # An expert of the group changes the answers; an unused expert does not.
     for neuron in (1 * 8, 7 * 8):
         changed = {name: value.copy() for name, value in values.items()}
-        changed["model.layers.0.feed_forward.w2.weight"][:, neuron : neuron + 8] *= -3.0
+        for layer in range(2):
+            changed[f"model.layers.{layer}.feed_forward.w2.weight"][:, neuron : neuron + 8] *= -3.0
         is_same = some_experts.answers(changed) == molecules
         assert is_same is (neuron == 7 * 8)
 
