@@ -27,11 +27,23 @@ run() {
     "$@" || failed+=("$name")
 }
 
-run "style" ruff check .
-run "format" ruff format --check .
-run "types" mypy
-run "layers" lint-imports --no-cache # a cache would be one more folder in the tree
-if [ $tests = yes ]; then
+checks() {
+    run "style" ruff check .
+    run "format" ruff format --check .
+    run "types" mypy
+    run "layers" lint-imports --no-cache # a cache would be one more folder in the tree
+}
+
+if [ $tests = no ]; then
+    checks
+else
+    # The checks run next to the tests, which leave a core idle now and then; what they print is shown at the end.
+    shown="$(mktemp -d)"
+    trap 'rm -rf "$shown"' EXIT
+    {
+        checks
+        printf '%s\n' "${failed[@]}" >"$shown/failed"
+    } >"$shown/checks" 2>&1 &
     # A process for each core, and a file of tests in one process, since files share what they prepare. They begin in the
     # order of tests/conftest.py: pytest-xdist's own puts files of few tests last, and the longest are among them.
     run "tests" python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder --durations=20 \
@@ -40,6 +52,11 @@ if [ $tests = yes ]; then
         # Without the slow tests, which would take longer, and without the processes that tests start.
         say "Coverage: $(python -m coverage report --format=total) % of the lines of scimind, by the tests that are not slow"
     fi
+    wait $!
+    cat "$shown/checks"
+    while read -r name; do
+        [ -z "$name" ] || failed+=("$name")
+    done <"$shown/failed"
 fi
 
 if [ ${#failed[@]} -gt 0 ]; then

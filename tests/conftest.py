@@ -7,11 +7,14 @@ import math
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.once import use_folder
+from tests.support.warm_commands import WarmCommands
 
 pytest_plugins = ["tests.support.tiers"]
 
@@ -19,6 +22,7 @@ pytest_plugins = ["tests.support.tiers"]
 for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, handler)
+gc.disable()  # until all tests are imported
 # Otherwise MindFormers creates ./output/log wherever the tests are started.
 os.environ.setdefault("LOG_MF_PATH", tempfile.mkdtemp(prefix="scimind_test_log_"))
 os.environ.setdefault("GLOG_v", "3")
@@ -26,9 +30,11 @@ os.environ.setdefault("GLOG_v", "3")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Do not touch the user's cache of compiled graphs.
 os.environ.setdefault("SCIMIND_CACHE_DIR", tempfile.mkdtemp(prefix="scimind_test_cache_"))
+use_folder()
 
 # Files that start first, in this order, unless an earlier run has measured them: the longest, then all other slow ones.
 LONG = (
+    "integration/test_readme.py",
     "integration/test_distributed.py",
     "unit/generate/decoders/test_cached_greedy.py",
     *("integration", "parallel", "parity", "unit/generate", "unit/model"),
@@ -101,3 +107,10 @@ class TestTimes:
 def pytest_collection_finish() -> None:
     # MindSpore collects garbage whenever it compiles. Imported objects are not garbage, and scanning them is slow.
     gc.freeze()
+    gc.enable()
+
+
+@pytest.fixture(scope="session")
+def warm_commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmCommands]:
+    with WarmCommands(tmp_path_factory.mktemp("warm")) as started:
+        yield started

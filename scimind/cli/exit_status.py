@@ -19,6 +19,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from scimind.errors import SciMindError
+from scimind.runtime.garbage import rare_collections
 from scimind.runtime.stopping import stops_on_signals
 
 PARTLY_DONE = 3
@@ -34,7 +35,7 @@ def guarded(program: str, body: Callable[[], int], *, after_stop: str = "") -> i
         body: The command; any exception other than a SciMindError passes through, unless a signal came before it.
         after_stop: What the user can do after a signal, for the message.
     """
-    with stops_on_signals() as stopping:
+    with stops_on_signals() as stopping, rare_collections():
         try:
             return body()
         except KeyboardInterrupt as stop:

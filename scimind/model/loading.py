@@ -30,6 +30,7 @@ from scimind.config.mindformers import model_tree
 from scimind.errors import ConfigError
 from scimind.model import causal_lm  # noqa: F401  # registers the model with MindFormers
 from scimind.runtime.console import Console
+from scimind.runtime.garbage import spare_existing_objects
 from scimind.runtime.graph_cache import graph_key
 from scimind.runtime.run_folder import worker
 
@@ -61,6 +62,7 @@ def start(tree: dict[str, Any], seed: int) -> Any:
         tree: What `model_tree` or a training's `trainer_tree` returns; `device_num` and `local_rank` are added.
         seed: Seed of weights, data order and dropout.
     """
+    spare_existing_objects()
     config = configure(tree)
     context = build_context(MindFormerConfig(**tree))
     tree["device_num"], tree["local_rank"] = context.device_num, context.rank_id

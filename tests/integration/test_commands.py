@@ -59,9 +59,7 @@ def test_the_originals_command_answers_every_prompt(run, tmp_path):
     source, target = tmp_path / "prompts.txt", tmp_path / "answers.txt"
     lines = (ROOT / "LPM-24-data/smiles2text/test_prompts.txt").read_text().splitlines()[:5]
     source.write_text("\n".join(lines) + "\n")
-    command = [sys.executable, "run_scimind.py", *predict_command(run, source, target)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert run_scimind(predict_command(run, source, target)) == 0
     assert len(target.read_text().splitlines()) == 5
 
 

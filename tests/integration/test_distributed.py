@@ -20,6 +20,7 @@ import pytest
 import yaml
 
 from scimind.checkpoint.finding import step_folders
+from scimind.cli import main as scimind
 from scimind.cli.run_scimind import main as run_scimind
 from scimind.train import FinetuneResult, finetune
 from tests.integration.test_finetune import losses, make_config, write_records
@@ -54,13 +55,13 @@ def launch(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def running(
-    folder: Path, records: Path, *, trains: bool = True, **changes: object
+    folder: Path, records: Path, *, workers: int = 2, trains: bool = True, **changes: object
 ) -> Iterator[tuple[subprocess.Popen[str], dict[int, psutil.Process]]]:
-    """Starts two workers on a long training; yields the script and its workers by rank, once they train or at once."""
+    """Starts workers on a long training; yields the script and its workers by rank, once they train or at once."""
     changes = {"runner_config__max_steps": 1_000_000, "do_eval": False, **changes}
     write_config(folder / "config.yaml", records, folder / "out", **changes)
     script = subprocess.Popen(
-        ["bash", str(ROOT / "scripts" / "run_distribute.sh"), "--config", "config.yaml", "--workers", "2"],
+        ["bash", str(ROOT / "scripts" / "run_distribute.sh"), "--config", "config.yaml", "--workers", str(workers)],
         cwd=folder,
         env=environment(),
         stdout=subprocess.DEVNULL,
@@ -71,11 +72,11 @@ def running(
     try:
         table = folder / "out" / "loss.csv"
         wait_until(lambda: not trains or (table.exists() and len(losses(folder / "out")) > 3), script)
-        wait_until(lambda: sorted(workers_of(script)) == [0, 1], script)
+        wait_until(lambda: sorted(workers_of(script)) == list(range(workers)), script)
         started = psutil.Process(script.pid).children(recursive=True)
         yield script, workers_of(script)
         # Nothing is left of msrun, the scheduler and the workers.
-        assert len(started) >= 4
+        assert len(started) >= workers + 2
         assert [process for process in started if process.is_running()] == []
     finally:
         for process in (*started, psutil.Process(script.pid) if script.poll() is None else None):
@@ -141,18 +142,12 @@ def whole(records: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneRe
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 48 records of the sample."""
     folder = tmp_path_factory.mktemp("sample")
-    source = ROOT / "LPM-24-data" / "text2smiles" / "train.json"
-    subprocess.run(
-        [
-            *(sys.executable, "-c", "import sys; from scimind.cli import main; sys.exit(main())", "prepare"),
-            *("--task", "conversation", "--name", "train", "--seq_length", "160", "--workers", "1"),
-            *("--input", str(source), "--output", str(folder)),
-        ],
-        check=True,
-        env=environment(),
-        capture_output=True,
-    )
+    records = json.loads((ROOT / "LPM-24-data" / "text2smiles" / "train.json").read_text())[:48]
+    (folder / "records.json").write_text(json.dumps(records))
+    files = ["--input", str(folder / "records.json"), "--output", str(folder), "--name", "train"]
+    assert scimind(["prepare", "--task", "conversation", "--seq_length", "160", "--workers", "1", *files]) == 0
     return folder / "train.mindrecord"
 
 
@@ -191,22 +186,6 @@ def test_two_workers_have_the_losses_of_one(sample: Path, tmp_path: Path) -> Non
     assert scores_of_two["loss"] == pytest.approx(result["last_evaluation"]["loss"], rel=1e-5)
 
 
-def test_three_workers_with_uneven_data_and_accumulation(records: Path, whole: FinetuneResult, tmp_path: Path) -> None:
-    """61 records in steps of 12, so that the sixth step has one record: two workers have only blank rows in it.
-
-    A worker's four records of a step are three and one with blank rows.
-    """
-    changes = {**UNEVEN, "runner_config__stop_step": 14}
-    config = write_config(tmp_path / "config.yaml", records, tmp_path / "three", **changes)
-    three = launch("--config", str(config), "--workers", "3", cwd=tmp_path)
-    assert three.returncode == 0, three.stderr
-    expected = losses(whole.output_dir)[:14]
-    assert losses(tmp_path / "three") == pytest.approx(expected, abs=1e-4)
-    # The twin: other records in each step change the losses.
-    finetune(make_config(records, tmp_path / "other", **{**changes, "seed": 4, "runner_config__stop_step": 3}))
-    assert losses(tmp_path / "other") != pytest.approx(expected[:3], abs=1e-4)
-
-
 def test_workers_exchange_values(tmp_path: Path) -> None:
     command = [
         *(sys.executable, "-m", "mindspore.parallel.cluster.run", "--worker_num=2", "--local_worker_num=2"),
@@ -224,27 +203,33 @@ def test_workers_exchange_values(tmp_path: Path) -> None:
         assert seen["error"] == "the workers have different weights: rank 1 differs from 0; give all the same"
 
 
-def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_finishes_what_two_started(
+def test_a_killed_worker_ends_the_job_and_is_named_and_one_worker_finishes_what_three_started(
     records: Path, whole: FinetuneResult, tmp_path: Path
 ) -> None:
-    """One of two workers is killed; one worker resumes, with the losses of an uninterrupted run."""
-    with running(tmp_path, records, **UNEVEN) as (script, workers):
+    """One of three workers is killed; one worker resumes, with the losses of an uninterrupted run.
+
+    The 61 records are read in steps of 12, so that the sixth step has one record: two workers have only blank rows in
+    it. A worker's four records of a step are three and one with blank rows.
+    """
+    with running(tmp_path, records, workers=3, **UNEVEN) as (script, workers):
         wait_until(lambda: step_folders(tmp_path / "out" / "checkpoint"), script)
         workers[1].send_signal(signal.SIGKILL)
         status, errors = end_of(script)
         assert status == 128 + signal.SIGKILL
         assert "rank 1 ended with signal SIGKILL, and the others were stopped; the last lines of" in errors
         assert "worker_1.log" in errors
-    first, last = step_folders(tmp_path / "out" / "checkpoint")[-1], 40
+    first, last = step_folders(tmp_path / "out" / "checkpoint")[-1], 20
     begun = int(first.name.removeprefix("step_"))
-    assert 0 < begun < STEPS - last
+    assert 6 < begun < STEPS - last
     changes = {**UNEVEN, "runner_config__stop_step": begun + last, "resume_training": True}
     result = finetune(make_config(records, tmp_path / "out", **changes))
     assert (result.first_step, result.steps) == (begun, begun + last)
     expected = losses(whole.output_dir)[: begun + last]
     assert losses(tmp_path / "out") == pytest.approx(expected, abs=1e-4)
-    # The twin: the steps after the checkpoint are not those before it.
+    # The twins: the steps after the checkpoint are not those before it, and other records in each step change losses.
     assert losses(tmp_path / "out")[begun : begun + 5] != pytest.approx(expected[:5], abs=1e-4)
+    finetune(make_config(records, tmp_path / "other", **{**UNEVEN, "seed": 4, "runner_config__stop_step": 3}))
+    assert losses(tmp_path / "other") != pytest.approx(expected[:3], abs=1e-4)
 
 
 def test_an_interrupted_job_stops_at_one_step_with_a_checkpoint(records: Path, tmp_path: Path) -> None:

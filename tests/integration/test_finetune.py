@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -242,9 +243,7 @@ def test_a_checkpoint_scores_as_it_did_in_training(trained: FinetuneResult, data
 def test_training_starts_from_weights_and_sets_the_earlier_run_aside(
     trained: FinetuneResult, data: Path, tmp_path: Path
 ) -> None:
-    # Another seed gives other losses, the twin of the test above.
-    finetune(make_config(data, tmp_path / "run", runner_config__stop_step=2, seed=4, do_eval=False))
-    assert losses(tmp_path / "run") != losses(trained.output_dir)[:2]
+    shutil.copytree(trained.output_dir, tmp_path / "run")
     before = (tmp_path / "run" / "loss.csv").read_text()
     config = make_config(
         data,

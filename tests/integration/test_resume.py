@@ -24,7 +24,7 @@ from scimind.errors import CheckpointError, ConfigError, SciMindError
 from scimind.train import FinetuneResult, finetune
 from tests.integration.test_finetune import ROOT, losses, make_config, read_table, write_records
 
-STEPS, INTERVAL = 200, 7
+STEPS, INTERVAL = 150, 7
 SAME = 1e-5  # the losses of a resumed run; the table has six digits
 
 
@@ -111,7 +111,7 @@ def test_a_run_that_is_killed_twice_has_the_losses_of_one_that_is_not(
     numbers = random.Random(7)
     begun = 0
     for half in range(2):  # the second time, a run that has resumed
-        kill_after(file, output_dir, numbers.randrange(half * 70 + 10, half * 70 + 60))
+        kill_after(file, output_dir, numbers.randrange(half * 50 + 10, half * 50 + 40))
         assert steps_kept(output_dir), "it was killed before its first checkpoint"
         assert begun < steps_kept(output_dir)[-1] < STEPS
         begun = steps_kept(output_dir)[-1]

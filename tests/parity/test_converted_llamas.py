@@ -15,7 +15,7 @@ from tests.support.models import use_mode
 from tests.support.random_llamas import SHAPES, convert, draw, numpy_answer, outcome_of, some_input
 
 HALVES = {"text": ["0..1"], "smiles": ["2..3"], "nucleotide": ["2..3"], "protein": ["2..3"]}
-TOKENS = 12
+TOKENS = 6
 
 
 @pytest.mark.parametrize("shape", SHAPES[:4], ids=str)

@@ -38,9 +38,16 @@ def difference(case, model) -> float:
     return float(np.abs(ours - case.arrays["logits"])[ids != 0].max())
 
 
-@pytest.mark.parametrize("mode", ["graph", "pynative"])
-@pytest.mark.parametrize("dispatch", ["masked", "grouped"])
-@pytest.mark.parametrize("variant", ["intended", "released"])
+# All pairs of a variant, a dispatch and a mode, in half of the combinations.
+@pytest.mark.parametrize(
+    ("variant", "dispatch", "mode"),
+    [
+        ("intended", "masked", "graph"),
+        ("intended", "grouped", "pynative"),
+        ("released", "masked", "pynative"),
+        ("released", "grouped", "graph"),
+    ],
+)
 def test_reproduces_the_original(variant, dispatch, mode):
     use_mode(mode)
     case, model = original(variant, dispatch)

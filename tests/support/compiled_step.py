@@ -10,6 +10,7 @@ set, optimizer, step) is added by the Trainer's own methods.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -143,6 +144,7 @@ def main() -> None:
             context={"mode": 0, "device_target": "CPU", "runtime_num_threads": 1}, parallel={}, use_parallel=False
         )
     )
+    gc.freeze()  # MindSpore collects garbage whenever it compiles
     for number, case in enumerate(json.loads(Path(sys.argv[1]).read_text())):
         try:
             result = {"error": "", **compile_case(case)}

@@ -32,6 +32,17 @@ class ChangedTraining(TorchTraining):
         self.model.model.layers[1].mlp.up_proj.weight.data[3, 5] += 0.1
 
 
+class BothTrainings(TorchTraining):
+    """PyTorch's side, and the changed one, in one process."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.changed = ChangedTraining(**given)
+
+    def outputs(self) -> dict[str, np.ndarray]:
+        return super().outputs() | {f"changed {name}": value for name, value in self.changed.outputs().items()}
+
+
 class ForgetfulTokens(LoopTokens):
     """The loop without one of the added tokens."""
 
@@ -93,6 +104,9 @@ def test_training_check_fails_with_a_changed_weight(tmp_path: Path) -> None:
     """Losses and gradients equal PyTorch's, and differ if one of its weights differs."""
     given = {"sizes": SMOKE, "batch_size": 2, "routing": ROUTED}
     ours = outputs(Side("SciMind", SciMindTraining, given), tmp_path)
-    assert check(ours, outputs(Side("PyTorch", TorchTraining, given, "torch"), tmp_path)) < 1e-5
+    both = outputs(Side("PyTorch", BothTrainings, given, "torch"), tmp_path)
+    theirs, changed = ({name: both[f"{kind}{name}"] for name in ours} for kind in ("", "changed "))
+    assert len(both) == 2 * len(ours)
+    assert check(ours, theirs) < 1e-5
     with pytest.raises(Mismatch):
-        check(ours, outputs(Side("changed", ChangedTraining, given, "torch"), tmp_path))
+        check(ours, changed)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -126,13 +124,3 @@ def test_a_mistake_ends_in_one_line(predictions, capsys, arguments, match):
     error = capsys.readouterr().err
     assert match in error
     assert error.count("\n") == 1
-
-
-def test_loads_no_mindspore(predictions):
-    code = (
-        "import sys; from scimind.cli import main; "
-        f"main(['evaluate', '--task', 'text2smiles', '--predictions', {str(predictions)!r}]); "
-        "loaded = {'mindspore', 'mindformers', 'torch'} & set(sys.modules); assert not loaded, loaded"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr

@@ -131,12 +131,13 @@ def test_the_page_must_end_in_html(predictions, tmp_path, capsys):
     assert "must end in .html" in capsys.readouterr().err
 
 
-def test_loads_no_mindspore(predictions, tmp_path):
+def test_report_and_evaluate_load_no_mindspore(predictions, tmp_path):
     (tmp_path / "loss.csv").write_text(LOSSES)
-    arguments = ["report", "--task", "text2smiles", "--predictions", str(predictions), "--losses", str(tmp_path)]
+    arguments = ["--task", "text2smiles", "--predictions", str(predictions)]
+    files = ["--losses", str(tmp_path), "--output", str(tmp_path / "r.html")]
     code = (
         "import sys; from scimind.cli import main; "
-        f"main({[*arguments, '--output', str(tmp_path / 'r.html')]!r}); "
+        f"assert main({['evaluate', *arguments]!r}) == main({['report', *arguments, *files]!r}) == 0; "
         "loaded = {'mindspore', 'mindformers', 'torch'} & set(sys.modules); assert not loaded, loaded"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

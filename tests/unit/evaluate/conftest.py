@@ -10,6 +10,7 @@ from scimind.evaluate.metrics.molecules import MoleculeScores, score_molecule
 from scimind.evaluate.parallel_scoring import score_each
 from scimind.evaluate.predictions import Item, read_items
 from scimind.parallel import available_cores
+from tests.support.once import made_once
 from tests.support.shared import shared_file
 
 
@@ -17,4 +18,5 @@ from tests.support.shared import shared_file
 def molt5_molecules() -> tuple[Path, list[Item], list[MoleculeScores]]:
     path = shared_file("data/chebi20/pred-molt5-small-caption2smiles.txt")
     items = read_items(path)
-    return path, items, score_each(score_molecule, items, available_cores())
+    scores = made_once("molt5_molecules", lambda: score_each(score_molecule, items, available_cores()))
+    return path, items, scores

@@ -12,7 +12,7 @@ from tests.support.models import build, use_mode
 @pytest.mark.parametrize("use_past", [True, False])
 def test_generate_returns_prompt_and_answer(use_past):
     use_mode("pynative")
-    model = build(use_past=use_past)
+    model = build(use_past=use_past, num_layers=1)
     prompts = [[1, 5, 45, 46], [1, 9], [1, 50, 51, 8, 7]]
     answered = model.generate(prompts, max_new_tokens=4)
     assert len(answered) == 3

@@ -18,7 +18,7 @@ EOS = 2
 @pytest.fixture(scope="module")
 def decoders():
     use_mode("pynative")
-    settings = {"batch_size": 3, "seq_length": 48}
+    settings = {"batch_size": 3, "seq_length": 48, "num_layers": 1}
     model = build(**settings)
     return CachedDecoder(build(weights_of(model), use_past=True, **settings)), FullDecoder(model)
 
@@ -27,16 +27,19 @@ def run(decoder, prompts, **more):
     return generate_batch(decoder, prompts, SAMPLED, eos_id=EOS, vocab_size=62, **more)
 
 
-def test_cached_equals_full_and_batched_equals_alone(decoders):
+@pytest.fixture(scope="module")
+def together(decoders):
+    return run(decoders[0], PROMPTS)
+
+
+def test_cached_equals_full_and_batched_equals_alone(decoders, together):
     cached, full = decoders
-    together = run(cached, PROMPTS)
     assert together == run(full, PROMPTS)
     assert together[2] == run(cached, PROMPTS[2:], streams=[2])[0]
     assert len(together[2].ids) <= 6
     assert all(token < 62 for answer in together for token in answer.ids)
 
 
-def test_another_prompt_gives_another_answer(decoders):
-    cached, full = decoders
+def test_another_prompt_gives_another_answer(decoders, together):
     other = [*PROMPTS[0][:-1], (PROMPTS[0][-1] + 7) % 60 + 2]
-    assert run(cached, [other]) != run(full, PROMPTS[:1])
+    assert run(decoders[0], [other, *PROMPTS[1:]])[0] != together[0]

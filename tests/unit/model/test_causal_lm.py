@@ -56,7 +56,8 @@ def test_all_experts_equal_the_dense_llama(routing, dispatch, mode, n_kv_heads, 
     np.testing.assert_allclose(
         logits(model, ids[:, :16]), logits(reference, ids[:, :16]), atol=tolerances.SAME_MATH, rtol=0
     )
-    assert abs(loss(model, ids, ids) - loss(reference, ids, ids)) < tolerances.SAME_MATH
+    if mode == "pynative":  # of graphs, test_cells_of_kernels.py compares losses and gradients
+        assert abs(loss(model, ids, ids) - loss(reference, ids, ids)) < tolerances.SAME_MATH
 
 
 def test_one_expert_less_is_noticed():
@@ -117,10 +118,14 @@ def test_the_load_balance_is_added_to_the_loss(dispatch):
     hidden, balance = balanced.model(ms.Tensor(ids[:, :16]))
     assert hidden.shape == (2, 16, 32)
     assert abs(more - 0.5 * balance.asnumpy().item()) < tolerances.SAME_MATH
+    # As a graph, of one layer, which takes half as long to compile.
+    settings["num_layers"] = 1
+    short = build(**settings, balance_weight=0.5)
+    scores, whole = logits(short, ids[:, :16]), loss(short, ids, labels)
     use_mode("graph")
-    balanced = build(weights_of(plain), **settings, balance_weight=0.5)
-    np.testing.assert_allclose(logits(balanced, ids[:, :16]), scores, atol=tolerances.SAME_MATH, rtol=0)
-    assert abs(loss(balanced, ids, labels) - whole) < tolerances.SAME_MATH
+    short = build(weights_of(short), **settings, balance_weight=0.5)
+    np.testing.assert_allclose(logits(short, ids[:, :16]), scores, atol=tolerances.SAME_MATH, rtol=0)
+    assert abs(loss(short, ids, labels) - whole) < tolerances.SAME_MATH
 
 
 def test_settings_that_exclude_a_load_balance_are_refused():

@@ -83,10 +83,9 @@ def test_all_kernels_train_and_evaluate_alike(router, dispatch, mode):
         assert np.abs(ours_of - theirs_of).max() / scale < tolerances.SAME_MATH
 
 
-@pytest.mark.parametrize("router", ROUTINGS)
-def test_all_kernels_generate_the_same_answers(router):
+def test_all_kernels_generate_the_same_answers():
     use_mode("graph")
-    settings = {"num_layers": 1, **ROUTINGS[router]}
+    settings = {"num_layers": 1, **ROUTINGS["learned"]}  # of the others, test_feed_forward.py compares the layers
     ours = build(**settings)
     theirs = build(weights_of(ours), kernels="mindformers", **settings)
     prompts = [[1, 5, 45, 7], [1, 9]]

@@ -128,23 +128,33 @@ def test_a_modality_without_tokens_is_allowed(name, mode):
         np.testing.assert_allclose(y, twin(layer, routing, ids, x)[0], atol=tolerances.SAME_MATH, rtol=0)
 
 
-@pytest.mark.parametrize("mode", ["graph", "pynative"])
-@pytest.mark.parametrize("name", ["modality", "shared", "learned"])
-def test_gradients_of_all_forms_agree(name, mode):
+GRADIENTS = ["modality", "shared", "learned"]
+
+
+def gradients_of(name: str, form: tuple[str, str], mode: str, x: np.ndarray) -> list[np.ndarray]:
+    """Returns the gradients of a batch of all modalities, then of one of text only: of x and of each weight."""
     use_mode(mode)
+    layer, planner, _ = layer_and_planner(name, *form)
+    weights = [layer.w1.weight, layer.w3.weight, layer.w2.weight]
+    weights += [layer.gate.weight] if name == "learned" else []
+    step = ms.grad(SumOfSquares(layer, planner), 0, weights)
+    found = []
+    for ids in (some_ids((2, 8)), np.full((2, 8), 10, np.int32)):
+        of_x, of_weights = step(ms.Tensor(x), ms.Tensor(ids))
+        found += [g.asnumpy() for g in (of_x, *of_weights)]
+    return found
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_of_all_forms_agree(name):
     x = np.random.default_rng(2).standard_normal((2, 8, D)).astype(np.float32)
     gradients = {}
     forms = [(dispatch, kernels) for kernels in ("cpu", "mindformers") for dispatch in ("masked", "grouped")]
-    for form in forms:
-        layer, planner, _ = layer_and_planner(name, *form)
-        weights = [layer.w1.weight, layer.w3.weight, layer.w2.weight]
-        weights += [layer.gate.weight] if name == "learned" else []
-        step = ms.grad(SumOfSquares(layer, planner), 0, weights)
-        gradients[form] = []
-        for ids in (some_ids((2, 8)), np.full((2, 8), 10, np.int32)):  # all modalities, only text
-            of_x, of_weights = step(ms.Tensor(x), ms.Tensor(ids))
-            gradients[form] += [g.asnumpy() for g in (of_x, *of_weights)]
-    first = gradients.pop(("masked", "cpu"))
+    for number, form in enumerate(forms, GRADIENTS.index(name)):
+        # The first, to which the others are compared, in both modes; each other in one, the next name's in the other.
+        for mode in ("pynative", "graph") if form == forms[0] else [("pynative", "graph")[number % 2]]:
+            gradients[form, mode] = gradients_of(name, form, mode, x)
+    first = gradients.pop((forms[0], "pynative"))
     for others in gradients.values():
         for masked, other in zip(first, others, strict=True):
             scale = np.abs(masked).max()

@@ -17,15 +17,14 @@ ROOT = Path(__file__).parents[3]
 ROOMS = ("model", "train")
 
 
-def run_in(folder: Path, code: str) -> list[str]:
+def run_in(folder: Path, code: str, *arguments: str) -> list[str]:
     """Runs a program as a user who has not set a log folder would; returns the lines that it prints."""
     environment = {name: value for name, value in os.environ.items() if name != "LOG_MF_PATH"}
     environment["PYTHONPATH"] = str(ROOT)
     environment["TMPDIR"] = str(folder / "tmp")
     (folder / "tmp").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
@@ -38,11 +37,38 @@ def test_neither_the_package_nor_its_tokenizer_touches_the_environment(tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
 
 
-@pytest.mark.parametrize("module", ["scimind.model.causal_lm", "scimind.train.session", "scimind.tokenizer.tokenizer"])
-def test_nothing_appears_where_a_module_is_imported(tmp_path: Path, module: str) -> None:
-    code = f"import {module}, os, sys; print('mindformers' in sys.modules, os.environ['LOG_MF_PATH'])"
-    loaded, folder = run_in(tmp_path, code)[-1].split()
-    assert loaded == "True" and Path(folder).parent == tmp_path / "tmp"
+# Imports each module up to its first import of MindFormers, as if it were the first of the process; the last one whole.
+IMPORTS = """
+import importlib, os, sys
+
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == "mindformers":
+            print("folder", os.environ.get("LOG_MF_PATH"))
+            raise ImportError("stopped")
+
+first, *others = sys.argv[1:]
+sys.meta_path.insert(0, stop := Stop())
+for module in others:
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        pass
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scimind"]:
+        del sys.modules[name]
+    os.environ.pop("LOG_MF_PATH", None)
+sys.meta_path.remove(stop)
+importlib.import_module(first)
+assert "mindformers" in sys.modules
+print("folder", os.environ["LOG_MF_PATH"])
+"""
+
+
+def test_nothing_appears_where_a_module_is_imported(tmp_path: Path) -> None:
+    modules = ["scimind.model.causal_lm", "scimind.train.session", "scimind.tokenizer.tokenizer"]
+    printed = run_in(tmp_path, IMPORTS, *modules)  # also what MindFormers logs
+    folders = [Path(line.split()[1]) for line in printed if line.startswith("folder ")]
+    assert len(folders) == 3 and {folder.parent for folder in folders} == {tmp_path / "tmp"}
     assert [path.name for path in tmp_path.iterdir()] == ["tmp"]
 
 
