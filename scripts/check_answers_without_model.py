@@ -81,7 +81,8 @@ def main() -> None:
             limit = (1, 2, 4, 8, 16, 32, 64)[seed % 7]
             model = random_model(seed, (0.0, 1.0, 3.0, 10.0)[seed % 4])
             problem = Problem(rule, EOS, limit)
-            found = run(greedy_search(problem), model, drafter(model, problem) if seed % 3 else no_draft)
+            answers = run(greedy_search(problem), model, drafter(model, problem) if seed % 3 else no_draft)
+            found = answers[0] if answers else None
             text = "" if found is None else "".join(CHARACTERS[token] for token in found.ids)
             molecule = Chem.MolFromSmiles(text)
             if not 0 < len(text) <= limit or molecule is None or not molecule.GetNumAtoms():

@@ -85,7 +85,7 @@ def predict(
         stack.enter_context(output_lock(output_path, read, advice="choose another --save_file"))
         check_output(output_path)
         run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules, options)
-        run["valid"] = validity(settings, rules)
+        run["valid"] = validity(settings, rules, rule)
         run["rule"] = None if rule is None else type(rule).__qualname__
         folder = RunFolder.create(config.output_dir, "predict")
         console = stack.enter_context(quiet_console(folder.log_file))

@@ -26,10 +26,12 @@ from scimind.tokenizer.tags import closing_tag, opening_tag
 _MOLECULES = "smiles"
 
 
-def validity(settings: GenerationSettings, rules: AnswerRules) -> str:
-    """Returns the setting `valid`, which depends on the task's kind of answer if it is not given."""
+def validity(settings: GenerationSettings, rules: AnswerRules, rule: AnswerRule | None = None) -> str:
+    """Returns the setting `valid`, which depends on the task's kind of answer if it is not given; see `search_for`."""
     if settings.valid is not None:
         return settings.valid
+    if rule is not None:
+        return "require"
     return "require" if _kind(rules) in TAG_MODALITIES and rules.choices is None else "none"
 
 
@@ -53,7 +55,7 @@ def search_for(
     Raises:
         ConfigError: A setting does not fit the kind of answer, or is not understood.
     """
-    valid = validity(settings, rules)
+    valid = validity(settings, rules, rule)
     if rules.choices is not None:
         _refuse_with_choices(settings, rule)
         return None

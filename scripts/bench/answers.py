@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def score(predictions: Path) -> str:
-    """Returns scores of a file in one line: shares of valid and exact first answers, Morgan similarity, exact among all."""
+    """Returns scores of a file in one line: of first answers, and the share of prompts with the right one among all."""
     fingerprints = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
     rows = [json.loads(line) for line in predictions.read_text("utf-8").splitlines()]
     sums: Counter[str] = Counter()

@@ -98,3 +98,42 @@ class CachedToy(ToyAttention):
                 for row, p in enumerate(positions)
             ]
         )
+
+
+class DraftingToy(CachedToy):
+    """Also drafts, drops and repeats rows, and copies what it has read from row to row, in fixed numbers of steps."""
+
+    most_steps = 5
+
+    def keep(self, rows) -> None:
+        self.keys, self.values = self.keys[list(rows)].copy(), self.values[list(rows)].copy()
+
+    def copy_rows(self, sources, start: int, stop: int) -> None:
+        to, of = list(sources), list(sources.values())
+        self.keys[to, start:stop], self.values[to, start:stop] = self.keys[of, start:stop], self.values[of, start:stop]
+
+    def greedy(self, ids, positions, alive, **settings):
+        return self.scored_greedy(ids, positions, alive, **settings)[0]
+
+    def scored_greedy(
+        self, ids, positions, alive, *, steps, fewest, eos_id, vocab_size, never=(), candidates=(), forced=None
+    ):
+        ids, positions, alive = ids.copy(), positions.copy(), alive.copy()
+        tokens, scores, others = [], [], []
+        for number in range(min(steps, self.most_steps)):
+            raw = self.step(ids, positions)
+            real = raw[:, :vocab_size]
+            log_probs = real - np.log(np.exp(real).sum(1, keepdims=True))
+            allowed = log_probs.copy()
+            allowed[:, list(never)] = -np.inf
+            ids = allowed.argmax(1).astype(np.int32)
+            if forced is not None and number < len(forced):
+                ids = np.where(forced[number] >= 0, forced[number], ids)
+            tokens.append(ids)
+            scores.append(log_probs[np.arange(len(ids)), ids])
+            others.append(log_probs[:, list(candidates) or [eos_id]].T)
+            positions = positions + alive
+            alive &= ids != eos_id
+            if alive.sum() <= fewest or positions[alive].max(initial=0) >= self.max_length:
+                break
+        return np.stack(tokens).astype(np.int32), np.stack(scores), np.stack(others)

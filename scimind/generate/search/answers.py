@@ -89,19 +89,20 @@ def _first_answers(problem: Problem, plan: Plan) -> Search[tuple[list[Found], li
 
     There is at least one answer if there can be one.
     """
-    spellings, begun = list[Found](), 0
+    ranked, spellings, begun = list[Found](), list[Found](), 0
     if plan.beams is not None:
         ranked, spellings = yield from beam_search(problem, plan.beams)
-        if spellings:
+        if len(ranked) >= plan.number:
             return ranked, spellings, 0
     elif plan.samples:
         numbers = range(problem.work * plan.samples)
         spellings, begun = yield from accepted_samples(problem, plan.draw, numbers, plan.samples, plan.at_a_time)
-    if not spellings:
-        alone = yield from greedy_search(problem, closes=plan.free is None)
-        if alone is None and plan.free is not None:
-            alone = yield from greedy_search(plan.free)
-        spellings = [] if alone is None else [alone]
+    if not spellings or plan.beams is not None and len(ranked) < plan.number:
+        spellings += yield from greedy_search(problem, number=plan.number, closes=plan.free is None and not spellings)
+        if not spellings and plan.free is not None:
+            spellings = yield from greedy_search(plan.free)
+    if plan.beams is not None and ranked:
+        return ranked, spellings, 0
     return sorted(spellings, key=lambda found: (-found.log_likelihood, found.ids)), spellings, begun
 
 

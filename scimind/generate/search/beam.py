@@ -118,8 +118,7 @@ def beam_search(problem: Problem, settings: BeamSettings) -> Search[tuple[list[F
         none only if no beam ended within the budget.
     """
     if settings.num_beams == 1:
-        alone = yield from greedy_search(problem)
-        answers = [] if alone is None else [alone]
+        answers = yield from greedy_search(problem)
         return answers, answers
     size = settings.num_beams // settings.num_beam_groups
     problem.begin(settings.num_beams)

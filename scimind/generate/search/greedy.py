@@ -110,57 +110,68 @@ class _Waiting:
         return heapq.heappop(self._heap)[-1]
 
 
-def greedy_search(problem: Problem, *, closes: bool = True) -> Search[Found | None]:
-    """Returns the answer of the most likely tokens that the rule accepts.
+def greedy_search(problem: Problem, *, number: int = 1, closes: bool = True) -> Search[list[Found]]:
+    """Returns the answer of the most likely tokens that the rule accepts, or several answers.
 
     Each token is the most likely one that the rule accepts. Where it accepts none, or so unlikely ones that another
     open prefix has much less regret, the search goes to the open prefix whose next token has the least regret, the
-    longest on a tie. When the budget of work ends, or nothing is open, the first path is completed or shortened, see
-    `close`.
+    longest on a tie. So it does for further answers. When the budget of work ends, or nothing is open, and there is no
+    answer, the first path is completed or shortened, see `close`.
 
     Most tokens come from drafts, which cost one call for many: what a draft says is taken over up to the first token
     that the rule refuses. A decoder that does not draft leads to the same answer.
 
     Args:
         problem: The model and the rule.
+        number: Maximum number of answers with different keys. The budget of work is that of a single one.
         closes: Whether an answer may be completed or shortened.
 
     Returns:
-        The answer; None if the rule accepts none with this lead within the limit, or none was found without `closes`.
+        The answers in the order in which they were found, those with equal keys among them; none if the rule accepts
+        none with this lead within the limit, or none was found without `closes`.
     """
     problem.begin()
     root = yield from problem.root()
     if root is None:
-        return None
+        return []
     place = _Place(*root)
     first_path, is_first, most = place.ids, True, problem.limit + 1
-    waiting = _Waiting()
+    waiting, answers = _Waiting(), list[Found]()
     while problem.has_budget:
+        reached: _Place | Found = place
         if place.candidates is None:  # nothing was tried after it
             reached = yield from _draft(problem, place, waiting, most)
-            if isinstance(reached, Found):
-                return reached
-            place, most = reached, _LATER_DRAFTS
+            most = _LATER_DRAFTS
+        following: _Place | Found | None = reached
+        bound = math.inf
+        if isinstance(reached, _Place):
+            place = reached
             first_path = place.ids if is_first else first_path
             if not (place.is_counted or problem.has_budget):
                 break
-        following = yield from _follow(problem, place)
+            following = yield from _follow(problem, place)
+            waiting.add(place)
         if isinstance(following, Found):
-            return following
-        waiting.add(place)
-        bound = math.inf if following is None else following.regret - _PATIENCE
+            answers.append(following)
+            if len({answer.key for answer in answers}) == number:
+                return answers
+        elif following is not None:
+            bound = following.regret - _PATIENCE
         yield from waiting.awake(problem, bound)
-        if following is not None and not waiting.has_less_regret(bound):
+        if isinstance(following, _Place) and not waiting.has_less_regret(bound):
             place = following
             first_path = place.ids if is_first else first_path
             continue
         is_first = False
-        if following is not None:
+        if isinstance(following, _Place):
             waiting.add(following)
         if not waiting:
             break
         place = waiting.pop()
-    return (yield from close(problem, first_path)) if closes else None
+    if answers or not closes:
+        return answers
+    closed = yield from close(problem, first_path)
+    return [] if closed is None else [closed]
 
 
 def _draft(problem: Problem, place: _Place, waiting: _Waiting, most: int) -> Search[_Place | Found]:
@@ -187,6 +198,7 @@ def _draft(problem: Problem, place: _Place, waiting: _Waiting, most: int) -> Sea
             total = place.total + log_prob
             is_end = token == problem.eos_id
             if is_end and problem.rule.accepts(place.state):
+                waiting.pass_through(place)
                 return problem.found(place.ids, place.state, total)
             state = None if is_end else problem.extend(place.state, len(place.ids), token)
             if state is None:

@@ -80,7 +80,7 @@ def test_another_number_of_beams_finds_other_answers() -> None:
 def test_one_beam_is_greedy() -> None:
     for seed in range(40):
         found, _ = found_by(beam_search(problem(limit=8), BeamSettings(num_beams=1)), seed)
-        assert found == [found_by(greedy_search(problem(limit=8)), seed)]
+        assert found == found_by(greedy_search(problem(limit=8)), seed)
 
 
 @pytest.mark.parametrize("penalty", [0.0, 1.0])

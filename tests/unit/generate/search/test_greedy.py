@@ -31,8 +31,8 @@ def free_greedy(model, limit: int) -> list[int]:
 
 def test_without_a_rule_the_search_is_greedy() -> None:
     for seed in range(30):
-        found = found_by(greedy_search(problem(AnyRule(), limit=12)), seed)
-        assert found is not None and list(found.ids) == free_greedy(random_model(seed), 12)
+        (found,) = found_by(greedy_search(problem(AnyRule(), limit=12)), seed)
+        assert list(found.ids) == free_greedy(random_model(seed), 12)
         assert found.finish_reason == "stop"
         assert found.log_likelihood == pytest.approx(likelihood(random_model(seed), found.ids))
 
@@ -41,8 +41,8 @@ def test_every_answer_is_a_molecule_within_the_limit() -> None:
     for seed in range(200):
         limit = 1 + seed % 12
         task = problem(limit=limit, work=8)
-        found = found_by(greedy_search(task), seed)
-        assert found is not None and 0 < len(found.ids) <= limit
+        (found,) = found_by(greedy_search(task), seed)
+        assert 0 < len(found.ids) <= limit
         assert Chem.MolFromSmiles(text_of(found.ids)).GetNumAtoms() > 0
         assert found.log_likelihood == pytest.approx(likelihood(random_model(seed), found.ids))
         assert task.steps <= 8 * (limit + 1) + limit + 2
@@ -67,8 +67,8 @@ def scripted(choices: dict[tuple[int, ...], list[int]]):
 
 def test_a_refused_token_is_replaced_by_the_next_best() -> None:
     model = scripted({(): [REFUSED, 4, 2, 1], (2,): [5, EOS], (2, 5): [EOS, 4, 1]})
-    found = run(greedy_search(problem(limit=6)), model)
-    assert found is not None and text_of(found.ids) == "O=C"
+    (found,) = run(greedy_search(problem(limit=6)), model)
+    assert text_of(found.ids) == "O=C"
 
 
 def test_a_dead_end_returns_to_the_prefix_with_the_least_regret() -> None:
@@ -86,15 +86,15 @@ def test_a_dead_end_returns_to_the_prefix_with_the_least_regret() -> None:
             return 0 if self.accepts(state) else 1
 
     near = scripted({(): [1, 2], (1,): [2, 1], (1, 1): [EOS], (2,): [EOS]})
-    found = run(greedy_search(problem(Dead(), 4)), near)
-    assert found is not None and found.ids == (1, 1), "the longer prefix on a tie"
+    (found,) = run(greedy_search(problem(Dead(), 4)), near)
+    assert found.ids == (1, 1), "the longer prefix on a tie"
     logits = np.log(np.array([1e-9, 0.5, 0.49, 0.01, 1e-9, 1e-9, 1e-9]))
 
     def sure_of_two(ids):
         return near(ids) if ids != () else logits - np.logaddexp.reduce(logits)
 
-    found = run(greedy_search(problem(Dead(), 4)), sure_of_two)
-    assert found is not None and found.ids == (2,), "0.02 are less regret than 1"
+    (found,) = run(greedy_search(problem(Dead(), 4)), sure_of_two)
+    assert found.ids == (2,), "0.02 are less regret than 1"
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -108,8 +108,8 @@ def test_a_draft_saves_steps_and_changes_nothing_else(knows: bool) -> None:
 
         for work in (1, 2, 64):  # little work leads to shortened and completed answers
             task = problem(limit=limit, work=work)
-            first = run(greedy_search(task), counting(asked))
-            second = run(
+            (first,) = run(greedy_search(task), counting(asked))
+            (second,) = run(
                 greedy_search(other := problem(limit=limit, work=work)),
                 counting(drafted),
                 drafting(model, other, knows),
@@ -125,11 +125,11 @@ def test_a_draft_saves_steps_and_changes_nothing_else(knows: bool) -> None:
 @pytest.mark.parametrize("work", [0, 64])
 def test_answers_begin_with_the_lead(work: int) -> None:
     for seed in range(20):
-        found = found_by(greedy_search(problem(limit=8, lead=(1, 3), work=work)), seed)
-        assert found is not None and found.ids[:2] == (1, 3)
+        (found,) = found_by(greedy_search(problem(limit=8, lead=(1, 3), work=work)), seed)
+        assert found.ids[:2] == (1, 3)
         assert found.log_likelihood == pytest.approx(likelihood(random_model(seed), found.ids))
-    assert found_by(greedy_search(problem(lead=(4,))), 0) is None
-    assert found_by(greedy_search(problem(lead=(1, 3), limit=3)), 0) is None, "no room to close the branch"
+    assert found_by(greedy_search(problem(lead=(4,))), 0) == []
+    assert found_by(greedy_search(problem(lead=(1, 3), limit=3)), 0) == [], "no room to close the branch"
 
 
 def test_without_work_the_prefix_is_completed_or_shortened() -> None:
@@ -146,10 +146,25 @@ def test_the_best_answer_is_found_where_the_model_is_certain() -> None:
     for target in answers[::15]:
         ids = [*target, EOS]
         model = scripted({tuple(ids[:place]): [token] for place, token in enumerate(ids)})
-        found = run(greedy_search(problem(limit=4)), model)
-        assert found is not None and found.ids == target
+        (found,) = run(greedy_search(problem(limit=4)), model)
+        assert found.ids == target
 
 
 def test_log_probabilities_must_be_finite() -> None:
     with pytest.raises(NotFinite):
         run(greedy_search(problem(limit=4)), lambda ids: np.full(SIZE, np.nan))
+
+
+def test_several_answers_are_those_nearest_to_the_first() -> None:
+    more = 0
+    for seed in range(20):
+        found = found_by(greedy_search(problem(limit=6), number=4), seed)
+        assert found[0] == found_by(greedy_search(problem(limit=6)), seed)[0]
+        assert len({answer.key for answer in found}) == 4 and len({answer.ids for answer in found}) == len(found)
+        expected = [likelihood(random_model(seed), answer.ids) for answer in found]
+        assert [answer.log_likelihood for answer in found] == pytest.approx(expected)
+        drafted = problem(limit=6)
+        model = random_model(seed)
+        assert run(greedy_search(drafted, number=4), model, drafting(model, drafted)) == found
+        more += len(found) > 4
+    assert more > 0, "some molecules are spelled twice"
