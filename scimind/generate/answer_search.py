@@ -13,7 +13,7 @@ from scimind.generate.search.answers import Answers, Plan, Ranking, search_answe
 from scimind.generate.search.beam import BeamSettings
 from scimind.generate.search.model import NotFinite, Prefix, Problem
 from scimind.generate.search.rejection import Draw
-from scimind.generate.search_batch import SearchBatch, rows_for
+from scimind.generate.search_batch import SearchBatch
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.validity.tokens import AnyTokens, TokenRule
 
@@ -99,19 +99,23 @@ class AnswerSearch:
         leads: Sequence[Prefix],
         rows: int,
         on_step: Callable[[int], None] | None = None,
+        on_end: Callable[[int], None] | None = None,
     ) -> list[Searched]:
-        """Returns the answers to each prompt of a batch.
+        """Returns the answers to each prompt.
 
         Args:
             decoder: The model.
             prompts: Tokens of each prompt. One that is empty or too long gets a message; the others are answered.
             numbers: Number of each prompt's random stream.
             leads: The first tokens of each prompt's answers, after `lead`.
-            rows: Prompts to run the decoder with, at least their number.
+            rows: Number of prompts in a batch.
             on_step: Called from time to time with the number of tokens that were read.
+            on_end: Called from time to time with the number of prompts that were answered.
         """
         searched = [_fault(prompt_fault(len(prompt), decoder.max_length)) for prompt in prompts]
         live = [index for index, one in enumerate(searched) if not one.message]
+        if on_end is not None and len(live) < len(prompts):
+            on_end(len(prompts) - len(live))
         if not live:
             return searched
         searches = []
@@ -127,14 +131,11 @@ class AnswerSearch:
             eos_id=self.eos_id,
             never=() if self.pad_id is None else (self.pad_id,),
         )
-        found = batch.run([prompts[index] for index in live], searches, rows, on_step)
+        asked = [prompts[index] for index in live]
+        found = batch.run(asked, searches, rows, on_step=on_step, on_end=on_end)
         for index, answers in zip(live, found, strict=True):
             searched[index] = _fault(str(answers)) if isinstance(answers, NotFinite) else self._judged(answers)
         return searched
-
-    def prompt_rows(self, prompts: int) -> int:
-        """Returns the rows of prompts for a run with this many prompts at a time."""
-        return rows_for(prompts, prompts)
 
     def _problem(self, rule: TokenRule | None, limit: int, lead: Prefix) -> Problem:
         tokens = [token for token in range(self.vocab_size) if token not in (self.eos_id, self.pad_id)]

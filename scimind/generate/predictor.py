@@ -25,6 +25,7 @@ from scimind.runtime.console import Console
 from scimind.tokenizer import TokenCodec
 
 WINDOW_BATCHES = 8
+_POOLED_BATCHES = 4  # batches of prompts whose longest searches go on together
 
 
 @dataclass
@@ -155,20 +156,31 @@ class Predictor:
             summary.output_tokens += tokens
             progress.show(speed())
 
-        batches = plan_batches([len(prompt.ids) for prompt in prompts], batch_size, self.decoder.max_length)
+        def answered(number: int) -> None:
+            progress.advance(number, speed() if self.rules.choices is None else "", with_time=True)
+
+        lengths = [len(prompt.ids) for prompt in prompts]
+        if self.search is None:
+            batches = plan_batches(lengths, batch_size, self.decoder.max_length)
+        else:
+            batches = plan_batches(lengths, batch_size * _POOLED_BATCHES, self.decoder.max_length, 1)
         with self.console.progress(len(prompts), "predict", unit="prompt", every=1, initial=writer.written) as progress:
             for batch in batches:
                 new = [index for index in batch if index >= summary.continued]
                 if not new:
                     continue
-                answers = self._answer([prompts[index] for index in batch], batch, batch_rows, count)
+                # Searches tell when they end; of those that are done again, the last ones count.
+                again = len(batch) - len(new)
+                on_end = _after(again, answered)
+                answers = self._answer([prompts[index] for index in batch], batch, batch_rows, count, on_end)
                 for index, answer in zip(batch, answers, strict=True):
                     if index >= summary.continued:
                         row = prediction_row(prompts[index], answer, self.codec, self.rules)
                         writer.add(index, row)
                         summary.reasons[row["finish_reason"]] += 1
                 writer.flush()
-                progress.advance(len(new), speed() if self.rules.choices is None else "", with_time=True)
+                if self.search is None:
+                    answered(len(new))
         summary.seconds = time.monotonic() - started
         return summary
 
@@ -178,6 +190,7 @@ class Predictor:
         numbers: Sequence[int],
         rows: int,
         on_step: Callable[[int], None],
+        on_end: Callable[[int], None],
     ) -> Sequence[Generated | Ranked | Searched]:
         """Returns the answers of one batch, generated, searched for or chosen.
 
@@ -186,11 +199,14 @@ class Predictor:
             numbers: Place of each prompt in the input, from 0.
             rows: Prompts to run the decoder with.
             on_step: Called from time to time with the number of tokens generated since the previous call.
+            on_end: Called by a search with the number of prompts answered since the previous call.
         """
         ids = [prompt.ids for prompt in prompts]
         if self.search is not None:
             leads = [prompt.lead for prompt in prompts]
-            return self.search.answer(self.decoder, ids, numbers=numbers, leads=leads, rows=rows, on_step=on_step)
+            return self.search.answer(
+                self.decoder, ids, numbers=numbers, leads=leads, rows=rows, on_step=on_step, on_end=on_end
+            )
         if self.rules.choices is not None:
             return rank_batch(self.decoder, ids, self.rules.choices, vocab_size=self.codec.vocab_size, rows=rows)
         return generate_batch(
@@ -204,6 +220,20 @@ class Predictor:
             rows=rows,
             on_step=on_step,
         )
+
+
+def _after(number: int, call: Callable[[int], None]) -> Callable[[int], None]:
+    """Returns a function that passes on what it is called with, less the first `number`."""
+    left = number
+
+    def passed(count: int) -> None:
+        nonlocal left
+        skipped = min(left, count)
+        left -= skipped
+        if count > skipped:
+            call(count - skipped)
+
+    return passed
 
 
 def plan_batches(

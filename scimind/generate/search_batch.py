@@ -5,6 +5,7 @@ Shapes: b rows of the batch, v vocabulary.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
@@ -54,24 +55,41 @@ class _Running(Generic[T]):
 
     Attributes:
         search: The search.
-        number: The place of its prompt in the batch.
-        rows: The decoder's rows of this prompt.
-        asked: What it asks.
-        prefixes: The prefixes about which it asks.
-        replies: The log-probabilities after each of them; None for those that are not known yet.
+        number: The place of its prompt among all.
+        prompt: The tokens of its prompt.
+        rows: The decoder's rows of this prompt, while it has some.
+        asked: What it asks; None before it has begun.
+        replies: The log-probabilities after each prefix that it asks about; None for those that are not known yet.
     """
 
     search: Search[T]
     number: int
-    rows: range
-    asked: Ask | Draft
-    prefixes: Sequence[Prefix] = ()
+    prompt: Sequence[int]
+    rows: range = range(0)
+    asked: Ask | Draft | None = None
     replies: list[NDArray[np.float64] | None] = field(default_factory=list)
+
+    @property
+    def prefixes(self) -> Sequence[Prefix]:
+        """The prefixes about which it asks."""
+        if self.asked is None:
+            return []
+        return [self.asked.prefix] if isinstance(self.asked, Draft) else self.asked.prefixes
 
     @property
     def open(self) -> list[int]:
         """The places of the prefixes without a reply."""
         return [place for place, reply in enumerate(self.replies) if reply is None]
+
+    def go_on(self, reply: Any) -> None:
+        """Gives the search a reply; None begins it.
+
+        Raises:
+            StopIteration: It has ended; the value is its result.
+            NotFinite: The model cannot be searched.
+        """
+        self.asked = self.search.send(reply)
+        self.replies = [None] * len(self.prefixes)
 
 
 @dataclass
@@ -174,52 +192,67 @@ class SearchBatch:
         prompts: Sequence[Sequence[int]],
         searches: Sequence[Search[T]],
         prompt_rows: int,
+        *,
         on_step: Callable[[int], None] | None = None,
+        on_end: Callable[[int], None] | None = None,
     ) -> list[T | NotFinite]:
         """Returns what each search finds, or why the model cannot be searched.
+
+        Once half of a batch has ended, the others wait for the next one, so that a few long searches do not keep all
+        rows. They go on where they were: the decoder reads their tokens again.
 
         Args:
             prompts: Tokens of each prompt, none empty.
             searches: The search of each prompt.
-            prompt_rows: Prompts to run the decoder with, at least their number.
+            prompt_rows: Number of prompts in a batch.
             on_step: Called after each call of the decoder with the number of tokens that were read.
+            on_end: Called with the number of searches that have ended since the previous call.
         """
-        self._read(prompts, prompt_rows)
         self._on_step = on_step or (lambda tokens: None)
         results: list[Any] = [None] * len(searches)
-        running: list[_Running[T]] = []
-
-        def advance(search: Search[T], number: int, rows: range, reply: Any) -> None:
-            try:
-                asked = search.send(reply)
-            except StopIteration as end:
-                results[number] = end.value
-                return
-            except NotFinite as error:
-                results[number] = error
-                return
-            prefixes = [asked.prefix] if isinstance(asked, Draft) else asked.prefixes
-            running.append(_Running(search, number, rows, asked, prefixes, [None] * len(prefixes)))
-
-        for number, search in enumerate(searches):
-            advance(search, number, range(number * self._width, (number + 1) * self._width), None)
-        while running:
-            self._shrink(running)
-            asking = [one for one in running if isinstance(one.asked, Ask)]
-            if asking:
-                self._answer(asking)
-                answered: list[tuple[_Running[T], Any]] = [(one, one.replies) for one in asking if not one.open]
-            else:
-                answered = list(zip(running, self._draft(running), strict=True))
-            ended = {one.number for one, _ in answered}
-            running[:] = [one for one in running if one.number not in ended]
-            for one, reply in answered:
-                advance(one.search, one.number, one.rows, reply)
+        pairs = zip(searches, prompts, strict=True)
+        waiting = deque(_Running(search, number, prompt) for number, (search, prompt) in enumerate(pairs))
+        while waiting:
+            running = [waiting.popleft() for _ in range(min(prompt_rows, len(waiting)))]
+            least = len(running) // 2 if waiting else 0
+            self._read(running, prompt_rows)
+            running = self._advance([(one, None) for one in running if one.asked is None], running, results)
+            while len(running) > least:
+                before = len(running)
+                self._shrink(running)
+                asking = [one for one in running if isinstance(one.asked, Ask)]
+                if asking:
+                    self._answer(asking)
+                    answered: list[tuple[_Running[T], Any]] = [(one, one.replies) for one in asking if not one.open]
+                else:
+                    answered = list(zip(running, self._draft(running), strict=True))
+                running = self._advance(answered, running, results)
+                if on_end is not None and len(running) < before:
+                    on_end(before - len(running))
+            waiting.extend(running)
         return results
 
-    def _read(self, prompts: Sequence[Sequence[int]], prompt_rows: int) -> None:
+    @staticmethod
+    def _advance(
+        answered: Sequence[tuple[_Running[T], Any]], running: Sequence[_Running[T]], results: list[Any]
+    ) -> list[_Running[T]]:
+        """Gives searches their replies, keeps the results of those that end, and returns the others."""
+        ended: set[int] = set()
+        for one, reply in answered:
+            try:
+                one.go_on(reply)
+            except StopIteration as end:
+                results[one.number] = end.value
+                ended.add(one.number)
+            except NotFinite as error:
+                results[one.number] = error
+                ended.add(one.number)
+        return [one for one in running if one.number not in ended]
+
+    def _read(self, running: Sequence[_Running[Any]], prompt_rows: int) -> None:
         """Lets the decoder read the prompts, each into its rows."""
         decoder, width = self._decoder, self._width
+        prompts = [one.prompt for one in running]
         shares = isinstance(decoder, GreedyDecoder)
         repeated = prompts if shares else [prompt for prompt in prompts for _ in range(width)]
         number = prompt_rows if shares else prompt_rows * width
@@ -229,6 +262,8 @@ class SearchBatch:
             decoder.keep(np.repeat(np.arange(prompt_rows), width))
         padding = [[int(ids[0, 0])]] * (prompt_rows - len(prompts))
         self._rows = [_Row(prompt) for prompt in (*prompts, *padding) for _ in range(width)]
+        for place, one in enumerate(running):
+            one.rows = range(place * width, (place + 1) * width)
 
     def _shrink(self, running: Sequence[_Running[Any]]) -> None:
         """Drops the rows of searches that have ended once those of the others fit into a quarter of the batch."""

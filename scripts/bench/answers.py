@@ -30,7 +30,7 @@ from scimind.generate.prompt_files import read_prompts
 from scimind.generate.prompts import encode_prompts
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.wanted_answers import search_for
-from scimind.runtime.console import Console
+from scimind.runtime.console import Console, quiet_console
 
 TASK = "text2smiles"
 SAMPLED = {"do_sample": True, "temperature": 0.7, "rank_by": "votes"}
@@ -51,13 +51,21 @@ def main() -> None:
     parser.add_argument("--load_checkpoint", required=True, help="weights, or output folder of a run")
     parser.add_argument("--input", required=True, type=Path, help="prompts of text2smiles with references")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), help="which ways to measure")
+    parser.add_argument("--batch_size", type=int, default=32, help="rows that are decoded together")
     parser.add_argument("--turns", type=int, default=3, help="runs of each way that count")
     parser.add_argument("--number", type=int, help="number of prompts; all by default")
     options = parser.parse_args()
-    config = load_config(options.config, [f"load_checkpoint={options.load_checkpoint}"])
+    config = load_config(
+        options.config,
+        [
+            f"load_checkpoint={options.load_checkpoint}",
+            f"generation.batch_size={options.batch_size}",
+        ],
+    )
     codec, rules = codec_of(config), read_rules(codec_of(config), TASK)
     base = GenerationSettings.from_config(config)
-    decoder = load_decoder(config, base)
+    with quiet_console() as console:
+        decoder = load_decoder(config, base, console)
     prompts = encode_prompts(codec, read_prompts(options.input, TASK))[: options.number]
     seconds: dict[str, list[float]] = {way: [] for way in options.ways}
     with tempfile.TemporaryDirectory() as folder:

@@ -80,7 +80,8 @@ def answers(found) -> list:
 @pytest.mark.parametrize(("search", "width"), [(greedy, 1), (greedy, 2), (beams, 3), (samples, 3), (samples, 2)])
 def test_searches_that_share_a_decoder_find_what_each_finds_alone(kind, search, width: int) -> None:
     expected = answers(alone(search))
-    assert answers(together(kind, search, width)) == expected
+    for prompt_rows in (8, 2):  # with the smaller one, long searches wait for the next batch
+        assert answers(together(kind, search, width, prompt_rows)) == expected
     assert len({str(one) for one in expected}) > 2, "prompts have different answers"
 
 
