@@ -198,8 +198,9 @@ class SearchBatch:
     ) -> list[T | NotFinite]:
         """Returns what each search finds, or why the model cannot be searched.
 
-        Once half of a batch has ended, the others wait for the next one, so that a few long searches do not keep all
-        rows. They go on where they were: the decoder reads their tokens again.
+        With one row for each prompt, once half of a batch has ended, the others wait for the next one, so that a few
+        long searches do not keep all rows. They continue where they were: the decoder reads their tokens again. With
+        several rows that would take longer than it saves.
 
         Args:
             prompts: Tokens of each prompt, none empty.
@@ -214,7 +215,7 @@ class SearchBatch:
         waiting = deque(_Running(search, number, prompt) for number, (search, prompt) in enumerate(pairs))
         while waiting:
             running = [waiting.popleft() for _ in range(min(prompt_rows, len(waiting)))]
-            least = len(running) // 2 if waiting else 0
+            least = len(running) // 2 if waiting and self._width == 1 else 0
             self._read(running, prompt_rows)
             running = self._advance([(one, None) for one in running if one.asked is None], running, results)
             while len(running) > least:

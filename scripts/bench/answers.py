@@ -64,21 +64,21 @@ def main() -> None:
     )
     codec, rules = codec_of(config), read_rules(codec_of(config), TASK)
     base = GenerationSettings.from_config(config)
-    with quiet_console() as console:
+    folder = tempfile.mkdtemp(prefix="scimind_bench_")
+    with quiet_console(Path(folder) / "mindformers.log") as console:
         decoder = load_decoder(config, base, console)
     prompts = encode_prompts(codec, read_prompts(options.input, TASK))[: options.number]
     seconds: dict[str, list[float]] = {way: [] for way in options.ways}
-    with tempfile.TemporaryDirectory() as folder:
-        for turn in range(options.turns + 1):
-            for way in options.ways:
-                settings = GenerationSettings(**{**base.__dict__, **WAYS[way]})
-                search = search_for(settings, codec, rules)
-                predictor = Predictor(decoder, codec, settings, rules, Console(sys.stderr), search)
-                file = Path(folder) / f"{way}.jsonl"
-                summary = predictor.predict_file(prompts, file, {}, overwrite=True)
-                if turn:
-                    seconds[way].append(summary.seconds)
-        scores = {way: score(Path(folder) / f"{way}.jsonl") for way in options.ways}
+    for turn in range(options.turns + 1):
+        for way in options.ways:
+            settings = GenerationSettings(**{**base.__dict__, **WAYS[way]})
+            search = search_for(settings, codec, rules)
+            predictor = Predictor(decoder, codec, settings, rules, Console(sys.stderr), search)
+            file = Path(folder) / f"{way}.jsonl"
+            summary = predictor.predict_file(prompts, file, {}, overwrite=True)
+            if turn:
+                seconds[way].append(summary.seconds)
+    scores = {way: score(Path(folder) / f"{way}.jsonl") for way in options.ways}
     print_table(seconds, scores, len(prompts))
 
 

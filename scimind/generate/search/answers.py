@@ -12,7 +12,7 @@ import numpy as np
 
 from scimind.generate.search.beam import BeamSettings, beam_search
 from scimind.generate.search.greedy import greedy_search
-from scimind.generate.search.model import Found, Problem, Search
+from scimind.generate.search.model import ATTEMPTS, Found, Problem, Search
 from scimind.generate.search.rejection import Draw, accepted_samples
 
 Ranking = Literal["likelihood", "votes"]
@@ -67,14 +67,14 @@ class Answers:
 def search_answers(problem: Problem, plan: Plan) -> Search[Answers]:
     """Returns the answers to a prompt.
 
-    If fewer fulfil the conditions than are wanted, samples are drawn until enough do, at most `problem.work` for each
+    If fewer fulfil the conditions than are wanted, samples are drawn until enough do, at most `ATTEMPTS` for each
     wanted answer.
     """
     ranked, spellings, begun = yield from _first_answers(problem, plan)
     pool = _Pool(plan)
     pool.add(spellings)
     if plan.unmet is not None:
-        most = begun + problem.work * plan.number
+        most = begun + ATTEMPTS * plan.number
         while len(pool.fitting) < plan.number and begun < most:
             more, made = yield from accepted_samples(
                 problem, plan.draw, range(begun, most), plan.number - len(pool.fitting), plan.at_a_time
@@ -95,7 +95,7 @@ def _first_answers(problem: Problem, plan: Plan) -> Search[tuple[list[Found], li
         if len(ranked) >= plan.number:
             return ranked, spellings, 0
     elif plan.samples:
-        numbers = range(problem.work * plan.samples)
+        numbers = range(ATTEMPTS * plan.samples)
         spellings, begun = yield from accepted_samples(problem, plan.draw, numbers, plan.samples, plan.at_a_time)
     if not spellings or plan.beams is not None and len(ranked) < plan.number:
         spellings += yield from greedy_search(problem, number=plan.number, closes=plan.free is None and not spellings)
