@@ -253,13 +253,13 @@ def test_conversations_shown_are_json() -> None:
 
 
 def test_python_example_runs(tmp_path: Path) -> None:
-    """The README's last line of output is the prompt with a few random words."""
-    examples = [text for page in PAGES for kind, text in blocks(page) if kind == "python"]
-    assert examples
+    """The last line of output of README's example is the prompt with a few random words."""
+    examples = [(page, text) for page in PAGES for kind, text in blocks(page) if kind == "python"]
+    assert examples and examples[0][0] == "README.md"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LOG_MF_PATH": str(tmp_path)}
-    for example in examples:
+    for page, example in examples:
         done = subprocess.run(
             [sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        assert "Please describe the molecule" in done.stdout.splitlines()[-1]
+        assert ("Please describe the molecule" in done.stdout.splitlines()[-1]) == (page == "README.md")

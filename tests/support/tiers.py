@@ -41,6 +41,15 @@ SLOW = (
     "unit/train/test_step.py",
 )
 
+# Of these, what neither imports MindSpore nor takes long.
+FAST = (
+    "unit/generate/search",
+    "unit/generate/test_search_batch.py",
+    "unit/generate/test_wanted_answers.py",
+    "unit/generate/validity",
+    "unit/generate/wishes",
+)
+
 
 def markers_of(path: Path) -> tuple[str, ...]:
     """Returns the markers of the tests in a file, in no particular order.
@@ -52,8 +61,12 @@ def markers_of(path: Path) -> tuple[str, ...]:
         return ()
     place = path.relative_to(TESTS)
     kind = place.parts[:1] if place.parts and place.parts[0] in KINDS else ()
-    others = {"browser": BROWSER, "slow": SLOW}
-    return (*kind, *(name for name, places in others.items() if any(place.is_relative_to(p) for p in places)))
+    found = [name for name, places in (("browser", BROWSER), ("slow", SLOW)) if _is_in(place, places)]
+    return (*kind, *(name for name in found if name != "slow" or not _is_in(place, FAST)))
+
+
+def _is_in(place: Path, places: tuple[str, ...]) -> bool:
+    return any(place.is_relative_to(other) for other in places)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,7 +75,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    return True if config.getoption("fast") and "slow" in markers_of(collection_path) else None
+    if not config.getoption("fast") or "slow" not in markers_of(collection_path):
+        return None
+    return None if any((TESTS / place).is_relative_to(collection_path) for place in FAST) else True
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
