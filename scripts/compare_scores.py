@@ -2,7 +2,7 @@
 
     python scripts/compare_scores.py output/quickstart/untrained output/quickstart/finetuned
 
-Each folder must have `evaluation.json`, written by `--run_mode eval`, and `molecules.json`, written by `scimind
+Each folder must have `evaluation.json`, written by `--run_mode eval`; one may have `molecules.json`, written by `scimind
 evaluate`.
 """
 
@@ -16,8 +16,9 @@ from typing import Any
 ROWS = (
     ("loss of the answers' tokens", "evaluation.json", "loss"),
     ("token accuracy of the answers", "evaluation.json", "token_accuracy"),
-    ("generated SMILES that RDKit parses", "molecules.json", "metrics.validity.value"),
-    ("generated SMILES that are the molecule", "molecules.json", "metrics.exact.value"),
+    ("generated molecules that are valid", "molecules.json", "metrics.validity.value"),
+    ("generated molecules that are right", "molecules.json", "metrics.exact.value"),
+    ("their similarity to the right ones", "molecules.json", "metrics.morgan.value"),
 )
 
 
@@ -28,16 +29,18 @@ def main(folders: list[str]) -> int:
         return 2
     print(f"\n{'':<40}" + "".join(f"{Path(folder).name:>12}" for folder in folders))
     for label, file, key in ROWS:
-        values = [_value(json.loads((Path(folder) / file).read_text(encoding="utf-8")), key) for folder in folders]
-        print(f"{label:<40}" + "".join(f"{value:>12.3f}" for value in values))
+        print(f"{label:<40}" + "".join(f"{_shown(Path(folder) / file, key):>12}" for folder in folders))
     return 0
 
 
-def _value(content: Any, key: str) -> float:
-    """Returns a number in nested objects; each dot in the key leads one level deeper."""
+def _shown(file: Path, key: str) -> str:
+    """Returns a number in nested objects, each dot in the key leading one level deeper; a dash if it was not scored."""
+    if not file.exists() and file.name == "molecules.json":
+        return "-"
+    content: Any = json.loads(file.read_text(encoding="utf-8"))
     for part in key.split("."):
         content = content[part]
-    return float(content)
+    return f"{float(content):.3f}"
 
 
 if __name__ == "__main__":

@@ -25,10 +25,14 @@ finetune() {
     python run_scimind.py --config "$FINETUNE" --run_mode finetune
 }
 
-# score NAME CHECKPOINT: loss, token accuracy and scores of generated molecules, on held-out records.
+# score NAME CHECKPOINT: loss and token accuracy on held-out records.
 score() {
     say "Score: the $1 model on held-out molecules, in $OUT/$1"
     python run_scimind.py --config "$FINETUNE" --run_mode eval --load_checkpoint "$2" --output_dir "$OUT/$1"
+}
+
+# generate NAME CHECKPOINT: molecules from held-out descriptions, with their scores.
+generate() {
     predict text2smiles "$@"
     scimind evaluate --task text2smiles --predictions "$OUT/$1/text2smiles.jsonl" --output "$OUT/$1/molecules.json" \
         --items "$OUT/$1/molecules.jsonl"
@@ -45,6 +49,7 @@ prepare
 score untrained ""
 finetune
 score finetuned output/nano
+generate finetuned output/nano
 predict smiles2text finetuned output/nano
 scimind report --predictions "$OUT/finetuned/text2smiles.jsonl" --metrics "$OUT/finetuned/molecules.json" \
     --losses output/nano --title "Quickstart: molecules from descriptions" --output "$OUT/report.html"
