@@ -2,8 +2,8 @@
 
     python scripts/compare_scores.py output/quickstart/untrained output/quickstart/finetuned
 
-Each folder must have `evaluation.json`, written by `--run_mode eval`; one may have `molecules.json`, written by `scimind
-evaluate`.
+Each folder must have `evaluation.json`, written by `--run_mode eval`, and may have `molecules.json`, written by
+`scimind evaluate`.
 """
 
 from __future__ import annotations

@@ -80,12 +80,13 @@ def test_another_limit_gives_another_result() -> None:
     assert [parse_wish("MolWt < 190").fits(molecule) for molecule in MOLECULES] != expected
 
 
-@pytest.mark.parametrize(("name", "function"), Descriptors.descList, ids=lambda value: str(value))
-def test_every_descriptor_is_available(name: str, function: Callable[[Any], float]) -> None:
-    value = float(function(MOLECULES[0]))
-    assert math.isfinite(value)
-    assert parse_wish(f"{name} == {value!r}").fits(MOLECULES[0])
-    assert parse_wish(f"{name} == {value + 0.01 + abs(value) / 100!r}").unmet(MOLECULES[0]) != []
+def test_every_descriptor_is_available() -> None:
+    assert len(Descriptors.descList) > 200
+    for name, function in Descriptors.descList:
+        value = float(function(MOLECULES[0]))
+        assert math.isfinite(value), name
+        assert parse_wish(f"{name} == {value!r}").fits(MOLECULES[0]), name
+        assert parse_wish(f"{name} == {value + 0.01 + abs(value) / 100!r}").unmet(MOLECULES[0]) != [], name
 
 
 @pytest.mark.parametrize(
