@@ -138,9 +138,9 @@ class AnswerSearch:
         return searched
 
     def _problem(self, rule: TokenRule | None, limit: int, lead: Prefix) -> Problem:
-        tokens = [token for token in range(self.vocab_size) if token not in (self.eos_id, self.pad_id)]
         whole = (*self.lead, *lead)
         if rule is None:
+            tokens = [token for token in range(self.vocab_size) if token not in (self.eos_id, self.pad_id)]
             return Problem(AnyTokens(tokens, self.key), self.eos_id, limit, lead=whole, cuts=True)
         return Problem(rule, self.eos_id, limit, lead=whole)
 
