@@ -151,9 +151,9 @@ def test_what_is_overwritten_is_kept_until_the_new_run_is_complete(tmp_path):
     assert path.read_bytes() == first and not old.exists()
 
 
-@pytest.mark.parametrize("name", ["x.csv", "x", "x.json"])
+@pytest.mark.parametrize("name", ["x.tsv", "x", "x.json"])
 def test_other_suffixes_are_refused(tmp_path, name):
-    with pytest.raises(DataError, match=r"must end in .jsonl or .txt"):
+    with pytest.raises(DataError, match=r"must end in .jsonl or .txt or .csv"):
         check_output(tmp_path / name)
 
 

@@ -55,7 +55,7 @@ def test_prefixes_and_bounds_of_a_reading_frame_are_exact(start: bool, stop: boo
     ("settings", "message"),
     [
         ({"kind": "peptide"}, "kind"),
-        ({"kind": "protein", "reading_frame": True}, "no reading frame"),
+        ({"kind": "protein", "reading_frame": True}, "only DNA and RNA have a reading frame"),
         ({"kind": "dna", "stop_codon": True}, "need reading_frame"),
         ({"kind": "dna", "min_length": 0}, "min_length"),
         ({"kind": "dna", "min_length": 5, "max_length": 4}, "at least 5"),
