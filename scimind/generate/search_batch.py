@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import starmap
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,140 +18,12 @@ from scimind.generate.choices import log_probabilities
 from scimind.generate.decoders.protocols import CopyingDecoder, Decoder, GreedyDecoder
 from scimind.generate.loop import pad_prompts
 from scimind.generate.search.model import Ask, Draft, Drafted, NotFinite, Prefix, Search
+from scimind.generate.search_rows import Row, Running, Writing
 
 T = TypeVar("T")
 
 _SHRINKING = 4  # the batch shrinks to a quarter: each size costs graphs
 _MOST_CANDIDATES = 256  # tokens whose log-probabilities are kept at each place of a draft
-
-
-@dataclass
-class _Row:
-    """A row of the decoder.
-
-    Attributes:
-        prompt: The tokens of its prompt.
-        held: The tokens after the prompt whose keys and values the row holds.
-    """
-
-    prompt: Sequence[int]
-    held: Prefix = ()
-
-    def missing(self, prefix: Prefix) -> int:
-        """Returns how many of the prefix's last tokens must be read to get the logits after it, at least 1."""
-        if prefix[:-1] == self.held[: max(0, len(prefix) - 1)]:
-            return 1
-        return max(1, len(prefix) - _common(self.held, prefix))
-
-    def token_at(self, tokens: Sequence[int], place: int) -> int:
-        """Returns the token at a place among those after the prompt; -1 is the prompt's last one."""
-        return tokens[place] if place >= 0 else self.prompt[-1]
-
-
-@dataclass
-class _Running(Generic[T]):
-    """A search that has not ended.
-
-    Attributes:
-        search: The search.
-        number: The place of its prompt among all.
-        prompt: The tokens of its prompt.
-        rows: The decoder's rows of this prompt, while it has some.
-        asked: What it asks; None before it has begun.
-        replies: The log-probabilities after each prefix that it asks about; None for those that are not known yet.
-    """
-
-    search: Search[T]
-    number: int
-    prompt: Sequence[int]
-    rows: range = range(0)
-    asked: Ask | Draft | None = None
-    replies: list[NDArray[np.float64] | None] = field(default_factory=list)
-
-    @property
-    def prefixes(self) -> Sequence[Prefix]:
-        """The prefixes about which it asks."""
-        if self.asked is None:
-            return []
-        return [self.asked.prefix] if isinstance(self.asked, Draft) else self.asked.prefixes
-
-    @property
-    def open(self) -> list[int]:
-        """The places of the prefixes without a reply."""
-        return [place for place, reply in enumerate(self.replies) if reply is None]
-
-    def go_on(self, reply: Any) -> None:
-        """Gives the search a reply; None begins it.
-
-        Raises:
-            StopIteration: It has ended; the value is its result.
-            NotFinite: The model cannot be searched.
-        """
-        self.asked = self.search.send(reply)
-        self.replies = [None] * len(self.prefixes)
-
-
-@dataclass
-class _Writing:
-    """A draft that is being written.
-
-    Attributes:
-        row: The row of the decoder.
-        tokens: The tokens after the prompt: those of the prefix, then those of the draft.
-        given: Number of tokens of the prefix.
-        place: The place in `tokens` of the token that is read next; -1 for the prompt's last one.
-        most: Maximum number of tokens of the draft.
-        draft: The draft so far.
-        is_done: Whether it has ended.
-    """
-
-    row: _Row
-    tokens: list[int]
-    given: int
-    place: int
-    most: int
-    draft: list[Drafted] = field(default_factory=list)
-    is_done: bool = False
-
-    @property
-    def newest(self) -> int:
-        """The token that is read next."""
-        return self.row.token_at(self.tokens, self.place)
-
-    @property
-    def position(self) -> int:
-        """The position of that token."""
-        return len(self.row.prompt) + self.place
-
-    @property
-    def forced(self) -> list[int]:
-        """The tokens that follow it and are known already."""
-        return self.tokens[self.place + 1 : self.given]
-
-    @property
-    def left(self) -> int:
-        """Number of steps to its longest end."""
-        return len(self.forced) + self.most - len(self.draft)
-
-    def take(self, steps: Sequence[Drafted], eos_id: int) -> int:
-        """Takes what some steps say, and returns how many of their tokens are new.
-
-        Args:
-            steps: The token that follows each token that was read.
-            eos_id: The token that ends an answer.
-        """
-        before = len(self.draft)
-        for step in steps:
-            self.place += 1
-            if self.place == len(self.tokens):
-                self.tokens.append(step.token)
-                self.draft.append(step)
-                ends = step.token == eos_id or len(self.draft) == self.most
-                if ends or not np.isfinite(step.log_prob):
-                    self.is_done = True
-                    break
-        self.row.held = tuple(self.tokens[: max(0, self.place)])
-        return len(self.draft) - before
 
 
 class SearchBatch:
@@ -185,7 +56,7 @@ class SearchBatch:
         self._refused = np.flatnonzero(~allowed).tolist()
         few = tokens is not None and len(tokens) <= _MOST_CANDIDATES
         self._candidates = sorted({*(tokens or ()), eos_id}) if few else []
-        self._rows: list[_Row] = []
+        self._rows: list[Row] = []
 
     def run(
         self,
@@ -212,7 +83,7 @@ class SearchBatch:
         self._on_step = on_step or (lambda tokens: None)
         results: list[Any] = [None] * len(searches)
         pairs = zip(searches, prompts, strict=True)
-        waiting = deque(_Running(search, number, prompt) for number, (search, prompt) in enumerate(pairs))
+        waiting = deque(Running(search, number, prompt) for number, (search, prompt) in enumerate(pairs))
         while waiting:
             running = [waiting.popleft() for _ in range(min(prompt_rows, len(waiting)))]
             least = len(running) // 2 if waiting and self._width == 1 else 0
@@ -224,7 +95,7 @@ class SearchBatch:
                 asking = [one for one in running if isinstance(one.asked, Ask)]
                 if asking:
                     self._answer(asking)
-                    answered: list[tuple[_Running[T], Any]] = [(one, one.replies) for one in asking if not one.open]
+                    answered: list[tuple[Running[T], Any]] = [(one, one.replies) for one in asking if not one.open]
                 else:
                     answered = list(zip(running, self._draft(running), strict=True))
                 running = self._advance(answered, running, results)
@@ -235,8 +106,8 @@ class SearchBatch:
 
     @staticmethod
     def _advance(
-        answered: Sequence[tuple[_Running[T], Any]], running: Sequence[_Running[T]], results: list[Any]
-    ) -> list[_Running[T]]:
+        answered: Sequence[tuple[Running[T], Any]], running: Sequence[Running[T]], results: list[Any]
+    ) -> list[Running[T]]:
         """Gives searches their replies, keeps the results of those that end, and returns the others."""
         ended: set[int] = set()
         for one, reply in answered:
@@ -250,7 +121,7 @@ class SearchBatch:
                 ended.add(one.number)
         return [one for one in running if one.number not in ended]
 
-    def _read(self, running: Sequence[_Running[Any]], prompt_rows: int) -> None:
+    def _read(self, running: Sequence[Running[Any]], prompt_rows: int) -> None:
         """Lets the decoder read the prompts, each into its rows."""
         decoder, width = self._decoder, self._width
         prompts = [one.prompt for one in running]
@@ -262,11 +133,11 @@ class SearchBatch:
         if isinstance(decoder, GreedyDecoder) and width > 1:
             decoder.keep(np.repeat(np.arange(prompt_rows), width))
         padding = [[int(ids[0, 0])]] * (prompt_rows - len(prompts))
-        self._rows = [_Row(prompt) for prompt in (*prompts, *padding) for _ in range(width)]
+        self._rows = [Row(prompt) for prompt in (*prompts, *padding) for _ in range(width)]
         for place, one in enumerate(running):
             one.rows = range(place * width, (place + 1) * width)
 
-    def _shrink(self, running: Sequence[_Running[Any]]) -> None:
+    def _shrink(self, running: Sequence[Running[Any]]) -> None:
         """Drops the rows of searches that have ended once those of the others fit into a quarter of the batch."""
         rows = len(self._rows) // _SHRINKING
         while rows >= _SHRINKING * len(running) * self._width:
@@ -280,9 +151,9 @@ class SearchBatch:
         for place, one in enumerate(running):
             one.rows = range(place * self._width, (place + 1) * self._width)
 
-    def _answer(self, asking: Sequence[_Running[Any]]) -> None:
+    def _answer(self, asking: Sequence[Running[Any]]) -> None:
         """Answers at most `width` prefixes of each search."""
-        wanted: dict[int, tuple[_Running[Any], int]] = {}  # the row, the search and the place of its prefix
+        wanted: dict[int, tuple[Running[Any], int]] = {}  # the row, the search and the place of its prefix
         sources: dict[int, int] = {}
         for one in asking:
             places = one.open[: self._width]
@@ -313,7 +184,7 @@ class SearchBatch:
                     one.replies[place] = values
             left = {row: missing - 1 for row, missing in left.items() if missing > 1}
 
-    def _draft(self, drafting: Sequence[_Running[Any]]) -> list[list[Drafted]]:
+    def _draft(self, drafting: Sequence[Running[Any]]) -> list[list[Drafted]]:
         """Returns the drafts of searches, none if the decoder does not draft."""
         decoder = self._decoder
         if not isinstance(decoder, GreedyDecoder):
@@ -351,13 +222,13 @@ class SearchBatch:
             self._on_step(made)
         return [draft.draft for draft in drafts.values()]
 
-    def _start(self, row: int, one: _Running[Any]) -> _Writing:
+    def _start(self, row: int, one: Running[Any]) -> Writing:
         """Returns a draft that has not begun."""
         assert isinstance(one.asked, Draft)
         prefix = one.asked.prefix
         place = len(prefix) - self._rows[row].missing(prefix)
         self._rows[row].held = prefix[: max(place, 0)]
-        return _Writing(self._rows[row], list(prefix), len(prefix), place, one.asked.most)
+        return Writing(self._rows[row], list(prefix), len(prefix), place, one.asked.most)
 
     def _assign(self, prefixes: Sequence[Prefix], rows: range, sources: dict[int, int]) -> list[int]:
         """Returns a row for each prefix, preferably one that holds it; adds rows to be copied to `sources`."""
@@ -396,16 +267,6 @@ class SearchBatch:
         for row, position in zip(self._rows, positions.tolist(), strict=True):
             row.held = row.held[: position - len(row.prompt)]
         return np.array([row.prompt[-1] for row in self._rows], np.int32), positions
-
-
-def _common(first: Prefix, second: Prefix) -> int:
-    """Returns how many first tokens two prefixes share."""
-    place = 0
-    for one, other in zip(first, second, strict=False):
-        if one != other:
-            break
-        place += 1
-    return place
 
 
 def rows_for(prompts: int, batch_size: int) -> int:
