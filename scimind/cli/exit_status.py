@@ -35,7 +35,9 @@ def guarded(program: str, body: Callable[[], int], *, after_stop: str = "") -> i
         body: The command; any exception other than a SciMindError passes through, unless a signal came before it.
         after_stop: What the user can do after a signal, for the message.
     """
-    with stops_on_signals() as stopping, rare_collections():
+    # Collections become frequent again only after signals are no longer handled: one takes a second, and a signal would
+    # end it with a traceback.
+    with rare_collections(), stops_on_signals() as stopping:
         try:
             return body()
         except KeyboardInterrupt as stop:
