@@ -50,7 +50,7 @@ class AnswerSearch:
         key: What is equal for answers without a rule that mean the same; the ids by default.
         unmet: Returns the conditions that an answer does not fulfil, by its key; None if there are none.
         rank_by: See `Plan`.
-        lead: The first tokens of every answer.
+        lead: The first tokens of answers to prompts that have no others.
     """
 
     settings: GenerationSettings
@@ -107,7 +107,7 @@ class AnswerSearch:
             decoder: The model.
             prompts: Tokens of each prompt. One that is empty or too long gets a message; the others are answered.
             numbers: Number of each prompt's random stream.
-            leads: The first tokens of each prompt's answers, after `lead`.
+            leads: The first tokens of each prompt's answers; empty for `lead`.
             rows: Number of prompts in a batch.
             on_step: Called from time to time with the number of tokens that were read.
             on_end: Called from time to time with the number of prompts that were answered.
@@ -134,11 +134,13 @@ class AnswerSearch:
         asked = [prompts[index] for index in live]
         found = batch.run(asked, searches, rows, on_step=on_step, on_end=on_end)
         for index, answers in zip(live, found, strict=True):
-            searched[index] = _fault(str(answers)) if isinstance(answers, NotFinite) else self._judged(answers)
+            searched[index] = (
+                _fault(str(answers)) if isinstance(answers, NotFinite) else self._judged(answers, leads[index])
+            )
         return searched
 
     def _problem(self, rule: TokenRule | None, limit: int, lead: Prefix) -> Problem:
-        whole = (*self.lead, *lead)
+        whole = lead or self.lead
         if rule is None:
             tokens = [token for token in range(self.vocab_size) if token not in (self.eos_id, self.pad_id)]
             return Problem(AnyTokens(tokens, self.key), self.eos_id, limit, lead=whole, cuts=True)
@@ -168,16 +170,16 @@ class AnswerSearch:
             at_a_time=self.width,
         )
 
-    def _judged(self, answers: Answers) -> Searched:
+    def _judged(self, answers: Answers, lead: Prefix) -> Searched:
         """Returns the answers of a prompt, with a message if there are none."""
         if answers.found:
             return Searched(answers, number=self.settings.num_return_sequences)
         if answers.fallen:
             unmet = ", ".join(f"{condition} ({count:,})" for condition, count in answers.fallen.most_common())
             return Searched(answers, f"none of {answers.distinct:,} distinct answers fits; not fulfilled: {unmet}")
-        begins = " that begins with the prefix" if self.lead else ""
+        begins = " that begins with the prefix" if lead or self.lead else ""
         limit = self.settings.longest_answer
-        return _fault(f"there is no valid answer{begins} in {limit} tokens; raise max_new_tokens or set valid to none")
+        return _fault(f"no valid answer{begins} was found in {limit} tokens; raise max_new_tokens or set valid to none")
 
 
 def _fault(message: str) -> Searched:

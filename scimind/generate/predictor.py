@@ -25,7 +25,7 @@ from scimind.runtime.console import Console
 from scimind.tokenizer import TokenCodec
 
 WINDOW_BATCHES = 8
-_POOLED_BATCHES = 8  # batches of prompts whose longest searches go on together
+_POOLED_BATCHES = 8  # batches of prompts whose longest searches continue together
 
 
 @dataclass

@@ -170,9 +170,8 @@ class SearchBatch:
                 ids[row] = self._rows[row].token_at(prefix, at)
                 positions[row] = len(self._rows[row].prompt) + at
                 self._rows[row].held = prefix[: at + 1]
-            ids[[row for row in range(len(ids)) if row not in left]] = ids[
-                next(iter(left))
-            ]  # of one modality, if possible
+            # A decoder needs fewer experts if all tokens are of one modality.
+            ids[[row for row in range(len(ids)) if row not in left]] = ids[min(left)]
             logits = self._decoder.step(ids, positions)
             self._on_step(len(left))
             ended = [row for row, missing in left.items() if missing == 1]

@@ -24,6 +24,9 @@ from scimind.tokenizer.alphabet import TAG_MODALITIES
 from scimind.tokenizer.tags import closing_tag, opening_tag
 
 _MOLECULES = "smiles"
+# Settings of answers that are generated, and of those among them that are proteins or nucleic acids.
+_OF_ANSWERS = ("valid", "where", "prefix", "num_return_sequences", "num_beams", "samples_per_prompt", "rank_by")
+_OF_SEQUENCES = ("min_sequence_length", "max_sequence_length", "reading_frame")
 
 
 def validity(settings: GenerationSettings, rules: AnswerRules, rule: AnswerRule | None = None) -> str:
@@ -59,6 +62,7 @@ def search_for(
     if rules.choices is not None:
         _refuse_with_choices(settings, rule)
         return None
+    _refuse_without_effect(settings, _kind(rules), valid, rule)
     token_rule = None if valid == "none" else _rule(settings, codec, _kind(rules), rule)
     wanted = (settings.num_return_sequences, settings.beams, settings.samples or 1)
     if token_rule is None and wanted == (1, 1, 1) and not (settings.where or settings.prefix or has_prefixes):
@@ -119,8 +123,7 @@ def with_leads(
                 raise ConfigError(f"{PREFIX}: answers are chosen here, not generated; remove the column")
             try:
                 whole = (search.settings.prefix or "") + prompt.prefix
-                lead = lead_of(whole, codec, rules, search.rule)[len(search.lead) :]
-                prompt = replace(prompt, lead=lead)
+                prompt = replace(prompt, lead=lead_of(whole, codec, rules, search.rule))
             except ConfigError as error:
                 prompt = replace(prompt, fault=f"line {prompt.line}: {error}", ids=())
         led.append(prompt)
@@ -133,12 +136,32 @@ def _kind(rules: AnswerRules) -> str:
 
 def _refuse_with_choices(settings: GenerationSettings, rule: AnswerRule | None) -> None:
     """Refuses settings of generated answers where choices are ranked."""
-    given = {"valid": settings.valid, "where": settings.where, "prefix": settings.prefix, "a rule": rule}
-    names = [name for name, value in given.items() if value not in (None, "none")]
-    if settings.num_return_sequences > 1:
-        names.append("num_return_sequences")
+    names = [name for name in (*_OF_ANSWERS, *_OF_SEQUENCES) if _is_given(settings, name)]
+    if rule is not None:
+        names.append("a rule")
     if names:
         raise ConfigError(f"{', '.join(names)}: answers are chosen here, not generated; leave it out")
+
+
+def _refuse_without_effect(settings: GenerationSettings, kind: str, valid: str, own: AnswerRule | None) -> None:
+    """Refuses settings that would change nothing."""
+    names = [name for name in _OF_SEQUENCES if _is_given(settings, name)]
+    if names and (valid == "none" or own is not None or kind not in TAG_MODALITIES or kind == _MOLECULES):
+        raise ConfigError(
+            f"{', '.join(names)}: only answers that are proteins, DNA or RNA, and must be valid, have lengths and "
+            "reading frames; leave it out"
+        )
+    if _is_given(settings, "rank_by") and settings.beams == 1 and settings.samples < 2 and settings.where is None:
+        raise ConfigError(
+            f"rank_by ({settings.rank_by}) needs several answers to choose from; set num_return_sequences, num_beams "
+            "or samples_per_prompt, or leave it out"
+        )
+
+
+def _is_given(settings: GenerationSettings, name: str) -> bool:
+    """Returns whether a setting asks for something."""
+    value = getattr(settings, name)
+    return value != getattr(GenerationSettings, name) and not (name == "valid" and value == "none")
 
 
 def _rule(settings: GenerationSettings, codec: TokenCodec, kind: str, own: AnswerRule | None) -> TokenRule:

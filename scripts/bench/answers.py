@@ -22,7 +22,7 @@ from typing import Any
 from rdkit import Chem, DataStructs, rdBase
 from rdkit.Chem import rdFingerprintGenerator
 
-from scimind.config import load_config
+from scimind.config import RunConfig, load_config
 from scimind.generate.answer_rules import read_rules
 from scimind.generate.predict import codec_of, load_decoder
 from scimind.generate.predictor import Predictor
@@ -62,10 +62,15 @@ def main() -> None:
             f"generation.batch_size={options.batch_size}",
         ],
     )
+    with tempfile.TemporaryDirectory(prefix="scimind_bench_") as folder:
+        measure(options, config, Path(folder))
+
+
+def measure(options: argparse.Namespace, config: RunConfig, folder: Path) -> None:
+    """Runs every way of answering, and prints the table; the files are written to a folder."""
     codec, rules = codec_of(config), read_rules(codec_of(config), TASK)
     base = GenerationSettings.from_config(config)
-    folder = tempfile.mkdtemp(prefix="scimind_bench_")
-    with quiet_console(Path(folder) / "mindformers.log") as console:
+    with quiet_console(folder / "mindformers.log") as console:
         decoder = load_decoder(config, base, console)
     prompts = encode_prompts(codec, read_prompts(options.input, TASK))[: options.number]
     seconds: dict[str, list[float]] = {way: [] for way in options.ways}
@@ -74,11 +79,11 @@ def main() -> None:
             settings = GenerationSettings(**{**base.__dict__, **WAYS[way]})
             search = search_for(settings, codec, rules)
             predictor = Predictor(decoder, codec, settings, rules, Console(sys.stderr), search)
-            file = Path(folder) / f"{way}.jsonl"
+            file = folder / f"{way}.jsonl"
             summary = predictor.predict_file(prompts, file, {}, overwrite=True)
             if turn:
                 seconds[way].append(summary.seconds)
-    scores = {way: score(Path(folder) / f"{way}.jsonl") for way in options.ways}
+    scores = {way: score(folder / f"{way}.jsonl") for way in options.ways}
     print_table(seconds, scores, len(prompts))
 
 

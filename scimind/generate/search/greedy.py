@@ -115,8 +115,8 @@ def greedy_search(problem: Problem, *, number: int = 1, closes: bool = True) -> 
 
     Each token is the most likely one that the rule accepts. Where it accepts none, or so unlikely ones that another
     open prefix has much less regret, the search goes to the open prefix whose next token has the least regret, the
-    longest on a tie. So it does for further answers. When the budget of work ends, or nothing is open, and there is no
-    answer, the first path is completed or shortened, see `close`.
+    longest on a tie, and so it does for further answers. If it has found none when the budget of work ends or nothing
+    is open, the first path is completed or shortened, see `close`.
 
     Most tokens come from drafts, which cost one call for many: what a draft says is taken over up to the first token
     that the rule refuses. A decoder that does not draft leads to the same answer.

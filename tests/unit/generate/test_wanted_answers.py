@@ -160,6 +160,9 @@ def test_answers_begin_with_the_prefix(tmp_path: Path) -> None:
     assert all(one["output"].startswith("c1ccccc1") for row in rows for one in row["outputs"])
     source = [{"description": "x", "prompt_answer_prefix": text} for text in ("N", "OC(", "c1cc)", "")]
     (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in source))
+    joined, _ = predict(tmp_path, "joined.jsonl", prefix="C")
+    assert joined[0]["output"].startswith("CN") and joined[1]["output"].startswith("COC(")
+    assert joined[3]["output"].startswith("C")
     rows, summary = predict(tmp_path, "each.jsonl")
     assert rows[0]["output"].startswith("N") and rows[1]["output"].startswith("OC(")
     assert rows[2]["finish_reason"] == "error" and "does not begin any valid answer" in rows[2]["message"]
@@ -191,8 +194,8 @@ def test_proteins_and_rna_have_their_letters_and_lengths(tmp_path: Path) -> None
         ({"where": "MolWeight < 500"}, r"where: column 1 .*'MolWeight'.*MolWt"),
         ({"where": "has('C(')"}, "where: column 7"),
         ({"where": "__import__('os').system('true') == 0"}, "where: column"),
-        ({"rank_by": "MolWeight"}, "rank_by is likelihood, votes, or a number"),
-        ({"rank_by": "MolWt < 5"}, "rank_by is likelihood, votes, or a number"),
+        ({"rank_by": "MolWeight", "num_beams": 2}, "rank_by is likelihood, votes, or a number"),
+        ({"rank_by": "MolWt < 5", "num_beams": 2}, "rank_by is likelihood, votes, or a number"),
         ({"prefix": "c1ccc)"}, "does not begin any valid answer"),
         ({"prefix": "Cµ"}, "prefix"),
         ({"repetition_penalty": 1.3}, "repetition_penalty"),
@@ -202,6 +205,9 @@ def test_proteins_and_rna_have_their_letters_and_lengths(tmp_path: Path) -> None
         ({"length_penalty": 0.5}, "acts only with more than one beam"),
         ({"num_beams": 4, "num_beam_groups": 3}, "must divide"),
         ({"samples_per_prompt": 4}, "acts only with do_sample"),
+        ({"rank_by": "votes"}, "needs several answers"),
+        ({"reading_frame": "open"}, "reading_frame: only answers that are proteins"),
+        ({"min_sequence_length": 5, "valid": "none"}, "min_sequence_length: only answers that are proteins"),
     ],
 )
 def test_mistakes_are_reported_in_one_line(tmp_path: Path, settings: dict, message: str) -> None:
@@ -220,8 +226,14 @@ def test_conditions_need_molecules(tmp_path: Path, settings: dict) -> None:
 def test_chosen_answers_are_not_searched_for() -> None:
     rules = read_rules(CODEC, "promoter")
     assert search_for(GenerationSettings(), CODEC, rules) is None
-    with pytest.raises(ConfigError, match="num_return_sequences: answers are chosen"):
-        search_for(GenerationSettings(num_return_sequences=2), CODEC, rules)
+    for name, value in (
+        ("num_return_sequences", 2),
+        ("num_beams", 4),
+        ("reading_frame", "open"),
+        ("where", "MolWt < 5"),
+    ):
+        with pytest.raises(ConfigError, match=f"{name}: answers are chosen"):
+            search_for(GenerationSettings(**{name: value}), CODEC, rules)
 
 
 def test_a_rule_of_ones_own() -> None:
