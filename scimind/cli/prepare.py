@@ -55,6 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FIELD=COLUMN",
         help="column of a field that is not found by its name, or its number: molecule=my_smiles,label=3",
     )
+    add(
+        "--only",
+        action="append",
+        default=[],
+        metavar="COLUMN=VALUE",
+        help="use only the records with this value in a column, such as split=train or metadata.split=test; given "
+        "several times, a record needs one of the values of each column",
+    )
     add("--allow_code", "--allow-code", action="store_true", help=ALLOW_CODE)
     add("--output", required=True, type=Path, metavar="DIR", help="folder for the results")
     add("--name", metavar="NAME", help="prefix of the result files (default: the name of the input or the task)")
@@ -179,6 +187,7 @@ def run(args: argparse.Namespace) -> int:
     from scimind.data.formats.columns import parse_columns
     from scimind.data.prepare.mixture import prepare_mixture
     from scimind.data.prepare.task_files import prepare
+    from scimind.data.tasks.records import parse_only
     from scimind.errors import SciMindError
 
     if bool(args.input) == bool(args.mixture):
@@ -188,8 +197,10 @@ def run(args: argparse.Namespace) -> int:
             else "no input; give --input FILE"
         )
     columns = parse_columns(args.columns)
-    if columns and args.mixture:
-        raise SciMindError("--columns does not work with --mixture; give columns to its tasks in the YAML file")
+    only = parse_only(args.only)
+    for name, given in (("columns", columns), ("only", only)):
+        if given and args.mixture:
+            raise SciMindError(f"--{name} does not work with --mixture; give {name} to its tasks in the YAML file")
     # Each flag is named after its setting.
     names = [field.name for field in fields(PrepareOptions)]
     options = PrepareOptions(**{name: value for name, value in vars(args).items() if name in names})
@@ -199,8 +210,8 @@ def run(args: argparse.Namespace) -> int:
             args.mixture, args.output, codec=codec, options=options, name=args.name, allow_code=args.allow_code
         )
     else:
-        given = {"codec": codec, "options": options, "name": args.name, "columns": columns}
-        summary = prepare(args.task, args.input, args.output, **given)
+        settings = {"codec": codec, "options": options, "name": args.name, "columns": columns, "only": only}
+        summary = prepare(args.task, args.input, args.output, **settings)
     print(summary.table())
     print("\n".join(f"wrote {args.output / file}" for file in summary.files if not file.endswith(".db")))
     return 0

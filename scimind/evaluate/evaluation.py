@@ -17,7 +17,7 @@ from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
 from scimind.evaluate.marked_outputs import check_sequences, read_marked
-from scimind.evaluate.metric_groups import group_of, labels_of
+from scimind.evaluate.metric_groups import group_of, labels_of, part_of
 from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, caption_text, read_items, read_molecules
 from scimind.evaluate.resampling import Resampling
@@ -115,7 +115,7 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
     given = _with_reference(items)
     scored, marks = read_marked(given, group, extract=options.extract)
     check_sequences(scored, group, options.predictions)
-    if group == "classification":
+    if group in ("classification", "multilabel"):
         scored, options = _as_labels(scored, options)
     console = console or Console(sys.stderr, silent=True)
     for name, about in notes.items():
@@ -129,6 +129,8 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
             scorer, advance = _answer_scorer(group), progress.advance
             add_ranked(findings, scored, given, scorer, options.resampling, workers=options.workers, advance=advance)
     findings.counts |= marks
+    if part := part_of(options.task):
+        findings.settings["part"] = part
     if len(given) < len(items):
         findings.counts["failed_prompts_without_reference"] = len(items) - len(given)
     if options.extract:
@@ -171,8 +173,9 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
             workers=workers,
             advance=advance,
         )
-    if group == "molecules":
+    if group in ("molecules", "reactions"):
         from scimind.evaluate.metrics.molecule_sets import MoleculeOptions, read_training, score_molecules
+        from scimind.evaluate.metrics.reactions import score_reactions
 
         training = None
         if options.training:
@@ -180,7 +183,8 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
         molecule_options = MoleculeOptions(
             options.protocol, training, options.with_fcd, tables, options.wordpiece_vocab
         )
-        return score_molecules(items, resampling, molecule_options, workers=workers, advance=advance)
+        score = score_molecules if group == "molecules" else score_reactions
+        return score(items, resampling, molecule_options, workers=workers, advance=advance)
     if group == "proteins":
         from scimind.evaluate.metrics.sequences import score_proteins
 
@@ -189,6 +193,14 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
         from scimind.evaluate.metrics.name_sets import score_names
 
         return score_names(items, resampling)
+    if group in ("iupac", "formulas"):
+        from scimind.evaluate.metrics.names_and_formulas import score_formulas, score_iupac_names
+
+        return (score_iupac_names if group == "iupac" else score_formulas)(items, resampling)
+    if group == "multilabel":
+        from scimind.evaluate.metrics.multilabel import score_multilabel
+
+        return score_multilabel(items, resampling, positive=options.positive_label)
     from scimind.evaluate.metrics.classification import score_labels
 
     return score_labels(items, resampling, positive=options.positive_label)
@@ -200,15 +212,21 @@ def _answer_scorer(group: str) -> Callable[[Item], AnswerScores]:
         from scimind.evaluate.metrics.ranked_molecules import score_molecule_answers
 
         return score_molecule_answers
+    if group == "reactions":
+        from scimind.evaluate.metrics.reactions import score_reaction_answers
+
+        return score_reaction_answers
     if group == "proteins":
         from scimind.evaluate.metrics.sequences import score_protein_answers
 
         return score_protein_answers
     from scimind.evaluate.metrics.classification import read_label
     from scimind.evaluate.metrics.name_sets import names_in
+    from scimind.evaluate.metrics.names_and_formulas import iupac_name, read_formula
     from scimind.evaluate.metrics.ranked import ExactAnswers
 
-    return ExactAnswers({"captions": caption_text, "names": names_in, "classification": read_label}[group])
+    compared = {"captions": caption_text, "names": names_in, "iupac": iupac_name, "formulas": read_formula}
+    return ExactAnswers(compared.get(group, read_label))
 
 
 def _as_labels(items: list[Item], options: EvaluateOptions) -> tuple[list[Item], EvaluateOptions]:
@@ -235,7 +253,7 @@ def _content(options: EvaluateOptions, group: str, findings: Findings, items: in
         "format": FORMAT,
         "task": options.task,
         "group": group,
-        "protocol": options.protocol if group in ("captions", "molecules") else None,
+        "protocol": options.protocol if group in ("captions", "molecules", "reactions") else None,
         "items": items,
         "metrics": {
             name: {

@@ -16,7 +16,7 @@ from scimind.evaluate.metrics.molecules import parse_smiles
 from scimind.evaluate.predictions import Item
 
 # The tag of the sequences that a group of metrics scores.
-_TAGS = {"molecules": "smiles", "proteins": "protein"}
+_TAGS = {"molecules": "smiles", "reactions": "smiles", "proteins": "protein"}
 # A sentence has several words, and one that almost every English sentence has.
 _WORD = re.compile(r"(?<!\S)[A-Za-z][a-z]+(?=[\s.,;:]|$)")
 _FUNCTION_WORDS = frozenset(
@@ -101,16 +101,17 @@ def check_sequences(items: Sequence[Item], group: str, path: Path) -> None:
     sentences = sum(map(_is_sentence, texts))
     if 2 * sentences <= len(texts) or any(_is_one(text.strip(), group) for text in texts):
         return
+    kind = "protein" if group == "proteins" else "molecule"
     reason = (
-        f"none of the {len(texts)} outputs is a {group[:-1]}, and {sentences} are sentences; give the task that they "
-        f"answer, or --extract if the {group} are inside the sentences"
+        f"none of the {len(texts)} outputs is a {kind}, and {sentences} are sentences; give the task that they "
+        f"answer, or --extract if the {kind}s are inside the sentences"
     )
     raise DataError(reason, path)
 
 
 def _is_one(text: str, group: str) -> bool:
     """Returns whether an output may be a molecule or a protein: RDKit parses it; it is one word or in capitals."""
-    if group == "molecules":
+    if _TAGS[group] == "smiles":
         return parse_smiles(text) is not None
     return len(text.split()) == 1 or not re.search("[a-z]", text)
 

@@ -14,6 +14,12 @@ def labels_of(task: str) -> Mapping[str, Sequence[str]] | None:
     return None if task in GROUPS else find_task(task).labels
 
 
+def part_of(task: str) -> str:
+    """Returns which part of a reaction the answers to a task are, see `REACTION_PARTS`; empty if they are none."""
+    fields = () if task in GROUPS else find_task(task).answered_fields
+    return fields[0].part if len(fields) == 1 else ""
+
+
 def group_of(task: str) -> str:
     """Returns the group of metrics that scores a task's outputs.
 

@@ -17,7 +17,7 @@ from scimind.data.formats import sniffing
 from scimind.data.formats.columns import Columns
 from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.records import first_names, is_smiles_list, plain_lines
-from scimind.data.formats.rows import Row, read_rows
+from scimind.data.formats.rows import Row
 from scimind.data.formats.text_files import broken_byte, repair_backslashes
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.registry import find_task
@@ -93,7 +93,7 @@ def _holds_conversations(path: Path) -> bool:
 
 def _asked_columns(task: Task) -> Columns:
     """Returns the columns of a task of which only those of its question must be there."""
-    columns, asked = task.columns, {spec.name for spec in task.asked_fields}
+    columns, asked = task.wide.added_to(task.columns), {spec.name for spec in task.asked_fields}
     names = {**columns.names, PREFIX: (PREFIX,)}
     return replace(columns, names=names, optional=columns.optional | {name for name in names if name not in asked})
 
@@ -198,7 +198,7 @@ def _read_marks(given: str, spec: Field) -> tuple[str, Mapping[str, int]]:
         RecordError: SELFIES cannot be decoded.
     """
     readings: Mapping[str, int] = Counter[str]()
-    if spec.kind == "smiles":
+    if TAG_OF_KIND[spec.kind] == "smiles":
         given, readings = molecule_text(given)
     else:
         given = bare_value(with_own_tags(given, decode_selfies, Counter(readings)), spec)
@@ -226,7 +226,7 @@ def _record_prompts(
     """Yields the prompts of a file of raw records; their answers, where given, are the references."""
     start = task.place_of(task.asked_fields[0].name) if len(task.asked_fields) == 1 else None
     asked_molecules = [spec.name for spec in task.asked_fields if spec.name in task.molecules]
-    for number, row in enumerate(settle_selfies(read_rows(path, columns, notes), task.molecules), start=1):
+    for number, row in enumerate(task.read(path, columns, notes), start=1):
         if isinstance(row, DataError):
             yield Prompt(f"{path.stem}-{number}", "", row.line or 1).faulty(row), {}
             continue

@@ -10,7 +10,14 @@ from typing import Any
 from scimind.data.content.labels import find_label, listed_names, several_labels, split_names
 from scimind.data.content.missing import is_missing
 from scimind.data.content.molecules import canonical_smiles, parse, without_maps
-from scimind.data.content.notations import bare_smiles, is_reaction, reaction_parts, with_tokens
+from scimind.data.content.notations import (
+    bare_smiles,
+    is_reaction,
+    reaction_part,
+    reaction_parts,
+    with_tokens,
+    without_map_numbers,
+)
 from scimind.data.content.selfies import molecule_text, with_smiles
 from scimind.data.content.sequences import Wrapped, clean_sequence, wrap_text
 from scimind.data.defects import EMPTY, LABEL, MALFORMED, RESOLVED, UNPARSABLE, Change, RecordError
@@ -53,7 +60,10 @@ class Field:
         kind: One of `KINDS`.
         columns: Possible names of its column in a table, in lower case.
         fallback: The column used if this is the only missing field.
-        optional: Whether it may be missing or empty, which reads as empty text.
+        optional: Whether it may be missing or empty, which reads as its default.
+        default: The value of an optional field that is missing or empty; empty text if there is none.
+        part: For kinds `smiles` and `reaction`: which part of a reaction is taken, one of `REACTION_PARTS`; empty for
+            the whole value. Numbers of mapped atoms are then removed, which would give away the other parts.
         fenced: For kind `tagged`: the tag of text between triple backticks.
         labels: For kind `label`: each label with its spellings in files; empty if the labels are not known.
     """
@@ -63,6 +73,8 @@ class Field:
     columns: tuple[str, ...]
     fallback: str = ""
     optional: bool = False
+    default: str = ""
+    part: str = ""
     fenced: str | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -113,7 +125,7 @@ def read_field(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     if is_given(spec, raw):
         return KINDS[spec.kind](spec, raw, options)
     if spec.optional:
-        return FieldValue("", "")
+        return KINDS[spec.kind](spec, spec.default, options) if spec.default else FieldValue("", "")
     word = raw.strip() if isinstance(raw, str) else ""
     state = f"is {word!r}, which counts as empty" if word else "is empty"
     raise RecordError(EMPTY, f"the {spec.name} {state}; fill it in or remove the record")
@@ -148,6 +160,7 @@ def _smiles(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
     text, readings = molecule_text(_text_of(raw, spec.name))
     text, repairs = repair_backslashes(text)
     text, changes = bare_smiles(text)
+    text, readings = _part_of(spec, text, readings)
     if is_reaction(text):
         reason = f"this is a reaction, not a molecule; give the field {spec.name} the kind reaction, or give a molecule"
         raise RecordError(UNPARSABLE, reason, text=text)
@@ -173,8 +186,10 @@ def _smiles(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
 
 
 def _reaction(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
-    text, repairs = repair_backslashes(_text_of(raw, spec.name))
+    text, readings = molecule_text(_text_of(raw, spec.name))
+    text, repairs = repair_backslashes(text)
     text, changes = bare_smiles(text)
+    text, readings = _part_of(spec, text, readings)
     parts = []
     for part in reaction_parts(text):
         spelling, respelled = with_tokens(part)
@@ -182,15 +197,31 @@ def _reaction(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
         parts.append(spelling)
     text = ">".join(parts)
     if options.molecules == "as-is" or text.strip(TAG_CHARACTERS["smiles"]):
-        return FieldValue(TokenCodec.wrap(text, "smiles"), text, "smiles", repairs=repairs, changes=changes)
+        shown = TokenCodec.wrap(text, "smiles")
+        return FieldValue(shown, text, "smiles", repairs=repairs, readings=readings, changes=changes)
     molecules = [parse(part) if part else None for part in parts]
     canonical = ">".join("" if molecule is None else canonical_smiles(molecule) for molecule in molecules)
     entity = ">".join("" if molecule is None else canonical_smiles(without_maps(molecule)) for molecule in molecules)
     if options.molecules == "canonical":
         text = ">".join(with_tokens(part)[0] for part in reaction_parts(canonical))
     return FieldValue(
-        TokenCodec.wrap(text, "smiles"), canonical, "smiles", repairs=repairs, changes=changes, entity=entity
+        TokenCodec.wrap(text, "smiles"),
+        canonical,
+        "smiles",
+        repairs=repairs,
+        readings=readings,
+        changes=changes,
+        entity=entity,
     )
+
+
+def _part_of(spec: Field, text: str, readings: Mapping[str, int]) -> tuple[str, Mapping[str, int]]:
+    """Returns the part of a reaction that a field takes, without numbers of mapped atoms, and the readings."""
+    if not spec.part:
+        return text, readings
+    part = reaction_part(text, spec.part)
+    bare = without_map_numbers(part)
+    return bare, readings if bare == part else Counter(readings) + Counter({"numbers of mapped atoms removed": 1})
 
 
 def _sequence(spec: Field, raw: object, options: FieldOptions) -> FieldValue:

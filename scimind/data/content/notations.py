@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from scimind.data.content.molecules import canonical_smiles, parse, random_smiles
+from scimind.data.content.molecules import canonical_smiles, parse, random_smiles, without_maps
 from scimind.data.defects import CONVERTED, EMPTY, LETTER, RESPELLED, STRIPPED, UNPARSABLE, Change, RecordError
 from scimind.tokenizer.tags import without_tag
 
 _ARROW = "<-"  # a dative bond towards the atom before it; `->` has a token, this has not
 _REACTION_ARROW = re.compile(r"(?<!-)>")
+_MAPPED_ATOM = re.compile(r"\[[^\]]*:\d+\]")
 _CAS = re.compile(r"\d{2,7}-\d\d-\d")
 _INCHI, _INCHI_KEY = "InChI=", re.compile(r"[A-Z]{14}-[A-Z]{10}-[A-Z]")
 _R_GROUP = re.compile(r"\[R\d*'*\]|R\d+")
@@ -20,6 +21,9 @@ _ATOM = re.compile(r"\[[^\]]*\]|Cl|Br|.")
 _WORD = re.compile(r"(?<!C)l|(?<!B)r|[adefghijkmqtuvwxyz]")
 _SPELLINGS = 32  # random spellings that are searched for one without `<-`
 _CLOSURES = range(99, 89, -1)  # ring numbers for bonds that are written from their other end
+
+REACTION_PARTS = ("reactants", "agents", "products", "reactants.agents", "reactants>>products")
+"""The parts of a reaction that a field may take, see `reaction_part`."""
 
 
 def bare_smiles(raw: str) -> tuple[str, tuple[Change, ...]]:
@@ -64,6 +68,46 @@ def reaction_parts(text: str) -> list[str]:
         reason = "not a reaction; write it as reactants>agents>products or reactants>>products, in SMILES"
         raise RecordError(UNPARSABLE, reason, text=text)
     return parts
+
+
+def reaction_part(text: str, part: str) -> str:
+    """Returns a part of a reaction without agents in other places; a text that is not a reaction is returned unchanged.
+
+    Args:
+        text: A reaction in SMILES, or molecules.
+        part: One of `REACTION_PARTS`.
+
+    Raises:
+        RecordError: The text has another number of arrows, or the part is empty.
+    """
+    if not is_reaction(text):
+        return text
+    reactants, agents, products = reaction_parts(text)
+    parts = {
+        "reactants": reactants,
+        "agents": agents,
+        "products": products,
+        "reactants.agents": ".".join(filter(None, (reactants, agents))),
+        "reactants>>products": f"{reactants}>>{products}" if reactants and products else "",
+    }
+    if not parts[part]:
+        reason = f"the reaction has no {part.replace('.', ' and ')}; add them, or remove the record"
+        raise RecordError(EMPTY, reason, text=text)
+    return parts[part]
+
+
+def without_map_numbers(text: str) -> str:
+    """Returns molecules, or a reaction, without the numbers of mapped atoms; unchanged if there are none.
+
+    The result is RDKit's canonical SMILES, since the order of the atoms may say as much as their numbers.
+
+    Raises:
+        RecordError: RDKit cannot parse a SMILES with such numbers.
+    """
+    if _MAPPED_ATOM.search(text) is None:
+        return text
+    parts = _REACTION_ARROW.split(text)
+    return ">".join(canonical_smiles(without_maps(parse(part))) if part else "" for part in parts)
 
 
 def with_tokens(smiles: str) -> tuple[str, tuple[Change, ...]]:

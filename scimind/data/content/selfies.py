@@ -1,7 +1,8 @@
 """SELFIES: recognised in columns and texts, and decoded to SMILES by the package `selfies`.
 
 SELFIES and SMILES share some strings: `[C][C][O]` is ethanol in SELFIES, and three bare atoms without hydrogens in
-SMILES. A text is SELFIES if it consists of symbols in brackets, and
+SMILES. A text is SELFIES if it consists of symbols in brackets, with dots between molecules and the arrows of a
+reaction, and
 - one of them is not an atom of SMILES: a branch, a ring, or an atom with its bond (`[=O]`); or
 - all are atoms of both, and a plain `[C]` is next to another one, which no SMILES of a real molecule has.
 It is SMILES if a symbol is not one of SELFIES (`[Na+]`, which SELFIES writes `[Na+1]`; `[nH]`). What is left can be
@@ -25,7 +26,7 @@ from scimind.tokenizer.tags import in_tag, with_own_tags, without_tag
 DECODED = "SELFIES decoded"
 KEPT = "SMILES that could also be SELFIES"
 
-_SYMBOLS = re.compile(r"(?:\[[^\[\]\s<>]+\]|\.(?=\[))+")
+_SYMBOLS = re.compile(r"(?:\[[^\[\]\s<>]+\]|\.(?=\[)|>)+")
 _RUN = re.compile(r"(?:\[[^\[\]\s<>]+\]){2,}")
 _SYMBOL = re.compile(r"\[[^\]]+\]")
 # As in the package's grammar, where hydrogens and charges have numbers: [CH3], [NH1+1].
@@ -52,7 +53,7 @@ def is_selfies(text: str) -> bool | None:
 
 
 def decode_selfies(text: str) -> str:
-    """Returns the SMILES of SELFIES.
+    """Returns the SMILES of SELFIES; of a reaction `A>B>C`, part by part.
 
     Raises:
         RecordError: A symbol is unknown, or no atom is left.
@@ -64,11 +65,11 @@ def decode_selfies(text: str) -> str:
         reason = f"{text[:40]!r} is SELFIES, which needs the package selfies; run: pip install 'scimind[selfies]'"
         raise SciMindError(reason) from error
     try:
-        smiles = str(decoder(text))
+        smiles = ">".join(str(decoder(part)) if part else "" for part in text.split(">"))
     except DecoderError as error:
         what = str(error).strip().partition("\n")[0]
         raise RecordError(UNPARSABLE, f"the SELFIES cannot be decoded ({what}); correct it", text=text) from error
-    if not smiles:
+    if not smiles.strip(">"):
         raise RecordError(UNPARSABLE, "the SELFIES has no atoms; correct it", text=text)
     return smiles
 

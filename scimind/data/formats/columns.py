@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ from scimind.errors import DataError, SciMindError
 # The name of the id among the fields.
 IDENTITY = ""
 
-_ID = ("id", "cid")
-_LONGEST_NAME, _MOST_WORDS = 64, 6
+_ID = ("id", "cid", "sample_id")
+_LONGEST_NAME, _MOST_WORDS = 64, 8  # of a column's name; ESOL's table has one of 8 words
 _MOST_SHOWN = 30
 _NUMBER = re.compile(r"[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?")
 
@@ -107,10 +108,9 @@ class Columns:
 
     def is_header(self, cells: Sequence[str]) -> bool:
         """Returns whether a row names the column of a field, and otherwise has what may be names of columns."""
-        if not all(_is_name(cell) for cell in cells):
-            return False
         known = self._known()
-        return any(normalised(cell) in known for cell in cells)
+        are_known = [normalised(cell) in known for cell in cells]
+        return any(are_known) and all(map(operator.or_, are_known, map(_is_name, cells)))
 
     def matches(self, cells: Sequence[str]) -> int:
         """Returns how many cells of a row are names of columns of a field."""

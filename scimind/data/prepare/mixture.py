@@ -7,6 +7,7 @@
       captions: {task: smiles2text, input: [train.csv]}
       promoters: {task: promoter, input: [positives.txt], weight: 0.5}
       drugs: {task: moa, input: [drugs.csv], columns: {molecule: drug_smiles, mechanism: 3}}
+      retro: {task: retrosynthesis, input: [retrosynthesis.json], only: {metadata.split: [train]}}
 
 Weights are relative to each other; give them to all tasks or to none. Paths are relative to the YAML file.
 """
@@ -35,6 +36,7 @@ _SOURCE = Section(
         "input": Items(Value(str, filled=True), single=True, filled=True),
         "weight": Value(float, None, low=1e-6, high=1e6),
         "columns": Named(Value(str, also=int)),
+        "only": Named(Items(Value(str, filled=True, also=int), filled=True)),
     },
     required=("input",),
 )
@@ -132,4 +134,5 @@ def _source(name: str, spec: Mapping[str, Any], folder: Path) -> TaskSource:
     texts = [spec["input"]] if isinstance(spec["input"], str) else spec["input"]
     files = [LabelledFile.parse(text, folder) for text in texts]
     chosen = {field: str(column) for field, column in spec.get("columns", {}).items()}
-    return TaskSource(find_task(task).with_columns(chosen), files, check_name(name), spec["weight"])
+    only = {column: tuple(map(str, values)) for column, values in spec.get("only", {}).items()}
+    return TaskSource(find_task(task).with_columns(chosen).with_only(only), files, check_name(name), spec["weight"])

@@ -27,6 +27,7 @@ def prepare(
     options: PrepareOptions | None = None,
     name: str | None = None,
     columns: Mapping[str, str] | None = None,
+    only: Mapping[str, Sequence[str]] | None = None,
     **settings: Any,
 ) -> PrepareSummary:
     """Writes `name.json`, `name.mindrecord` with its `.db`, and `name.summary.json`; returns the summary.
@@ -43,6 +44,7 @@ def prepare(
         options: All settings; by default those of the command.
         name: Prefix of the files' names; by default the name of a single input, else that of the task.
         columns: The column of each field that is not found by its name, by field: a name, or a number from 1.
+        only: The accepted values by column, for records that are only some of the files'; see `Only`.
         settings: Fields of `PrepareOptions` by name, which override those of `options`.
 
     Raises:
@@ -51,7 +53,7 @@ def prepare(
     """
     options = replace(options or PrepareOptions(), **settings)
     definitions = [] if isinstance(task, Task) else [task]
-    task = find_task(task).with_columns(columns or {})
+    task = find_task(task).with_columns(columns or {}).with_only(only or {})
     files = [LabelledFile.parse(path) for path in inputs]
     if not files:
         raise SciMindError("no input; give at least one file")

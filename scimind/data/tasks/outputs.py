@@ -34,6 +34,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "proteins": ("sequence", "protein"),
     "names": ("properties", "property"),
     "classification": ("label", "mechanism"),
+    "multilabel": ("label",),
+    "reactions": ("product", "reactants", "reagents"),
+    "iupac": ("iupac", "name"),
+    "formulas": ("formula", "molecular_formula"),
     "language_model": (),
 }
 # The kinds of answers, with the group of metrics that scores each.

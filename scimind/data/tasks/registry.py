@@ -13,11 +13,13 @@ from typing import Any
 from scimind.config.nodes import Items, Named, Section, Value
 from scimind.config.reading import read_file
 from scimind.config.schema import Faults
-from scimind.data.content.fields import KINDS, Field
+from scimind.data.content.fields import KINDS, TAG_OF_KIND, Field
+from scimind.data.content.notations import REACTION_PARTS
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.negatives import NEGATIVES
 from scimind.data.tasks.outputs import GROUPS, OUTPUTS, Output
 from scimind.data.tasks.pretraining import PretrainTask
+from scimind.data.tasks.records import Only, Wide
 from scimind.data.tasks.task import CONFLICTS, PLACE, Task
 from scimind.errors import ConfigError, SciMindError
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
@@ -35,6 +37,19 @@ TASKS = (
     "protein_design",
     "promoter",
     "moa",
+    "molecular_description_generation",
+    "description_guided_molecule_design",
+    "forward_synthesis",
+    "retrosynthesis",
+    "reagent",
+    "iupac2smiles",
+    "smiles2iupac",
+    "iupac2formula",
+    "smiles2formula",
+    "bbbp",
+    "hiv",
+    "clintox",
+    "sider",
     "pretrain",
     "conversation",
 )
@@ -48,6 +63,8 @@ _FIELD = Section(
         "columns": Items(Value()),
         "fallback": Value(str, ""),
         "optional": Value(bool, False),
+        "default": Value(str, "", filled=True),
+        "part": Value(str, "", choices=REACTION_PARTS),
         "fenced": Value(str, None, choices=tuple(TAG_CHARACTERS)),
         "labels": Named(_WORDS),
     }
@@ -59,6 +76,10 @@ _OUTPUT = Section(
         "positive": Value(str, "", filled=True),
     },
     always=True,
+)
+_WIDE = Section(
+    {"names": Value(str, filled=True), "values": Value(str, filled=True), "columns": Named(Value(str, filled=True))},
+    required=("names", "values", "columns"),
 )
 _TASK = Section(
     {
@@ -73,6 +94,8 @@ _TASK = Section(
         "metrics": Value(str, choices=tuple(GROUPS)),
         "conflicts": Value(str, "", choices=tuple(CONFLICTS)),
         "negatives": Value(str, "", choices=tuple(NEGATIVES)),
+        "only": Named(_WORDS),
+        "wide": _WIDE,
     },
     required=("name", "question", "answer", "fields"),
 )
@@ -162,6 +185,12 @@ def _broken_rules(tree: Mapping[str, Any]) -> Iterator[str]:
         for name in names:
             if name and name not in fields:
                 yield f"{setting} ({name!r}) must be one of {', '.join(fields)}"
+    for name in map(tree.get("wide", {}).get, ("names", "values")):
+        if name and name not in fields:
+            yield f"wide ({name!r}) must name one of {', '.join(fields)}"
+    for name, spec in fields.items():
+        if spec.get("part") and TAG_OF_KIND.get(spec.get("kind", "text")) != "smiles":
+            yield f"fields.{name}.part needs the kind smiles or reaction"
     if tree.get("negatives") and not any(len(spec.get("labels", ())) == 2 for spec in fields.values()):
         yield "negatives need a field of kind label with two labels; add one"
 
@@ -182,6 +211,8 @@ def _build(tree: Mapping[str, Any]) -> Task:
         conflicts=tree["conflicts"],
         negatives=tree["negatives"],
         description=tree["description"],
+        only=Only({column: _words(values) for column, values in tree.get("only", {}).items()}),
+        wide=Wide(**tree["wide"]) if "wide" in tree else Wide(),
     )
 
 
@@ -193,7 +224,9 @@ def _field(name: str, spec: Mapping[str, Any], choices: tuple[str, ...]) -> Fiel
         kind=spec["kind"],
         columns=tuple(column.strip().lower() for column in _words(spec.get("columns", [name]))),
         fallback=spec["fallback"].lower(),
-        optional=spec["optional"],
+        optional=spec["optional"] or bool(spec["default"]),
+        default=spec["default"],
+        part=spec["part"],
         fenced=spec["fenced"],
         labels={label: _words(spellings) for label, spellings in labels.items()},
     )

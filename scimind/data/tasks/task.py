@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,8 @@ from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.rows import ENTITY, Row, read_rows
 from scimind.data.tasks.negatives import with_negatives
 from scimind.data.tasks.outputs import Output
-from scimind.errors import DataError
+from scimind.data.tasks.records import Only, Rows, Wide
+from scimind.errors import DataError, SciMindError
 from scimind.hashing import digest
 from scimind.tokenizer.codec import TokenCodec
 from scimind.tokenizer.tags import opening_tag
@@ -90,6 +91,8 @@ class Task:
             the answer has one truth, which a label or choice has, and keeps them otherwise.
         negatives: Name of the method that makes negatives for files without labels, see `negatives`; empty for none.
         description: A sentence for readers.
+        only: Which rows of a file are records of this task; see `with_only`.
+        wide: How a table with a column for each label is read.
         synonyms: Whether columns are also found by the names that published tables give to such fields.
         chosen: The column that the user chose for a field, see `with_columns`.
     """
@@ -105,6 +108,8 @@ class Task:
     conflicts: str = ""
     negatives: str = ""
     description: str = ""
+    only: Only = field(default_factory=Only)
+    wide: Wide = field(default_factory=Wide)
     synonyms: bool = False
     chosen: Mapping[str, str] = field(default_factory=dict)
 
@@ -130,6 +135,17 @@ class Task:
         fields = [spec.name for spec in self.fields]
         return replace(self, chosen=checked_choice(chosen, fields, f"task {self.name}")) if chosen else self
 
+    def with_only(self, values: Mapping[str, Sequence[str]]) -> Task:
+        """Returns the task for only those rows of a file that have one of some values in each of some columns.
+
+        Raises:
+            SciMindError: The task does not read tables.
+        """
+        if values and not self.question:
+            raise SciMindError(f"--only: task {self.name} does not read records with columns; leave it out")
+        only = Only({**self.only.values, **values}, self.only.required | set(values))
+        return replace(self, only=only) if values else self
+
     @property
     def key_field(self) -> str:
         """The name of the field that decides about splits."""
@@ -148,8 +164,8 @@ class Task:
 
     @property
     def molecules(self) -> tuple[str, ...]:
-        """The names of the fields that are molecules."""
-        return tuple(spec.name for spec in self.fields if spec.kind == "smiles")
+        """The names of the fields that are molecules or reactions."""
+        return tuple(spec.name for spec in self.fields if TAG_OF_KIND.get(spec.kind) == "smiles")
 
     @property
     def label_field(self) -> Field | None:
@@ -186,12 +202,27 @@ class Task:
             columns = replace(columns, optional=columns.optional | {labels.name})
         if label is not None and labels is None:
             raise DataError(f"{label}= gives a label, but task {self.name} has none; leave it out", path)
-        rows = settle_selfies(read_rows(path, columns, notes), self.molecules)
+        rows = self.read(path, columns, notes)
         if label is not None and labels is not None:
             return (_with(row, labels.name, label) for row in rows)
         if labels is not None and self.negatives:
             return with_negatives(rows, self.key_field, labels, options)
         return rows
+
+    def read(self, path: Path, columns: Columns, notes: FileNotes) -> Rows:
+        """Yields the records of the task in a file, with the values that some columns hold.
+
+        Args:
+            path: The file.
+            columns: The columns of the fields, and of others.
+            notes: Filled with how the file was understood.
+
+        Raises:
+            DataError: The file as a whole cannot be read.
+        """
+        columns = self.wide.added_to(self.only.added_to(columns))
+        rows = self.only.records(settle_selfies(read_rows(path, columns, notes), self.molecules), path, notes)
+        return self.wide.records(rows, next((spec.default for spec in self.fields if spec.name == self.wide.names), ""))
 
     def sample(self, values: Mapping[str, Any], options: FieldOptions) -> Sample:
         """Returns the sample of a raw record.
@@ -257,7 +288,7 @@ class Task:
         spec = next(spec for spec in self.asked_fields if spec.name == name)
         before = self.question.partition(f"{{{name}}}")[0]
         tag = opening_tag(TAG_OF_KIND[spec.kind]) if spec.kind in TAG_OF_KIND else ""
-        return len(self._filled(before, {other.name: "" for other in self.asked_fields}).lstrip() + tag)
+        return len(self._filled(before, {other.name: other.default for other in self.asked_fields}).lstrip() + tag)
 
     def _synonyms(self) -> dict[str, tuple[str, ...]]:
         """Returns further names of columns for the fields whose kind no other field has."""

@@ -42,6 +42,10 @@ _METRICS = {
     "name_recall": Metric(HIGHER, "share of the names in references that are in the output"),
     "name_f1": Metric(HIGHER, "F1 of the names of all items"),
     "exact": Metric(HIGHER, "share of outputs that equal the reference"),
+    "exact_text": Metric(HIGHER, "share of outputs that equal the reference letter by letter"),
+    "exact_inchi": Metric(HIGHER, "share of outputs with the same molecules as the reference, by InChI"),
+    "exact_without_salts": Metric(HIGHER, "share of outputs with the same molecules, not counting salts and solvents"),
+    "max_fragment": Metric(HIGHER, "share of outputs with the same largest molecule as the reference"),
     "levenshtein": Metric(LOWER, "edits from output to reference, mean over items"),
     "validity": Metric(HIGHER, "share of outputs that are valid molecules, or proteins"),
     "uniqueness": Metric(HIGHER, "share of valid outputs that remains when equal ones are counted once"),
@@ -73,6 +77,9 @@ _METRICS = {
 # Metrics of the first answers to a prompt, after `topK_`.
 _OF_ANSWERS = {
     "exact": "share of prompts with the reference in the {answers}",
+    "exact_inchi": "share of prompts with the reference's molecules, by InChI, in the {answers}",
+    "exact_without_salts": "share of prompts with the reference's molecules, without salts, in the {answers}",
+    "max_fragment": "share of prompts with the reference's largest molecule in the {answers}",
     "validity": "share of prompts with a valid molecule or protein in the {answers}",
     "similarity": f"best similarity of the {{answers}} to the reference ({_BITS}), mean",
     "identity": "best sequence identity of the {answers}, mean",

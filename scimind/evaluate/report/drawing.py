@@ -1,4 +1,4 @@
-"""Molecules as small SVG pictures, with the common substructure of two molecules marked and laid out alike."""
+"""Molecules and reactions as small SVG pictures; of two molecules, the common part is marked and laid out alike."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 from rdkit import Chem, rdBase
-from rdkit.Chem import rdDepictor, rdFMCS, rdMolAlign
+from rdkit.Chem import rdChemReactions, rdDepictor, rdFMCS, rdMolAlign
 from rdkit.Chem.Draw import rdMolDraw2D
 
+from scimind.data.content.notations import is_reaction, reaction_parts
+from scimind.data.defects import RecordError
 from scimind.evaluate.metrics.molecules import canonical_smiles, parse_smiles
 
 TIMEOUT = 1
@@ -52,19 +54,21 @@ def draw_answers(item: tuple[tuple[str | None, str | None], Sequence[str]]) -> D
     """Returns pictures of a reference and an output as `draw_pair`, and of further answers.
 
     Args:
-        item: SMILES of the reference and of the output, and of further answers.
+        item: SMILES of the reference and of the output, and of further answers; each a molecule or a reaction.
     """
     pair, further = item
     return replace(draw_pair(pair), further=tuple(map(_draw_alone, further)))
 
 
 def _draw_alone(smiles: str) -> str | None:
+    if is_reaction(smiles):
+        return _draw_reaction(smiles)
     # From its canonical SMILES, a molecule looks the same in all spellings.
     return _svg(_molecule(canonical_smiles(smiles)), ())
 
 
 def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:
-    """Returns pictures of two molecules, either of which may be missing or invalid.
+    """Returns pictures of two molecules or reactions, either of which may be missing or invalid.
 
     Their common substructure (connected, with the same elements and bond orders and whole rings) is marked in both, and
     the output is laid out like the reference.
@@ -72,6 +76,9 @@ def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:
     Args:
         pair: SMILES of a reference and of an output.
     """
+    if any(is_reaction(smiles or "") for smiles in pair):
+        left, right = (_draw_alone(smiles) if smiles else None for smiles in pair)
+        return Drawing(left, right)
     reference, output = (_molecule(smiles) for smiles in pair)
     if reference is None or output is None:
         return Drawing(_svg(reference, ()), _svg(output, ()))
@@ -130,6 +137,37 @@ def _is_sound(molecule: Any) -> bool:
     return not lengths or max(lengths) < _MOST_STRETCH * min(lengths)
 
 
+def _draw_reaction(text: str) -> str | None:
+    """Returns a picture of a reaction in SMILES; None if a part is not valid, or if it is too large."""
+    try:
+        parts = [parse_smiles(part) if part else None for part in reaction_parts(text)]
+    except RecordError:
+        return None
+    reactants, _, products = parts
+    if reactants is None or products is None or sum(part.GetNumAtoms() for part in parts if part) > _MOST_ATOMS:
+        return None
+    # A part that RDKit refuses is not None in the text.
+    if any(part is None and given for part, given in zip(parts, reaction_parts(text), strict=True)):
+        return None
+    canvas = rdMolDraw2D.MolDraw2DSVG(-1, -1, -1, -1, True)
+    _set_style(canvas)
+    try:
+        with rdBase.BlockLogs():
+            canvas.DrawReaction(rdChemReactions.ReactionFromSmarts(text, useSmiles=True))
+    except (RuntimeError, ValueError):
+        return None
+    canvas.FinishDrawing()
+    return compact_svg(canvas.GetDrawingText())
+
+
+def _set_style(canvas: Any) -> None:
+    options: Any = canvas.drawOptions()
+    options.clearBackground = False
+    options.scalingFactor = _PIXELS
+    options.padding = 0.02
+    options.setHighlightColour(_MARK)
+
+
 def _svg(molecule: Any, marked: Any) -> str | None:
     if molecule is None:
         return None
@@ -140,11 +178,7 @@ def _svg(molecule: Any, marked: Any) -> str | None:
         if bond.GetBeginAtomIdx() in atoms and bond.GetEndAtomIdx() in atoms
     ]
     canvas = rdMolDraw2D.MolDraw2DSVG(-1, -1, -1, -1, True)  # as large as the molecule, with letters as text
-    options: Any = canvas.drawOptions()
-    options.clearBackground = False
-    options.scalingFactor = _PIXELS
-    options.padding = 0.02
-    options.setHighlightColour(_MARK)
+    _set_style(canvas)
     try:
         with rdBase.BlockLogs():
             rdMolDraw2D.PrepareAndDrawMolecule(

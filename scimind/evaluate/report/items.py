@@ -10,7 +10,7 @@ from typing import Any
 from scimind.evaluate.metrics.registry import HIGHER, LOWER, NEITHER, Metric, find_metric, top_of
 from scimind.evaluate.parallel_scoring import score_each
 from scimind.evaluate.report.drawing import Drawing, draw_answers
-from scimind.evaluate.report.texts import common_runs, molecule_in, readable, tagged_molecule_in
+from scimind.evaluate.report.texts import common_runs, molecule_in, readable, tagged_molecule_in, whole_reaction
 
 STANDING_OUT = 4
 # Of several answers to a prompt, how many are shown; the first one that equals the reference is shown in any case.
@@ -24,16 +24,25 @@ _RANKS = {
     "molecules": ("morgan",),
     "proteins": ("identity", "levenshtein"),
     "names": ("name_f1",),
+    "reactions": ("morgan",),
+    "iupac": ("levenshtein",),
+    "formulas": ("levenshtein",),
     "classification": (_RIGHT_CHANCE,),
+    "multilabel": (_RIGHT_CHANCE,),
     "language_model": (_TOKEN_LOSS,),
 }
 _FLAGS = {
     "valid": ("valid", "invalid"),
     "exact": ("exact", "not exact"),
+    "exact_text": ("same text", "another text"),
+    "exact_inchi": ("same InChI", "another InChI"),
+    "exact_without_salts": ("same without salts", "another without salts"),
+    "max_fragment": ("same largest molecule", "another largest molecule"),
     "right": ("right", "wrong"),
     "novel": ("novel", "not novel"),
     "withheld": ("withheld combination", "no withheld combination"),
 }
+_LABELS = ("classification", "multilabel")
 _DIGITS = 5
 
 
@@ -63,10 +72,11 @@ class ItemTable:
     Args:
         rows: Rows of `scimind.evaluate.evaluation.Evaluation`.
         group: The group of metrics that scored them.
+        part: Which part of a reaction the answers are, see `REACTION_PARTS`; empty if they are none.
     """
 
-    def __init__(self, rows: Sequence[dict[str, Any]], group: str) -> None:
-        self.rows, self.group = [_with_derived(row, group) for row in rows], group
+    def __init__(self, rows: Sequence[dict[str, Any]], group: str, part: str = "") -> None:
+        self.rows, self.group, self.part = [_with_derived(row, group) for row in rows], group, part
         self.by_words = group in ("captions", "names", "language_model")
         names = list(dict.fromkeys(name for row in self.rows for name in row if name not in _TEXTS))
         self.columns = [column for name in names if (column := self._column(name)) is not None]
@@ -120,7 +130,7 @@ class ItemTable:
             most: Maximum number of items to draw.
             workers: Number of processes.
         """
-        if self.group not in ("molecules", "captions", "classification"):
+        if self.group not in ("molecules", "reactions", "captions", *_LABELS):
             return {}
         chosen = self.to_draw(most)
         asked = [(self._pair(self.rows[i]), self._further(i)) for i in chosen]
@@ -184,10 +194,14 @@ class ItemTable:
     def _pair(self, row: dict[str, Any]) -> tuple[str | None, str | None]:
         if self.group == "captions":
             return molecule_in(row.get("input")), None
-        if self.group == "classification":
+        if self.group in _LABELS:
             # Without marks, a sequence of nucleotides or amino acids could be taken for a SMILES.
             return tagged_molecule_in(row.get("input")), None
-        return row.get("reference"), _read(row)
+        return self._drawn(row, row.get("reference")), self._drawn(row, _read(row))
+
+    def _drawn(self, row: dict[str, Any], answer: str | None) -> str | None:
+        """Returns what is drawn of a reference or an answer: its molecule, or the reaction that it completes."""
+        return whole_reaction(row.get("input"), answer, self.part) or answer
 
     def _answers(self, place: int) -> dict[str, Any]:
         """Returns the answers to a prompt that are shown, and how many more it has."""
@@ -213,7 +227,10 @@ class ItemTable:
 
     def _further(self, place: int) -> list[str]:
         """Returns the molecules that are shown after the output."""
-        return [_read(answer) or "" for _, answer in self._shown_answers(place)[1:] if self.group == "molecules"]
+        if self.group not in ("molecules", "reactions"):
+            return []
+        row = self.rows[place]
+        return [self._drawn(row, _read(answer)) or "" for _, answer in self._shown_answers(place)[1:]]
 
     def _text(self, row: dict[str, Any], name: str) -> str | None:
         text = row.get(name)
@@ -221,7 +238,7 @@ class ItemTable:
 
     def _common(self, row: dict[str, Any]) -> list[int] | None:
         reference, output = self._text(row, "reference"), self._text(row, "output")
-        if reference is None or output is None or self.group == "classification":
+        if reference is None or output is None or self.group in _LABELS:
             return None
         return common_runs(reference, output, by_words=self.by_words)
 
@@ -243,6 +260,10 @@ def column_name(key: str) -> str:
         "mcc": "MCC",
         "f1": "F1",
         "exact": "Exact match",
+        "exact_text": "Exact text",
+        "exact_inchi": "Exact match by InChI",
+        "exact_without_salts": "Exact match without salts",
+        "max_fragment": "Largest molecule",
         "property_f1": "Property F1",
         "name_f1": "F1 of names",
         "withheld_f1": "Withheld F1",
@@ -267,7 +288,7 @@ def _read(row: dict[str, Any]) -> str | None:
 
 def _with_derived(row: dict[str, Any], group: str) -> dict[str, Any]:
     """Returns a row with the score that orders its group added, if the table lacks it."""
-    if group == "classification" and isinstance(row.get("probabilities"), dict):
+    if group in _LABELS and isinstance(row.get("probabilities"), dict):
         from scimind.evaluate.metrics.classification import read_label
 
         chance = row["probabilities"].get(read_label(row.get("reference") or ""))

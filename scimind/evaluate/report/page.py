@@ -53,7 +53,7 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         options: What to show in addition.
     """
     metrics = evaluation.metrics
-    table = ItemTable(evaluation.rows, metrics["group"])
+    table = ItemTable(evaluation.rows, metrics["group"], metrics["settings"].get("part", ""))
     drawings = table.drawings(options.drawings, options.workers)
     script = _file("report.js")
     unit, lengths = table.lengths()

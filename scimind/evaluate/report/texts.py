@@ -40,6 +40,26 @@ def tagged_molecule_in(text: str | None) -> str | None:
     return molecule_in(found[0][0]) if len(found) == 1 else None
 
 
+def whole_reaction(asked: str | None, answer: str | None, part: str) -> str | None:
+    """Returns the reaction that an answer completes, as `reactants>agents>products`; None if it completes none.
+
+    Args:
+        asked: The question, with its molecules or its reaction marked as such.
+        answer: The answer, a SMILES.
+        part: The part of the reaction that the answer is, see `REACTION_PARTS`.
+    """
+    given = [molecule_in(found[0]) for found in MOLECULE.finditer(asked or "")]
+    words = (answer or "").split()
+    if not given or not words:
+        return None
+    if part == "agents":
+        reactants, arrow, products = str(given[0]).partition(">>")
+        return f"{reactants}>{words[0]}>{products}" if arrow else None
+    if part == "reactants":
+        return f"{words[0]}>>{given[0]}"
+    return f"{given[0]}>{given[1] if len(given) > 1 else ''}>{words[0]}" if part == "products" else None
+
+
 def words_of(text: str) -> list[str]:
     """Returns the words of a text as the page splits it."""
     return _SPACE.split(text)

@@ -57,12 +57,14 @@
     }
   }
 
+  // Reference and output are molecules, or complete a reaction.
+  const isPaired = data.group === "molecules" || data.group === "reactions";
   const titles = { input: "Input", reference: "Reference", output: "Output" };
 
   // Molecules and proteins: without white space, and neither words nor labels.
   function isSequence(text) {
     if (text === null || /\s/.test(text.trim())) return false;
-    return data.group === "molecules" || data.group === "proteins" || text.length > 30 || /[()=#[\]]/.test(text);
+    return isPaired || data.group === "proteins" || text.length > 30 || /[()=#[\]]/.test(text);
   }
 
   function textBlock(i, name, tag) {
@@ -95,7 +97,7 @@
       if (answer.isInvalid) facts.append(make("span", "bad", "invalid"));
       else if (answer.similarity !== null) facts.append(make("span", "", `similarity ${shorten(answer.similarity)}`));
       const entry = make("li", answer.isExact ? "right" : "", facts);
-      const svg = drawing && data.group === "molecules" && (place ? drawing.further[place - 1] : drawing.right);
+      const svg = drawing && isPaired && (place ? drawing.further[place - 1] : drawing.right);
       if (svg) entry.append(picture(svg, `Answer ${answer.rank}, drawn`));
       const isBlank = !answer.text.trim();
       entry.append(make("p", isSequence(answer.text) ? "text sequence" : "text", isBlank ? make("span", "none", "empty") : answer.text));
@@ -123,12 +125,12 @@
       scores.append(make("span", "", `${drawing.shared}${drawing.isCut ? " or more" : ""} atoms shared`));
     }
     if (items.input[i] !== null) article.append(textBlock(i, "input"));
-    if (drawing && data.group !== "molecules" && drawing.left) article.append(picture(drawing.left, "The molecule"));
+    if (drawing && !isPaired && drawing.left) article.append(picture(drawing.left, "The molecule"));
     const sides = make("div", "sides");
     for (const [name, tag, key] of [["reference", "del", "left"], ["output", "ins", "right"]]) {
       if (items[name][i] === null) continue;
       const side = make("div", "");
-      if (drawing && data.group === "molecules" && drawing[key]) side.append(picture(drawing[key], `${titles[name]}, drawn`));
+      if (drawing && isPaired && drawing[key]) side.append(picture(drawing[key], `${titles[name]}, drawn`));
       side.append(textBlock(i, name, tag));
       sides.append(side);
     }
