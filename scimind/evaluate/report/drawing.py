@@ -24,6 +24,7 @@ _MOST_ATOMS = 150
 _FEWEST_SHARED = 3
 _MOST_STRETCH = 1.6
 _PIXELS = 20  # an ångström
+_ARROW, _GAP = 3.0, 1.5  # ångströms for the arrow of a reaction, and around a molecule
 _RIM = 10
 _MARK = (1.0, 0.0, 1.0)
 # Classes of the page's style sheet, which has a dark variant of each colour.
@@ -143,13 +144,11 @@ def _draw_reaction(text: str) -> str | None:
         parts = [parse_smiles(part) if part else None for part in reaction_parts(text)]
     except RecordError:
         return None
-    reactants, _, products = parts
-    if reactants is None or products is None or sum(part.GetNumAtoms() for part in parts if part) > _MOST_ATOMS:
+    is_whole = all(part is not None or not given for part, given in zip(parts, reaction_parts(text), strict=True))
+    given = [part for part in parts if part is not None]
+    if not is_whole or parts[0] is None or parts[2] is None or sum(p.GetNumAtoms() for p in given) > _MOST_ATOMS:
         return None
-    # A part that RDKit refuses is not None in the text.
-    if any(part is None and given for part, given in zip(parts, reaction_parts(text), strict=True)):
-        return None
-    canvas = rdMolDraw2D.MolDraw2DSVG(-1, -1, -1, -1, True)
+    canvas = rdMolDraw2D.MolDraw2DSVG(*_size_of(given), -1, -1, True)
     _set_style(canvas)
     try:
         with rdBase.BlockLogs():
@@ -157,7 +156,17 @@ def _draw_reaction(text: str) -> str | None:
     except (RuntimeError, ValueError):
         return None
     canvas.FinishDrawing()
-    return compact_svg(canvas.GetDrawingText())
+    return compact_svg(canvas.GetDrawingText(), symbols=True)
+
+
+def _size_of(parts: Sequence[Any]) -> tuple[int, int]:
+    """Returns the width and height in pixels that the molecules of a reaction need next to each other."""
+    width, height = _ARROW, 0.0
+    for molecule in (fragment for part in parts for fragment in Chem.GetMolFrags(part, asMols=True)):
+        rdDepictor.Compute2DCoords(molecule)
+        across, up, _ = np.ptp(molecule.GetConformer().GetPositions(), axis=0) + _GAP
+        width, height = width + across, max(height, up)
+    return round(width * _PIXELS), round(height * _PIXELS)
 
 
 def _set_style(canvas: Any) -> None:
@@ -190,10 +199,14 @@ def _svg(molecule: Any, marked: Any) -> str | None:
     return compact_svg(canvas.GetDrawingText())
 
 
-def compact_svg(drawn: str) -> str:
+def compact_svg(drawn: str, *, symbols: bool = False) -> str:
     """Returns RDKit's picture reduced to shapes and letters, with shapes of the same look merged into one path.
 
     Only known elements are kept and their attributes are rewritten, so that nothing else gets into the page.
+
+    Args:
+        drawn: RDKit's picture.
+        symbols: Whether shapes that belong to no atom or bond are kept: the arrow and the plus signs of a reaction.
     """
     outlines: dict[str, str] = {}
     letters: list[str] = []
@@ -202,7 +215,7 @@ def compact_svg(drawn: str) -> str:
     for element in picture:
         name = element.tag.rpartition("}")[2]
         # A path without a class rounds a corner, which the style sheet's joins do as well.
-        if name not in _KEPT or not element.get("class"):
+        if name not in _KEPT or not (symbols or element.get("class")):
             continue
         look = _look(name, dict(re.findall(r"([\w-]+):([^;]+)", element.get("style", ""))))
         if name == "path":
