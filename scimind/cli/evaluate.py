@@ -13,7 +13,7 @@ from scimind.data.formats.opening import kept_pipes
 from scimind.data.tasks.outputs import GROUPS
 from scimind.data.tasks.registry import TASKS
 from scimind.errors import SciMindError
-from scimind.evaluate.metric_groups import group_of
+from scimind.evaluate.metric_groups import group_of, task_of
 from scimind.parallel import MOST_WORKERS
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ _PROTOCOLS = ("lpm24", "molt5")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of the verb."""
-    add_scoring_arguments(parser, needs_task=True)
+    add_scoring_arguments(parser)
     add = parser.add_argument
     add("--output", type=Path, metavar="FILE", help="JSON file for the metrics, which are also printed")
     add("--items", type=Path, metavar="FILE", help=".jsonl or .tsv file for the scores of each item")
@@ -52,20 +52,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_scoring_arguments(parser: argparse._ActionsContainer, *, needs_task: bool) -> None:
+def add_scoring_arguments(parser: argparse._ActionsContainer) -> None:
     """Adds the arguments that say what is scored and how.
 
     Args:
         parser: A parser or an argument group.
-        needs_task: Whether --task must be given.
     """
     add = parser.add_argument
     add(
         "--task",
-        required=needs_task,
         metavar="TASK",
         help=f"task of the predictions: one of {', '.join(TASKS)}; a .yaml or .py file that defines one (the code "
-        f"of a .py file runs); or a group of metrics: {', '.join(GROUPS)}",
+        f"of a .py file runs); or a group of metrics: {', '.join(GROUPS)} (default: the task that `scimind predict` "
+        "answered)",
     )
     add(
         "--predictions",
@@ -143,8 +142,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.rank:
         return _rank(args.rank)
-    if args.predictions is None:
-        raise SciMindError("no predictions; give --predictions FILE")
+    find_task_of(args)
     if args.inputs is not None and args.submission is None:
         raise SciMindError("--inputs only works with a submission; give --submission ZIP too")
     from scimind.evaluate.results import check_items_path
@@ -163,6 +161,19 @@ def run(args: argparse.Namespace) -> int:
         if args.submission is None or _submit(args):
             _score(args)
     return 0
+
+
+def find_task_of(args: argparse.Namespace) -> None:
+    """Sets the task of parsed arguments to that of the predictions, unless it is given.
+
+    Raises:
+        SciMindError: There are no predictions, or the record of their run names no task.
+    """
+    if args.predictions is None:
+        raise SciMindError("no predictions; give --predictions FILE")
+    args.task = args.task or task_of(args.predictions)
+    if args.task is None:
+        raise SciMindError("no task; give --task TASK")
 
 
 def scoring_inputs(args: argparse.Namespace) -> list[str | Path | None]:
@@ -237,22 +248,28 @@ def _lines(evaluation: Evaluation) -> list[str]:
         if score["value"] is None:
             lines.append(f"  {name:<{width}}  undefined")
             continue
-        interval = "" if score["low"] is None else f"  [{score['low']:.4f}, {score['high']:.4f}]"
+        interval = "" if score["low"] is None else f"  [{_number(score['low'])}, {_number(score['high'])}]"
         theirs = metrics["protocol_values"].get(name)
         published = "" if theirs is None else f"  ({theirs:.4f} as computed by the published script)"
-        lines.append(f"  {name:<{width}}  {score['value']:.4f}{interval}{published}")
+        lines.append(f"  {name:<{width}}  {_number(score['value'])}{interval}{published}")
     counts = [
         f"{count} {name.replace('_', ' ')}" for name, count in metrics["counts"].items() if count and name != "items"
     ]
     lines += [f"  {', '.join(counts)}"] if counts else []
     if any(name.endswith("_among_other_text") for name in metrics["counts"]):
         lines.append("  --extract takes molecules or proteins out of the text around them")
-    if "tokens" in metrics["settings"]:
-        lines.append(f"  tokens: {metrics['settings']['tokens']}")
+    for name in ("tokens", "unit", "scale", "errors", "baseline"):
+        if name in metrics["settings"]:
+            lines.append(f"  {name}: {metrics['settings'][name]}")
     by_reason: dict[str, list[str]] = {}
     for name, reason in metrics["not_computed"].items():
         by_reason.setdefault(reason, []).append(name)
     return lines + [f"  not computed: {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+
+
+def _number(value: float) -> str:
+    """Returns a score with four decimals, or with four digits if these would not show it."""
+    return f"{value:.4f}" if 1e-3 <= abs(value) < 1e6 or not value else f"{value:.4g}"
 
 
 def _submit(args: argparse.Namespace) -> bool:

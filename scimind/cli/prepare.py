@@ -11,10 +11,12 @@ from scimind.cli.numbers import LARGEST_SEED, up_to
 from scimind.config.sections.generation import AMBIGUOUS
 from scimind.config.shipped import data_file
 from scimind.data.content.fields import MOLECULES
+from scimind.data.content.numbers import MOST_DIGITS, TRANSFORMS
 from scimind.data.encode.length import POLICIES
 from scimind.data.prepare.options import DUPLICATES, MOST_SPELLINGS, ON_BAD, PrepareOptions
 from scimind.data.prepare.splitting import SPLITS
 from scimind.data.tasks.registry import ALLOW_CODE, TASKS
+from scimind.data.tasks.tables import KINDS, TableQuestion
 from scimind.data.tasks.task import CONFLICTS
 from scimind.parallel import MOST_WORKERS
 
@@ -39,6 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="YAML",
         help="file that lists several tasks with their input files and weights, instead of --task and --input",
     )
+    what.add_argument(
+        "--table",
+        type=data_file,
+        metavar="FILE",
+        help="table of molecules with a measured value or labels, instead of --task and --input; needs --molecule, "
+        "--target and --kind, and writes the task that they stand for as NAME.task.yaml",
+    )
+    _add_table_flags(parser.add_argument_group("tables"))
     add = parser.add_argument
     add(
         "--input",
@@ -76,6 +86,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_model_flags(parser.add_argument_group("model"))
     _add_split_flags(parser.add_argument_group("splits"))
     _add_record_flags(parser.add_argument_group("records"))
+
+
+def _add_table_flags(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--molecule", metavar="COLUMN", help="column of SMILES")
+    add("--target", metavar="COLUMN", help="column of the answers")
+    add("--kind", choices=KINDS, help="what they are: a measured number, one class each, or lists of labels (a; b)")
+    add("--unit", default="", metavar="UNIT", help="unit of numbers, such as nM, which cells may repeat")
+    add(
+        "--transform",
+        choices=[name for name in TRANSFORMS if name],
+        default="",
+        help="what the model learns of a number: its decadic logarithm, or its negative logarithm as a concentration "
+        "in mol/L, such as pIC50 (default: the number itself)",
+    )
+    digits = "decimals of numbers (default: as the spread of the values needs)"
+    add("--digits", type=up_to(MOST_DIGITS), metavar="N", help=digits)
 
 
 def _add_model_flags(group: argparse._ArgumentGroup) -> None:
@@ -186,21 +213,25 @@ def run(args: argparse.Namespace) -> int:
     """
     from scimind.data.formats.columns import parse_columns
     from scimind.data.prepare.mixture import prepare_mixture
-    from scimind.data.prepare.task_files import prepare
+    from scimind.data.prepare.task_files import prepare, prepare_table
     from scimind.data.tasks.records import parse_only
     from scimind.errors import SciMindError
 
-    if bool(args.input) == bool(args.mixture):
+    whole = "--mixture" if args.mixture else "--table" if args.table else ""
+    if bool(args.input) == bool(whole):
         raise SciMindError(
-            "--mixture already names the input files; leave --input out"
-            if args.mixture
-            else "no input; give --input FILE"
+            f"{whole} already names the input files; leave --input out" if whole else "no input; give --input FILE"
         )
+    question = _table_question(args)
     columns = parse_columns(args.columns)
     only = parse_only(args.only)
-    for name, given in (("columns", columns), ("only", only)):
-        if given and args.mixture:
+    for name, chosen in (("columns", columns), ("only", only)):
+        if chosen and args.mixture:
             raise SciMindError(f"--{name} does not work with --mixture; give {name} to its tasks in the YAML file")
+    if only and args.table:
+        raise SciMindError("--only does not work with --table; keep the rows to use in a file of their own")
+    if columns and args.table:
+        raise SciMindError("--columns does not work with --table; give --molecule and --target")
     # Each flag is named after its setting.
     names = [field.name for field in fields(PrepareOptions)]
     options = PrepareOptions(**{name: value for name, value in vars(args).items() if name in names})
@@ -209,12 +240,35 @@ def run(args: argparse.Namespace) -> int:
         summary = prepare_mixture(
             args.mixture, args.output, codec=codec, options=options, name=args.name, allow_code=args.allow_code
         )
+    elif question is not None:
+        given = {"codec": codec, "options": options, "name": args.name}
+        summary = prepare_table(question, args.table, args.output, **given)
     else:
         settings = {"codec": codec, "options": options, "name": args.name, "columns": columns, "only": only}
         summary = prepare(args.task, args.input, args.output, **settings)
     print(summary.table())
     print("\n".join(f"wrote {args.output / file}" for file in summary.files if not file.endswith(".db")))
     return 0
+
+
+def _table_question(args: argparse.Namespace) -> TableQuestion | None:
+    """Returns what --table asks, None without it.
+
+    Raises:
+        SciMindError: A flag is missing, or is given without --table.
+    """
+    from scimind.errors import SciMindError
+
+    needed = {"--molecule": args.molecule, "--target": args.target, "--kind": args.kind}
+    if args.table:
+        if missing := [name for name, value in needed.items() if not value]:
+            raise SciMindError(f"--table needs {', '.join(missing)}; give the columns, and the kind of answers")
+        given = {name: getattr(args, name) for name in ("molecule", "target", "kind", "digits", "unit", "transform")}
+        return TableQuestion(**given)
+    optional = {"--unit": args.unit, "--transform": args.transform, "--digits": args.digits is not None}
+    if given_without := [name for name, value in {**needed, **optional}.items() if value]:
+        raise SciMindError(f"{', '.join(given_without)}: only --table has such settings; leave it out, or give --table")
+    return None
 
 
 def _load_codec(path: Path | None, *, extension: bool) -> TokenCodec:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scimind.cli.evaluate import add_scoring_arguments, evaluate_options, scoring_inputs
+from scimind.cli.evaluate import add_scoring_arguments, evaluate_options, find_task_of, scoring_inputs
 from scimind.cli.numbers import up_to
 from scimind.data.tasks.registry import ALLOW_CODE
 from scimind.errors import SciMindError
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"number of items whose molecules are drawn, about 10 KB each (default: {_DRAWINGS})",
     )
-    add_scoring_arguments(parser.add_argument_group("scoring, without --metrics"), needs_task=False)
+    add_scoring_arguments(parser.add_argument_group("scoring, without --metrics"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -61,14 +61,13 @@ def run(args: argparse.Namespace) -> int:
     """
     if args.predictions is None:
         raise SciMindError("no predictions; give --predictions FILE")
-    if args.metrics is None and args.task is None:
-        raise SciMindError("no task; give --task TASK, or --metrics FILE of `scimind evaluate`")
+    if args.metrics is None:
+        find_task_of(args)
     if args.items is not None and args.metrics is None:
         raise SciMindError("--items needs --metrics FILE of the same evaluation; give both")
     if args.drawings < 0:
         raise SciMindError(f"--drawings ({args.drawings}) must be 0 or more")
-    if args.output.suffix not in (".html", ".htm"):
-        raise SciMindError(f"{args.output}: a report must end in .html; rename it")
+    check_page(args.output)
     from scimind.evaluate.results import make_folder, write_text
     from scimind.locking import output_lock
 
@@ -79,6 +78,12 @@ def run(args: argparse.Namespace) -> int:
         write_text(args.output, page)
     print(f"wrote {args.output}: {items} items, {_size(args.output.stat().st_size)}")
     return 0
+
+
+def check_page(path: Path) -> None:
+    """Raises a SciMindError if the file of a report has another suffix than .html."""
+    if path.suffix not in (".html", ".htm"):
+        raise SciMindError(f"{path}: a report must end in .html; rename it")
 
 
 def _page(args: argparse.Namespace) -> tuple[str, int]:

@@ -13,6 +13,7 @@ EMPTY = "empty field"
 UNPARSABLE = "unparsable SMILES"
 LETTER = "foreign letter"
 LABEL = "unknown label"
+NUMBER = "not a value of the field"
 TOO_LONG = "too long"
 DUPLICATE = "duplicate"
 CONFLICT = "conflicting answers"
@@ -24,7 +25,7 @@ RESPELLED = "respelled molecule"
 CONVERTED = "converted InChI"
 RESOLVED = "ambiguous letters"
 
-DEFECTS = (MALFORMED, ENCODING, LONG_LINE, EMPTY, UNPARSABLE, LETTER, LABEL, TOO_LONG, DUPLICATE, CONFLICT)
+DEFECTS = (MALFORMED, ENCODING, LONG_LINE, EMPTY, UNPARSABLE, LETTER, LABEL, NUMBER, TOO_LONG, DUPLICATE, CONFLICT)
 
 
 class Change(NamedTuple):

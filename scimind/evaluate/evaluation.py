@@ -17,7 +17,7 @@ from scimind.data.tasks.outputs import GROUPS
 from scimind.errors import SciMindError
 from scimind.evaluate.lpm24.property_tables import PropertyTables, read_property_tables
 from scimind.evaluate.marked_outputs import check_sequences, read_marked
-from scimind.evaluate.metric_groups import group_of, labels_of, part_of
+from scimind.evaluate.metric_groups import group_of, labels_of, numbers_of, part_of
 from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, caption_text, read_items, read_molecules
 from scimind.evaluate.resampling import Resampling
@@ -122,7 +122,7 @@ def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evalua
         console.print(f"{getattr(options, name)}: {about.description()}")
     with console.progress(len(scored), group, unit="item", every=max(1, len(scored) // 10)) as progress:
         findings = _score(group, scored, options, progress.advance)
-    if any(item.further for item in scored):
+    if any(item.further for item in scored) and group != "regression":
         from scimind.evaluate.metrics.ranked import add_ranked
 
         with console.progress(len(scored), "answers", unit="item", every=max(1, len(scored) // 10)) as progress:
@@ -201,6 +201,10 @@ def _score(group: str, items: list[Item], options: EvaluateOptions, advance: Cal
         from scimind.evaluate.metrics.multilabel import score_multilabel
 
         return score_multilabel(items, resampling, positive=options.positive_label)
+    if group == "regression":
+        from scimind.evaluate.metrics.regression import score_numbers
+
+        return score_numbers(items, resampling, *numbers_of(options.task))
     from scimind.evaluate.metrics.classification import score_labels
 
     return score_labels(items, resampling, positive=options.positive_label)

@@ -1,11 +1,13 @@
 """Scores of a corpus from sums over its items, with bootstrap confidence intervals.
 
-Every score here is a function of sums over numbers of the items: a mean, a ratio, BLEU, an F1. A resampled corpus
-therefore needs no texts, only the sums weighted by how often each item was drawn.
+Most scores are a function of sums over numbers of the items: a mean, a ratio, BLEU, an F1. A resampled corpus
+therefore needs no texts, only the sums weighted by how often each item was drawn. Those that depend on the order of
+items, such as AUROC, are computed anew for each resampled corpus.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -112,3 +114,24 @@ def estimate(statistics: Mapping[str, Statistic], resampling: Resampling) -> dic
             low, high = np.quantile(samples, [outside, 1 - outside])
             scores[name] = Score(values[name], float(low), float(high))
     return scores
+
+
+def resample(function: Callable[[np.ndarray], float], items: int, resampling: Resampling) -> Score:
+    """Returns a score that is not a function of sums, with its bootstrap interval.
+
+    Args:
+        function: Returns the score of the items with the given indices; NaN where undefined.
+        items: Number of items.
+        resampling: How the interval is computed.
+    """
+    value = function(np.arange(items))
+    draw = np.random.default_rng(resampling.seed)
+    drawn = np.array([function(draw.integers(items, size=items)) for _ in range(resampling.samples)])
+    drawn = drawn[np.isfinite(drawn)] if len(drawn) else drawn
+    if not math.isfinite(value):
+        return Score(None)
+    if not len(drawn):
+        return Score(float(value))
+    outside = (1 - resampling.confidence) / 2
+    low, high = np.quantile(drawn, [outside, 1 - outside])
+    return Score(float(value), float(low), float(high))

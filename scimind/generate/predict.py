@@ -11,6 +11,8 @@ from typing import Any
 from scimind.config import RunConfig
 from scimind.data.content.fields import FieldOptions
 from scimind.data.formats.notes import FileNotes
+from scimind.data.prepare.definitions import definition_next_to
+from scimind.data.tasks.registry import TASKS
 from scimind.data.tasks.task import Task
 from scimind.errors import ConfigError
 from scimind.generate.answer_rules import read_rules
@@ -52,7 +54,7 @@ def predict(
         output_path: `.jsonl` or `.txt`; see `PredictionWriter`. Starting an interrupted run again continues it.
         task: The task; see `find_task`. With a task, the file may hold bare molecules, sequences or raw records, and
             answers are read as the task defines them. If the task has choices, the most likely one is taken and
-            probabilities are reported.
+            probabilities are reported. None takes the task file next to prepared data, if there is one.
         choices: A file of answers, one per line; each prompt gets the most likely one.
         options: With a task, how its fields are read. A molecule that RDKit cannot parse is an error if `molecules` is
             `checked`, and asked about with a warning in its row if it is `as-is`.
@@ -71,6 +73,8 @@ def predict(
     config = RunConfig.of(config)
     settings = GenerationSettings.from_config(config)
     codec = codec_of(config)
+    if task is None and choices is None:
+        task = definition_next_to(Path(input_path))
     rules = read_rules(codec, task, choices)
     notes, options = FileNotes(), options or FieldOptions()
     found = read_prompts(input_path, task, options, columns=columns, notes=notes)
@@ -86,10 +90,13 @@ def predict(
         check_output(output_path)
         run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules, options)
         run["valid"] = validity(settings, rules, rule)
+        run["task_file"] = None if task_file is None or task in TASKS else str(Path(task_file).resolve())
         run["rule"] = None if rule is None else type(rule).__qualname__
         folder = RunFolder.create(config.output_dir, "predict")
         console = stack.enter_context(quiet_console(folder.log_file))
         console.print(f"{input_path}: {notes.description()}")
+        if run["task_file"]:
+            console.print(f"task: {run['task_file']}")
         predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console, search)
         whole = sum(prompt.is_whole for prompt in found)
         if task is not None and whole:

@@ -16,6 +16,7 @@ from scimind.generate.search.answers import Ranking
 from scimind.generate.search.model import Prefix
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.validity.molecules import MoleculeRule, canonical_text
+from scimind.generate.validity.numbers import NumberRule, number_texts
 from scimind.generate.validity.rule import AnswerRule, IncrementalRule
 from scimind.generate.validity.sequences import SequenceRule
 from scimind.generate.validity.tokens import DecodedTokens, SequenceTokens, TextTokens, TokenRule
@@ -23,7 +24,7 @@ from scimind.tokenizer import TokenCodec
 from scimind.tokenizer.alphabet import TAG_MODALITIES
 from scimind.tokenizer.tags import closing_tag, opening_tag
 
-_MOLECULES = "smiles"
+_MOLECULES, _NUMBERS = "smiles", "number"
 # Settings of answers that are generated, and of those among them that are proteins or nucleic acids.
 _OF_ANSWERS = ("valid", "where", "prefix", "num_return_sequences", "num_beams", "samples_per_prompt", "rank_by")
 _OF_SEQUENCES = ("min_sequence_length", "max_sequence_length", "reading_frame")
@@ -35,7 +36,7 @@ def validity(settings: GenerationSettings, rules: AnswerRules, rule: AnswerRule 
         return settings.valid
     if rule is not None:
         return "require"
-    return "require" if _kind(rules) in TAG_MODALITIES and rules.choices is None else "none"
+    return "require" if _kind(rules) in (*TAG_MODALITIES, _NUMBERS) and rules.choices is None else "none"
 
 
 def search_for(
@@ -63,7 +64,7 @@ def search_for(
         _refuse_with_choices(settings, rule)
         return None
     _refuse_without_effect(settings, _kind(rules), valid, rule)
-    token_rule = None if valid == "none" else _rule(settings, codec, _kind(rules), rule)
+    token_rule = None if valid == "none" else _rule(settings, codec, rules, rule)
     wanted = (settings.num_return_sequences, settings.beams, settings.samples or 1)
     if token_rule is None and wanted == (1, 1, 1) and not (settings.where or settings.prefix or has_prefixes):
         return None
@@ -164,8 +165,9 @@ def _is_given(settings: GenerationSettings, name: str) -> bool:
     return value != getattr(GenerationSettings, name) and not (name == "valid" and value == "none")
 
 
-def _rule(settings: GenerationSettings, codec: TokenCodec, kind: str, own: AnswerRule | None) -> TokenRule:
-    """Returns the rule of a kind of answer: of one sequence, or of the sequences in a text."""
+def _rule(settings: GenerationSettings, codec: TokenCodec, rules: AnswerRules, own: AnswerRule | None) -> TokenRule:
+    """Returns the rule of a kind of answer: of one sequence, of a number, or of the sequences in a text."""
+    kind = _kind(rules)
     modality = TAG_MODALITIES.get(kind)
     if own is not None:
         if modality is not None and isinstance(own, IncrementalRule):
@@ -176,6 +178,8 @@ def _rule(settings: GenerationSettings, codec: TokenCodec, kind: str, own: Answe
         return SequenceTokens.of(MoleculeRule(), codec, kind)
     if modality is not None:
         return SequenceTokens.of(_sequence_rule(settings, kind), codec, modality)
+    if rules.task is not None and rules.task.number_field is not None:
+        return SequenceTokens(NumberRule(rules.task.number_field.number.digits), number_texts(codec))
     inner: dict[str, IncrementalRule] = {
         _MOLECULES: MoleculeRule(),
         "protein": SequenceRule("protein"),

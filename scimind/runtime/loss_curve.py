@@ -146,9 +146,9 @@ def _parts_of(records: Sequence[StepRecord]) -> dict[str, list[tuple[int, float]
     return points
 
 
-def moving_mean(values: Sequence[float]) -> list[float]:
-    """Returns the moving mean of each value and those before it, over a twentieth of the run."""
-    width = max(1, len(values) // 20)
+def moving_mean(values: Sequence[float], part: int = 20) -> list[float]:
+    """Returns the moving mean of each value and those before it, over one `part`th of the run."""
+    width = max(1, len(values) // part)
     total, means = 0.0, []
     for index, value in enumerate(values):
         total += value - (values[index - width] if index >= width else 0.0)

@@ -1,4 +1,4 @@
-"""The kinds of fields of a raw record and how each is read: text, molecule, reaction, sequence, names, label."""
+"""The kinds of fields of a raw record and how each is read: text, molecule, reaction, sequence, names, label, number."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from scimind.data.content.notations import (
     with_tokens,
     without_map_numbers,
 )
+from scimind.data.content.numbers import NumberFormat
 from scimind.data.content.selfies import molecule_text, with_smiles
 from scimind.data.content.sequences import Wrapped, clean_sequence, wrap_text
-from scimind.data.defects import EMPTY, LABEL, MALFORMED, RESOLVED, UNPARSABLE, Change, RecordError
+from scimind.data.defects import EMPTY, LABEL, MALFORMED, NUMBER, RESOLVED, UNPARSABLE, Change, RecordError
 from scimind.data.formats.text_files import repair_backslashes
 from scimind.tokenizer.alphabet import TAG_CHARACTERS
 from scimind.tokenizer.codec import TokenCodec
@@ -66,6 +67,7 @@ class Field:
             the whole value. Numbers of mapped atoms are then removed, which would give away the other parts.
         fenced: For kind `tagged`: the tag of text between triple backticks.
         labels: For kind `label`: each label with its spellings in files; empty if the labels are not known.
+        number: For kind `number`: how values are read and written.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Field:
     part: str = ""
     fenced: str | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    number: NumberFormat = NumberFormat()
 
 
 @dataclass(frozen=True)
@@ -279,6 +282,14 @@ def _one_label(spec: Field, raw: object) -> str:
     raise RecordError(LABEL, f"{reason}; {remedy}", text=str(raw))
 
 
+def _number(spec: Field, raw: object, options: FieldOptions) -> FieldValue:
+    try:
+        text = spec.number.write(spec.number.read_cell(raw))
+    except ValueError as error:
+        raise RecordError(NUMBER, f"the {spec.name} cannot be used: {error}", text=str(raw)) from error
+    return FieldValue(text, text)
+
+
 KINDS: dict[str, Callable[[Field, object, FieldOptions], FieldValue]] = {
     "text": _text,
     "tagged": _tagged,
@@ -289,6 +300,7 @@ KINDS: dict[str, Callable[[Field, object, FieldOptions], FieldValue]] = {
     "rna": _sequence,
     "names": _names,
     "label": _label,
+    "number": _number,
 }
 # The kinds whose values are written in tags, with these tags.
 TAG_OF_KIND = {"smiles": "smiles", "reaction": "smiles", "protein": "protein", "dna": "dna", "rna": "rna"}

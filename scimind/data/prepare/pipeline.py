@@ -17,6 +17,7 @@ from scimind.data.encode.records import RecordEncoder
 from scimind.data.formats.notes import FileNotes
 from scimind.data.formats.opening import kept_pipes, regular_file, state_of
 from scimind.data.prepare.card import write_card
+from scimind.data.prepare.definitions import END, write_definition
 from scimind.data.prepare.encoded_parts import EncodedParts
 from scimind.data.prepare.fates import Fate, decide, mix
 from scimind.data.prepare.options import PrepareOptions
@@ -44,6 +45,7 @@ def prepare_sources(
     temperature: float = 1.0,
     records: int | None = None,
     definitions: Sequence[str | Path] = (),
+    definition: Mapping[str, Any] | None = None,
 ) -> PrepareSummary:
     """Prepares one task, or several as a mixture; see `prepare`.
 
@@ -58,6 +60,7 @@ def prepare_sources(
         temperature: Temperature of tasks without a weight, see `shares`.
         records: Number of training records of a mixture; by default as many as there are.
         definitions: Files that define tasks and mixture, which are never replaced; names of tasks are passed over.
+        definition: The content of the task file to write next to the data; None to write none.
     """
     fitter = Fitter(codec, options.seq_length, options.policy, loss_on_prompt=options.loss_on_prompt)
     workers = check_workers(available_cores() if options.workers is None else options.workers)
@@ -66,8 +69,10 @@ def prepare_sources(
     split_names = list(dict.fromkeys(split for named in splits for split in named.values()))
     files = [f"{split}{suffix}" for split in split_names for suffix in (".json", ".mindrecord.db", ".mindrecord")]
     files += [f"{name}{end}" for end in (".rejects.jsonl", ".detected.jsonl", ".card.md", ".lengths.png")]
-    files += [f"{name}.summary.json"]
     folder = Path(output_dir)
+    # A task file of other data with this name must not be taken for that of these.
+    files += [f"{name}{END}"] if (folder / f"{name}{END}").resolve() not in map(_resolved, definitions) else []
+    files += [f"{name}.summary.json"]
     data = [file.path for source in sources for file in source.files]
     for file in files:
         refuse_inputs(folder / file, [*definitions, *data], advice=_ADVICE)
@@ -117,11 +122,17 @@ def prepare_sources(
                 for source, stored, decision, named, rule in zip(sources, parts, decisions, splits, rules, strict=True)
             ]
             written = _write(results, writers, notes, options.seq_length)
+        if definition is not None:
+            write_definition(scratch / f"{name}{END}", definition, scratch / f"{name}.json")
         summary = summarise(sources, codec, options, written, tasks)
         summary = replace(summary, formats=_formats(notes))
         if options.card:
             write_card(scratch, name, summary, {split.name: split.lengths for split in written.splits})
         return _write_summary(scratch, files, summary)
+
+
+def _resolved(path: str | Path) -> Path:
+    return Path(path).resolve()
 
 
 def _formats(notes: Sequence[Mapping[str, FileNotes]]) -> dict[str, str]:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scimind.data.formats.opening import name_of
+from scimind.data.formats.opening import kept_pipes, name_of, regular_file
 from scimind.data.prepare.options import PrepareOptions, check_name
 from scimind.data.prepare.pipeline import prepare_sources
 from scimind.data.prepare.sources import LabelledFile, TaskSource
 from scimind.data.prepare.summary import PrepareSummary
-from scimind.data.tasks.registry import find_task
+from scimind.data.tasks.registry import find_task, task_of_tree
+from scimind.data.tasks.tables import TableQuestion
 from scimind.data.tasks.task import Task
 from scimind.errors import SciMindError
 from scimind.tokenizer import TokenCodec
@@ -28,6 +29,7 @@ def prepare(
     name: str | None = None,
     columns: Mapping[str, str] | None = None,
     only: Mapping[str, Sequence[str]] | None = None,
+    definition: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> PrepareSummary:
     """Writes `name.json`, `name.mindrecord` with its `.db`, and `name.summary.json`; returns the summary.
@@ -45,6 +47,7 @@ def prepare(
         name: Prefix of the files' names; by default the name of a single input, else that of the task.
         columns: The column of each field that is not found by its name, by field: a name, or a number from 1.
         only: The accepted values by column, for records that are only some of the files'; see `Only`.
+        definition: The content of the task file `name.task.yaml` to write next to the data; None to write none.
         settings: Fields of `PrepareOptions` by name, which override those of `options`.
 
     Raises:
@@ -58,7 +61,27 @@ def prepare(
     if not files:
         raise SciMindError("no input; give at least one file")
     name = check_name(name or (_stem(files[0].path) if len(files) == 1 else task.name))
-    return prepare_sources([TaskSource(task, files)], output_dir, name, codec, options, definitions=definitions)
+    sources = [TaskSource(task, files)]
+    return prepare_sources(sources, output_dir, name, codec, options, definitions=definitions, definition=definition)
+
+
+def prepare_table(
+    question: TableQuestion, table: str | Path, output_dir: str | Path, **settings: Any
+) -> PrepareSummary:
+    """Prepares a table without a task file, and writes the task file that it stands for; see `prepare`.
+
+    Args:
+        question: What is asked about the molecules.
+        table: The file.
+        output_dir: Folder for the results.
+        settings: Further arguments of `prepare`.
+
+    Raises:
+        SciMindError: As `prepare`, and if the table has no such question, see `TableQuestion`.
+    """
+    with kept_pipes():
+        definition = question.definition(regular_file(Path(table)))
+        return prepare(task_of_tree(definition), [table], output_dir, definition=definition, **settings)
 
 
 def _stem(path: Path) -> str:

@@ -15,6 +15,7 @@ from scimind.config.reading import read_file
 from scimind.config.schema import Faults
 from scimind.data.content.fields import KINDS, TAG_OF_KIND, Field
 from scimind.data.content.notations import REACTION_PARTS
+from scimind.data.content.numbers import MOST_DIGITS, TRANSFORMS, NumberFormat
 from scimind.data.tasks.conversations import ConversationTask
 from scimind.data.tasks.negatives import NEGATIVES
 from scimind.data.tasks.outputs import GROUPS, OUTPUTS, Output
@@ -67,13 +68,18 @@ _FIELD = Section(
         "part": Value(str, "", choices=REACTION_PARTS),
         "fenced": Value(str, None, choices=tuple(TAG_CHARACTERS)),
         "labels": Named(_WORDS),
+        "digits": Value(int, low=0, high=MOST_DIGITS),
+        "unit": Value(str),
+        "transform": Value(str, choices=TRANSFORMS),
     }
 )
+_OF_NUMBERS = ("digits", "unit", "transform")
 _OUTPUT = Section(
     {
         "kind": Value(str, "text", choices=tuple(OUTPUTS)),
         "choices": _WORDS,
         "positive": Value(str, "", filled=True),
+        "training_mean": Value(float),
     },
     always=True,
 )
@@ -159,8 +165,21 @@ def load_task(path: Path) -> Task:
     Raises:
         ConfigError: The file cannot be read or is faulty; all faults are listed.
     """
+    return task_of_tree(read_file(path, "name: my_task", f"{FOLDER}/"), path)
+
+
+def task_of_tree(content: Mapping[str, Any], path: Path | None = None) -> Task:
+    """Returns the task that the content of a YAML file defines.
+
+    Args:
+        content: The content.
+        path: The file, for messages; None if there is none.
+
+    Raises:
+        ConfigError: It is faulty; all faults are listed.
+    """
     faults = Faults(_TASK)
-    tree = _TASK.check(read_file(path, "name: my_task", f"{FOLDER}/"), "", faults)
+    tree = _TASK.check(content, "", faults)
     faults.extend(_broken_rules(tree))
     if faults:
         raise ConfigError(faults, path)
@@ -193,6 +212,24 @@ def _broken_rules(tree: Mapping[str, Any]) -> Iterator[str]:
             yield f"fields.{name}.part needs the kind smiles or reaction"
     if tree.get("negatives") and not any(len(spec.get("labels", ())) == 2 for spec in fields.values()):
         yield "negatives need a field of kind label with two labels; add one"
+    yield from _broken_rules_of_numbers(tree)
+
+
+def _broken_rules_of_numbers(tree: Mapping[str, Any]) -> Iterator[str]:
+    """Yields a sentence for each setting of numbers that does not fit the rest of a checked task."""
+    for name, spec in tree["fields"].items():
+        given = [setting for setting in _OF_NUMBERS if setting in spec]
+        if given and spec.get("kind") != "number":
+            yield f"fields.{name}.{given[0]} is only for fields of kind number; set kind to number, or leave it out"
+        elif fault := _number_format(spec).fault():
+            yield f"fields.{name}: {fault}"
+    output, places = tree.get("output", {}), PLACE.findall(tree.get("answer", ""))
+    if output.get("kind") == "number":
+        kinds = [tree["fields"].get(place, {}).get("kind") for place in places]
+        if kinds != ["number"] or tree["answer"].strip() != f"{{{places[0]}}}":
+            yield "output.kind number needs an answer that is one field of kind number, such as '{value}'"
+    elif "training_mean" in output:
+        yield "output.training_mean is only for output.kind number; leave it out"
 
 
 def _build(tree: Mapping[str, Any]) -> Task:
@@ -206,7 +243,7 @@ def _build(tree: Mapping[str, Any]) -> Task:
         fields=tuple(_field(name, spec, choices) for name, spec in tree["fields"].items()),
         key=tree["key"],
         headerless=tuple(tree["headerless"]),
-        output=Output(output["kind"], choices, output["positive"]),
+        output=Output(output["kind"], choices, output["positive"], output.get("training_mean")),
         metrics=tree.get("metrics", OUTPUTS[output["kind"]]),
         conflicts=tree["conflicts"],
         negatives=tree["negatives"],
@@ -229,7 +266,12 @@ def _field(name: str, spec: Mapping[str, Any], choices: tuple[str, ...]) -> Fiel
         part=spec["part"],
         fenced=spec["fenced"],
         labels={label: _words(spellings) for label, spellings in labels.items()},
+        number=_number_format(spec),
     )
+
+
+def _number_format(spec: Mapping[str, Any]) -> NumberFormat:
+    return NumberFormat(**{name: spec[name] for name in _OF_NUMBERS if name in spec})
 
 
 def _words(values: Iterable[Any]) -> tuple[str, ...]:

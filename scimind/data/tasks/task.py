@@ -30,6 +30,7 @@ CONFLICTS = ("keep", "list", "first", "drop")
 
 PLACE = re.compile(r"\{(\w+)\}")
 MOST_SEEDS = 2**31 - 1
+_RECOGNISED = (*TAG_OF_KIND, "label", "number")
 _LONGEST_WORD = 20  # longer texts of a sequence's letters are no names
 
 
@@ -123,7 +124,7 @@ class Task:
             headerless=self.headerless,
             synonyms=self._synonyms(),
             chosen=self.chosen,
-            fits={spec.name: partial(_fits, spec) for spec in self.fields if spec.kind in (*TAG_OF_KIND, "label")},
+            fits={spec.name: partial(_fits, spec) for spec in self.fields if spec.kind in _RECOGNISED},
         )
 
     def with_columns(self, chosen: Mapping[str, str]) -> Task:
@@ -178,6 +179,11 @@ class Task:
         if self.label_field is not None and self.label_field.labels:
             return self.label_field.labels
         return {choice: () for choice in self.output.choices}
+
+    @property
+    def number_field(self) -> Field | None:
+        """The field whose value is the answer, if the answer is a number."""
+        return self.answered_fields[0] if self.output.kind == "number" else None
 
     @property
     def conflict_rule(self) -> str:
@@ -350,4 +356,4 @@ def _fits(spec: Field, text: str) -> bool:
         return False
     if spec.kind == "smiles":
         return value.molecule is not None
-    return spec.kind == "label" or text.isupper() or len(text) >= _LONGEST_WORD
+    return spec.kind in ("label", "number") or text.isupper() or len(text) >= _LONGEST_WORD

@@ -14,7 +14,7 @@ from scimind.data.content.labels import find_label
 from scimind.data.content.missing import is_missing
 from scimind.errors import DataError
 from scimind.evaluate.predictions import Item
-from scimind.evaluate.resampling import Resampling, Score, Statistic, estimate, mean_of
+from scimind.evaluate.resampling import Resampling, Statistic, estimate, mean_of, resample
 from scimind.evaluate.results import Findings
 
 POSITIVE = ("yes", "true", "1", "positive")
@@ -171,27 +171,6 @@ def _add_ranked(
     findings.details["calibration"] = calibration_bins(confidence, right)
     settings = f"expected calibration error of the most likely label, {_BINS} bins of equal width"
     findings.settings["calibration"] = settings
-
-
-def resample(function: Callable[[np.ndarray], float], items: int, resampling: Resampling) -> Score:
-    """Returns a score that is not a function of sums, with its bootstrap interval.
-
-    Args:
-        function: Returns the score of the items with the given indices; NaN where undefined.
-        items: Number of items.
-        resampling: How the interval is computed.
-    """
-    value = function(np.arange(items))
-    draw = np.random.default_rng(resampling.seed)
-    drawn = np.array([function(draw.integers(items, size=items)) for _ in range(resampling.samples)])
-    drawn = drawn[np.isfinite(drawn)] if len(drawn) else drawn
-    if not math.isfinite(value):
-        return Score(None)
-    if not len(drawn):
-        return Score(float(value))
-    outside = (1 - resampling.confidence) / 2
-    low, high = np.quantile(drawn, [outside, 1 - outside])
-    return Score(float(value), float(low), float(high))
 
 
 def _mean_over(targets: list[int], truth: np.ndarray, probabilities: np.ndarray, score: Callable[..., float]) -> float:

@@ -1,4 +1,4 @@
-"""Figures as SVG whose colours come from the page's style sheet: histograms and curves."""
+"""Figures as SVG whose colours come from the page's style sheet: histograms, curves and scatter plots."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ _BINS = 24
 # A few very long outputs must not squeeze all others into one bar.
 _SHOWN_SHARE = 0.99
 _POINTS = 400
+_DOTS = 3000
 
 
 def histogram(series: Mapping[str, Sequence[float]], label: str, *, unit_range: bool = False) -> Markup:
@@ -52,26 +53,32 @@ def histogram(series: Mapping[str, Sequence[float]], label: str, *, unit_range: 
             shapes.append(f'<path class="outline" d="M{_LEFT},{_HEIGHT - _BOTTOM}{steps}V{_HEIGHT - _BOTTOM}"/>')
     marks = [(_LEFT + (_WIDTH - _LEFT - _RIGHT) * part, low + (high - low) * part) for part in (0, 0.5, 1)]
     below = [(x, ("≥ " if is_cut and i == 2 else "") + _number(value)) for i, (x, value) in enumerate(marks)]
-    return _figure(shapes, below, (0, most), label, "items", list(known))
+    beside = [(_y(value, 0, most), _number(value)) for value in (0, most / 2, most)]
+    return _figure(shapes, below, beside, label, "items", list(known))
 
 
-def curves(lines: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str) -> Markup:
+def curves(
+    lines: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str, *, logarithmic: bool = False
+) -> Markup:
     """Returns lines over a common axis; the vertical axis starts at 0 unless a value is negative.
 
     Args:
         lines: Points by name; long lines are thinned out.
         across: Label of the horizontal axis.
         up: Label of the vertical axis.
+        logarithmic: Whether the vertical axis is logarithmic; values that are not positive are then left out.
     """
     known = {name: [p for p in points if all(map(math.isfinite, p))] for name, points in lines.items()}
+    if logarithmic:
+        known = {name: [(x, math.log10(y)) for x, y in points if y > 0] for name, points in known.items()}
     known = {name: points for name, points in known.items() if points}
     if not known:
         return Markup()
     everything = np.array([point for points in known.values() for point in points], float)
     (first, low), (last, high) = everything.min(axis=0), everything.max(axis=0)
-    low = min(0.0, low)
+    low = low if logarithmic else min(0.0, low)
     high = high if high > low else low + 1
-    shapes = []
+    shapes: list[str] = []
     for place, points in enumerate(known.values()):
         chosen = points[:: max(1, len(points) // _POINTS)]
         chosen = chosen if chosen[-1] == points[-1] else [*chosen, points[-1]]
@@ -83,27 +90,62 @@ def curves(lines: Mapping[str, Sequence[tuple[float, float]]], across: str, up: 
                 for x, y in chosen
             ]
     below = [(_x(value, first, last), _number(value)) for value in sorted({first, (first + last) / 2, last})]
-    return _figure(shapes, below, (low, high), across, up, list(known), kind="line")
+    beside = [(_y(y, low, high), _number(10.0**y if logarithmic else y)) for y in (low, (low + high) / 2, high)]
+    return _figure(shapes, below, beside, across, up, list(known), kind="line")
+
+
+def scatter(points: Sequence[tuple[float, float]], across: str, up: str) -> Markup:
+    """Returns dots over two equal axes, with the diagonal on which both values are equal.
+
+    Args:
+        points: Finite values (x, y); of more than 3,000 points, evenly spread ones are shown.
+        across: Label of the horizontal axis.
+        up: Label of the vertical axis.
+    """
+    if not points:
+        return Markup()
+    low, high = float(np.min(points)), float(np.max(points))
+    rim = (high - low) * 0.04 or 0.5
+    low, high = low - rim, high + rim
+    shown = points[:: -(-len(points) // _DOTS)]
+    side = _WIDTH - _LEFT - _RIGHT
+    height = side + _TOP + _BOTTOM
+
+    def place(value: float) -> float:
+        return side * (value - low) / (high - low)
+
+    shapes = [f'<path class="diagonal" d="M{_LEFT},{_TOP + side}L{_LEFT + side},{_TOP}"/>']
+    shapes += [
+        f'<circle class="point" cx="{_LEFT + place(x):.1f}" cy="{_TOP + side - place(y):.1f}" r="3">'
+        f"<title>{_number(x)}, {_number(y)}</title></circle>"
+        for x, y in shown
+    ]
+    ticks = _ticks(low, high)
+    below = [(_LEFT + place(value), _number(value)) for value in ticks]
+    beside = [(_TOP + side - place(value), _number(value)) for value in ticks]
+    return _figure(shapes, below, beside, across, up, [f"{len(points)} items"], height=height, centred=True)
 
 
 def _figure(
     shapes: Sequence[str],
     below: Sequence[tuple[float, str]],
-    span: tuple[float, float],
+    beside: Sequence[tuple[float, str]],
     across: str,
     up: str,
     names: Sequence[str],
     kind: str = "bar",
+    height: int = _HEIGHT,
+    centred: bool = False,
 ) -> Markup:
-    base = _HEIGHT - _BOTTOM
+    base = height - _BOTTOM
     parts = [f'<path class="axis" d="M{_LEFT},{_TOP}V{base}H{_WIDTH - _RIGHT}"/>']
-    for value in (span[0], (span[0] + span[1]) / 2, span[1]):
-        y = _y(value, *span)
+    for y, text in beside:
         parts.append(f'<path class="grid" d="M{_LEFT},{y:.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 5}" y="{y + 3.5:.1f}" text-anchor="end">{_number(value)}</text>')
+        parts.append(f'<text x="{_LEFT - 5}" y="{y + 3.5:.1f}" text-anchor="end">{text}</text>')
     parts += shapes
     for place, (x, text) in enumerate(below):
-        anchor = "start" if place == 0 else "end" if place == len(below) - 1 else "middle"
+        at_end = not centred and place in (0, len(below) - 1)
+        anchor = ("start" if place == 0 else "end") if at_end else "middle"
         parts.append(f'<text x="{x:.1f}" y="{base + 14}" text-anchor="{anchor}">{text}</text>')
     parts.append(
         f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{base + 30}" text-anchor="middle">{escape(across)}</text>'
@@ -113,8 +155,15 @@ def _figure(
         Markup('<span class="key {}{}">{}</span> ').format(kind, place, name) for place, name in enumerate(names)
     )
     legend = Markup('<p class="keys">{}</p>').format(keys) if len(names) > 1 else Markup()
-    start = f'<svg class="chart" role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-label="{title}">'
+    start = f'<svg class="chart" role="img" viewBox="0 0 {_WIDTH} {height}" aria-label="{title}">'
     return Markup(start + "".join(parts) + "</svg>") + legend
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Returns three to seven round numbers in a range."""
+    step = 10.0 ** math.floor(math.log10(high - low))
+    step = next(part for part in (step, step / 2, step / 5) if (high - low) / part >= 3)
+    return [number * step for number in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

@@ -62,7 +62,7 @@ def draw_answers(item: tuple[tuple[str | None, str | None], Sequence[str]]) -> D
 
 
 def _draw_alone(smiles: str) -> str | None:
-    if is_reaction(smiles):
+    if _is_reaction(smiles):
         return _draw_reaction(smiles)
     # From its canonical SMILES, a molecule looks the same in all spellings.
     return _svg(_molecule(canonical_smiles(smiles)), ())
@@ -77,7 +77,7 @@ def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:
     Args:
         pair: SMILES of a reference and of an output.
     """
-    if any(is_reaction(smiles or "") for smiles in pair):
+    if any(map(_is_reaction, pair)):
         left, right = (_draw_alone(smiles) if smiles else None for smiles in pair)
         return Drawing(left, right)
     reference, output = (_molecule(smiles) for smiles in pair)
@@ -91,6 +91,11 @@ def draw_pair(pair: tuple[str | None, str | None]) -> Drawing:
         len(shared),
         is_cut,
     )
+
+
+def _is_reaction(smiles: str | None) -> bool:
+    """Returns whether a text before white space is a reaction; what follows may be a name."""
+    return is_reaction(((smiles or "").split() or [""])[0])
 
 
 def _molecule(smiles: str | None) -> Any:
@@ -140,6 +145,7 @@ def _is_sound(molecule: Any) -> bool:
 
 def _draw_reaction(text: str) -> str | None:
     """Returns a picture of a reaction in SMILES; None if a part is not valid, or if it is too large."""
+    text = text.split()[0]
     try:
         parts = [parse_smiles(part) if part else None for part in reaction_parts(text)]
     except RecordError:

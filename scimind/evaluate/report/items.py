@@ -18,6 +18,10 @@ MOST_ANSWERS = 10
 _TEXTS = ("id", "input", "reference", "output")
 _RIGHT_CHANCE = "reference_probability"
 _TOKEN_LOSS = "loss"
+_ERROR = "absolute_error"
+# Groups whose answers have no parts that could be compared, and which ask about a molecule.
+_LABELS = ("classification", "multilabel")
+_ABOUT_INPUTS = (*_LABELS, "regression")
 # The scores that can order a group's items; the first one that the items have is used.
 _RANKS = {
     "captions": ("rouge_l",),
@@ -29,6 +33,7 @@ _RANKS = {
     "formulas": ("levenshtein",),
     "classification": (_RIGHT_CHANCE,),
     "multilabel": (_RIGHT_CHANCE,),
+    "regression": (_ERROR,),
     "language_model": (_TOKEN_LOSS,),
 }
 _FLAGS = {
@@ -42,7 +47,6 @@ _FLAGS = {
     "novel": ("novel", "not novel"),
     "withheld": ("withheld combination", "no withheld combination"),
 }
-_LABELS = ("classification", "multilabel")
 _DIGITS = 5
 
 
@@ -82,7 +86,9 @@ class ItemTable:
         self.columns = [column for name in names if (column := self._column(name)) is not None]
         self.flags = [name for name in names if any(isinstance(row.get(name), bool) for row in self.rows)]
         self.has_answers = any(map(self._shown_answers, range(len(self.rows))))
-        self.has_references = any(row.get("reference") is not None for row in self.rows)
+        self.marks_differences = group not in _ABOUT_INPUTS and any(
+            row.get("reference") is not None for row in self.rows
+        )
 
     @property
     def rank(self) -> Column | None:
@@ -130,7 +136,7 @@ class ItemTable:
             most: Maximum number of items to draw.
             workers: Number of processes.
         """
-        if self.group not in ("molecules", "reactions", "captions", *_LABELS):
+        if self.group not in ("molecules", "reactions", "captions", *_ABOUT_INPUTS):
             return {}
         chosen = self.to_draw(most)
         asked = [(self._pair(self.rows[i]), self._further(i)) for i in chosen]
@@ -175,9 +181,11 @@ class ItemTable:
         }
 
     def lengths(self) -> tuple[str, dict[str, list[float]]]:
-        """Returns the unit of length, and the lengths of outputs and references by name."""
+        """Returns the unit of length, and the lengths of outputs and references by name; none of labels and numbers."""
         unit = "words" if self.by_words else "characters"
-        series = {}
+        series: dict[str, list[float]] = {}
+        if self.group in _ABOUT_INPUTS:
+            return unit, series
         for title, name in (("outputs", "output"), ("references", "reference")):
             texts = [text for row in self.rows if (text := self._text(row, name)) is not None]
             series[title] = [float(len(text.split()) if self.by_words else len(text)) for text in texts]
@@ -194,7 +202,7 @@ class ItemTable:
     def _pair(self, row: dict[str, Any]) -> tuple[str | None, str | None]:
         if self.group == "captions":
             return molecule_in(row.get("input")), None
-        if self.group in _LABELS:
+        if self.group in _ABOUT_INPUTS:
             # Without marks, a sequence of nucleotides or amino acids could be taken for a SMILES.
             return tagged_molecule_in(row.get("input")), None
         return self._drawn(row, row.get("reference")), self._drawn(row, _read(row))
@@ -238,7 +246,7 @@ class ItemTable:
 
     def _common(self, row: dict[str, Any]) -> list[int] | None:
         reference, output = self._text(row, "reference"), self._text(row, "output")
-        if reference is None or output is None or self.group in _LABELS:
+        if reference is None or output is None or self.group in _ABOUT_INPUTS:
             return None
         return common_runs(reference, output, by_words=self.by_words)
 
@@ -269,6 +277,15 @@ def column_name(key: str) -> str:
         "withheld_f1": "Withheld F1",
         "auroc": "AUROC",
         "auprc": "AUPRC",
+        "rmse": "RMSE",
+        "mae": "MAE",
+        "r2": "R²",
+        "unparsed": "Not a number",
+        "baseline_rmse": "RMSE of the mean",
+        "baseline_mae": "MAE of the mean",
+        "expected_rmse": "RMSE of expected answers",
+        "expected_mae": "MAE of expected answers",
+        "expected_r2": "R² of expected answers",
         _RIGHT_CHANCE: "Probability of the reference",
         _TOKEN_LOSS: "Loss per token (nats)",
     }

@@ -17,12 +17,15 @@ from markupsafe import Markup
 from scimind._version import __version__
 from scimind.evaluate.evaluation import Evaluation
 from scimind.evaluate.metrics.registry import LOWER, NEITHER
-from scimind.evaluate.report.charts import curves, histogram
+from scimind.evaluate.report.charts import curves, histogram, scatter
+from scimind.evaluate.report.drawing import Drawing
 from scimind.evaluate.report.items import ItemTable, column_name
 from scimind.evaluate.report.sources import published
 from scimind.evaluate.results import without_nan
 
 DRAWINGS = 200
+_COMPARED = ("predicted", "measured")
+_LARGEST = 10
 _NO_HISTOGRAM = ("reference_tokens", "output_tokens")
 
 
@@ -64,19 +67,23 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=format_number, column=column_name)
+    environment.filters.update(number=format_number, signed=_signed, column=column_name)
     return environment.get_template("report.html").render(
         title=options.title,
         version=__version__,
         metrics=metrics,
         scores=[_score(name, score, metrics) for name, score in metrics["metrics"].items()],
         published=_published(metrics),
+        scatter=_scatter(table, metrics),
+        largest=_largest_errors(table, drawings),
         histograms=_histograms(table, unit, lengths),
         table=table,
         drawn=len(drawings),
         unscored=len(table.rows) - len(table.rank.numbers) if table.rank else 0,
         experts=options.experts,
-        losses=curves(options.losses, "step", "loss per answer token (nats)") if options.losses else None,
+        losses=curves(options.losses, "step", "loss per answer token (nats)", logarithmic=True)
+        if options.losses
+        else None,
         style=Markup(_file("report.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -103,6 +110,10 @@ def format_number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
 
 
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{format_number(value)}"
+
+
 def _score(name: str, score: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
     arrows = {LOWER: "lower is better", NEITHER: ""}
     span = [score[key] for key in ("low", "value", "high")]
@@ -120,9 +131,11 @@ def _score(name: str, score: Mapping[str, Any], metrics: Mapping[str, Any]) -> d
 
 
 def _published(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Returns published results of the same group and protocol, with this file's; None if there are none."""
+    """Returns published results on the same test set by the same protocol, with this file's; None if there are none."""
     known = published()
     if metrics.get("protocol") != known["protocol"] or metrics["group"] not in known:
+        return None
+    if metrics["items"] != known["items"]:  # other data, with which the numbers cannot be compared
         return None
     models = known[metrics["group"]]
     names = [name for name in models[0]["values"] if name in metrics["metrics"]]
@@ -134,15 +147,47 @@ def _published(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         "models": [(model["model"], [model["values"][name] for name in names]) for model in models],
         "data": known["data"],
         "source": known["source"],
-        "is_other": metrics["items"] != known["items"],
     }
+
+
+def _scatter(table: ItemTable, metrics: Mapping[str, Any]) -> tuple[Markup, str] | None:
+    """Returns the plot of predicted against measured numbers with its caption; None if there are no such numbers."""
+    if metrics["group"] != "regression":
+        return None
+    is_expected = "expected_rmse" in metrics["metrics"]
+    what = "expected" if is_expected else "predicted"
+    points = [(row["measured"], row[what]) for row in table.rows if row.get(what) is not None]
+    if not points:
+        return None
+    score = metrics["metrics"]["expected_rmse" if is_expected else "rmse"]
+    span = "" if score["low"] is None else f" ({format_number(score['low'])} – {format_number(score['high'])})"
+    mean = format_number(metrics["metrics"]["baseline_rmse"]["value"])
+    caption = f"RMSE {format_number(score['value'])}{span}; {metrics['settings'].get('baseline', 'the mean')}: {mean}"
+    unit = metrics["settings"].get("unit") or metrics["settings"].get("scale")
+    in_unit = f" ({unit})" if unit else ""
+    return scatter(points, f"measured{in_unit}", f"{what}{in_unit}"), caption
+
+
+def _largest_errors(table: ItemTable, drawings: Mapping[int, Drawing]) -> list[dict[str, Any]]:
+    """Returns the numbers that are furthest from their references, with the molecule that was asked about."""
+    if table.group != "regression":
+        return []
+    found = []
+    for place in table.worst_first()[:_LARGEST]:
+        row, drawing = table.rows[place], drawings.get(place)
+        picture = Markup(drawing.reference) if drawing is not None and drawing.reference else None
+        found.append({"id": row["id"], "picture": picture, "values": [row["measured"], row["predicted"]]})
+    return found
 
 
 def _histograms(table: ItemTable, unit: str, lengths: Mapping[str, list[float]]) -> list[tuple[str, Markup]]:
     found = [(f"Length in {unit}", histogram(lengths, unit))] if lengths else []
+    columns = {column.key: column.numbers for column in table.columns}
+    if pair := {name: columns[name] for name in _COMPARED if name in columns}:
+        found.append(("Predicted and measured", histogram(pair, "value")))
     for column in table.columns:
         numbers = column.numbers
-        if column.key in _NO_HISTOGRAM or column.key.endswith(("_tokens", "_loss")):
+        if column.key in (*_NO_HISTOGRAM, *_COMPARED) or column.key.endswith(("_tokens", "_loss")):
             continue
         in_unit = column.better != LOWER and all(0 <= value <= 1 for value in numbers)
         name = column_name(column.key)

@@ -19,6 +19,8 @@ from scimind.hashing import file_checksum
 from scimind.modality import MODALITY_NAMES
 from scimind.small_files import read_small_json
 
+_PARTS = 50  # of a run, over each of which its loss is averaged
+
 _SHARES = Section(
     {"mean": Items(Value(float), filled=True), "layers": Items(Items(Value(float), filled=True), filled=True)},
     required=("mean", "layers"),
@@ -166,7 +168,7 @@ def read_training_losses(path: Path) -> dict[str, list[tuple[float, float]]]:
     evaluated = [(float(record.step), record.evaluation.loss) for record in records if record.evaluation]
     if not trained and not evaluated:
         raise DataError("holds no losses; give the loss.csv of a training run", table)
-    means = moving_mean([loss for _, loss in trained])
+    means = moving_mean([loss for _, loss in trained], _PARTS)
     named = {
         "each step": trained,
         "moving mean": [(step, mean) for (step, _), mean in zip(trained, means, strict=True)],

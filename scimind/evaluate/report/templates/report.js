@@ -84,6 +84,12 @@
     return document.importNode(drawn, true);
   }
 
+  // A picture with the height that its neighbours need, or a box that says why there is none.
+  function frame(svg, label, isInvalid) {
+    if (svg) return make("div", "frame", picture(svg, label));
+    return make("div", "frame", make("span", "absent", isInvalid ? "invalid" : "not drawn"));
+  }
+
   // The answers to a prompt side by side, or texts of several words below each other.
   function answerList(i) {
     const { shown, more } = data.answers[i];
@@ -97,8 +103,10 @@
       if (answer.isInvalid) facts.append(make("span", "bad", "invalid"));
       else if (answer.similarity !== null) facts.append(make("span", "", `similarity ${shorten(answer.similarity)}`));
       const entry = make("li", answer.isExact ? "right" : "", facts);
-      const svg = drawing && isPaired && (place ? drawing.further[place - 1] : drawing.right);
-      if (svg) entry.append(picture(svg, `Answer ${answer.rank}, drawn`));
+      if (drawing && isPaired) {
+        const svg = place ? drawing.further[place - 1] : drawing.right;
+        entry.append(frame(svg, `Answer ${answer.rank}, drawn`, answer.isInvalid));
+      }
       const isBlank = !answer.text.trim();
       entry.append(make("p", isSequence(answer.text) ? "text sequence" : "text", isBlank ? make("span", "none", "empty") : answer.text));
       list.append(entry);
@@ -130,7 +138,10 @@
     for (const [name, tag, key] of [["reference", "del", "left"], ["output", "ins", "right"]]) {
       if (items[name][i] === null) continue;
       const side = make("div", "");
-      if (drawing && isPaired && drawing[key]) side.append(picture(drawing[key], `${titles[name]}, drawn`));
+      if (drawing && isPaired) {
+        const isInvalid = name === "output" && items.flags.valid && items.flags.valid[i] === 0;
+        side.append(frame(drawing[key], `${titles[name]}, drawn`, isInvalid));
+      }
       side.append(textBlock(i, name, tag));
       sides.append(side);
     }
