@@ -51,6 +51,9 @@ TASKS = (
     "hiv",
     "clintox",
     "sider",
+    "esol",
+    "lipophilicity",
+    "property_prediction",
     "pretrain",
     "conversation",
 )

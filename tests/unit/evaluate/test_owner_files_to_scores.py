@@ -169,6 +169,32 @@ def test_labels(tmp_path, codec, task, name, content):
     assert data["drawings"]["0"]["left"]
 
 
+NUMBERS = (0.5, -1.25, 2.0, -3.75)
+VALUES = [
+    ("esol", "e.jsonl", lines(smolinstruct("property_prediction-esol", zip(ALCOHOLS, map(str, NUMBERS), strict=True)))),
+    (
+        "lipophilicity",
+        "L.csv",
+        "CMPD_CHEMBLID,exp,smiles\n" + "".join(f"X,{v},{s}\n" for s, v in zip(ALCOHOLS, NUMBERS, strict=True)),
+    ),
+    (
+        "property_prediction",
+        "p.json",
+        json.dumps([*mol_instructions((encoded(s), v) for s, v in zip(ALCOHOLS, NUMBERS, strict=True))]),
+    ),
+]
+
+
+@pytest.mark.parametrize(("task", "name", "content"), VALUES, ids=[name for _, name, _ in VALUES])
+def test_numbers(tmp_path, codec, task, name, content):
+    def answer(place, reference):
+        return {"output": str(float(reference) + (0, 0.5, -0.5, 1)[place])}
+
+    _, values, data, _ = scored(tmp_path, codec, task, name, content, answer)
+    assert values["mae"] == pytest.approx(0.5) and values["rmse"] == pytest.approx((1.5 / 4) ** 0.5)
+    assert data["drawings"]["0"]["left"]
+
+
 def test_several_labels(tmp_path, codec):
     table = "smiles,FDA_APPROVED,CT_TOX\n" + "".join(f"{s},{n % 2},{int(n < 2)}\n" for n, s in enumerate(ALCOHOLS))
 

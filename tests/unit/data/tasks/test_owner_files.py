@@ -36,6 +36,11 @@ def smolinstruct(task, asked, answer, **more):
     return json.dumps({**templated, **raw, "sample_id": f"{task}.test.1", **more}) + "\n"
 
 
+ESOL = (
+    "Compound ID,ESOL predicted log solubility in mols per litre,Minimum Degree,Molecular Weight,Number of H-Bond Donors,"
+    "Number of Rings,Number of Rotatable Bonds,Polar Surface Area,measured log solubility in mols per litre,smiles\n"
+    "Spirit,1.2,1,32.04,1,0,0,20.23,0.331,CO\n"
+)
 REACTION = in_selfies(ALCOHOL, ACID) + ">>" + in_selfies(ESTER)
 FORMS = [
     ("forward_synthesis", "a.csv", USPTO, "<smiles>CC(=O)Cl.CCN(CC)CC.CO</smiles>", f"<smiles>{ESTER}</smiles>"),
@@ -100,6 +105,17 @@ FORMS = [
         "of this kind: Eye disorders? <smiles>CO</smiles>",
         "yes",
     ),
+    ("esol", "a.jsonl", smolinstruct("property_prediction-esol", "CO", "-1.5"), "mol/L? <smiles>CO</smiles>", "-1.50"),
+    ("lipophilicity", "a.jsonl", smolinstruct("property_prediction-lipo", "CO", "0.4"), "<smiles>CO</smiles>", "0.40"),
+    (
+        "property_prediction",
+        "a.json",
+        mol_instructions(in_selfies(ESTER), -0.2482, "property prediction"),
+        f"Go on.\n<smiles>{ESTER}</smiles>",
+        "-0.2482",
+    ),
+    ("esol", "delaney.csv", ESOL, "mol/L? <smiles>CO</smiles>", "0.33"),
+    ("lipophilicity", "Lipo.csv", "CMPD_CHEMBLID,exp,smiles\nX1,3.54,CO\n", "7.4? <smiles>CO</smiles>", "3.54"),
     ("bbbp", "BBBP.csv", "num,name,p_np,smiles\n1,Spirit,1,CO\n", "barrier? <smiles>CO</smiles>", "yes"),
     ("hiv", "HIV.csv", "smiles,activity,HIV_active\nCO,CI,0\n", "HIV? <smiles>CO</smiles>", "no"),
     ("iupac2smiles", "n.csv", "iupac,smiles\nmethanol,CO\n", "name? methanol", "<smiles>CO</smiles>"),
