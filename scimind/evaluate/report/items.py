@@ -290,7 +290,8 @@ def column_name(key: str) -> str:
         _TOKEN_LOSS: "Loss per token (nats)",
     }
     if (top := top_of(key)) is not None:
-        return f"Top-{top[0]} {column_name(top[1]).lower()}"
+        name = column_name(top[1])
+        return f"Top-{top[0]} {name[:1].lower()}{name[1:]}"
     whole = key.removeprefix("withheld_")
     plain = whole.replace("_", " ")
     name = known.get(whole, plain[:1].upper() + plain[1:])
@@ -328,7 +329,7 @@ def _better(name: str) -> str:
 
 def _flag_names(name: str) -> tuple[str, str]:
     if (top := top_of(name)) is not None:
-        what = {"validity": "valid"}.get(top[1], top[1])
+        what = _FLAGS.get({"validity": "valid"}.get(top[1], top[1]), (top[1],))[0]
         return f"{what} among {top[0]}", f"none of {top[0]} {what}"
     return _FLAGS.get(name, (name.replace("_", " "), f"not {name.replace('_', ' ')}"))
 

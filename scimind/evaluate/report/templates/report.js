@@ -134,7 +134,7 @@
     }
     if (items.input[i] !== null) article.append(textBlock(i, "input"));
     if (drawing && !isPaired && drawing.left) article.append(picture(drawing.left, "The molecule"));
-    const sides = make("div", "sides");
+    const sides = make("div", data.group === "reactions" ? "sides stacked" : "sides");
     for (const [name, tag, key] of [["reference", "del", "left"], ["output", "ins", "right"]]) {
       if (items[name][i] === null) continue;
       const side = make("div", "");
