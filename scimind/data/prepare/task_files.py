@@ -60,9 +60,7 @@ def prepare(
         raise SciMindError("no input; give at least one file")
     name = check_name(name or (_stem(files[0].path) if len(files) == 1 else task.name))
     sources = [TaskSource(task, files)]
-    return prepare_sources(
-        sources, output_dir, name, codec, options, definitions=definitions, definition=definition
-    )
+    return prepare_sources(sources, output_dir, name, codec, options, definitions=definitions, definition=definition)
 
 
 def prepare_table(

@@ -76,7 +76,9 @@ class ItemTable:
         self.columns = [column for name in names if (column := self._column(name)) is not None]
         self.flags = [name for name in names if any(isinstance(row.get(name), bool) for row in self.rows)]
         self.has_answers = any(map(self._shown_answers, range(len(self.rows))))
-        self.marks_differences = group not in _ABOUT_INPUTS and any(row.get("reference") is not None for row in self.rows)
+        self.marks_differences = group not in _ABOUT_INPUTS and any(
+            row.get("reference") is not None for row in self.rows
+        )
 
     @property
     def rank(self) -> Column | None:
