@@ -1,4 +1,4 @@
-"""The kinds of fields of a raw record and how each is read: text, molecule, reaction, sequence, names, label, number."""
+"""The kinds of fields of a raw record, such as text, molecule or number, and how each is read."""
 
 from __future__ import annotations
 

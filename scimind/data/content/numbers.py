@@ -53,7 +53,8 @@ class NumberFormat:
             return measured
         if measured <= 0:
             raise ValueError(f"{measured:g} has no logarithm; correct it or remove the record")
-        return math.log10(measured) if self.transform == "log10" else -math.log10(measured) - _EXPONENTS[_same(self.unit)]
+        logarithm = math.log10(measured)
+        return logarithm if self.transform == "log10" else -logarithm - _EXPONENTS[_same(self.unit)]
 
     def read_reference(self, text: str) -> float:
         """Returns the number in a reference, which is on the scale of the answers.

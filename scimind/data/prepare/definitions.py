@@ -12,7 +12,7 @@ from scimind.data.content.conversations import read_conversations
 from scimind.errors import DataError
 
 END = ".task.yaml"
-_HEAD = "# The task of this data, as `scimind prepare --table` understood it. You can change it and give it as --task.\n"
+_HEAD = "# The task of this data, as `scimind prepare --table` understood it. It may be changed, and given as --task.\n"
 _SPLITS = ("", "_eval", "_test")
 
 

@@ -56,7 +56,9 @@ class TableQuestion:
         name = self.target.replace("{", "(").replace("}", ")").strip()
         given = self.digits is not None or self.unit or self.transform
         if self.kind != "number" and given:
-            raise SciMindError(f"digits, unit and transform are only for --kind number, not {self.kind}; leave them out")
+            raise SciMindError(
+                f"digits, unit and transform are only for --kind number, not {self.kind}; leave them out"
+            )
         make = {"number": self._number, "class": self._class, "labels": self._labels}[self.kind]
         question, field, output = make(name, list(self._values(path)), path)
         return {
@@ -92,8 +94,7 @@ class TableQuestion:
         digits = _digits_for(numbers) if self.digits is None else self.digits
         if digits > MOST_DIGITS:
             raise DataError(
-                f"the values of column {self.target} differ by less than {MOST_DIGITS} decimals show; give --digits, or "
-                "--transform log10",
+                f"{MOST_DIGITS} decimals hardly show the values of column {self.target}; give --transform log10",
                 path,
             )
         field = {"kind": "number", "digits": digits, "unit": self.unit, "transform": self.transform}
@@ -117,8 +118,8 @@ class TableQuestion:
             raise DataError(f"column {self.target} has several classes in a cell ({several}); give --kind labels", path)
         if len(classes) > _MOST_CLASSES:
             raise DataError(
-                f"column {self.target} has {len(classes):,} different values, at most {_MOST_CLASSES} can be classes; give "
-                "--kind number or labels, or a task file",
+                f"column {self.target} has {len(classes):,} different values, and at most {_MOST_CLASSES} can be "
+                "classes; give --kind number or labels, or a task file",
                 path,
             )
         output = {"kind": "choice", "choices": classes}

@@ -89,7 +89,7 @@ def mae(truth: Values, answers: Values) -> float:
 
 
 def r_squared(truth: Values, answers: Values) -> float:
-    """Returns the coefficient of determination, 1 minus squared errors over squared deviations; NaN if truth is constant."""
+    """Returns R², 1 minus squared errors over squared deviations from the mean; NaN if truth is constant."""
     spread = _squares(truth)
     return 1 - float(np.sum((answers - truth) ** 2)) / spread if spread else math.nan
 

@@ -25,7 +25,8 @@ class NumberRule:
         self._digits = digits
         decimals = rf"(?:\.\d{{0,{digits}}})?" if digits else ""
         self._prefix = re.compile(rf" ?-?(?:(?:0|[1-9]\d{{0,{MOST_PLACES - 1}}}){decimals})?", re.ASCII)
-        self._whole = re.compile(rf" ?-?\d+{rf'[.]\d{{{digits}}}' if digits else ''}", re.ASCII)
+        all_decimals = rf"\.\d{{{digits}}}" if digits else ""
+        self._whole = re.compile(rf" ?-?\d+{all_decimals}", re.ASCII)
 
     def accepts_prefix(self, text: str) -> bool:
         """Returns whether a number may begin with `text`."""
