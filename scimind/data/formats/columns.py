@@ -77,10 +77,9 @@ class Columns:
         for name in self.names:
             if name not in found and (places := self._alike(name, columns, set(found.values()))):
                 found[name] = _single(places, name, columns, path, line)
-        absent = [name for name in self.names if name not in found]
-        if len(absent) == 1 and (places := _preferred([self.fallback.get(absent[0], "")], columns)):
-            found[absent.pop()] = places[0]
-        missing = [name for name in absent if name not in self.optional]
+        missing = [name for name in self.names if name not in found and name not in self.optional]
+        if len(missing) == 1 and (places := _preferred([self.fallback.get(missing[0], "")], columns)):
+            found[missing.pop()] = places[0]
         if missing:
             choices = " or ".join(self.names[missing[0]])
             reason = f"no column for the {missing[0]}; name a column {choices} ({_there(columns)})"

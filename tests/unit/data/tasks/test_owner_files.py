@@ -38,7 +38,8 @@ def smolinstruct(task, asked, answer, **more):
 
 ESOL = (
     "Compound ID,ESOL predicted log solubility in mols per litre,Minimum Degree,Molecular Weight,"
-    "Number of H-Bond Donors,Number of Rings,Number of Rotatable Bonds,Polar Surface Area,measured log solubility in mols per litre,smiles\n"
+    "Number of H-Bond Donors,Number of Rings,Number of Rotatable Bonds,Polar Surface Area,"
+    "measured log solubility in mols per litre,smiles\n"
     "Spirit,1.2,1,32.04,1,0,0,20.23,0.331,CO\n"
 )
 REACTION = in_selfies(ALCOHOL, ACID) + ">>" + in_selfies(ESTER)
