@@ -135,7 +135,7 @@ _PREDICTION = (
         str,
         "",
         "answers that the rule of their kind accepts, such as SMILES that RDKit reads: require them, prefer them, or "
-        "none of it (default: require where a task's answer is a molecule, protein, DNA or RNA, else none)",
+        "none of it (default: require where a task's answer is a molecule, protein, DNA, RNA or number, else none)",
         VALID,
     ),
     _Option(

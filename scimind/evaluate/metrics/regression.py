@@ -49,7 +49,7 @@ def score_numbers(
         {"measured": right, "predicted": value, **({} if value is None else {"absolute_error": abs(value - right)})}
         for right, value in zip(truth.tolist(), read, strict=True)
     ]
-    findings.scores = estimate({"unparsed": mean_of(~parsed)}, resampling)
+    unparsed = estimate({"unparsed": mean_of(~parsed)}, resampling)
     known, answers = truth[parsed], np.array([value for value in read if value is not None], float)
     if form.unit and not form.transform:
         findings.settings["unit"] = form.unit
@@ -58,6 +58,7 @@ def score_numbers(
     if not len(known):
         reason = "no output is a number"
         findings.not_computed = dict.fromkeys([*_SCORES, "baseline_rmse", "baseline_mae"], reason)
+        findings.scores = unparsed
         return findings
     if len(known) < len(truth):
         findings.settings["errors"] = f"of the {len(known)} of {len(truth)} outputs that are numbers"
@@ -72,6 +73,7 @@ def score_numbers(
     findings.settings["baseline"] += f", the mean of the {whose}"
     if any(item.further for item in items):
         _add_expected(findings, items, truth, form, resampling)
+    findings.scores |= unparsed
     return findings
 
 

@@ -120,6 +120,10 @@ def scatter(points: Sequence[tuple[float, float]], across: str, up: str) -> Mark
         f"<title>{_number(x)}, {_number(y)}</title></circle>"
         for x, y in shown
     ]
+    middle = _TOP + side / 2
+    shapes.append(
+        f'<text x="11" y="{middle}" text-anchor="middle" transform="rotate(-90 11 {middle})">{escape(up)}</text>'
+    )
     ticks = _ticks(low, high)
     below = [(_LEFT + place(value), _number(value)) for value in ticks]
     beside = [(_TOP + side - place(value), _number(value)) for value in ticks]

@@ -67,7 +67,7 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=format_number, signed=_signed, column=column_name)
+    environment.filters.update(number=format_number, measured=_measured, column=column_name)
     return environment.get_template("report.html").render(
         title=options.title,
         version=__version__,
@@ -110,8 +110,8 @@ def format_number(value: float | None) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:,.2f}"
 
 
-def _signed(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{format_number(value)}"
+def _measured(value: float) -> str:
+    return f"{value:.6g}"
 
 
 def _score(name: str, score: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,7 +162,8 @@ def _scatter(table: ItemTable, metrics: Mapping[str, Any]) -> tuple[Markup, str]
     score = metrics["metrics"]["expected_rmse" if is_expected else "rmse"]
     span = "" if score["low"] is None else f" ({format_number(score['low'])} – {format_number(score['high'])})"
     mean = format_number(metrics["metrics"]["baseline_rmse"]["value"])
-    caption = f"RMSE {format_number(score['value'])}{span}; {metrics['settings'].get('baseline', 'the mean')}: {mean}"
+    baseline = metrics["settings"].get("baseline", "always answering the mean")
+    caption = f"RMSE {format_number(score['value'])}{span}. RMSE of {baseline}: {mean}."
     unit = metrics["settings"].get("unit") or metrics["settings"].get("scale")
     in_unit = f" ({unit})" if unit else ""
     return scatter(points, f"measured{in_unit}", f"{what}{in_unit}"), caption

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,11 @@ DESCRIPTIONS = ["a small alcohol", "an aromatic acid", "water"]
 
 
 def predict(
-    tmp_path: Path, output: str = "x.jsonl", task: str | None = "text2smiles", kind: type = DraftingToy, **settings
+    tmp_path: Path,
+    output: str = "x.jsonl",
+    task: str | Path | None = "text2smiles",
+    kind: type = DraftingToy,
+    **settings,
 ):
     """Returns the rows of a run, or of the rows next to it, and its summary."""
     source = tmp_path / "prompts.jsonl"
@@ -66,6 +71,32 @@ def is_molecule(text: str) -> bool:
 )
 def test_molecules_must_be_valid_by_default(task: str | None, given: str | None, expected: str) -> None:
     assert validity(GenerationSettings(valid=given), read_rules(CODEC, task)) == expected
+
+
+def test_an_untrained_model_answers_with_numbers_as_the_task_writes_them(tmp_path: Path) -> None:
+    task = tmp_path / "weight.yaml"
+    task.write_text(
+        """
+name: weight
+question: "What is the weight of {description}?"
+answer: "{value}"
+fields: {description: {kind: text, columns: [description]}, value: {kind: number, digits: 1}}
+output: {kind: number}
+"""
+    )
+    assert validity(GenerationSettings(), read_rules(CODEC, task)) == "require"
+    rows, _ = predict(tmp_path, task=task)
+    assert all(re.fullmatch(r"-?(0|[1-9]\d*)\.\d", row["output"]) for row in rows)
+    free, _ = predict(tmp_path, "free.jsonl", task=task, valid="none")
+    assert not any(re.fullmatch(r"-?\d+\.\d", row["output"]) for row in free)
+    several, _ = predict(tmp_path, "several.jsonl", task=task, num_return_sequences=3)
+    for row in several:
+        numbers = [one["output"] for one in row["outputs"]]
+        assert len(set(numbers)) == len(numbers) > 1
+    led, _ = predict(tmp_path, "led.jsonl", task=task, prefix="-12")
+    assert all(row["output"].startswith("-12") for row in led)
+    with pytest.raises(ConfigError, match="does not begin any valid answer"):
+        predict(tmp_path, "no.jsonl", task=task, prefix="about")
 
 
 def test_an_untrained_model_answers_with_molecules_and_else_does_not(tmp_path: Path) -> None:

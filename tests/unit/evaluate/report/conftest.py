@@ -55,6 +55,14 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
 
 
 @pytest.fixture(scope="session")
+def numbers(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
+    question = " [INST]: What is the logP of <smiles>{}</smiles>? [/INST]:"
+    rows = [(f"n{i}", question.format("C" * i), f"{i / 2:.1f}", f"{i / 2 + (i % 5 - 2) / 4:.2f}") for i in range(1, 31)]
+    rows += [("worst", question.format("c1ccccc1O"), "1.5", "-7.5"), ("word", question.format("CCO"), "0.1", "low")]
+    return evaluate_rows(tmp_path_factory.mktemp("report") / "numbers.jsonl", "regression", rows)
+
+
+@pytest.fixture(scope="session")
 def ranked_molecules(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
     chains = ["C" * i for i in range(1, 13)]
     prompts = [

@@ -125,6 +125,27 @@ def test_molecules_are_drawn_and_differences_marked(show, molecules):
     assert page.locator("#list .card").nth(4).locator("p").first.inner_text().endswith(HOSTILE)
 
 
+def test_a_drawing_that_is_missing_has_a_box_and_captions_begin_at_one_height(show, molecules):
+    page = show(molecules)
+    invalid = page.locator("#list .card").nth(2)
+    assert invalid.locator(".absent").all_inner_texts() == ["invalid"]
+    assert invalid.locator("svg.molecule").count() == 1
+    for card in page.locator("#list .card").all():
+        left, right = (text.bounding_box() for text in card.locator(".sides .text").all())
+        assert abs(left["y"] - right["y"]) < 1.5
+
+
+def test_numbers_fit_on_a_phone(show, numbers):
+    for width in (390, 1200):
+        page = show(numbers, width)
+        assert page.locator("#scatter circle.point").count() == 31
+        table = page.locator("#largest table").bounding_box()
+        assert table["x"] + table["width"] <= width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("#largest svg.molecule").count() == 10
+        assert page.locator("#list .card").first.locator("svg.molecule").count() == 1
+
+
 def test_words_of_captions_are_marked(show, captions):
     page = show(captions)
     card = page.locator("#list .card").first

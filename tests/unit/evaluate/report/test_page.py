@@ -3,13 +3,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from markupsafe import escape
 
 from scimind.evaluate.evaluation import EvaluateOptions, evaluate
-from scimind.evaluate.report.charts import curves, histogram
+from scimind.evaluate.report.charts import curves, histogram, scatter
 from scimind.evaluate.report.items import ItemTable
 from scimind.evaluate.report.page import PageOptions, render_page
 from scimind.evaluate.report.sources import published
@@ -58,16 +60,24 @@ def test_everything_is_in_the_page_and_texts_do_not_become_markup(molecules):
     assert data["items"]["flags"]["exact"][:5] == [1, 0, 0, 0, 0]
 
 
-def test_scores_intervals_and_published_results_are_shown(molecules):
+def test_scores_and_intervals_are_shown(molecules):
     html = render_page(molecules, PageOptions("t"))
     for score in molecules.metrics["metrics"].values():
         assert f"{score['value']:.4f}" in html or f"{score['value']:,.2f}" in html
     validity = molecules.metrics["metrics"]["validity"]
     assert f"{validity['low']:.4f} – {validity['high']:.4f}" in html
-    assert "0.7344" in html  # SciMind's BLEU on L+M-24
-    assert "not measured here" in html
-    assert "This file has 45 items, so it holds other data" in html
     assert "as computed by the published script" in html  # the empty output
+
+
+def test_published_results_are_shown_only_for_the_test_set_that_they_are_of(molecules):
+    assert "not measured here" not in render_page(molecules, PageOptions("t"))  # of 45 items
+    whole = replace(molecules, metrics=molecules.metrics | {"items": 21805})
+    html = render_page(whole, PageOptions("t"))
+    assert "not measured here" in html
+    for row in published()["molecules"]:
+        assert escape(row["model"]) in html
+    assert "0.7344" in html  # SciMind's BLEU on L+M-24
+    assert html.index("PLAIN <small>published") > 0  # the first of its source
 
 
 def test_published_results_are_within_their_ranges():
@@ -77,8 +87,50 @@ def test_published_results_are_within_their_ranges():
         for model in known[group]:
             assert list(model["values"]) == names
             for name, value in model["values"].items():
-                assert value is None or (value > 1 if name in ("levenshtein", "fcd") else 0 <= value <= 1)
-    assert {"SciMind", "Meditron", "MolT5-Small"} <= {model["model"] for model in known["captions"]}
+                assert value is None or (value > 0.2 if name in ("levenshtein", "fcd") else 0 <= value <= 1)
+    assert [len(known[group]) for group in ("captions", "molecules")] == [20, 15]  # every row of the source
+    best = max(known["captions"], key=lambda model: model["values"]["property_f1"])
+    assert (best["model"], best["values"]["property_f1"]) == ("RAG_SIM_098", 0.26986)
+
+
+def test_numbers_have_a_scatter_plot_and_their_largest_errors(numbers):
+    html = render_page(numbers, PageOptions("t"))
+    plot = html.partition('id="scatter"')[2].partition("</section>")[0]
+    assert plot.count('class="point"') == 31  # one output is no number
+    assert plot.count('class="diagonal"') == 1
+    score = numbers.metrics["metrics"]["rmse"]
+    assert f"RMSE {score['value']:.4f} ({score['low']:.4f} – {score['high']:.4f})" in plot
+    assert "the mean of the references" in plot
+    table = html.partition('id="largest"')[2].partition("</section>")[0]
+    rows = table.split("<tr>")[2:]
+    assert len(rows) == 10
+    assert ">worst<" in rows[0] and "-9<" in rows[0]
+    assert all("<svg" in row for row in rows)
+    assert 'id="extremes"' not in html
+    assert "Length in" not in html
+    assert data_of(html)["items"]["common"] == [None] * 32
+
+
+def test_dots_lie_where_their_values_are():
+    plot = scatter([(0.0, 0.0), (1.0, 1.0), (1.0, 0.0)], "measured", "predicted")
+    places = [(float(x), float(y)) for x, y in re.findall(r'cx="([\d.]+)" cy="([\d.]+)"', plot)]
+    (left, bottom), (right, top), (third_x, third_y) = places
+    assert left < right and bottom > top
+    assert (third_x, third_y) == (right, bottom)
+    assert right - left == pytest.approx(bottom - top)  # both axes have the same scale
+    assert scatter([], "x", "y") == ""
+    assert scatter([(2.0, 2.0)], "x", "y").count("circle") == 2
+
+
+def test_losses_are_drawn_on_a_logarithmic_axis():
+    line = curves({"loss": [(0, 10.0), (1, 1.0), (2, 0.1), (3, 0.0)]}, "step", "loss", logarithmic=True)
+    heights = [float(y) for y in re.findall(r",([\d.]+)", re.search(r'class="line line0" d="M([^"]+)"', line)[1])]
+    assert heights[1] - heights[0] == pytest.approx(heights[2] - heights[1], abs=0.11)  # equal steps for equal ratios
+    assert len(heights) == 3  # 0 has no logarithm
+
+
+def test_labels_have_no_lengths(labels):
+    assert "Length in" not in render_page(labels, PageOptions("t"))
 
 
 def test_other_protocols_and_tasks_show_no_published_results(tmp_path):
