@@ -11,6 +11,8 @@ from scimind.data import find_task, prepare, read_records
 from scimind.data.content.fields import Field, FieldOptions, read_field
 from scimind.data.defects import RecordError
 from scimind.data.formats.notes import FileNotes
+from scimind.data.prepare.mixture import read_mixture
+from scimind.data.tasks.records import parse_only
 from scimind.errors import ConfigError, DataError, SciMindError
 
 # USPTO-50k's header; the reaction has map numbers and an agent.
@@ -172,6 +174,20 @@ def test_only_the_records_of_a_task_and_of_a_split_are_used(write):
         list(find_task("retrosynthesis").with_only({"fold": ("1",)}).rows(path, None, FileNotes(), FieldOptions()))
     with pytest.raises(SciMindError, match="--only: task conversation does not read records with columns"):
         find_task("conversation").with_only({"split": ("train",)})
+
+
+def test_the_command_line_and_a_mixture_choose_records(write):
+    assert parse_only(["split=train", "split=valid", "metadata.task=x = y"]) == {
+        "split": ("train", "valid"),
+        "metadata.task": ("x = y",),
+    }
+    for text in ("split", "=train", "split="):
+        with pytest.raises(SciMindError, match=f"--only \\({text}\\) must have the form COLUMN=VALUE"):
+            parse_only([text])
+    text = "tasks:\n  r: {task: retrosynthesis, input: [a.json], only: {metadata.split: [train], fold: [1]}}\n"
+    (source,) = read_mixture(write("mixture.yaml", text)).sources
+    assert source.task.only.values == {"task": ("retrosynthesis",), "metadata.split": ("train",), "fold": ("1",)}
+    assert source.task.only.required == {"metadata.split", "fold"}
 
 
 def test_a_reaction_and_its_reverse_are_in_one_split(codec, write, tmp_path):

@@ -67,3 +67,16 @@ def test_further_answers_are_drawn_alike_if_they_are_the_same_molecule():
     assert first == again != other
     assert first.startswith("<svg") and other.startswith("<svg")
     assert invalid is empty is too_large is None
+
+
+def test_a_reaction_is_drawn_with_its_arrow_and_all_its_parts():
+    whole = "CC(=O)Cl.CO>[Pd]>COC(C)=O"
+    drawing = draw_answers(((whole, "CC(=O)Cl.CO>>C(("), ("CC(=O)Cl.CO>>COC(C)=O", "CC(=O)Cl>>", "CC>C((>C")))
+    assert drawing.reference is not None and drawing.output is None and drawing.shared is None
+    assert drawing.further[0] is not None and drawing.further[1:] == (None, None)
+    for svg, letters in ((drawing.reference, ("Pd", "Cl")), (drawing.further[0], ("C", "l"))):
+        assert "nan" not in svg and int(re.search(r'width="(\d+)"', svg)[1]) < 1000
+        assert set("".join(letters)) <= set("".join(re.findall(r">([A-Za-z]+)</text>", svg)))
+    # The molecules alone have fewer lines: the plus sign and the arrow are missing.
+    lines = [draw_answers(((smiles, None), ())).reference.count("M") for smiles in ("CC(=O)Cl", "CO", "COC(C)=O")]
+    assert drawing.further[0].count("M") >= sum(lines) + 4

@@ -4,7 +4,14 @@ import difflib
 
 import pytest
 
-from scimind.evaluate.report.texts import common_runs, molecule_in, readable, tagged_molecule_in, words_of
+from scimind.evaluate.report.texts import (
+    common_runs,
+    molecule_in,
+    readable,
+    tagged_molecule_in,
+    whole_reaction,
+    words_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -82,3 +89,20 @@ def test_runs_are_common_to_both_and_no_shorter_than_difflib_finds(reference, ou
 
 def test_endless_outputs_are_not_compared():
     assert common_runs("a", "a" * 5000, by_words=False) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "part", "whole"),
+    [
+        ("Go <smiles>A.B</smiles>", "C", "products", "A.B>>C"),
+        ("Go <smiles>A.B</smiles> <smiles>R</smiles>", "C and more", "products", "A.B>R>C"),
+        (" [INST]: Go {|C|}{|O|} [/INST]:", "A.B", "reactants", "A.B>>CO"),
+        ("Go <smiles>A>>C</smiles>", "R", "agents", "A>R>C"),
+        ("Go <smiles>A</smiles>", "R", "agents", None),
+        ("Go", "C", "products", None),
+        ("Go <smiles>A</smiles>", " ", "products", None),
+        ("Go <smiles>A</smiles>", "C", "", None),
+    ],
+)
+def test_an_answer_completes_a_reaction(asked, answer, part, whole):
+    assert whole_reaction(asked, answer, part) == whole
