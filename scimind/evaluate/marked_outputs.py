@@ -41,7 +41,8 @@ def read_marked(items: Sequence[Item], group: str, *, extract: bool) -> tuple[li
     """
     tag = _TAGS.get(group)
     if extract and tag is None:
-        raise SciMindError(f"--extract works with {' or '.join(_TAGS)}, not with {group}; leave it out")
+        known = ", ".join(_TAGS).replace(", proteins", " or proteins")
+        raise SciMindError(f"--extract works with {known}, not with {group}; leave it out")
     counts: Counter[str] = Counter()
     return [_read(item, tag, counts, extract=extract) for item in items], dict(counts)
 

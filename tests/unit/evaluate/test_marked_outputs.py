@@ -78,7 +78,7 @@ def test_a_molecule_among_other_text_is_counted_or_extracted():
 
 
 def test_only_sequences_can_be_extracted():
-    with pytest.raises(SciMindError, match="--extract works with molecules or proteins, not with captions"):
+    with pytest.raises(SciMindError, match="--extract works with molecules, reactions or proteins, not with captions"):
         read_marked(items("x"), "captions", extract=True)
 
 
