@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -67,7 +68,7 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=format_number, measured=_measured, column=column_name)
+    environment.filters.update(number=format_number, measured=_measured, column=column_name, task=task_name)
     return environment.get_template("report.html").render(
         title=options.title,
         version=__version__,
@@ -89,6 +90,11 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=script_json(table.content(drawings)),
     )
+
+
+def task_name(task: str) -> str:
+    """Returns the name of a task, or of its file without folder and endings."""
+    return PurePath(task).name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".task")
 
 
 def script_json(content: Any) -> Markup:
