@@ -91,7 +91,7 @@ def _page(args: argparse.Namespace) -> tuple[str, int]:
     import sys
 
     from scimind.evaluate.evaluation import evaluate
-    from scimind.evaluate.report.page import PageOptions, render_page
+    from scimind.evaluate.report.page import PageOptions, render_page, task_name
     from scimind.evaluate.report.sources import read_experts, read_training_losses
     from scimind.runtime.console import Console
 
@@ -99,14 +99,9 @@ def _page(args: argparse.Namespace) -> tuple[str, int]:
     losses = read_training_losses(args.losses) if args.losses is not None else None
     options, console = evaluate_options(args), Console(sys.stderr)
     evaluation = evaluate(options, console) if args.metrics is None else _evaluation_of(args, console)
-    title = args.title or f"{_name_of(evaluation.metrics['task'])}: {args.predictions.name}"
+    title = args.title or f"{task_name(evaluation.metrics['task'])}: {args.predictions.name}"
     page = render_page(evaluation, PageOptions(title, args.drawings, experts, losses, options.workers))
     return page, evaluation.metrics["items"]
-
-
-def _name_of(task: str) -> str:
-    """Returns the name of a task, or of its file without folder and endings."""
-    return Path(task).name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".task")
 
 
 def _size(count: int) -> str:

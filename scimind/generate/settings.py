@@ -36,7 +36,7 @@ class GenerationSettings:
         valid: What an answer may be: "none" for anything the model writes; "require" for answers that the rule of
             their kind accepts, such as SMILES that RDKit reads, see `scimind.generate.validity`; "prefer" for these
             where the search finds one within its budget, else the model's own. None requires it of molecules,
-            proteins, DNA and RNA, and of nothing else.
+            proteins, DNA, RNA and numbers, and of nothing else.
         num_return_sequences: Number of distinct answers to a prompt, at least 1.
         num_beams: Beams of the search for them; None means as many as answers, and 1 is greedy.
         num_beam_groups: Groups of beams that differ from each other; must divide `num_beams`.

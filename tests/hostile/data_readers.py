@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.hostile import samples
 from tests.hostile.damage import bytes_of, json_files, trees_of
-from tests.hostile.reader import FILE, HERE, Reader, evaluate, predict, prepare
+from tests.hostile.reader import FILE, HERE, OUT, QUICK, Reader, evaluate, predict, prepare
 from tests.hostile.samples import CONVERSATIONS, PAIRS, PREDICTIONS, RANKED, RANKED_ROWS, ROWS
 
 
@@ -54,6 +54,12 @@ def _json_readers() -> list[Reader]:
     ]
 
 
+def table_of(target: str, *arguments: str) -> list[str]:
+    """Returns the command that prepares a file of molecules and a target without a task."""
+    columns = ["--molecule", "smiles", "--target", target, *arguments]
+    return ["prepare", "--table", FILE, *columns, "--output", f"{OUT}/t", "--seq-length", "64", "--no-card", *QUICK]
+
+
 def _table_readers() -> list[Reader]:
     around = {"task.yaml": json.dumps(samples.TASK).encode(), "rows.csv": samples.table(ROWS)}
     own = prepare(f"{HERE}/task.yaml")
@@ -65,6 +71,16 @@ def _table_readers() -> list[Reader]:
             bytes_of(_tables(lambda rows: samples.table(rows, "\t")) + [b"CCO\tEthanol.\nC\tMethane.\n"]),
             [*_READ_TABLE, own],
             around,
+        ),
+        Reader(
+            "measured values",
+            ["x.csv"],
+            bytes_of([samples.MEASURED, samples.MEASURED.replace(b",", b"\t"), samples.LABELS]),
+            [
+                table_of("measured", "--kind", "number", "--unit", "nM"),
+                table_of("measured", "--kind", "class"),
+                table_of("soluble", "--kind", "labels"),
+            ],
         ),
         Reader("semicolons", ["x.csv"], bytes_of(_tables(lambda rows: samples.table(rows, ";"))), _READ_TABLE),
         Reader(

@@ -26,7 +26,7 @@ def configuration_readers() -> list[Reader]:
     for tree in trees:
         if "base" in tree:
             tree["base"] = Path(tree["base"]).stem
-    tasks = [samples.TASK, samples.DESCRIBING_TASK]
+    tasks = [samples.TASK, samples.DESCRIBING_TASK, samples.NUMBER_TASK]
     around = {
         "rows.csv": samples.table(ROWS),
         "labels.csv": samples.LABELS,
@@ -73,6 +73,12 @@ def record_readers() -> list[Reader]:
         "items.jsonl": samples.json_lines([{**row, "bleu": 0.5} for row in rows]),
     }
     report = ["report", "--predictions", f"{HERE}/p.jsonl", "--output", f"{OUT}/r.html", *QUICK, "--drawings", "1"]
+    numbers = [
+        {"id": row["id"], "reference": "1", "output": "2", "measured": 1.0, "predicted": 2.0, "absolute_error": 1.0}
+        for row in PREDICTIONS
+    ]
+    regression = samples.metrics("regression", ("rmse", "baseline_rmse", "unparsed"), scored)
+    regression["settings"] |= {"baseline": "always answering 1, the mean of the training values", "unit": "nM"}
     run = {"complete": False, "failures": [], "input": "0", "prompts": 2, "settings": {"seed": 0}}
     experts = {
         "sizes": {"layers": 1, "experts": 2, "neurons_per_expert": 4},
@@ -101,6 +107,31 @@ def record_readers() -> list[Reader]:
             st.one_of(bytes_of([items["items.jsonl"]]), json_files([rows[0]])),
             [[*report, "--metrics", f"{HERE}/good.json", "--items", FILE]],
             {**items, "good.json": json.dumps(captions).encode()},
+        ),
+        Reader(
+            "items that are numbers",
+            ["i.jsonl"],
+            st.one_of(bytes_of([samples.json_lines(numbers)]), json_files([numbers[0]])),
+            [[*report, "--metrics", f"{HERE}/good.json", "--items", FILE]],
+            {**items, "good.json": json.dumps(regression).encode()},
+        ),
+        Reader(
+            "metrics of numbers",
+            ["m.json"],
+            json_files([regression]),
+            [[*report, "--metrics", FILE, "--items", f"{HERE}/numbers.jsonl"]],
+            {**items, "numbers.jsonl": samples.json_lines(numbers)},
+        ),
+        Reader(
+            "record of predictions",
+            ["p.jsonl.run.json"],
+            json_files([{"task": "promoter", "task_file": None}, {"task": "x", "task_file": "x.yaml"}]),
+            [["evaluate", "--predictions", f"{HERE}/p.jsonl", *QUICK, "--bootstrap", "0"]],
+            {
+                "p.jsonl": samples.json_lines(
+                    [{"output": "yes", "reference": "no"}, {"output": "a", "reference": "yes"}]
+                )
+            },
         ),
         Reader(
             "report on experts",

@@ -94,6 +94,17 @@ DESCRIBING_TASK = {
     "headerless": ["molecule", "caption"],
     "conflicts": "first",
 }
+NUMBER_TASK = {
+    "name": "affinity",
+    "question": "How strongly does {molecule} bind?",
+    "answer": "{value}",
+    "fields": {
+        "molecule": {"kind": "smiles", "columns": ["smiles"]},
+        "value": {"kind": "number", "columns": ["soluble"], "digits": 1, "unit": "nM", "transform": "log10"},
+    },
+    "output": {"kind": "number", "training_mean": 0.5},
+}
+MEASURED = b"smiles,measured\nCCO,4.9 nM\nc1ccccc1,-0.5\nC,1e-7\nCC,\nCCC,12\n"
 LABELS = b"smiles,soluble\nCCO,1\nc1ccccc1,0\nC,1\n"
 
 MIXTURE = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +62,22 @@ def test_the_originals_command_answers_every_prompt(run, tmp_path):
     source.write_text("\n".join(lines) + "\n")
     assert run_scimind(predict_command(run, source, target)) == 0
     assert len(target.read_text().splitlines()) == 5
+
+
+def test_a_table_of_numbers_becomes_a_report_without_a_task(run, tmp_path):
+    rows = [f"{'C' * n}O,{n / 4}" for n in range(1, 31)]
+    (tmp_path / "my.csv").write_text("\n".join(["smiles,logP", *rows]) + "\n")
+    table = ["--table", f"{tmp_path}/my.csv", "--molecule", "smiles", "--target", "logP", "--kind", "number"]
+    assert scimind(["prepare", *table, "--output", f"{tmp_path}/data", "--seq_length=64", "--test_fraction=0.3"]) == 0
+    answers, page = tmp_path / "answers.jsonl", tmp_path / "report.html"
+    command = ["predict", "--config", PREDICT, "--load_checkpoint", f"{run}/out", "--output_dir", f"{tmp_path}/run"]
+    command += ["--input", f"{tmp_path}/data/my_test.json", "--output", str(answers), "--report", str(page)]
+    assert scimind([*command, *SMALLER]) == 0
+    found = [json.loads(line) for line in answers.read_text().splitlines()]
+    assert found and all(re.fullmatch(r"-?\d+\.\d", row[name]) for row in found for name in ("output", "reference"))
+    html = page.read_text()
+    assert html.count('class="point"') == len(found)
+    assert "the mean of the training values" in html
 
 
 def test_prompts_that_cannot_be_answered_are_reported_and_the_others_are_answered(run, tmp_path, capfd):

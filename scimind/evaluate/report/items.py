@@ -96,6 +96,11 @@ class ItemTable:
         wanted = (*_RANKS.get(self.group, ()), *(column.key for column in self.columns))
         return next((column for name in wanted for column in self.columns if column.key == name), None)
 
+    @property
+    def by_key(self) -> dict[str, Column]:
+        """The columns by their names in the table of items."""
+        return {column.key: column for column in self.columns}
+
     def worst_first(self) -> list[int]:
         """Returns the items that have a score, the worst first; on a tie the longest first."""
         rank = self.rank

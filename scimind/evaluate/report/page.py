@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -67,7 +68,7 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=format_number, measured=_measured, column=column_name)
+    environment.filters.update(number=format_number, measured=_measured, column=column_name, task=task_name)
     return environment.get_template("report.html").render(
         title=options.title,
         version=__version__,
@@ -89,6 +90,11 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=script_json(table.content(drawings)),
     )
+
+
+def task_name(task: str) -> str:
+    """Returns the name of a task, or of its file without folder and endings."""
+    return PurePath(task).name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".task")
 
 
 def script_json(content: Any) -> Markup:
@@ -116,15 +122,15 @@ def _measured(value: float) -> str:
 
 def _score(name: str, score: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
     arrows = {LOWER: "lower is better", NEITHER: ""}
-    span = [score[key] for key in ("low", "value", "high")]
+    span = [score.get(key) for key in ("low", "value", "high")]
     in_unit = all(value is not None and 0 <= value <= 1 for value in span)
     return {
         "name": column_name(name),
-        "text": score["text"],
-        "better": arrows.get(score["better"], "higher is better"),
-        "value": score["value"],
-        "low": score["low"],
-        "high": score["high"],
+        "text": score.get("text", ""),
+        "better": arrows.get(score.get("better", ""), "higher is better"),
+        "value": span[1],
+        "low": span[0],
+        "high": span[2],
         "bar": in_unit,
         "theirs": metrics.get("protocol_values", {}).get(name),
     }
@@ -152,39 +158,41 @@ def _published(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _scatter(table: ItemTable, metrics: Mapping[str, Any]) -> tuple[Markup, str] | None:
     """Returns the plot of predicted against measured numbers with its caption; None if there are no such numbers."""
-    if metrics["group"] != "regression":
+    scores, settings, columns = metrics["metrics"], metrics["settings"], table.by_key
+    what, name = ("expected", "expected_rmse") if "expected_rmse" in scores else ("predicted", "rmse")
+    if table.group != "regression" or name not in scores or not {"measured", what} <= columns.keys():
         return None
-    is_expected = "expected_rmse" in metrics["metrics"]
-    what = "expected" if is_expected else "predicted"
-    points = [(row["measured"], row[what]) for row in table.rows if row.get(what) is not None]
-    if not points:
-        return None
-    score = metrics["metrics"]["expected_rmse" if is_expected else "rmse"]
-    span = "" if score["low"] is None else f" ({format_number(score['low'])} – {format_number(score['high'])})"
-    mean = format_number(metrics["metrics"]["baseline_rmse"]["value"])
-    baseline = metrics["settings"].get("baseline", "always answering the mean")
-    caption = f"RMSE {format_number(score['value'])}{span}. RMSE of {baseline}: {mean}."
-    unit = metrics["settings"].get("unit") or metrics["settings"].get("scale")
+    pairs = zip(columns["measured"].values, columns[what].values, strict=True)
+    points = [(x, y) for x, y in pairs if x is not None and y is not None]
+    score = scores[name]
+    low, high = score.get("low"), score.get("high")
+    span = "" if low is None else f" ({format_number(low)} – {format_number(high)})"
+    caption = f"RMSE {format_number(score.get('value'))}{span}."
+    if "baseline_rmse" in scores and "baseline" in settings:
+        caption += f" RMSE of {settings['baseline']}: {format_number(scores['baseline_rmse'].get('value'))}."
+    unit = settings.get("unit") or settings.get("scale")
     in_unit = f" ({unit})" if unit else ""
     return scatter(points, f"measured{in_unit}", f"{what}{in_unit}"), caption
 
 
 def _largest_errors(table: ItemTable, drawings: Mapping[int, Drawing]) -> list[dict[str, Any]]:
     """Returns the numbers that are furthest from their references, with the molecule that was asked about."""
+    columns = [table.by_key.get(name) for name in ("measured", "predicted")]
     if table.group != "regression":
         return []
     found = []
     for place in table.worst_first()[:_LARGEST]:
-        row, drawing = table.rows[place], drawings.get(place)
+        values = [None if column is None else column.values[place] for column in columns]
+        drawing = drawings.get(place)
         picture = Markup(drawing.reference) if drawing is not None and drawing.reference else None
-        found.append({"id": row["id"], "picture": picture, "values": [row["measured"], row["predicted"]]})
+        if None not in values:
+            found.append({"id": table.rows[place]["id"], "picture": picture, "values": values})
     return found
 
 
 def _histograms(table: ItemTable, unit: str, lengths: Mapping[str, list[float]]) -> list[tuple[str, Markup]]:
     found = [(f"Length in {unit}", histogram(lengths, unit))] if lengths else []
-    columns = {column.key: column.numbers for column in table.columns}
-    if pair := {name: columns[name] for name in _COMPARED if name in columns}:
+    if pair := {name: table.by_key[name].numbers for name in _COMPARED if name in table.by_key}:
         found.append(("Predicted and measured", histogram(pair, "value")))
     for column in table.columns:
         numbers = column.numbers

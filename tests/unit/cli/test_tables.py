@@ -78,6 +78,7 @@ def test_the_task_of_predictions_may_be_one_of_ours(tmp_path, capsys):
         (["--molecule", "smiles", "--target", "IC50", "--kind", "number"], "no column for the answer"),
         (["--molecule", "smiles", "--target", "pIC50", "--kind", "number", "--columns", "a=b"], "does not work with"),
         (["--molecule", "smiles", "--target", "pIC50", "--kind", "labels", "--digits", "2"], "only for --kind number"),
+        (["--molecule", "smiles", "--target", "pIC50", "--kind", "number", "--digits", "-1"], "must be at least 0"),
         (["--molecule", "smiles", "--target", "pIC50", "--kind", "number", "--input", "x.csv"], "leave --input out"),
     ],
 )
