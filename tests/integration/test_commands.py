@@ -80,6 +80,30 @@ def test_a_table_of_numbers_becomes_a_report_without_a_task(run, tmp_path):
     assert "the mean of the training values" in html
 
 
+def test_a_table_of_reactions_becomes_answers_scores_and_drawn_reactions(run, tmp_path):
+    reactions = [f"CC(=O)Cl.[CH3:1][OH:{n}]>CCN(CC)CC>CC(=O)[O:{n}][CH3:1]" for n in (2, 3)]
+    table = "id,reactants>reagents>production\n" + "".join(f"r{n},{text}\n" for n, text in enumerate(reactions))
+    (tmp_path / "r.csv").write_text(table)
+    answers, page = tmp_path / "answers.jsonl", tmp_path / "report.html"
+    command = ["predict", "--config", PREDICT, "--load_checkpoint", f"{run}/out", "--output_dir", f"{tmp_path}/run"]
+    command += [
+        "--input",
+        f"{tmp_path}/r.csv",
+        "--output",
+        str(answers),
+        "--task",
+        "retrosynthesis",
+        "--report",
+        str(page),
+    ]
+    assert scimind([*command, *SMALLER]) == 0
+    found = [json.loads(line) for line in answers.read_text().splitlines()]
+    assert [(row["id"], row["reference"]) for row in found] == [("r0", "CC(=O)Cl.CO"), ("r1", "CC(=O)Cl.CO")]
+    assert all("<smiles>COC(C)=O</smiles>" in row["prompt"] and row["canonical"] for row in found)
+    html = page.read_text()
+    assert "Exact match without salts" in html and "Reactions of 2 items are drawn" in html
+
+
 def test_prompts_that_cannot_be_answered_are_reported_and_the_others_are_answered(run, tmp_path, capfd):
     source, target = tmp_path / "molecules.txt", tmp_path / "answers.jsonl"
     whole = " [INST]: Please describe the molecule: <smiles>CCO</smiles> [/INST]:"
