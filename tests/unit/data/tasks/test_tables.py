@@ -80,6 +80,7 @@ def test_a_missing_column_is_named(tmp_path):
 def test_the_task_file_stands_next_to_the_data_and_knows_the_training_mean(tmp_path):
     values = [f"{n / 10:.1f}" for n in range(40)]
     settings = {"codec": TokenCodec(), "seq_length": 64, "test_fraction": 0.3, "workers": 1, "progress": False}
+    settings["card"] = False
     prepare_table(question("number"), table(tmp_path, values), tmp_path / "data", **settings)
     path = tmp_path / "data" / "my.task.yaml"
     assert [definition_next_to(tmp_path / "data" / name) for name in ("my.json", "my_test.json")] == [path, path]
