@@ -91,8 +91,9 @@ def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console
     start_weights = origin.weights(settings.load_checkpoint)
     network = build_model(mf_config, start_weights, description, console, is_training=True)
     network.graph_key = graph_key(trainer_config)
-    if start_weights:  # training does not reorder neurons
-        description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
+    order = find_checkpoint(start_weights).description.get("neuron_order") if start_weights else None
+    if order is not None:  # training does not reorder neurons
+        description["neuron_order"] = order
     team = _build_team(settings, workers, position | {"step": origin.step}, network)
     run = _build_run(settings, folder, console, team, position, origin)
     console.print(_data_line(settings, position))
