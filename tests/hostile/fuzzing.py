@@ -6,6 +6,7 @@ import hashlib
 import os
 import pickle
 import shutil
+import signal
 import tempfile
 import time
 import traceback
@@ -21,8 +22,11 @@ from hypothesis import strategies as st
 from hypothesis.errors import Flaky
 
 from tests.hostile import samples
-from tests.hostile.limits import REFUSED, Fault, Judge
+from tests.hostile.limits import MOST_SECONDS, REFUSED, Fault, Judge
 from tests.hostile.reader import FILE, HERE, OUT, Reader
+
+# Seconds of the processor for an input, after which Python should have ended it; seconds without computing.
+_MOST_COMPUTING, _MOST_WAITING = 3 * MOST_SECONDS, 180.0
 
 
 @dataclass
@@ -142,7 +146,7 @@ class Fuzzer:
         return self.targets.setdefault(name, Target(name, self._kept))
 
     def apart(self, name: str, body: Callable[[], None]) -> None:
-        """Does something in a copy of this process, which may crash or be ended because it hangs.
+        """Does something in a copy of this process, which may crash, and is ended after its stack is shown if it hangs.
 
         Args:
             name: The reader that is fuzzed.
@@ -162,12 +166,31 @@ class Fuzzer:
             finally:
                 result.write_bytes(pickle.dumps(self.target(name)))
                 os._exit(0)
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        status = self._ending(child)
         if status == 0 and result.is_file():
             self.targets[name] = pickle.loads(result.read_bytes())
             return
         key = f"ended with {status}, because it crashed or hung"
         self.target(name).note_fault(key, 0, self._keep_latest, "see what the fuzzer printed")
+
+    def _ending(self, child: int) -> int:
+        """Returns how a process ended; one that spends too much time on an input, or waits too long, is aborted."""
+        shown = self._work / "command.txt"
+        began = spent = moved = -1.0
+        while True:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            changed, now = shown.stat().st_mtime if shown.exists() else 0.0, time.monotonic()
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            if changed != began:
+                began, start = changed, seconds
+            if seconds != spent:
+                spent, moved = seconds, now
+            if seconds - start > _MOST_COMPUTING or now - moved > _MOST_WAITING:
+                os.kill(child, signal.SIGABRT)  # `faulthandler` shows the stack
+            time.sleep(0.2)
 
     def _keep_latest(self, folder: Path) -> None:
         """Keeps all that the latest command had before it."""

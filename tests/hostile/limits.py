@@ -5,7 +5,7 @@ processor time or more than `MOST_MEMORY` is a fault, whatever the input. MindSp
 gets so far has accepted its input.
 
 The time limit is an exception, which Python cannot raise while a library of another language computes, nor while a
-process waits without computing. What is still running after `MOST_WAITING` ends the process, after its stack is shown.
+process waits without computing; see `tests.hostile.fuzzing.Fuzzer.apart` for these.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any
 
 from scimind.cli import main
 from scimind.errors import SciMindError
 
 MOST_SECONDS = 10.0
 MOST_MEMORY = 1 << 30
-MOST_WAITING = 180.0  # seconds by the clock; on a busy machine the time limit is met later
 _MOST_ADDRESSES = 6 << 30  # a backstop that keeps a fault from filling the machine
 _LONGEST_LINE = 20_000
 _USAGE = ("usage: ", " ")  # argparse prints these lines before its error
@@ -126,7 +125,7 @@ class Judge:
         for stream in self._streams:
             stream.seek(0)
             stream.truncate()
-        with _time_limit(self.real), _memory_limit():
+        with _time_limit(), _memory_limit():
             try:
                 return body()
             except MindSporeReached:
@@ -149,8 +148,7 @@ def _time_is_up(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
-def _time_limit(stacks: TextIO) -> Iterator[None]:
-    faulthandler.dump_traceback_later(MOST_WAITING, exit=True, file=stacks)
+def _time_limit() -> Iterator[None]:
     signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
     try:
         yield
@@ -158,7 +156,6 @@ def _time_limit(stacks: TextIO) -> Iterator[None]:
         raise Fault(str(slow)) from slow
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        faulthandler.cancel_dump_traceback_later()
 
 
 @contextmanager
