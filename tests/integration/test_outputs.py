@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,6 +183,7 @@ SAME_FOLDER = [
 def test_the_second_command_on_an_output_is_refused(
     command: str, output: str, lock: str, others: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    shutil.rmtree(folder / output, ignore_errors=True)
     is_dear = command in SAME_FOLDER[-2:]  # a training, which is killed instead
     with halted(command, folder / lock, ends=not is_dear) as first:
         for other in others:
