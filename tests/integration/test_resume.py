@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import random
@@ -136,6 +137,15 @@ def test_a_run_that_is_killed_twice_has_the_losses_of_one_that_is_not(
     assert "nothing left to do" in capfd.readouterr().out
     assert (again.steps, again.checkpoint) == (STEPS, result.checkpoint)
     assert again.last_loss == pytest.approx(result.last_loss, abs=SAME)
+    assert_same_run(output_dir, whole)
+    # A signal during the last evaluation leaves a run without it.
+    table = output_dir / "loss.csv"
+    *rows, last = csv.DictReader(table.read_text().splitlines())
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(last))
+        writer.writeheader()
+        writer.writerows([*rows, {**last, "eval_loss": "", "eval_accuracy": ""}])
+    assert finetune(config).last_evaluation is not None
     assert_same_run(output_dir, whole)
 
 
