@@ -138,15 +138,6 @@ def test_a_run_that_is_killed_twice_has_the_losses_of_one_that_is_not(
     assert (again.steps, again.checkpoint) == (STEPS, result.checkpoint)
     assert again.last_loss == pytest.approx(result.last_loss, abs=SAME)
     assert_same_run(output_dir, whole)
-    # A signal during the last evaluation leaves a run without it.
-    table = output_dir / "loss.csv"
-    *rows, last = csv.DictReader(table.read_text().splitlines())
-    with table.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(last))
-        writer.writeheader()
-        writer.writerows([*rows, {**last, "eval_loss": "", "eval_accuracy": ""}])
-    assert finetune(config).last_evaluation is not None
-    assert_same_run(output_dir, whole)
 
 
 def test_damaged_checkpoints_are_reported_and_the_one_before_is_used(
@@ -170,6 +161,23 @@ def test_damaged_checkpoints_are_reported_and_the_one_before_is_used(
     # Damaged weights are not used in other ways either.
     with pytest.raises(CheckpointError, match="model.ckpt has .* bytes, .* were written"):
         finetune(config_of(data, tmp_path / "other", load_checkpoint=str(aside / cut.name)))
+
+
+def test_the_last_evaluation_is_made_if_a_signal_prevented_it(
+    whole: FinetuneResult, data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output_dir = tmp_path / "out"
+    part_of(whole, output_dir)
+    *rows, last = read_table(output_dir)
+    with (output_dir / "loss.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(last))
+        writer.writeheader()
+        writer.writerows([*rows, {**last, "eval_loss": "", "eval_accuracy": ""}])
+    result = finetune(config_of(data, output_dir, resume_training=True))
+    assert "nothing left to do" in capfd.readouterr().out
+    assert result.last_evaluation is not None and whole.last_evaluation is not None
+    assert result.last_evaluation.loss == pytest.approx(whole.last_evaluation.loss, abs=SAME)
+    assert_same_run(output_dir, whole)
 
 
 def test_weights_alone_do_not_resume_a_run(whole: FinetuneResult, data: Path, tmp_path: Path) -> None:
