@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -141,6 +142,15 @@ def test_a_signal_is_128_and_its_number(
     assert main(MISTAKES[verb].format(out="x").split()) == 128 + number
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("scimind: stopped")
+
+
+def test_a_training_that_stopped_after_a_step_says_what_continues_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scimind.train.finetune", lambda _: SimpleNamespace(stop_signal=signal.SIGTERM))
+    monkeypatch.chdir(folder)
+    assert main("finetune --config model/finetune.yaml --train_dataset table.tsv".split()) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "scimind: stopped; add --resume_training True to the command to continue\n"
 
 
 def test_a_reader_that_has_ended_is_141_without_a_word() -> None:
