@@ -22,7 +22,7 @@ from tests.hostile.reader import Reader
 from tests.hostile.readers import all_readers
 
 COMMAND_LINE = "command line"
-_AT_ONCE = 150  # inputs of a process, which imports the libraries anew
+_AT_ONCE = 40  # inputs of a process
 
 
 def main() -> int:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import pickle
 import shutil
 import signal
+import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -164,11 +167,14 @@ class Fuzzer:
             except BaseException:
                 traceback.print_exc(limit=-5, file=self.judge.real)
             finally:
-                result.write_bytes(pickle.dumps(self.target(name)))
+                result.write_bytes(pickle.dumps((self.target(name), list(sys.modules))))
                 os._exit(0)
         status = self._ending(child)
         if status == 0 and result.is_file():
-            self.targets[name] = pickle.loads(result.read_bytes())
+            self.targets[name], modules = pickle.loads(result.read_bytes())
+            for module in modules:  # which the next copy then need not import
+                with suppress(Exception):
+                    importlib.import_module(module)
             return
         key = f"ended with {status}, because it crashed or hung"
         self.target(name).note_fault(key, 0, self._keep_latest, "see what the fuzzer printed")

@@ -149,7 +149,7 @@ def test_a_training_that_stopped_after_a_step_says_what_continues_it(
 ) -> None:
     monkeypatch.setattr("scimind.train.finetune", lambda _: SimpleNamespace(stop_signal=signal.SIGTERM))
     monkeypatch.chdir(folder)
-    assert main("finetune --config model/finetune.yaml --train_dataset table.tsv".split()) == 128 + signal.SIGTERM
+    assert main(["finetune", "--config", "model/finetune.yaml", "--train_dataset", "table.tsv"]) == 128 + signal.SIGTERM
     assert capsys.readouterr().err == "scimind: stopped; add --resume_training True to the command to continue\n"
 
 
