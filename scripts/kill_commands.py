@@ -75,6 +75,9 @@ def commands() -> dict[str, Command]:
     saves = ("--callbacks", "[{type: MFLossMonitor, per_print_times: 1}, "
              "{type: CheckpointMonitor, save_checkpoint_steps: 4, keep_checkpoint_max: 2}]")  # fmt: skip
     score = ("--task", "text2smiles", "--predictions", "answers.jsonl", "--workers", "2")
+    search = ("predict", "--config", "scimind_nano_predict", "--load_checkpoint", "model", "--task", "text2smiles",
+              "--input", "table.jsonl", "--output", "out/answers.jsonl", "--output_dir", "out/run",
+              "--predict_batch_size", "2", "--max_new_tokens", "24")  # fmt: skip
     return {
         "prepare": Command(
             ("prepare", "--task", "smiles2text", "--input", "table.tsv", "--output", "out", "--seq_length", "160",
@@ -94,6 +97,10 @@ def commands() -> dict[str, Command]:
             ("predict", "--config", "scimind_nano_predict", "--load_checkpoint", "model", "--input", "prompts.txt",
              "--output", "out/answers.txt", "--output_dir", "out/run", "--predict_batch_size", "4",
              "--max_new_tokens", "24"),
+        ),
+        "predict beams": Command((*search, "--num_return_sequences", "3", "--num_beams", "4")),
+        "predict samples": Command(
+            (*search, "--num_return_sequences", "3", "--do_sample", "True", "--samples_per_prompt", "8")
         ),
         "finetune": Command(
             ("finetune", "--config", "scimind_nano_finetune", "--output_dir", "out", *finetune, *saves),
@@ -125,6 +132,8 @@ def write_inputs(folder: Path, model: Path, *, rows: int = 3000) -> None:
     (folder / "table.tsv").write_text("molecule\tcaption\n" + "\n".join(lines) + "\n")
     prompts = [f"Please describe the molecule: <smiles>{'C' * (1 + i)}O</smiles>" for i in range(40)]
     (folder / "prompts.txt").write_text("\n".join(prompts) + "\n")
+    wanted = [{"description": f"A chain of {i} atoms.", "molecule": "C"} for i in range(40)]
+    (folder / "table.jsonl").write_text("".join(json.dumps(row) + "\n" for row in wanted))
     answers = [
         {"id": str(i), "output": "C" * (1 + i % 20) + "O" * (i % 2), "reference": "C" * (1 + i % 18) + "N"}
         for i in range(rows // 8)

@@ -25,6 +25,12 @@ VERBS = {
     "check": "show a configuration with its parameters, FLOPs and memory, without loading a model",
 }
 
+# What continues the work of a verb after a signal; `predict` says it with the number of its answers.
+_AFTER_STOP = {
+    "prepare": "start the same command again to continue",
+    "finetune": "add --resume_training True to the command to continue",
+}
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status, see `scimind.cli.exit_status`.
@@ -33,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    after_stop = "start the same command again to continue" if arguments[:1] == ["prepare"] else ""
-    return guarded("scimind", lambda: _run(arguments), after_stop=after_stop)
+    return guarded("scimind", lambda: _run(arguments), after_stop=_AFTER_STOP.get(next(iter(arguments), ""), ""))
 
 
 def build_parser(verb: str | None = None) -> argparse.ArgumentParser:

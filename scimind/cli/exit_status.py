@@ -7,6 +7,7 @@
 | 2 | a mistake of the user, with one line that says what to do; nothing was done |
 | 3 | done in part, with one line that says how much |
 | 129, 130, 143 | stopped by SIGHUP, Ctrl-C or SIGTERM; where work can be continued, a line says how |
+| 141 | the reader of the output has ended, as `head` does |
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from scimind.cli.run_options import overrides_of
 from scimind.config import RunConfig, load_config
 from scimind.errors import SciMindError
 from scimind.runtime.run_folder import worker
+from scimind.runtime.stopping import Stopped
 
 
 def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
@@ -25,6 +26,7 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
 
     Raises:
         SciMindError: The configuration, or a file that it names, is wrong.
+        Stopped: A signal ended a training early, after its last checkpoint.
     """
     if worker()[0] < 0:
         serve_as_scheduler()
@@ -42,7 +44,9 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
     elif config.run_mode in ("finetune", "train"):
         from scimind.train import finetune
 
-        return finetune(config).exit_status
+        result = finetune(config)
+        if result.stop_signal is not None:
+            raise Stopped(result.stop_signal)
     else:
         raise SciMindError(f"{args.config}: run_mode is missing; give --run_mode finetune, predict or eval")
     return 0

@@ -27,6 +27,10 @@ RESOLVED = "ambiguous letters"
 
 DEFECTS = (MALFORMED, ENCODING, LONG_LINE, EMPTY, UNPARSABLE, LETTER, LABEL, NUMBER, TOO_LONG, DUPLICATE, CONFLICT)
 
+# Characters of a SMILES, or atoms. The time that RDKit takes for a canonical SMILES grows with the square of the atoms
+# (2 s for a chain of this length), cannot be interrupted, and a chain three times as long overflows its stack.
+MOST_ATOMS = 10_000
+
 
 class Change(NamedTuple):
     """A change to a value of a record that is kept: its name, what was done, and the value before."""
@@ -55,3 +59,16 @@ class RecordError(DataError):
 def defect_of(error: DataError) -> str:
     """Returns the name of an error's defect."""
     return error.defect if isinstance(error, RecordError) else MALFORMED
+
+
+def check_size(size: int, text: str, what: str = "characters") -> None:
+    """Raises a RecordError for a molecule that is too large for RDKit.
+
+    Args:
+        size: Its number of characters or atoms.
+        text: How it is written.
+        what: What was counted.
+    """
+    if size > MOST_ATOMS:
+        reason = f"the molecule has {size:,} {what}, too many for RDKit (at most {MOST_ATOMS:,}); remove the record"
+        raise RecordError(UNPARSABLE, reason, text=text)

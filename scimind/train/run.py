@@ -71,6 +71,12 @@ class TrainingRun:
                 self.failure = "the training of another worker failed; its log says why"
         return self.stop_signal is not None or self.failure is not None
 
+    def lacks_evaluation(self) -> bool:
+        """Whether no evaluation followed the step after which this run resumes; the same for all workers."""
+        last = self.records[-1] if self.records else None
+        lacks = last is not None and last.step == self.first_step > 0 and last.evaluation is None
+        return self.workers.largest(float(lacks)) > 0
+
     def add_step(self, step: int, loss: float, learning_rate: float) -> StepRecord:
         """Records a completed step."""
         record = StepRecord(step, step / self.steps_per_epoch, loss, learning_rate, self.seconds)

@@ -91,13 +91,15 @@ def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console
     start_weights = origin.weights(settings.load_checkpoint)
     network = build_model(mf_config, start_weights, description, console, is_training=True)
     network.graph_key = graph_key(trainer_config)
-    if start_weights:  # training does not reorder neurons
-        description["neuron_order"] = find_checkpoint(start_weights).description.get("neuron_order")
+    order = find_checkpoint(start_weights).description.get("neuron_order") if start_weights else None
+    if order is not None:  # training does not reorder neurons
+        description["neuron_order"] = order
     team = _build_team(settings, workers, position | {"step": origin.step}, network)
     run = _build_run(settings, folder, console, team, position, origin)
     console.print(_data_line(settings, position))
     if run.step >= run.total_steps:
         console.print(f"nothing left to do: the checkpoint already has all {run.total_steps} steps")
+        _evaluate_end(run, settings, network)
         return _end(run)
     if folder.is_reporter:
         if origin.pieces is None:
@@ -263,6 +265,19 @@ def _run_trainer(
         if not reaches_end:
             checkpoint = run.last_checkpoint or "none was written"
             run.console.print(f"ended at step {run.step} of {run.total_steps}; last good checkpoint: {checkpoint}")
+
+
+def _evaluate_end(run: TrainingRun, settings: TrainSettings, network: ms.nn.Cell) -> None:
+    """Makes the evaluation after the last step if a signal came before it."""
+    if not settings.eval_files or not run.lacks_evaluation():
+        return
+    score = _evaluator(network, settings, run.workers).score()
+    assert score is not None, "an evaluation without `is_stopped` is never abandoned"
+    run.add_evaluation(score)
+    if run.folder.is_reporter:
+        curve = SciMindLossCurve(run, list(settings.eval_files))
+        curve.on_train_begin(None)
+        curve.finish()
 
 
 def score_model(settings: TrainSettings, console: Console) -> EvaluationScore:

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 from hypothesis.errors import Flaky
@@ -21,6 +22,7 @@ from tests.hostile.reader import Reader
 from tests.hostile.readers import all_readers
 
 COMMAND_LINE = "command line"
+_AT_ONCE = 40  # inputs of a process
 
 
 def main() -> int:
@@ -56,9 +58,10 @@ def _gate(fuzzer: Fuzzer, readers: dict[str, Reader], names: list[str], examples
         except (Fault, Flaky) as found:
             fault = str(found)
         tally = fuzzer.target(name).tally
-        print(
-            json.dumps({"reader": name, "endings": tally.endings, "seconds": tally.seconds, "fault": fault}), file=out
-        )
+        commands = readers[name].commands if name in readers else ()
+        verbs = {command[0] for number in tally.accepted if commands and not callable(command := commands[number])}
+        entry = {"reader": name, "endings": tally.endings, "seconds": tally.seconds, "fault": fault}
+        print(json.dumps({**entry, "accepted by": sorted(verbs)}), file=out)
     return 0
 
 
@@ -69,12 +72,10 @@ def _by_hand(fuzzer: Fuzzer, readers: dict[str, Reader], names: list[str], minut
     while time.monotonic() < stop:
         name = min(names, key=lambda name: (_share(fuzzer, readers, name), random.random()))
         number = random.randrange(1 << 32)
-        before = set(fuzzer.target(name).tally.faults)
-        try:
-            _run(fuzzer, readers.get(name), 40, number)
-        except (Fault, Flaky) as found:  # a time limit may be met only once
-            if set(fuzzer.target(name).tally.faults) - before:
-                print(f"{found}\n  (seed {number})", file=out)
+        spent = fuzzer.target(name).tally.seconds
+        fuzzer.apart(name, partial(_run, fuzzer, readers.get(name), _AT_ONCE, number))
+        tally = fuzzer.target(name).tally
+        tally.seconds = max(tally.seconds, spent + 0.1)  # the turn of a reader ends even if nothing was counted
     faults = 0
     print(f"After {(time.monotonic() - start) / 60:.1f} minutes:", file=out)
     for name in names:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
+import os
+import pickle
 import shutil
+import signal
+import sys
 import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +22,14 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
 from tests.hostile import samples
-from tests.hostile.limits import Fault, Judge
-from tests.hostile.reader import FILE, HERE, OUT, Command, Reader
+from tests.hostile.limits import MOST_SECONDS, REFUSED, Fault, Judge
+from tests.hostile.reader import FILE, HERE, OUT, Reader
+
+# Seconds of the processor for an input, after which Python should have ended it; seconds without computing.
+_MOST_COMPUTING, _MOST_WAITING = 3 * MOST_SECONDS, 180.0
 
 
 @dataclass
@@ -30,17 +40,22 @@ class Tally:
         endings: How often each ending occurred.
         faults: Each fault once, with the folder of its input.
         seconds: Processor time.
+        slowest: The processor time of the slowest input.
+        accepted: The commands that took an input, by their number.
     """
 
     endings: Counter[str] = field(default_factory=Counter)
     faults: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
+    slowest: float = 0.0
+    accepted: set[int] = field(default_factory=set)
 
     def line(self, name: str) -> str:
         """Returns the counts in one line."""
         endings = ", ".join(f"{count} {ending}" for ending, count in sorted(self.endings.items()))
         total = sum(self.endings.values())
-        return f"{name:24}{total:>8} executions  {self.seconds:6.1f} s  {len(self.faults)} faults  ({endings})"
+        spent = f"{self.seconds:6.1f} s, at most {self.slowest:4.1f} s"
+        return f"{name:24}{total:>8} executions  {spent}  {len(self.faults)} faults  ({endings})"
 
 
 class Target:
@@ -55,34 +70,52 @@ class Target:
         self.name, self.tally, self._kept = name, Tally(), kept
         self._sizes: dict[str, int] = {}
 
-    def judged(self, ending: Callable[[], str], size: int, keep: Callable[[Path], None]) -> None:
+    def judged(self, ending: Callable[[], str], size: int, keep: Callable[[Path], None], command: int = 0) -> None:
         """Counts how something ended.
 
         Args:
             ending: Runs it, see `Judge`.
             size: The size of the input.
             keep: Writes the input to a folder.
+            command: The number of the command that read it.
 
         Raises:
             Fault: It did not end as it should; `Fault` wraps any other exception.
         """
         begin = time.process_time()
         try:
-            self.tally.endings[ending()] += 1
+            found = ending()
+            self.tally.endings[found] += 1
+            if found != REFUSED:
+                self.tally.accepted.add(command)
         except Exception as error:
-            self.tally.endings["fault"] += 1
             key = _key(error)
-            if size < self._sizes.get(key, size + 1):
-                self._sizes[key] = size
-                folder = self._kept / f"{self.name.replace(' ', '_')}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
-                shutil.rmtree(folder, ignore_errors=True)
-                folder.mkdir(parents=True)
-                keep(folder)
-                (folder / "traceback.txt").write_text(traceback.format_exc(), errors="backslashreplace")
-                self.tally.faults[key] = str(folder)
+            self.note_fault(key, size, keep, traceback.format_exc())
             raise Fault(f"{self.name}: {key}; the input is in {self.tally.faults[key]}") from error
         finally:
-            self.tally.seconds += time.process_time() - begin
+            seconds = time.process_time() - begin
+            self.tally.seconds += seconds
+            self.tally.slowest = max(self.tally.slowest, seconds)
+
+    def note_fault(self, key: str, size: int, keep: Callable[[Path], None], trace: str) -> None:
+        """Counts a fault, and keeps its input unless a smaller one is kept.
+
+        Args:
+            key: What is the same for all inputs that show it.
+            size: The size of the input.
+            keep: Writes the input to a folder.
+            trace: Where it happened.
+        """
+        self.tally.endings["fault"] += 1
+        if size >= self._sizes.get(key, size + 1):
+            return
+        self._sizes[key] = size
+        folder = self._kept / f"{self.name.replace(' ', '_')}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        keep(folder)
+        (folder / "traceback.txt").write_text(trace, errors="backslashreplace")
+        self.tally.faults[key] = str(folder)
 
 
 def _key(error: Exception) -> str:
@@ -115,14 +148,71 @@ class Fuzzer:
         """Returns what counts the inputs of a reader."""
         return self.targets.setdefault(name, Target(name, self._kept))
 
-    def try_file(self, reader: Reader, name: str, content: bytes, command: Command) -> None:
+    def apart(self, name: str, body: Callable[[], None]) -> None:
+        """Does something in a copy of this process, which may crash, and is ended after its stack is shown if it hangs.
+
+        Args:
+            name: The reader that is fuzzed.
+            body: The work; what it raises is shown.
+        """
+        result, known = self._work / "result", set(self.target(name).tally.faults)
+        result.unlink(missing_ok=True)
+        child = os.fork()
+        if child == 0:
+            try:
+                body()
+            except (Fault, Flaky) as found:  # a time limit may be met only once
+                if set(self.target(name).tally.faults) - known:
+                    print(found, file=self.judge.real)
+            except BaseException:
+                traceback.print_exc(limit=-5, file=self.judge.real)
+            finally:
+                result.write_bytes(pickle.dumps((self.target(name), list(sys.modules))))
+                os._exit(0)
+        status = self._ending(child)
+        if status == 0 and result.is_file():
+            self.targets[name], modules = pickle.loads(result.read_bytes())
+            for module in modules:  # which the next copy then need not import
+                with suppress(Exception):
+                    importlib.import_module(module)
+            return
+        key = f"ended with {status}, because it crashed or hung"
+        self.target(name).note_fault(key, 0, self._keep_latest, "see what the fuzzer printed")
+
+    def _ending(self, child: int) -> int:
+        """Returns how a process ended; one that spends too much time on an input, or waits too long, is aborted."""
+        shown = self._work / "command.txt"
+        began = spent = moved = -1.0
+        while True:
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            changed, now = shown.stat().st_mtime if shown.exists() else 0.0, time.monotonic()
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            seconds = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            if changed != began:
+                began, start = changed, seconds
+            if seconds != spent:
+                spent, moved = seconds, now
+            if seconds - start > _MOST_COMPUTING or now - moved > _MOST_WAITING:
+                os.kill(child, signal.SIGABRT)  # `faulthandler` shows the stack
+            time.sleep(0.2)
+
+    def _keep_latest(self, folder: Path) -> None:
+        """Keeps all that the latest command had before it."""
+        for found in self._work.iterdir():
+            if found.is_dir():
+                shutil.copytree(found, folder / found.name, dirs_exist_ok=True)
+        shutil.copy(self._work / "command.txt", folder)
+
+    def try_file(self, reader: Reader, name: str, content: bytes, number: int) -> None:
         """Lets a command read a hostile file.
 
         Args:
             reader: The reader.
             name: The file's name.
             content: What it holds.
-            command: One of the reader's commands.
+            number: The number of one of the reader's commands.
 
         Raises:
             Fault: The command did not end as it should.
@@ -136,6 +226,8 @@ class Fuzzer:
         for other, valid in reader.around.items():
             (here / other).write_bytes(valid)
         (here / name).write_bytes(content)
+        command = reader.commands[number]
+        (self._work / "command.txt").write_text(f"{command}\n{here / name}\n")
 
         def ending() -> str:
             if callable(command):
@@ -148,7 +240,7 @@ class Fuzzer:
             (folder / "command.txt").write_text(f"{command}\n")
 
         try:
-            self.target(reader.name).judged(ending, len(content), keep)
+            self.target(reader.name).judged(ending, len(content), keep, number)
         finally:
             (here / name).unlink(missing_ok=True)
 
@@ -166,7 +258,7 @@ class Fuzzer:
         names, commands = st.sampled_from(list(reader.files)), st.sampled_from(range(len(reader.commands)))
 
         def body(name: str, content: bytes, command: int) -> None:
-            self.try_file(reader, name, content, reader.commands[command])
+            self.try_file(reader, name, content, command)
 
         run_examples(body, (names, reader.contents, commands), examples, number)
 
@@ -177,6 +269,7 @@ class Fuzzer:
             (folder / "command.txt").write_text(f"{list(arguments)!r}\n")
 
         size = sum(map(len, arguments)) + len(arguments)
+        (self._work / "command.txt").write_text(f"{list(arguments)!r}\n")
         self.target("command line").judged(lambda: self.judge.command(arguments), size, keep)
 
 

@@ -3,6 +3,9 @@
 What is right: exit status 0 or 3, or status 2 with one line on standard error. A traceback, more than `MOST_SECONDS` of
 processor time or more than `MOST_MEMORY` is a fault, whatever the input. MindSpore is never imported: a command that
 gets so far has accepted its input.
+
+The time limit is an exception, which Python cannot raise while a library of another language computes, nor while a
+process waits without computing; see `tests.hostile.fuzzing.Fuzzer.apart` for these.
 """
 
 from __future__ import annotations

@@ -47,6 +47,6 @@ def evaluate(task: str, predictions: str = FILE, *more: str) -> list[str]:
 
 
 def predict(*more: str) -> list[str]:
-    config = ["predict", "--config", str(REPOSITORY / "configs/scimind_nanopredict.yaml")]
+    config = ["predict", "--config", str(REPOSITORY / "configs/scimind_nano_predict.yaml")]
     places = ["--load_checkpoint", f"{OUT}/weights.ckpt", "--output", f"{OUT}/x.jsonl", "--output_dir", f"{OUT}/run"]
     return [*config, "--input", FILE, *places, *more]

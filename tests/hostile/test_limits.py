@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,30 @@ def test_a_wrong_ending_of_a_reader_is_a_fault(body: str, fault: str) -> None:
 def test_a_wrong_ending_of_a_command_is_a_fault(body: str, fault: str) -> None:
     script = f"def main(arguments):\n    {body}\nlimits.main = main\ntry:\n    judge.command([])\n{_SHOWN}"
     assert fault in judged(script)
+
+
+@pytest.mark.parametrize(
+    ("work", "ending"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV),
+        ("time.sleep(600)", -signal.SIGABRT),  # waits without computing
+        ("re.match('(a|aa)+$', 'a' * 60 + 'b')", -signal.SIGABRT),  # computes without end
+    ],
+)
+def test_a_crash_and_a_hang_are_faults_with_their_stack_and_input(work: str, ending: int, tmp_path: Path) -> None:
+    script = f"""
+import os, re, signal
+from pathlib import Path
+import tests.hostile.fuzzing as fuzzing
+fuzzing._MOST_COMPUTING = fuzzing._MOST_WAITING = 1.0
+fuzzer = fuzzing.Fuzzer(judge, Path({str(tmp_path)!r}))
+def work():
+    (fuzzer._work / "command.txt").write_text("convert")
+    {work}
+fuzzer.apart("a reader", work)
+fuzzer.close()
+print(*fuzzer.target("a reader").tally.faults, file=judge.real)
+"""
+    shown = judged(script)
+    assert "in work" in shown and f"ended with {ending}, because it crashed or hung" in shown
+    assert [file.read_text() for file in tmp_path.glob("*/command.txt")] == ["convert"]

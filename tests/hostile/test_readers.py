@@ -24,5 +24,7 @@ def test_hostile_input_is_read_or_refused_in_one_line() -> None:
     assert [entry["fault"] for entry in outcomes.values() if entry["fault"]] == []
     # Otherwise a strategy or a command would not test its reader at all.
     assert [name for name, entry in outcomes.items() if sum(entry["endings"].values()) < 20] == []
+    verbs = {verb for entry in outcomes.values() for verb in entry["accepted by"]}
+    assert verbs == {"prepare", "predict", "evaluate", "report", "convert", "check"}
     accepted = {name for name, entry in outcomes.items() if {"read", "reached MindSpore"} & entry["endings"].keys()}
     assert outcomes.keys() - accepted == _NEVER_READ

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,7 +60,10 @@ FOLDERS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_workplace(tmp_path_factory.mktemp("outputs") / "work")
+    work = make_workplace(tmp_path_factory.mktemp("outputs") / "work")
+    prepare = ["prepare", "--task", "smiles2text", "--input", str(work / "table.tsv"), "--output", str(work / "data")]
+    assert main([*prepare, "--name", "train", "--seq_length", "64", "--workers", "1", "--no-card"]) == 0
+    return work
 
 
 @pytest.fixture(autouse=True)
@@ -131,8 +135,8 @@ def test_two_outputs_in_one_file_are_refused(folder: Path, capsys: pytest.Captur
 
 
 @contextmanager
-def halted(command: str, lock: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Starts a command, halts it while it holds a lock, and lets it end well afterwards."""
+def halted(command: str, lock: Path, *, ends: bool = True) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts a command, halts it while it holds a lock, and lets it end well afterwards, or kills it."""
     code = "import sys; from scimind.cli import main; sys.exit(main())"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen([sys.executable, "-c", code, *command.split()], env=environment, stdout=subprocess.PIPE)
@@ -144,7 +148,7 @@ def halted(command: str, lock: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert lock.exists(), f"{command} has ended before it could be halted"
         yield process
     finally:
-        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGCONT if ends else signal.SIGKILL)
         process.communicate(timeout=60)
 
 
@@ -154,6 +158,8 @@ SAME_FOLDER = [
     "convert --input hf --output out --overwrite",
     f"{BUILD} --output out",
     f"experts assign {EXPERTS} --data a --experts-per-modality text=1 --output out",
+    "finetune --config model/finetune.yaml --train_dataset data/train.mindrecord --output_dir out",
+    "experts tune --config model/finetune.yaml --load_checkpoint model --data data/train.mindrecord --output out",
 ]
 
 
@@ -163,6 +169,8 @@ SAME_FOLDER = [
         (SAME_FILE[0], "out.jsonl", ".out.jsonl.lock", [*SAME_FILE, f"{PREDICT} --output out.jsonl --overwrite"]),
         (f"report {SCORE} --output out.html", "out.html", ".out.html.lock", [f"report {SCORE} --output out.html"]),
         (SAME_FOLDER[0], "out", ".out.lock", SAME_FOLDER),
+        (SAME_FOLDER[-2], "out", ".out.lock", SAME_FOLDER),
+        (SAME_FOLDER[-1], "out", ".out.lock", SAME_FOLDER),
         (
             PREPARE.replace(" . ", " out ") + " --task smiles2text --input table.tsv",
             "out",
@@ -170,13 +178,19 @@ SAME_FOLDER = [
             [PREPARE.replace(" . ", " out ") + " --mixture mixture.yaml"],
         ),
     ],
-    ids=["evaluate", "report", "convert", "prepare"],
+    ids=["evaluate", "report", "convert", "finetune", "tune", "prepare"],
 )
 def test_the_second_command_on_an_output_is_refused(
     command: str, output: str, lock: str, others: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with halted(command, folder / lock) as first:
+    shutil.rmtree(folder / output, ignore_errors=True)
+    is_dear = command in SAME_FOLDER[-2:]  # a training, which is killed instead
+    with halted(command, folder / lock, ends=not is_dear) as first:
         for other in others:
-            refused(other, folder, capsys, "is being written by another run (process ")
+            refused(other, folder, capsys, f"is being written by another run (process {first.pid} on ")
+    if is_dear:
+        assert first.returncode == -signal.SIGKILL
+        (folder / lock).unlink()
+        return
     assert first.returncode == 0
     assert (folder / output).exists() and not (folder / lock).exists()

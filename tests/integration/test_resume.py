@@ -21,7 +21,7 @@ import yaml
 
 from scimind.checkpoint.finding import step_folders
 from scimind.errors import CheckpointError, ConfigError, SciMindError
-from scimind.train import FinetuneResult, finetune
+from scimind.train import FinetuneResult, evaluate, finetune
 from tests.integration.test_finetune import ROOT, losses, make_config, read_table, write_records
 
 STEPS, INTERVAL = 150, 7
@@ -160,6 +160,22 @@ def test_damaged_checkpoints_are_reported_and_the_one_before_is_used(
     # Damaged weights are not used in other ways either.
     with pytest.raises(CheckpointError, match="model.ckpt has .* bytes, .* were written"):
         finetune(config_of(data, tmp_path / "other", load_checkpoint=str(aside / cut.name)))
+
+
+def test_the_last_evaluation_is_made_if_a_signal_prevented_it(
+    whole: FinetuneResult, data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A run of fewer steps, whose last checkpoint was written without a score."""
+    output_dir = tmp_path / "out"
+    last = part_of(whole, output_dir)[-2]
+    changes = {"runner_config__max_steps": int(last.name.removeprefix("step_")), "resume_training": last.name}
+    result = finetune(config_of(data, output_dir, **changes))
+    assert "nothing left to do" in capfd.readouterr().out
+    score = evaluate(config_of(data, tmp_path / "score", run_mode="eval", load_checkpoint=str(last)))
+    assert result.last_evaluation is not None
+    assert result.last_evaluation.loss == pytest.approx(score["loss"], abs=SAME)
+    row = read_table(output_dir)[-1]
+    assert (row["step"], float(row["eval_loss"])) == (str(result.steps), pytest.approx(score["loss"], abs=SAME))
 
 
 def test_weights_alone_do_not_resume_a_run(whole: FinetuneResult, data: Path, tmp_path: Path) -> None:

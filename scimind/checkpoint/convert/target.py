@@ -140,7 +140,8 @@ def check_output(output: Path, source: Path, nbytes: int, *, overwrite: bool) ->
     free = shutil.disk_usage(place).free
     if free < nbytes:
         raise SciMindError(
-            f"--output ({output}) has {free / 2**30:.1f} GiB free, the weights need {nbytes / 2**30:.1f} GiB; make room"
+            f"--output ({output}) has {free / 2**20:,.0f} MiB free, the weights need {nbytes / 2**20:,.0f} MiB; "
+            "make room"
         )
 
 

@@ -74,8 +74,6 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
         raise SciMindError("no weights; give --load_checkpoint PATH, a checkpoint or a run's output folder")
     if args.max_tokens < 1:
         raise SciMindError(f"--max-tokens ({args.max_tokens}) must be above 0")
-    if output is not None:
-        check_target(output)
     with ExitStack() as stack:
         if args.output is not None:
             read = [
@@ -87,6 +85,8 @@ def experts_run(args: argparse.Namespace, output: Path | None) -> Iterator[Exper
             if partition := getattr(args, "partition", None):
                 read += [partition, partition / DESCRIPTION, *partition.glob("patterns_*.npy")]
             stack.enter_context(output_lock(args.output, read, advice="choose another --output"))
+        if output is not None:
+            check_target(output)
         yield _read(args, config, stack)
 
 

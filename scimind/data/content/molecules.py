@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scimind.data.defects import UNPARSABLE, RecordError
+from scimind.data.defects import UNPARSABLE, RecordError, check_size
 
 
 def parse(smiles: str) -> Any:
     """Returns RDKit's molecule of a SMILES.
 
     Raises:
-        RecordError: RDKit cannot parse the SMILES, or the molecule violates a rule of valence or aromaticity.
+        RecordError: RDKit cannot parse the SMILES, or the molecule violates a rule of valence or aromaticity; or the
+            SMILES is longer than `MOST_ATOMS`.
     """
     from rdkit import Chem, rdBase
 
+    check_size(len(smiles), smiles)
     try:
         with rdBase.BlockLogs():
             molecule = Chem.MolFromSmiles(smiles) if smiles else None

@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterator
 
 from scimind.data.content.molecules import canonical_smiles, parse, random_smiles, without_maps
-from scimind.data.defects import CONVERTED, EMPTY, LETTER, RESPELLED, STRIPPED, UNPARSABLE, Change, RecordError
+from scimind.data.defects import (
+    CONVERTED,
+    EMPTY,
+    LETTER,
+    RESPELLED,
+    STRIPPED,
+    UNPARSABLE,
+    Change,
+    RecordError,
+    check_size,
+)
 from scimind.tokenizer.tags import without_tag
 
 _ARROW = "<-"  # a dative bond towards the atom before it; `->` has a token, this has not
@@ -151,6 +161,7 @@ def _notation(text: str) -> str:
 def _from_inchi(text: str) -> tuple[str, tuple[Change, ...]]:
     from rdkit import Chem, rdBase
 
+    check_size(len(text), text)
     with rdBase.BlockLogs():
         molecule = Chem.MolFromInchi(text)
     if molecule is None:

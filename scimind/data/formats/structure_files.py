@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from scimind.data.defects import ENCODING, LONG_LINE, UNPARSABLE, RecordError
+from scimind.data.defects import ENCODING, LONG_LINE, MOST_ATOMS, UNPARSABLE, RecordError
 from scimind.data.formats.sequence_files import IDENTITY, Values
 from scimind.data.formats.text_files import LONGEST_LINE, broken_byte
 
@@ -55,6 +55,9 @@ def _record(path: Path, begin: int, parts: list[str], size: int) -> Values:
     if molecule is None or not molecule.GetNumAtoms():
         reason = "RDKit cannot read the structure of this record; correct it or remove the record"
         return RecordError(UNPARSABLE, reason, path, begin, title)
+    if molecule.GetNumAtoms() > MOST_ATOMS:
+        reason = f"the molecule has {molecule.GetNumAtoms():,} atoms, too many for RDKit (at most {MOST_ATOMS:,})"
+        return RecordError(UNPARSABLE, f"{reason}; remove the record", path, begin, title)
     properties = {str(name): molecule.GetProp(name) for name in molecule.GetPropNames()}
     named = {IDENTITY: title} if title else {}
     return begin, {STRUCTURE: str(Chem.MolToSmiles(molecule)), **named, **properties}

@@ -95,7 +95,8 @@ class MindRecordWriter:
     def _failed(self, error: Exception) -> Exception:
         """Returns the error to raise: no space if the disk is full, else the reason that MindSpore gives."""
         name = Path(self.path.name)  # its folder is temporary and means nothing to the user
-        if shutil.disk_usage(self.path.parent).free < _ROWS_AT_ONCE * self.width * 8:
+        is_full = shutil.disk_usage(self.path.parent).free < _ROWS_AT_ONCE * self.width * 8
+        if is_full or "free disk" in str(error):  # MindSpore's words, with a number without its unit
             return cannot_write(name, "no space left on device")
         lines = [line.removeprefix("[ERROR] ") for line in str(error).splitlines() if line.startswith("[ERROR] ")]
         reason = lines[0] if lines else str(error).split("\n")[0]

@@ -83,7 +83,7 @@ def _combinations(path: Path) -> Iterable[tuple[str, str]]:
     for number, line in enumerate(lines_to_end(path), 1):
         try:
             pair = ast.literal_eval(line.strip().split("\t")[0])
-        except (ValueError, SyntaxError) as error:
+        except (SyntaxError, MemoryError, RecursionError, ValueError) as error:  # nested too deeply
             raise DataError("not a pair of names such as ('bitter', 'sweet')", path, number, line) from error
         if not (isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(name, str) for name in pair)):
             raise DataError("not a pair of names such as ('bitter', 'sweet')", path, number, line)

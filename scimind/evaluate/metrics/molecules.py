@@ -15,6 +15,7 @@ from rapidfuzz.distance import Levenshtein
 from rdkit import Chem, DataStructs, rdBase
 from rdkit.Chem import rdFingerprintGenerator, rdMolDescriptors
 
+from scimind.data.defects import MOST_ATOMS
 from scimind.data.formats.text_files import repair_backslashes
 from scimind.errors import DataError
 from scimind.evaluate.metrics.bleu import bleu_counts
@@ -56,7 +57,9 @@ class MoleculeScores:
 
 
 def parse_smiles(smiles: str) -> Any:
-    """Returns RDKit's molecule, or None if `smiles` is not valid or has no atoms."""
+    """Returns RDKit's molecule, or None if `smiles` is not valid, has no atoms, or is longer than `MOST_ATOMS`."""
+    if len(smiles) > MOST_ATOMS:
+        return None
     with rdBase.BlockLogs():
         molecule = Chem.MolFromSmiles(smiles)
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
@@ -173,6 +176,8 @@ def _fingerprints() -> dict[str, Any]:
 
 
 def _parses(text: str) -> bool:
+    if len(text) > MOST_ATOMS:
+        return False
     with rdBase.BlockLogs():
         return Chem.MolFromSmiles(text) is not None
 

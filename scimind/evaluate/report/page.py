@@ -122,15 +122,15 @@ def _measured(value: float) -> str:
 
 def _score(name: str, score: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:
     arrows = {LOWER: "lower is better", NEITHER: ""}
-    span = [score.get(key) for key in ("low", "value", "high")]
+    low, value, high = span = [score.get(key) for key in ("low", "value", "high")]
     in_unit = all(value is not None and 0 <= value <= 1 for value in span)
     return {
         "name": column_name(name),
         "text": score.get("text", ""),
-        "better": arrows.get(score.get("better", ""), "higher is better"),
-        "value": span[1],
-        "low": span[0],
-        "high": span[2],
+        "better": arrows.get(score.get("better", NEITHER), "higher is better"),
+        "value": value,
+        "low": low,
+        "high": high,
         "bar": in_unit,
         "theirs": metrics.get("protocol_values", {}).get(name),
     }

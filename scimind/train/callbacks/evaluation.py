@@ -7,6 +7,7 @@ from typing import Any
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore.train import Callback
 
+from scimind.runtime.stopping import Stopped
 from scimind.train.evaluation import Evaluator
 from scimind.train.run import TrainingRun
 
@@ -31,7 +32,7 @@ class SciMindEvaluation(Callback):
         self._next_step, self._next_epoch = step_interval, epoch_interval
 
     def on_train_begin(self, run_context: Any) -> None:
-        """Scores the initial model; one that resumes was scored before."""
+        """Scores the initial model; one that resumes was scored before, unless a signal came before that."""
         run = self._run
         if run.first_step == 0:
             self._evaluate(run_context)
@@ -41,6 +42,9 @@ class SciMindEvaluation(Callback):
         if self._epoch_interval > 0:
             steps = self._epoch_interval * run.steps_per_epoch
             self._next_epoch = (run.step // steps + 1) * self._epoch_interval
+        intervals = (self._step_interval, self._epoch_interval * run.steps_per_epoch)
+        if run.lacks_evaluation() and any(steps > 0 and run.step % steps == 0 for steps in intervals):
+            self._evaluate(run_context)
 
     def on_train_step_end(self, run_context: Any) -> None:
         """Scores the model at the intervals and at the end."""
@@ -63,6 +67,8 @@ class SciMindEvaluation(Callback):
         finally:
             run_context.original_args().train_network.set_train(True)
         if score is None:
+            if not run.records and run.agree_to_stop() and run.stop_signal is not None:
+                raise Stopped(run.stop_signal)  # otherwise a first step follows, and its run never has this score
             run_context.request_stop()
             return
         is_best = run.add_evaluation(score)

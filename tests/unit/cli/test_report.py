@@ -51,6 +51,15 @@ def test_metrics_and_items_of_an_evaluation_are_shown(predictions, metrics, tmp_
     assert data[0] == data[1]
 
 
+def test_metrics_of_another_program_need_only_their_values(predictions, metrics, tmp_path):
+    content = json.loads(metrics.read_text())
+    content["metrics"] = {name: {"value": score["value"]} for name, score in content["metrics"].items()}
+    metrics.write_text(json.dumps(content))
+    page = tmp_path / "report.html"
+    assert report("--predictions", predictions, "--metrics", metrics, "--output", page) == 0
+    assert "higher is better" not in page.read_text().split("<script")[0]
+
+
 def test_training_and_experts_are_shown(predictions, metrics, tmp_path):
     losses, experts, page = tmp_path / "loss.csv", tmp_path / "experts.json", tmp_path / "r.html"
     losses.write_text(LOSSES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
 import os
 import re
 import signal
@@ -12,16 +13,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from scimind.cli import VERBS, main
+from scimind.tokenizer import TokenCodec
 from tests.support.shared import ROOT
+from tests.support.toys import DraftingToy
 from tests.support.workplace import make_workplace
 
 SCORE = "--task molecules --predictions answers.jsonl --bootstrap 0 --workers 1"
 EXPERTS = "--config model/finetune.yaml --load_checkpoint model --output_dir run"
-STATUSES = (0, 1, 2, 128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP)
+STATUSES = (0, 1, 2, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)))
 # What ends well: arguments, or the test that runs it, where a model must be compiled first.
 DONE = {
     "prepare": "prepare --task smiles2text --input table.tsv --output {out} --seq_length 64 --workers 1 --no-card",
@@ -140,11 +144,70 @@ def test_a_signal_is_128_and_its_number(
     assert line.startswith("scimind: stopped")
 
 
+def test_a_training_that_stopped_after_a_step_says_what_continues_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scimind.train.finetune", lambda _: SimpleNamespace(stop_signal=signal.SIGTERM))
+    monkeypatch.chdir(folder)
+    assert main(["finetune", "--config", "model/finetune.yaml", "--train_dataset", "table.tsv"]) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "scimind: stopped; add --resume_training True to the command to continue\n"
+
+
+def test_a_reader_that_has_ended_is_141_without_a_word() -> None:
+    code = "import sys; from scimind.cli import main; sys.exit(main(['check', '--config', 'scimind_nano_predict']))"
+    reader, output = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, stdout=output, stderr=subprocess.PIPE)
+    os.close(output)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
+
+
 def test_only_predict_is_done_in_part() -> None:
     assert set(PARTLY_DONE) <= set(VERBS)
     for where in PARTLY_DONE.values():
         assert is_met(where)
         assert not is_met(where.replace("== 3", "== 77"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        ("--num_return_sequences 3 --num_beams 4", 0, "3 prompts: "),
+        ("--num_return_sequences 2 --do_sample True --samples_per_prompt 4", 0, "3 prompts: "),
+        ("--num_return_sequences 2 --where MolWt<1", 0, "3 without an answer that fulfils the conditions"),
+        ("--num_return_sequences 2 --input long.jsonl", 3, "1 of 3 prompts could not be answered"),
+        ("--num_return_sequences 5 --num_beams 4", 2, "at most num_beams"),
+        ("--num_return_sequences 2 --prefix c1ccc)", 2, "does not begin any valid answer"),
+        ("--num_return_sequences 2 --where MolWeight<1", 2, "MolWeight"),
+    ],
+)
+def test_predictions_with_several_answers(
+    arguments: str,
+    status: int,
+    said: str,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """The whole command, with a toy in the place of the model, which would have to be compiled first."""
+    codec = TokenCodec()
+    toy = DraftingToy(codec.vocab_size, max_length=160)
+    toy.bias[[*codec.encode("<smiles>CNO</smiles>", bos=False), codec.eos_id]] += 6.0  # short answers, some valid
+    monkeypatch.setattr("scimind.generate.predict.load_decoder", lambda *_: toy)
+    monkeypatch.chdir(tmp_path)
+    texts = ["a small alcohol", "an aromatic acid", "water"]
+    for name, rows in (("prompts", texts), ("long", [*texts[:2], "water " * 200])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps({"description": text}) + "\n" for text in rows))
+    command = "predict --config scimind_nano_predict --task text2smiles --input prompts.jsonl --output x.jsonl"
+    command += f" --max_new_tokens 10 --output_dir run --load_checkpoint {folder / 'model'} {arguments}"
+    assert main(command.split()) == status
+    shown = capfd.readouterr()
+    assert said in (shown.err if status else shown.out)
+    lines = [line for line in shown.err.splitlines() if "prompt" not in line or "could not" in line]
+    assert len(lines) == bool(status)
+    assert (tmp_path / "x.jsonl").exists() == (status != 2)
 
 
 @pytest.mark.parametrize("page", ["commands.md", "commands.zh.md"])

@@ -42,6 +42,9 @@ def test_folders_of_killed_processes_are_removed_and_no_others(tmp_path: Path) -
     (tmp_path / "victim").mkdir()
     (tmp_path / "scimind-link-x").symlink_to("victim")
     (tmp_path / "scimind-other-x").mkdir()  # without a lock
+    (tmp_path / ".scimind-new-x").mkdir()  # of a process that starts
+    (tmp_path / ".scimind-new-y").mkdir()  # of one that was killed before it had its lock
+    os.utime(tmp_path / ".scimind-new-y", (0, 0))
     killed, left = started(tmp_path)
     running, used = started(tmp_path)
     killed.send_signal(signal.SIGKILL)
@@ -50,4 +53,5 @@ def test_folders_of_killed_processes_are_removed_and_no_others(tmp_path: Path) -
     assert not left.exists() and used.exists()
     for process in (running, last):
         process.communicate()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["scimind-link-x", "scimind-other-x", "victim"]
+    kept = [".scimind-new-x", "scimind-link-x", "scimind-other-x", "victim"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept

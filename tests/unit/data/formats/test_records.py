@@ -13,6 +13,7 @@ from dataclasses import replace
 
 import pytest
 
+from scimind.data.defects import MOST_ATOMS
 from scimind.data.formats.columns import Columns, parse_columns
 from scimind.data.formats.encoding import encoding_of
 from scimind.data.formats.notes import FileNotes
@@ -110,6 +111,15 @@ def test_a_structure_that_rdkit_cannot_read_is_one_fault(write):
     text = f"{bad}>  <caption>\nx\n\n$$$$\n" + MOL.format(name="b", comment="", atom="O") + ">  <caption>\ny\n\n$$$$\n"
     first, second = read_rows(write("a.sdf", text), TEXTS)
     assert str(first).endswith("correct it or remove the record: 'bad'") and second.values["description"] == "y"
+
+
+def test_a_structure_on_which_rdkit_would_work_for_hours_is_one_fault(write):
+    count = MOST_ATOMS + 1
+    atoms = "".join(f"M  V30 {number} C 0 0 0 0\n" for number in range(1, count + 1))
+    head = f"a\n\n\n  0  0  0  0  0  0  0  0  0  0999 V3000\nM  V30 BEGIN CTAB\nM  V30 COUNTS {count} 0 0 0 0\n"
+    text = f"{head}M  V30 BEGIN ATOM\n{atoms}M  V30 END ATOM\nM  V30 END CTAB\nM  END\n"
+    (found,) = read_rows(write("a.mol", text), TEXTS)
+    assert "the molecule has 10,001 atoms, too many for RDKit" in str(found)
 
 
 def test_a_long_row_of_digits_is_recognised_at_once(write):

@@ -10,7 +10,7 @@ import pytest
 
 from scimind.errors import DataError
 from scimind.evaluate.lpm24.properties import Lexicon
-from scimind.evaluate.lpm24.property_tables import read_property_tables
+from scimind.evaluate.lpm24.property_tables import _combinations, read_property_tables
 from scimind.evaluate.metrics.captions import score_captions
 from scimind.evaluate.predictions import Item
 from scimind.evaluate.resampling import Resampling
@@ -147,3 +147,11 @@ def test_missing_files_are_named(files):
     rows = [Item("1", "sweet", "sweet")]
     assert "--wordpiece_vocab" in score_captions(rows, PLAIN, tables=tables).not_computed["property_f1"]
     assert "--properties" in score_captions(rows, PLAIN).not_computed["property_f1"]
+
+
+@pytest.mark.parametrize("line", ["(" * 5000, "- " * 100_000 + "1", "('a', 'b', 'c')"])
+def test_a_line_that_is_no_pair_is_reported(tmp_path, line):
+    (tmp_path / "combos.txt").write_text(f"('bitter', 'sweet')\n{line}\n")
+    with pytest.raises(DataError, match="not a pair of names") as caught:
+        list(_combinations(tmp_path / "combos.txt"))
+    assert caught.value.line == 2

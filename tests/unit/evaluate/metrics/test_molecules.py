@@ -9,6 +9,7 @@ from nltk.translate.bleu_score import corpus_bleu
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 
+from scimind.data.defects import MOST_ATOMS
 from scimind.errors import DataError
 from scimind.evaluate.metrics.molecule_sets import MoleculeOptions, score_molecules
 from scimind.evaluate.metrics.molecules import canonical_smiles, score_molecule, tanimoto
@@ -58,7 +59,13 @@ def test_an_invalid_output_counts_0_or_is_left_out():
         assert with_zero[name] < without[name]
 
 
-@pytest.mark.parametrize("reference", ["C1", "", "C C", None])
+def test_an_output_on_which_rdkit_would_work_for_hours_is_invalid():
+    scores = score_molecule(Item("1", "C" * (MOST_ATOMS + 1), "CCO"))
+    assert not scores.parses and scores.canonical is None and not scores.exact
+    assert score_molecule(Item("1", "C" * 50, "CCO")).parses
+
+
+@pytest.mark.parametrize("reference", ["C1", "", "C C", None, "C" * (MOST_ATOMS + 1)])
 def test_a_bad_reference_is_an_error(reference):
     with pytest.raises(DataError, match="item 2"):
         scored(("CCO", "CCO"), ("C", reference))
