@@ -38,59 +38,17 @@ class Row:
 
 
 @dataclass
-class Running(Generic[T]):
-    """A search that has not ended.
-
-    Attributes:
-        search: The search.
-        number: The place of its prompt among all.
-        prompt: The tokens of its prompt.
-        rows: The decoder's rows of this prompt, while it has some.
-        asked: What it asks; None before it has begun.
-        replies: The log-probabilities after each prefix that it asks about; None for those that are not known yet.
-    """
-
-    search: Search[T]
-    number: int
-    prompt: Sequence[int]
-    rows: range = range(0)
-    asked: Ask | Draft | None = None
-    replies: list[NDArray[np.float64] | None] = field(default_factory=list)
-
-    @property
-    def prefixes(self) -> Sequence[Prefix]:
-        """The prefixes about which it asks."""
-        if self.asked is None:
-            return []
-        return [self.asked.prefix] if isinstance(self.asked, Draft) else self.asked.prefixes
-
-    @property
-    def open(self) -> list[int]:
-        """The places of the prefixes without a reply."""
-        return [place for place, reply in enumerate(self.replies) if reply is None]
-
-    def go_on(self, reply: Any) -> None:
-        """Gives the search a reply; None begins it.
-
-        Raises:
-            StopIteration: It has ended; the value is its result.
-            NotFinite: The model cannot be searched.
-        """
-        self.asked = self.search.send(reply)
-        self.replies = [None] * len(self.prefixes)
-
-
-@dataclass
 class Writing:
-    """A draft that is being written.
+    """What a row of the decoder reads and writes for a search: known tokens first, then the most likely ones.
 
     Attributes:
-        row: The row of the decoder.
-        tokens: The tokens after the prompt: those of the prefix, then those of the draft.
-        given: Number of tokens of the prefix.
+        row: The row.
+        tokens: The tokens after the prompt: the known ones, then those of the draft.
+        given: Number of known tokens.
         place: The place in `tokens` of the token that is read next; -1 for the prompt's last one.
-        most: Maximum number of tokens of the draft.
+        most: Maximum number of tokens of the draft; 0 if only log-probabilities are wanted.
         draft: The draft so far.
+        known: The log-probabilities after known tokens, by their number, as far as they were read; see `Drafted`.
         is_done: Whether it has ended.
     """
 
@@ -100,6 +58,7 @@ class Writing:
     place: int
     most: int
     draft: list[Drafted] = field(default_factory=list)
+    known: dict[int, NDArray[np.floating] | None] = field(default_factory=dict)
     is_done: bool = False
 
     @property
@@ -120,7 +79,7 @@ class Writing:
     @property
     def left(self) -> int:
         """Number of steps to its longest end."""
-        return len(self.forced) + self.most - len(self.draft)
+        return len(self.forced) + max(1, self.most - len(self.draft))
 
     def take(self, steps: Sequence[Drafted], eos_id: int) -> int:
         """Takes what some steps say, and returns how many of their tokens are new.
@@ -132,15 +91,64 @@ class Writing:
         before = len(self.draft)
         for step in steps:
             self.place += 1
-            if self.place == len(self.tokens):
+            if self.place <= self.given:
+                self.known[self.place] = step.log_probs
+            if self.place < len(self.tokens):
+                continue
+            if self.most:
                 self.tokens.append(step.token)
                 self.draft.append(step)
-                ends = step.token == eos_id or len(self.draft) == self.most
-                if ends or not np.isfinite(step.log_prob):
-                    self.is_done = True
-                    break
+            ends = step.token == eos_id or len(self.draft) == self.most
+            if ends or not np.isfinite(step.log_prob):
+                self.is_done = True
+                break
         self.row.held = tuple(self.tokens[: max(0, self.place)])
         return len(self.draft) - before
+
+
+@dataclass
+class Running(Generic[T]):
+    """A search that has not ended.
+
+    Attributes:
+        search: The search.
+        number: The place of its prompt among all.
+        prompt: The tokens of its prompt.
+        rows: The decoder's rows of this prompt, while it has some.
+        asked: What it asks; None before it has begun.
+        replies: The log-probabilities after each prefix that it asks about; None for those that are not known yet.
+        writing: What is being read or written for it.
+    """
+
+    search: Search[T]
+    number: int
+    prompt: Sequence[int]
+    rows: range = range(0)
+    asked: Ask | Draft | None = None
+    replies: list[NDArray[np.float64] | None] = field(default_factory=list)
+    writing: Writing | None = None
+
+    @property
+    def prefixes(self) -> Sequence[Prefix]:
+        """The prefixes about which it asks."""
+        if self.asked is None:
+            return []
+        return [self.asked.prefix] if isinstance(self.asked, Draft) else self.asked.prefixes
+
+    @property
+    def open(self) -> list[int]:
+        """The places of the prefixes without a reply."""
+        return [place for place, reply in enumerate(self.replies) if reply is None]
+
+    def go_on(self, reply: Any) -> None:
+        """Gives the search a reply; None begins it.
+
+        Raises:
+            StopIteration: It has ended; the value is its result.
+            NotFinite: The model cannot be searched.
+        """
+        self.asked, self.writing = self.search.send(reply), None
+        self.replies = [None] * len(self.prefixes)
 
 
 def _common(first: Prefix, second: Prefix) -> int:

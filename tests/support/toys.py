@@ -112,6 +112,19 @@ class DraftingToy(CachedToy):
         to, of = list(sources), list(sources.values())
         self.keys[to, start:stop], self.values[to, start:stop] = self.keys[of, start:stop], self.values[of, start:stop]
 
+    def read(self, ids: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+        self.shapes.append(ids.shape)
+        hidden = self.hidden(ids, np.arange(ids.shape[1]))
+        return [(hidden @ self.key)[:, None], (hidden @ self.value)[:, None]]
+
+    def begin(self, rows: int) -> None:
+        self.keys = np.full((rows, self.max_length, len(self.key)), 1e3)
+        self.values = self.keys.copy()
+
+    def load(self, row: int, contents) -> None:
+        number = contents[0].shape[1]
+        self.keys[row, :number], self.values[row, :number] = contents[0][0], contents[1][0]
+
     def greedy(self, ids, positions, alive, **settings):
         return self.scored_greedy(ids, positions, alive, **settings)[0]
 

@@ -20,6 +20,7 @@ from scimind.model.routing.groups import group_table
 
 SHORTEST_CACHE = 128
 MOST_STEPS = 64
+MOST_SCORED_STEPS = 16
 _NEVER = -1e30
 _NOTHING = np.full((1, 1), -1, np.int32)
 
@@ -67,15 +68,28 @@ class CachedDecoder:
 
     def prefill(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> NDArray[np.float32]:
         """Empties the cache; returns logits [b, v] after each row of `ids` [b, s], right-padded, of `lengths` [b]."""
-        self._follow_parameters()
-        self.copied.clear()  # training may have changed the weights
-        b, s = ids.shape
-        repeats = self._parts.num_heads // self._parts.num_kv_heads
-        mask = np.tile(np.triu(np.full((s, s), HIDDEN, np.float32), 1).reshape(-1), repeats)
-        logits, kept = self._prompt(Tensor(ids, mstype.int32), Tensor(lengths, mstype.int32), Tensor(mask))
-        self._at = self._place(b, int(lengths.max()))
+        self._start_anew()
+        logits, kept = self._read(ids, lengths)
+        self._at = self._place(len(ids), int(lengths.max()))
         self._at.fill([tensor.asnumpy() for tensor in kept])
         return logits.asnumpy()
+
+    def read(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> list[NDArray]:
+        """Returns keys and values of prompts, each [b, n_kv, s, p], and leaves the cache as it is."""
+        return [tensor.asnumpy().reshape(len(ids), -1, *tensor.shape[1:]) for tensor in self._read(ids, lengths)[1]]
+
+    def begin(self, rows: int) -> None:
+        """Begins a batch of rows that hold nothing yet."""
+        self._start_anew()
+        self._at = self._place(rows, 1)
+
+    def load(self, row: int, contents: Sequence[NDArray]) -> None:
+        """Replaces what the cache holds for a row by keys and values [n_kv, n, p] of n tokens."""
+        number = contents[0].shape[1]
+        self._reach(number - 1)
+        for cache, content in zip(self._at.contents(), contents, strict=True):  # views, as in `copy_rows`
+            place = cache.reshape(self._at.rows, -1, *cache.shape[1:])[row]
+            place[:, :number], place[:, number:] = content, 0  # see `_Graphs.fill`
 
     def step(self, ids: NDArray[np.int32], positions: NDArray[np.int32]) -> NDArray[np.float32]:
         """Returns logits [b, v] after one more token per row: `ids` [b] at `positions` [b], from 0."""
@@ -133,6 +147,18 @@ class CachedDecoder:
             rows = cache.reshape(self._at.rows, -1, *cache.shape[1:])
             rows[to, :, start:stop] = rows[of, :, start:stop]
 
+    def _start_anew(self) -> None:
+        """Prepares for a batch with weights that training may have changed."""
+        self._follow_parameters()
+        self.copied.clear()
+
+    def _read(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Returns logits [b, v] after prompts, and their keys and values."""
+        s = ids.shape[1]
+        repeats = self._parts.num_heads // self._parts.num_kv_heads
+        mask = np.tile(np.triu(np.full((s, s), HIDDEN, np.float32), 1).reshape(-1), repeats)
+        return self._prompt(Tensor(ids, mstype.int32), Tensor(lengths, mstype.int32), Tensor(mask))
+
     def _greedy(
         self,
         ids: NDArray[np.int32],
@@ -154,7 +180,8 @@ class CachedDecoder:
         """
         last = int(positions[alive].max())
         self._reach(last)
-        steps = min(choice.steps, MOST_STEPS, self._at.length - last)
+        most = MOST_SCORED_STEPS if candidates else MOST_STEPS
+        steps = min(choice.steps, most, self._at.length - last)
         banned = np.zeros((self.model.config.vocab_size, 1), np.float32)
         banned[choice.vocab_size :] = banned[list(choice.never)] = _NEVER
         experts = self._experts_for(ids[alive])
@@ -175,8 +202,8 @@ class CachedDecoder:
 
     @staticmethod
     def _reversed(forced: NDArray[np.int32] | None, steps: int, rows: int) -> NDArray[np.int32]:
-        """Returns forced tokens in the reverse order of the steps [MOST_STEPS, rows], -1 for none."""
-        placed = np.full((MOST_STEPS, rows), -1, np.int32)
+        """Returns forced tokens in the reverse order of the steps [MOST_SCORED_STEPS, rows], -1 for none."""
+        placed = np.full((MOST_SCORED_STEPS, rows), -1, np.int32)
         if forced is not None:
             taken = forced[:steps]
             placed[steps - len(taken) : steps] = taken[::-1]
@@ -255,7 +282,7 @@ class _Graphs:
         if place not in self._greedy:
             step = Step(self.parts, self.cache, self.rows, experts)
             self._greedy[place] = (
-                ScoredGreedySteps(step, self.rows, MOST_STEPS, candidates)
+                ScoredGreedySteps(step, self.rows, MOST_SCORED_STEPS, candidates)
                 if candidates
                 else GreedySteps(step, self.rows, MOST_STEPS)
             )

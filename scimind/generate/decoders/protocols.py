@@ -138,3 +138,26 @@ class CopyingDecoder(Decoder, Protocol):
             start: First position.
             stop: Position after the last one.
         """
+
+
+@runtime_checkable
+class LoadingDecoder(CopyingDecoder, GreedyDecoder, Protocol):
+    """A decoder whose rows can be given to other prompts while the others continue."""
+
+    def read(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> Sequence[NDArray]:
+        """Reads prompts as `prefill` does, but leaves the batch as it is.
+
+        Returns:
+            What it has read, for `load`: arrays whose first axis is b and whose third axis is s.
+        """
+
+    def begin(self, rows: int) -> None:
+        """Begins a batch of rows that hold nothing yet."""
+
+    def load(self, row: int, contents: Sequence[NDArray]) -> None:
+        """Lets a row continue after a prompt.
+
+        Args:
+            row: The row.
+            contents: What `read` has returned, of this prompt alone and up to its length, without the first axis.
+        """

@@ -19,7 +19,7 @@ from scimind.generate.validity.tokens import TokenRule
 T = TypeVar("T")
 Prefix = tuple[int, ...]
 
-WORK = 8
+WORK = 4
 """Model steps for each token of the longest answer that was tried, after which the search completes what it has.
 
 With 64, one answer of a hundred comes out otherwise, no nearer to the reference, and it takes half as long again.
