@@ -117,7 +117,8 @@ class _Places:
 
     def __init__(self, decoder: Decoder, replies: SearchReplies, width: int, prompt_rows: int) -> None:
         self._decoder, self._replies, self._width, self._prompt_rows = decoder, replies, width, prompt_rows
-        self._read: dict[int, Sequence[NDArray]] = {}  # what the decoder has read, by the prompt's number
+        # What the decoder has read, by the prompt's number: logits of the next token, and what it loads.
+        self._read: dict[int, tuple[NDArray, Sequence[NDArray]]] = {}
         self._replies.rows = []
 
     def enter(self, waiting: deque[Running[T]], running: Sequence[Running[T]]) -> list[Running[T]]:
@@ -139,7 +140,8 @@ class _Places:
                 self._read_next(self._decoder, list(islice(waiting, self._prompt_rows)))
             one = waiting.popleft()
             one.rows = range(start, start + width)
-            contents = self._read.pop(one.number)
+            logits, contents = self._read.pop(one.number)
+            one.first = self._replies.first(logits)
             for row in one.rows:
                 self._decoder.load(row, contents)
                 rows[row] = Row(one.prompt)
@@ -149,9 +151,9 @@ class _Places:
     def _read_next(self, decoder: LoadingDecoder, searches: Sequence[Running[T]]) -> None:
         prompts = [one.prompt for one in searches]
         ids, lengths = pad_prompts(prompts, self._prompt_rows, length_buckets(decoder.max_length))
-        contents = decoder.read(ids, lengths)
+        logits, contents = decoder.read(ids, lengths)
         for place, one in enumerate(searches):
-            self._read[one.number] = [part[place, :, : len(one.prompt)] for part in contents]
+            self._read[one.number] = logits[place], [part[place, :, : len(one.prompt)] for part in contents]
 
     def _fill(self, searches: Sequence[Running[T]]) -> None:
         """Lets the decoder read the prompts of a whole batch, each into its rows."""

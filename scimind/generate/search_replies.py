@@ -17,7 +17,7 @@ from scimind.generate.decoders.protocols import CopyingDecoder, Decoder, GreedyD
 from scimind.generate.search.model import Ask, Draft, Drafted, Prefix
 from scimind.generate.search_rows import Row, Running, Writing
 
-_AT_A_TIME = 8  # steps between two looks at what was written: more are in vain where the rule refuses a token
+_AT_A_TIME = 4  # steps between two looks at what was written: more are in vain where the rule refuses a token
 _MOST_CANDIDATES = 256  # tokens whose log-probabilities are kept at each place of a draft
 
 
@@ -60,6 +60,9 @@ class SearchReplies:
 
     def replies(self, running: Sequence[Running[Any]]) -> list[tuple[Running[Any], Any]]:
         """Lets the decoder read or write some tokens; returns the searches that have their replies now."""
+        known = [(one, reply) for one in running if (reply := self._known(one)) is not None]
+        if known:
+            return known
         decoder = self._decoder
         drafts = isinstance(decoder, GreedyDecoder)
         asking = [one for one in running if isinstance(one.asked, Ask)]
@@ -67,6 +70,34 @@ class SearchReplies:
             self._step(asking)
             return [(one, one.replies) for one in asking if not one.open]
         return self._write(running, decoder) if isinstance(decoder, GreedyDecoder) else [(one, []) for one in running]
+
+    def first(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Returns the log-probabilities of an answer's first token [v] from the logits after its prompt [v]."""
+        (log_probs,) = self._log_probs(logits[None])
+        return log_probs
+
+    def _log_probs(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        log_probs = log_probabilities(logits, self._vocab_size)
+        log_probs[:, self._never] = -np.inf
+        return log_probs
+
+    def _known(self, one: Running[Any]) -> Any:
+        """Returns the reply to a search if it follows from what is known of an answer's first token, else None.
+
+        A decoder that writes molecules needs fewer experts as long as no row reads the end of a prompt.
+        """
+        if one.first is None or () not in one.prefixes:
+            return None
+        if isinstance(one.asked, Draft):
+            allowed = one.first.copy()
+            allowed[self._refused] = -np.inf
+            token = int(allowed.argmax())
+            log_probs = one.first[self._candidates] if self._candidates else None
+            return [Drafted(token, float(one.first[token]), log_probs)]
+        for place, prefix in enumerate(one.prefixes):
+            if not prefix:
+                one.replies[place] = one.first
+        return None if one.open else one.replies
 
     def _step(self, asking: Sequence[Running[Any]]) -> None:
         """Answers at most `width` prefixes of each search, one token of each row at a time."""
@@ -93,8 +124,7 @@ class SearchReplies:
             self.on_step(len(left))
             ended = [row for row, missing in left.items() if missing == 1]
             if ended:
-                log_probs = log_probabilities(np.asarray(logits)[ended], self._vocab_size)
-                log_probs[:, self._never] = -np.inf
+                log_probs = self._log_probs(np.asarray(logits)[ended])
                 for row, values in zip(ended, log_probs, strict=True):
                     one, place = wanted[row]
                     one.replies[place] = values

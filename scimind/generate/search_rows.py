@@ -115,6 +115,7 @@ class Running(Generic[T]):
         number: The place of its prompt among all.
         prompt: The tokens of its prompt.
         rows: The decoder's rows of this prompt, while it has some.
+        first: The log-probabilities of an answer's first token [v], if they are known from reading the prompt.
         asked: What it asks; None before it has begun.
         replies: The log-probabilities after each prefix that it asks about; None for those that are not known yet.
         writing: What is being read or written for it.
@@ -124,6 +125,7 @@ class Running(Generic[T]):
     number: int
     prompt: Sequence[int]
     rows: range = range(0)
+    first: NDArray[np.float64] | None = None
     asked: Ask | Draft | None = None
     replies: list[NDArray[np.float64] | None] = field(default_factory=list)
     writing: Writing | None = None

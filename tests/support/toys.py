@@ -112,10 +112,11 @@ class DraftingToy(CachedToy):
         to, of = list(sources), list(sources.values())
         self.keys[to, start:stop], self.values[to, start:stop] = self.keys[of, start:stop], self.values[of, start:stop]
 
-    def read(self, ids: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+    def read(self, ids: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         self.shapes.append(ids.shape)
         hidden = self.hidden(ids, np.arange(ids.shape[1]))
-        return [(hidden @ self.key)[:, None], (hidden @ self.value)[:, None]]
+        logits = np.stack([self.logits(row[:length]) for row, length in zip(ids.tolist(), lengths, strict=True)])
+        return logits, [(hidden @ self.key)[:, None], (hidden @ self.value)[:, None]]
 
     def begin(self, rows: int) -> None:
         self.keys = np.full((rows, self.max_length, len(self.key)), 1e3)

@@ -20,7 +20,7 @@ from scimind.model.routing.groups import group_table
 
 SHORTEST_CACHE = 128
 MOST_STEPS = 64
-MOST_SCORED_STEPS = 16
+MOST_SCORED_STEPS = 8
 _NEVER = -1e30
 _NOTHING = np.full((1, 1), -1, np.int32)
 
@@ -74,9 +74,11 @@ class CachedDecoder:
         self._at.fill([tensor.asnumpy() for tensor in kept])
         return logits.asnumpy()
 
-    def read(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> list[NDArray]:
-        """Returns keys and values of prompts, each [b, n_kv, s, p], and leaves the cache as it is."""
-        return [tensor.asnumpy().reshape(len(ids), -1, *tensor.shape[1:]) for tensor in self._read(ids, lengths)[1]]
+    def read(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> tuple[NDArray[np.float32], list[NDArray]]:
+        """Returns logits after prompts, keys and values, each [b, n_kv, s, p], and leaves the cache as it is."""
+        logits, kept = self._read(ids, lengths)
+        contents = [tensor.asnumpy().reshape(len(ids), -1, *tensor.shape[1:]) for tensor in kept]
+        return logits.asnumpy(), contents
 
     def begin(self, rows: int) -> None:
         """Begins a batch of rows that hold nothing yet."""

@@ -144,11 +144,14 @@ class CopyingDecoder(Decoder, Protocol):
 class LoadingDecoder(CopyingDecoder, GreedyDecoder, Protocol):
     """A decoder whose rows can be given to other prompts while the others continue."""
 
-    def read(self, ids: NDArray[np.int32], lengths: NDArray[np.int32]) -> Sequence[NDArray]:
+    def read(
+        self, ids: NDArray[np.int32], lengths: NDArray[np.int32]
+    ) -> tuple[NDArray[np.floating], Sequence[NDArray]]:
         """Reads prompts as `prefill` does, but leaves the batch as it is.
 
         Returns:
-            What it has read, for `load`: arrays whose first axis is b and whose third axis is s.
+            Logits as those of `prefill`, and what it has read, for `load`: arrays whose first axis is b and whose third
+            axis is s.
         """
 
     def begin(self, rows: int) -> None:

