@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from scimind.errors import ConfigError
-from scimind.generate.decoders.protocols import Decoder, GreedyDecoder
+from scimind.generate.decoders.protocols import Decoder, GreedyDecoder, LoadingDecoder
 from scimind.generate.loop import prompt_fault
 from scimind.generate.sampling import prompt_generator, sample
 from scimind.generate.search.answers import Answers, Plan, Ranking, search_answers
@@ -17,6 +17,7 @@ from scimind.generate.search_batch import SearchBatch
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.validity.tokens import AnyTokens, TokenRule
 
+_ROWS = 128  # rows up to which every prompt of a batch gets all that it needs: many rows cost little more than a few
 _MORE_AT_A_TIME = 8  # samples for each prompt that are drawn together until enough fulfil the conditions
 
 
@@ -84,6 +85,8 @@ class AnswerSearch:
             ConfigError: The decoder has fewer rows than one prompt needs.
         """
         rows, width = self.settings.batch_size, self.width
+        if isinstance(decoder, LoadingDecoder):
+            rows = max(rows, min(rows * width, _ROWS))
         if width > rows and not isinstance(decoder, GreedyDecoder):
             raise ConfigError(
                 f"batch_size ({rows}) must be at least the {width} beams or samples of a prompt; raise it"

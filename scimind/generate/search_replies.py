@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scimind.generate.choices import log_probabilities
 from scimind.generate.decoders.protocols import CopyingDecoder, Decoder, GreedyDecoder
 from scimind.generate.search.model import Ask, Draft, Drafted, Prefix
 from scimind.generate.search_rows import Row, Running, Writing
@@ -71,13 +70,17 @@ class SearchReplies:
             return [(one, one.replies) for one in asking if not one.open]
         return self._write(running, decoder) if isinstance(decoder, GreedyDecoder) else [(one, []) for one in running]
 
-    def first(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    def first(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
         """Returns the log-probabilities of an answer's first token [v] from the logits after its prompt [v]."""
         (log_probs,) = self._log_probs(logits[None])
         return log_probs
 
-    def _log_probs(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
-        log_probs = log_probabilities(logits, self._vocab_size)
+    def _log_probs(self, logits: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Returns log-probabilities [b, v] in the logits' own type, which is what a step of many rows waits for."""
+        real = logits[:, : self._vocab_size]
+        with np.errstate(invalid="ignore"):  # logits that are not finite; searches report them
+            log_probs = real - real.max(axis=1, keepdims=True)
+            log_probs -= np.log(np.exp(log_probs).sum(axis=1, keepdims=True))
         log_probs[:, self._never] = -np.inf
         return log_probs
 

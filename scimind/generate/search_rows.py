@@ -125,9 +125,9 @@ class Running(Generic[T]):
     number: int
     prompt: Sequence[int]
     rows: range = range(0)
-    first: NDArray[np.float64] | None = None
+    first: NDArray[np.floating] | None = None
     asked: Ask | Draft | None = None
-    replies: list[NDArray[np.float64] | None] = field(default_factory=list)
+    replies: list[NDArray[np.floating] | None] = field(default_factory=list)
     writing: Writing | None = None
 
     @property

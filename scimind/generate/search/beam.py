@@ -1,8 +1,8 @@
 """Beam search over accepted prefixes, also in diverse groups: several answers of one prompt.
 
-The same as in transformers with `early_stopping="never"`: a beam's candidates are ranked by log-likelihood, finished
-answers by log-likelihood / (tokens, EOS included) ** length_penalty. The rule removes candidates; it does not change
-likelihoods.
+As in transformers by default (`early_stopping=False`), a beam's candidates are ranked by log-likelihood, finished
+answers by log-likelihood / (tokens, EOS included) ** length_penalty, and the search ends once `num_beams` answers are
+finished that the best beam could not beat if it ended now. The rule removes candidates; it does not change likelihoods.
 """
 
 from __future__ import annotations
@@ -95,15 +95,14 @@ class _Group:
             worst = min(self.finished, key=lambda key: self.finished[key][0])
             del self.finished[worst]
 
-    def is_done(self, limit: int, length_penalty: float) -> bool:
-        """Returns whether no beam can lead to an answer that is better than the worst finished one."""
+    def is_done(self, length_penalty: float) -> bool:
+        """Returns whether no beam would be better than the worst finished answer if it ended now."""
         if not self.beams:
             return True
         if len(self.finished) < self.size:
             return False
         worst = min(score for score, _ in self.finished.values())
-        length = limit + 1 if length_penalty > 0 else len(self.beams[0].ids) + 1
-        return worst >= self.beams[0].score / length**length_penalty
+        return worst >= self.beams[0].score / (len(self.beams[0].ids) + 1) ** length_penalty
 
 
 def beam_search(problem: Problem, settings: BeamSettings) -> Search[tuple[list[Found], list[Found]]]:
@@ -127,7 +126,7 @@ def beam_search(problem: Problem, settings: BeamSettings) -> Search[tuple[list[F
         return [], []
     groups = [_Group(size, [_Beam(*root, score=root[-1])]) for _ in range(settings.num_beam_groups)]
     while problem.has_budget:
-        going = [group for group in groups if not group.is_done(problem.limit, settings.length_penalty)]
+        going = [group for group in groups if not group.is_done(settings.length_penalty)]
         if not going:
             break
         found = yield from problem.ask([beam.ids for group in going for beam in group.beams])
@@ -145,7 +144,7 @@ def beam_search(problem: Problem, settings: BeamSettings) -> Search[tuple[list[F
 def _advance(
     problem: Problem,
     group: _Group,
-    log_probs: Sequence[NDArray[np.float64]],
+    log_probs: Sequence[NDArray[np.floating]],
     settings: BeamSettings,
     chosen: Counter[int],
 ) -> None:
@@ -186,7 +185,7 @@ def _advance(
 def _ranked(
     problem: Problem,
     beams: list[_Beam],
-    following: Sequence[NDArray[np.float64]],
+    following: Sequence[NDArray[np.floating]],
     diversity_penalty: float,
     chosen: Counter[int],
 ) -> Iterator[_Candidate]:

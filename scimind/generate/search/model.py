@@ -134,7 +134,7 @@ class Problem:
         """
         self._begun, self._share, self._longest = self.steps, answers, 0
 
-    def ask(self, prefixes: Sequence[Prefix], *, counted: bool = True) -> Search[list[NDArray[np.float64]]]:
+    def ask(self, prefixes: Sequence[Prefix], *, counted: bool = True) -> Search[list[NDArray[np.floating]]]:
         """Returns the log-probabilities [v] after each prefix.
 
         Args:
@@ -207,7 +207,7 @@ class Problem:
 
 def run(
     search: Search[T],
-    next_log_probs: Callable[[Prefix], NDArray[np.float64]],
+    next_log_probs: Callable[[Prefix], NDArray[np.floating]],
     draft: Callable[[Draft], list[Drafted]] = lambda asked: [],
 ) -> T:
     """Returns what a search finds with a function in the place of a decoder.

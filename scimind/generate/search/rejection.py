@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scimind.generate.search.model import Found, Prefix, Problem, Search
 
-Draw = Callable[[NDArray[np.float64]], int]
+Draw = Callable[[NDArray[np.floating]], int]
 """Draws one token from log-probabilities [v], such as `sampling.sample` with a temperature and random numbers."""
 
 
@@ -39,7 +39,7 @@ class _Sample:
         self.found: Found | None = None
         self.is_done = False
 
-    def take(self, log_probs: NDArray[np.float64]) -> None:
+    def take(self, log_probs: NDArray[np.floating]) -> None:
         """Draws the next token."""
         problem, token = self._problem, self._draw(log_probs)
         self._total += float(log_probs[token])

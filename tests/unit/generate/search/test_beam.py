@@ -51,8 +51,8 @@ def plain_beam_search(model, beams: int, penalty: float, limit: int, is_molecule
             if len(running) == beams:
                 break
         finished = sorted(finished, key=lambda one: -one[0])[:beams]
-        longest = limit + 1 if penalty > 0 else (len(running[0][1]) + 1 if running else 1)
-        if len(finished) == beams and running and finished[-1][0] >= running[0][0] / longest**penalty:
+        is_full = len(finished) == beams
+        if is_full and running and finished[-1][0] >= running[0][0] / (len(running[0][1]) + 1) ** penalty:
             break
     return finished
 
