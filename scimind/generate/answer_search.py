@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from scimind.errors import ConfigError
 from scimind.generate.decoders.protocols import Decoder, GreedyDecoder, LoadingDecoder
@@ -13,7 +14,7 @@ from scimind.generate.search.answers import Answers, Plan, Ranking, search_answe
 from scimind.generate.search.beam import BeamSettings
 from scimind.generate.search.model import NotFinite, Prefix, Problem
 from scimind.generate.search.rejection import Draw
-from scimind.generate.search_batch import SearchBatch
+from scimind.generate.search_batch import SearchBatch, rows_for
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.validity.tokens import AnyTokens, TokenRule
 
@@ -121,26 +122,57 @@ class AnswerSearch:
             on_end(len(prompts) - len(live))
         if not live:
             return searched
-        searches = []
-        for index in live:
-            limit = min(self.settings.longest_answer, decoder.max_length - len(prompts[index]))
-            problem = self._problem(self.rule, limit, leads[index])
-            searches.append(search_answers(problem, self._plan(numbers[index], limit, leads[index])))
-        batch = SearchBatch(
-            decoder,
-            width=self.width,
-            vocab_size=self.vocab_size,
-            tokens=None if self.rule is None else self.rule.tokens,
-            eos_id=self.eos_id,
-            never=() if self.pad_id is None else (self.pad_id,),
-        )
-        asked = [prompts[index] for index in live]
-        found = batch.run(asked, searches, rows, on_step=on_step, on_end=on_end)
+        found = self._found(decoder, prompts, live, numbers, leads, rows, on_step, on_end)
         for index, answers in zip(live, found, strict=True):
             searched[index] = (
                 _fault(str(answers)) if isinstance(answers, NotFinite) else self._judged(answers, leads[index])
             )
         return searched
+
+    def _found(
+        self,
+        decoder: Decoder,
+        prompts: Sequence[Sequence[int]],
+        live: Sequence[int],
+        numbers: Sequence[int],
+        leads: Sequence[Prefix],
+        rows: int,
+        on_step: Callable[[int], None] | None,
+        on_end: Callable[[int], None] | None,
+    ) -> list[Answers | NotFinite]:
+        """Returns the answers to the prompts with these indices; for the others, see `answer`.
+
+        Prompts without an accepted sample are searched greedily afterwards, together: a search with one row would
+        otherwise keep those of all samples.
+        """
+
+        def run(indices: Sequence[int], width: int, rows: int, **changes: Any) -> list[Answers | NotFinite]:
+            searches = []
+            for index in indices:
+                limit = min(self.settings.longest_answer, decoder.max_length - len(prompts[index]))
+                plan = replace(self._plan(numbers[index], limit, leads[index]), **changes)
+                searches.append(search_answers(self._problem(self.rule, limit, leads[index]), plan))
+            batch = SearchBatch(
+                decoder,
+                width=width,
+                vocab_size=self.vocab_size,
+                tokens=None if self.rule is None else self.rule.tokens,
+                eos_id=self.eos_id,
+                never=() if self.pad_id is None else (self.pad_id,),
+            )
+            asked = [prompts[index] for index in indices]
+            return batch.run(asked, searches, rows, on_step=on_step, on_end=on_end if indices is live else None)
+
+        later = self.settings.samples > 1 and self.unmet is None
+        found = run(live, self.width, rows, ends_without=later)
+        empty = [place for place, one in enumerate(found) if later and isinstance(one, Answers) and not one.found]
+        if empty:
+            again = [live[place] for place in empty]
+            size = self.settings.batch_size
+            more = run(again, 1, rows_for(min(len(again), size), size), samples=0)
+            for place, answers in zip(empty, more, strict=True):
+                found[place] = answers
+        return found
 
     def _problem(self, rule: TokenRule | None, limit: int, lead: Prefix) -> Problem:
         whole = lead or self.lead

@@ -84,11 +84,15 @@ def sample(scores: NDArray[np.float64], settings: GenerationSettings, uniform: f
         settings: Temperature, top-k and top-p are applied, in this order.
         uniform: A number in [0, 1).
     """
-    ids, probabilities = candidates(scores, settings)
-    cumulative = np.cumsum(probabilities)
+    if settings.top_k == 0 and settings.top_p == 1.0:  # all tokens, whose sum need not be 1
+        ids, weights = None, np.exp((scores - scores.max()) / settings.temperature)
+    else:
+        ids, weights = candidates(scores, settings)
+    cumulative = np.cumsum(weights)
     # The sum may fall short of 1 by rounding: scale the number, not the distribution.
-    place = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
-    return int(ids[min(int(place), len(ids) - 1)])
+    place = int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right"))
+    place = min(place, len(weights) - 1)
+    return place if ids is None else int(ids[place])
 
 
 def candidates(

@@ -25,7 +25,7 @@ class Plan:
     Attributes:
         number: How many distinct answers are wanted, at least 1.
         beams: Settings of beam search; None for greedy search, or for sampling if there are samples.
-        samples: Number of accepted samples; 0 for none.
+        samples: Number of samples that are drawn, of which the accepted ones count; 0 for none.
         draw: Returns the distribution and the random numbers of a sample, given its number from 0.
         rank_by: "likelihood" of the likeliest spelling, or "votes": the sum over all spellings that were found. A
             function gives each answer a number instead, the largest first.
@@ -33,6 +33,7 @@ class Plan:
         free: The same prompt without a rule, whose greedy answer is taken where the rule's search finds none within
             its budget; None to complete or shorten an answer instead.
         at_a_time: Samples that are drawn together until enough answers fulfil the conditions.
+        ends_without: Whether there is no answer if no sample is accepted, and not that of a greedy search.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Plan:
     unmet: Callable[[Hashable], Sequence[str]] | None = None
     free: Problem | None = None
     at_a_time: int = 4
+    ends_without: bool = False
 
 
 @dataclass
@@ -87,7 +89,7 @@ def search_answers(problem: Problem, plan: Plan) -> Search[Answers]:
 def _first_answers(problem: Problem, plan: Plan) -> Search[tuple[list[Found], list[Found], int]]:
     """Returns answers, ranked, all spellings that were found, and how many samples were drawn for them.
 
-    There is at least one answer if there can be one.
+    There is at least one answer if there can be one, unless the plan ends without.
     """
     ranked, spellings, begun = list[Found](), list[Found](), 0
     if plan.beams is not None:
@@ -95,15 +97,21 @@ def _first_answers(problem: Problem, plan: Plan) -> Search[tuple[list[Found], li
         if len(ranked) >= plan.number:
             return ranked, spellings, 0
     elif plan.samples:
-        numbers = range(ATTEMPTS * plan.samples)
+        numbers = range(plan.samples)
         spellings, begun = yield from accepted_samples(problem, plan.draw, numbers, plan.samples, plan.at_a_time)
+        if plan.ends_without:
+            return _by_likelihood(spellings), spellings, begun
     if not spellings or plan.beams is not None and len(ranked) < plan.number:
         spellings += yield from greedy_search(problem, number=plan.number, closes=plan.free is None and not spellings)
         if not spellings and plan.free is not None:
             spellings = yield from greedy_search(plan.free)
     if plan.beams is not None and ranked:
         return ranked, spellings, 0
-    return sorted(spellings, key=lambda found: (-found.log_likelihood, found.ids)), spellings, begun
+    return _by_likelihood(spellings), spellings, begun
+
+
+def _by_likelihood(found: Iterable[Found]) -> list[Found]:
+    return sorted(found, key=lambda one: (-one.log_likelihood, one.ids))
 
 
 class _Pool:

@@ -15,6 +15,7 @@ from scimind.generate.search.closing import close
 from scimind.generate.search.model import Draft, Found, NotFinite, Prefix, Problem, Search
 
 _LATER_DRAFTS = 16  # tokens of a draft after the first one: more are often in vain
+_MOST_SHARES = 2  # budgets of a single answer that a search for several ones has
 _PATIENCE = 4.0  # nats by which a path may be worse than another open prefix before the search goes there
 
 
@@ -140,14 +141,14 @@ def greedy_search(problem: Problem, *, number: int = 1, closes: bool = True) -> 
 
     Args:
         problem: The model and the rule.
-        number: Maximum number of answers with different keys. The budget of work is for all of them together.
+        number: Maximum number of answers with different keys. The budget of work is twice that of a single one.
         closes: Whether an answer may be completed or shortened.
 
     Returns:
         The answers in the order in which they were found, those with equal keys among them; none if the rule accepts
         none with this lead within the limit, or none was found without `closes`.
     """
-    problem.begin(number)
+    problem.begin(min(number, _MOST_SHARES))
     root = yield from problem.root()
     if root is None:
         return []

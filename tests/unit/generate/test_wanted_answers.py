@@ -106,7 +106,8 @@ def test_an_untrained_model_answers_with_molecules_and_else_does_not(tmp_path: P
     free, _ = predict(tmp_path, "free.jsonl", valid="none")
     assert not all(is_molecule(row["output"]) for row in free)
     preferred, _ = predict(tmp_path, "preferred.jsonl", valid="prefer")
-    assert all(is_molecule(row["output"]) for row in preferred)
+    for row, other in zip(preferred, free, strict=True):
+        assert is_molecule(row["output"]) or row["output"] == other["output"]
 
 
 @pytest.mark.parametrize(
