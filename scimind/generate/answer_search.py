@@ -140,39 +140,57 @@ class AnswerSearch:
         on_step: Callable[[int], None] | None,
         on_end: Callable[[int], None] | None,
     ) -> list[Answers | NotFinite]:
-        """Returns the answers to the prompts with these indices; for the others, see `answer`.
-
-        Prompts without an accepted sample are searched greedily afterwards, together: a search with one row would
-        otherwise keep those of all samples.
-        """
-
-        def run(indices: Sequence[int], width: int, rows: int, **changes: Any) -> list[Answers | NotFinite]:
+        """Returns the answers to the prompts with these indices; for the others, see `answer`."""
+        found: dict[int, Answers | NotFinite] = {index: Answers() for index in live}
+        for place, (rule, width, changes) in enumerate(self._passes()):
+            empty = [
+                index for index, one in found.items() if isinstance(one, Answers) and not (one.found or one.fallen)
+            ]
+            if not empty:
+                break
             searches = []
-            for index in indices:
+            for index in empty:
                 limit = min(self.settings.longest_answer, decoder.max_length - len(prompts[index]))
-                plan = replace(self._plan(numbers[index], limit, leads[index]), **changes)
-                searches.append(search_answers(self._problem(self.rule, limit, leads[index]), plan))
+                plan = replace(self._plan(numbers[index]), **changes)
+                searches.append(search_answers(self._problem(rule, limit, leads[index]), plan))
             batch = SearchBatch(
                 decoder,
                 width=width,
                 vocab_size=self.vocab_size,
-                tokens=None if self.rule is None else self.rule.tokens,
+                tokens=None if rule is None else rule.tokens,
                 eos_id=self.eos_id,
                 never=() if self.pad_id is None else (self.pad_id,),
             )
-            asked = [prompts[index] for index in indices]
-            return batch.run(asked, searches, rows, on_step=on_step, on_end=on_end if indices is live else None)
-
-        later = self.settings.samples > 1 and self.unmet is None
-        found = run(live, self.width, rows, ends_without=later)
-        empty = [place for place, one in enumerate(found) if later and isinstance(one, Answers) and not one.found]
-        if empty:
-            again = [live[place] for place in empty]
             size = self.settings.batch_size
-            more = run(again, 1, rows_for(min(len(again), size), size), samples=0)
-            for place, answers in zip(empty, more, strict=True):
-                found[place] = answers
-        return found
+            found |= zip(
+                empty,
+                batch.run(
+                    [prompts[index] for index in empty],
+                    searches,
+                    rows if place == 0 else rows_for(min(len(empty), size), size),
+                    on_step=on_step,
+                    on_end=on_end if place == 0 else None,
+                ),
+                strict=True,
+            )
+        return list(found.values())
+
+    def _passes(self) -> list[tuple[TokenRule | None, int, dict[str, Any]]]:
+        """Returns the rule, the width and what changes in the plan of each pass, of which later ones are for the rest.
+
+        Prompts without an accepted beam or sample are searched greedily together, since a search with one row would
+        otherwise keep those of all beams or samples. Last come those that are answered without the rule.
+        """
+        prefers = self.rule is not None and self.settings.valid == "prefer"
+        several = self.width > 1 and self.unmet is None
+        passes: list[tuple[TokenRule | None, int, dict[str, Any]]] = [
+            (self.rule, self.width, {"closes": not prefers, "ends_without": several})
+        ]
+        if several:
+            passes.append((self.rule, 1, {"closes": not prefers, "beams": None, "samples": 0}))
+        if prefers and self.unmet is None:
+            passes.append((None, 1, {"beams": None, "samples": 0}))
+        return passes
 
     def _problem(self, rule: TokenRule | None, limit: int, lead: Prefix) -> Problem:
         whole = lead or self.lead
@@ -181,7 +199,7 @@ class AnswerSearch:
             return Problem(AnyTokens(tokens, self.key), self.eos_id, limit, lead=whole, cuts=True)
         return Problem(rule, self.eos_id, limit, lead=whole)
 
-    def _plan(self, number: int, limit: int, lead: Prefix) -> Plan:
+    def _plan(self, number: int) -> Plan:
         settings = self.settings
 
         def draw(stream: int) -> Draw:
@@ -193,7 +211,6 @@ class AnswerSearch:
             beams = BeamSettings(
                 settings.beams, settings.length_penalty, settings.num_beam_groups, settings.diversity_penalty
             )
-        free = self._problem(None, limit, lead) if settings.valid == "prefer" and self.rule is not None else None
         return Plan(
             settings.num_return_sequences,
             draw,
@@ -201,7 +218,6 @@ class AnswerSearch:
             settings.samples,
             self.rank_by,
             self.unmet,
-            free,
             at_a_time=self.width,
         )
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scimind.generate.decoders.protocols import CopyingDecoder, Decoder, GreedyDecoder
 from scimind.generate.search.model import Ask, Draft, Drafted, Prefix
-from scimind.generate.search_rows import Row, Running, Writing
+from scimind.generate.search_rows import Row, Running, Writing, common
 
 _AT_A_TIME = 4  # steps between two looks at what was written: more are in vain where the rule refuses a token
 _MOST_CANDIDATES = 256  # tokens whose log-probabilities are kept at each place of a draft
@@ -229,7 +229,8 @@ class SearchReplies:
         """Copies rows of the decoder, if it can."""
         if not sources or not isinstance(self._decoder, CopyingDecoder):
             return
-        start = min(len(self.rows[row].prompt) for row in sources)
+        pairs = [(self.rows[row], self.rows[source]) for row, source in sources.items()]
+        start = min(len(row.prompt) + common(row.held, source.held) for row, source in pairs)
         stop = max(len(self.rows[row].prompt) + len(self.rows[row].held) for row in sources.values())
         self._decoder.copy_rows(sources, start, stop)
         held = {row: self.rows[source].held for row, source in sources.items()}

@@ -30,7 +30,7 @@ class Row:
         """Returns how many of the prefix's last tokens must be read to get the logits after it, at least 1."""
         if prefix[:-1] == self.held[: max(0, len(prefix) - 1)]:
             return 1
-        return max(1, len(prefix) - _common(self.held, prefix))
+        return max(1, len(prefix) - common(self.held, prefix))
 
     def token_at(self, tokens: Sequence[int], place: int) -> int:
         """Returns the token at a place among those after the prompt; -1 is the prompt's last one."""
@@ -153,7 +153,7 @@ class Running(Generic[T]):
         self.replies = [None] * len(self.prefixes)
 
 
-def _common(first: Prefix, second: Prefix) -> int:
+def common(first: Prefix, second: Prefix) -> int:
     """Returns how many first tokens two prefixes share."""
     place = 0
     for one, other in zip(first, second, strict=False):

@@ -30,10 +30,9 @@ class Plan:
         rank_by: "likelihood" of the likeliest spelling, or "votes": the sum over all spellings that were found. A
             function gives each answer a number instead, the largest first.
         unmet: Returns the conditions that an answer does not fulfil, by its key; None if there are none.
-        free: The same prompt without a rule, whose greedy answer is taken where the rule's search finds none within
-            its budget; None to complete or shorten an answer instead.
+        closes: Whether an answer may be completed or shortened where the search finds none within its budget.
         at_a_time: Samples that are drawn together until enough answers fulfil the conditions.
-        ends_without: Whether there is no answer if no sample is accepted, and not that of a greedy search.
+        ends_without: Whether there is no answer, and not that of a greedy search, if no beam or sample is accepted.
     """
 
     number: int
@@ -42,7 +41,7 @@ class Plan:
     samples: int = 0
     rank_by: Ranking | Callable[[Hashable], float] = "likelihood"
     unmet: Callable[[Hashable], Sequence[str]] | None = None
-    free: Problem | None = None
+    closes: bool = True
     at_a_time: int = 4
     ends_without: bool = False
 
@@ -99,12 +98,10 @@ def _first_answers(problem: Problem, plan: Plan) -> Search[tuple[list[Found], li
     elif plan.samples:
         numbers = range(plan.samples)
         spellings, begun = yield from accepted_samples(problem, plan.draw, numbers, plan.samples, plan.at_a_time)
-        if plan.ends_without:
-            return _by_likelihood(spellings), spellings, begun
+    if plan.ends_without and not spellings:
+        return [], [], begun
     if not spellings or plan.beams is not None and len(ranked) < plan.number:
-        spellings += yield from greedy_search(problem, number=plan.number, closes=plan.free is None and not spellings)
-        if not spellings and plan.free is not None:
-            spellings = yield from greedy_search(plan.free)
+        spellings += yield from greedy_search(problem, number=plan.number, closes=plan.closes and not spellings)
     if plan.beams is not None and ranked:
         return ranked, spellings, 0
     return _by_likelihood(spellings), spellings, begun
