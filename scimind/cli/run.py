@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from scimind.cli.continuation import command_to_continue
 from scimind.cli.exit_status import PARTLY_DONE
 from scimind.cli.run_options import overrides_of
 from scimind.config import RunConfig, load_config
@@ -17,7 +18,7 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
     """Runs a model as specified by a configuration and options.
 
     Args:
-        args: Parsed options of `add_run_options`, and `overrides`.
+        args: Parsed options of `add_run_options`, `overrides`, and the `command` line, which starts with the program.
         run_mode: finetune, train, predict or eval; None takes the configuration's.
 
     Returns:
@@ -42,7 +43,10 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
     elif config.run_mode in ("finetune", "train"):
         from scimind.train import finetune
 
-        return finetune(config).exit_status
+        result = finetune(config)
+        if result.is_interrupted and result.can_be_resumed:
+            print(f"to continue: {command_to_continue(args.command)}", flush=True)
+        return result.exit_status
     else:
         raise SciMindError(f"{args.config}: run_mode is missing; give --run_mode finetune, predict or eval")
     return 0
