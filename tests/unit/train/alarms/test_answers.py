@@ -10,7 +10,7 @@ from scimind.tokenizer import TokenCodec
 from scimind.train.alarms.answers import alike_answers, endless_answers
 
 USUAL: dict[str, Any] = {
-    **{"cut": 0.75, "step": 40, "is_late": True, "limit": 60, "allowed": 256},
+    **{"cut": 0.875, "step": 40, "is_late": True, "limit": 60, "allowed": 256},
     **{"longest": 30, "without_end": 0, "questions": 32},
 }
 
@@ -32,9 +32,11 @@ def test_the_warning_says_what_all_answers_are() -> None:
 def test_answers_that_do_not_end_have_a_remedy(change: dict[str, Any], advice: str) -> None:
     warning = endless_answers(**USUAL | change)
     assert warning is not None and advice in warning
-    assert warning.startswith("step 40: 24 of 32 generated answers do not end within 60 tokens")
+    assert warning.startswith("step 40: 28 of 32 generated answers do not end within 60 tokens")
 
 
-@pytest.mark.parametrize("change", [{"cut": 0.5}, {"cut": 0.0, "without_end": 32}, {"is_late": False}])
+@pytest.mark.parametrize(
+    "change", [{"cut": 0.75}, {"cut": 0.5, "longest": 300}, {"cut": 0.0, "without_end": 32}, {"is_late": False}]
+)
 def test_answers_that_end_and_a_model_at_its_start_are_not_warned_of(change: dict[str, Any]) -> None:
     assert endless_answers(**USUAL | change) is None
