@@ -142,7 +142,8 @@ def _check_training_data(settings: TrainSettings, config: RunConfig, fingerprint
     )
     alike = only_answer(settings.train_files)
     if alike is not None:
-        console.print(f"warning: {alike_answers(codec_of(config), *alike)}")
+        has_tokenizer = bool((config.get("processor") or {}).get("tokenizer"))
+        console.print(f"warning: {alike_answers(codec_of(config) if has_tokenizer else None, *alike)}")
     return records
 
 

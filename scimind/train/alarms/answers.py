@@ -12,18 +12,21 @@ from scimind.tokenizer import TokenCodec
 _MOST_CUT, _MOST_CUT_BY_MODEL = 0.5, 0.75
 
 
-def alike_answers(codec: TokenCodec, answer: Sequence[int], number: int) -> str:
+def alike_answers(codec: TokenCodec | None, answer: Sequence[int], number: int) -> str:
     """Returns the warning that all answers of the training data are the same.
 
     Args:
-        codec: The tokenizer.
+        codec: The tokenizer; None if the configuration names none.
         answer: Its tokens.
         number: Number of answers.
     """
-    text = codec.decode([token for token in answer if token < codec.vocab_size], tags=True).strip()
+    text = ""
+    if codec is not None:
+        shown = codec.decode([token for token in answer if token < codec.vocab_size], tags=True).strip()
+        text = f", {excerpt(shown)!r}"
     return (
-        f"all {number:,} answers of train_dataset are {excerpt(text)!r}, so the model can only learn to write that; "
-        "check which column holds the answers, or prepare data with other answers too"
+        f"all {number:,} answers of train_dataset are the same{text}, so the model can only learn to write that; check "
+        "which column holds the answers, or prepare data with other answers too"
     )
 
 

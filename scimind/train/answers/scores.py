@@ -73,7 +73,7 @@ def score_answers(
 
     Returns:
         valid: share of sequences that RDKit parses or that have only letters of their kind; exact: share of
-        sequences that are the reference; rmse: of numbers, without those that are not one, NaN if none is; unparsed:
+        sequences that are the reference; rmse: of answers that are numbers, left out if none is; unparsed:
         share of answers that should be a number and are not; accuracy: share of right labels; bleu2: BLEU-2 of texts;
         cut: share of all answers that reached the length limit. Shares are 0 to 1.
     """
@@ -97,7 +97,7 @@ def score_answers(
     if texts := by_kind.get("text"):
         counts = [bleu_counts(reference.split(), (answer or "").split()) for answer, reference in texts]
         values["bleu2"] = float(bleu_of(np.sum(counts, axis=0), 2))
-    return {name: values[name] for name in scores_of(kinds)}
+    return {name: values[name] for name in scores_of(kinds) if math.isfinite(values[name])}
 
 
 def describe_scores(scores: Mapping[str, float]) -> str:
@@ -105,7 +105,7 @@ def describe_scores(scores: Mapping[str, float]) -> str:
     return ", ".join(
         text.format(100 * scores[name] if "%" in text else scores[name])
         for name, text in _TEXTS.items()
-        if not math.isnan(scores.get(name, math.nan))
+        if name in scores
     )
 
 

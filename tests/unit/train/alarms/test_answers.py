@@ -18,7 +18,9 @@ USUAL: dict[str, Any] = {
 def test_the_warning_says_what_all_answers_are() -> None:
     codec = TokenCodec()
     warning = alike_answers(codec, codec.encode("Yes", bos=False, eos=True), 1200)
-    assert warning.startswith("all 1,200 answers of train_dataset are 'Yes'") and "check which column" in warning
+    assert warning.startswith("all 1,200 answers of train_dataset are the same, 'Yes', so")
+    assert "check which column" in warning
+    assert alike_answers(None, [5, 2], 3).startswith("all 3 answers of train_dataset are the same, so")
 
 
 @pytest.mark.parametrize(
