@@ -74,6 +74,7 @@ class SciMindEvaluation(Callback):
         finally:
             run_context.original_args().train_network.set_train(True)
         if score is None:
+            run.agree_to_stop()  # all workers gave up together, on a signal to one of them
             run_context.request_stop()
             return
         is_best = run.add_evaluation(score)
