@@ -13,6 +13,7 @@ for candidate in "${SCIMIND_PYTHON:-}" "${SCIMIND_VENV:-$repository/.venv}/bin/p
     if python="$(command -v -- "$candidate" 2>/dev/null)" && "$python" -c 'import importlib.util, sys
 sys.exit(any(importlib.util.find_spec(name) is None for name in ("mindspore", "psutil", "yaml")))' 2>/dev/null; then
         # exec, so that Ctrl-C and kill reach the program itself.
+        export SCIMIND_LAUNCHER="${BASH_SOURCE[0]}"
         PYTHONPATH="$repository${PYTHONPATH:+:$PYTHONPATH}" exec "$python" -m scimind.launch "$@"
     fi
 done

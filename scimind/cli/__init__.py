@@ -95,4 +95,5 @@ def _check_paths(args: argparse.Namespace) -> None:
 def _run(arguments: Sequence[str]) -> int:
     """Runs the verb named in the arguments."""
     args = parse(arguments)
+    args.command = ["scimind", *arguments]
     return int(args.module.run(args))

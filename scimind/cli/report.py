@@ -92,15 +92,16 @@ def _page(args: argparse.Namespace) -> tuple[str, int]:
 
     from scimind.evaluate.evaluation import evaluate
     from scimind.evaluate.report.page import PageOptions, render_page, task_name
-    from scimind.evaluate.report.sources import read_experts, read_training_losses
+    from scimind.evaluate.report.sources import read_answer_scores, read_experts, read_training_losses
     from scimind.runtime.console import Console
 
     experts = read_experts(args.experts) if args.experts is not None else None
     losses = read_training_losses(args.losses) if args.losses is not None else None
+    answers = read_answer_scores(args.losses) if args.losses is not None else None
     options, console = evaluate_options(args), Console(sys.stderr)
     evaluation = evaluate(options, console) if args.metrics is None else _evaluation_of(args, console)
     title = args.title or f"{task_name(evaluation.metrics['task'])}: {args.predictions.name}"
-    page = render_page(evaluation, PageOptions(title, args.drawings, experts, losses, options.workers))
+    page = render_page(evaluation, PageOptions(title, args.drawings, experts, losses, options.workers, answers))
     return page, evaluation.metrics["items"]
 
 

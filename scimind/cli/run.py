@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from scimind.cli.continuation import command_to_continue
 from scimind.cli.exit_status import PARTLY_DONE
 from scimind.cli.run_options import overrides_of
 from scimind.config import RunConfig, load_config
@@ -18,7 +19,7 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
     """Runs a model as specified by a configuration and options.
 
     Args:
-        args: Parsed options of `add_run_options`, and `overrides`.
+        args: Parsed options of `add_run_options`, `overrides`, and the `command` line, which starts with the program.
         run_mode: finetune, train, predict or eval; None takes the configuration's.
 
     Returns:
@@ -45,6 +46,8 @@ def execute(args: argparse.Namespace, run_mode: str | None = None) -> int:
         from scimind.train import finetune
 
         result = finetune(config)
+        if result.is_interrupted and result.can_be_resumed:
+            print(f"to continue: {command_to_continue(args.command)}", flush=True)
         if result.stop_signal is not None:
             raise Stopped(result.stop_signal)
     else:

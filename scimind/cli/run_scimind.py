@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 # The rest is imported by the functions: it takes a second, in which Ctrl-C would print a traceback.
 from scimind.cli.exit_status import guarded
@@ -50,9 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         from scimind.cli.run import execute
 
         args = parse(arguments)
+        args.command = [*_program(), *arguments]
         return execute(args, args.run_mode)
 
     return guarded("run_scimind.py", body)
+
+
+def _program() -> list[str]:
+    """Returns how this program is started: as the script, or as the module if it was not."""
+    script = Path(sys.argv[0])
+    if script.name == "run_scimind.py" and script.resolve() != Path(__file__).resolve():
+        return ["python", sys.argv[0]]
+    return ["python", "-m", "scimind.cli.run_scimind"]
 
 
 if __name__ == "__main__":

@@ -46,12 +46,23 @@ class AnswerRules:
         if kind not in TAG_CHARACTERS:
             found = self.task.output.read(text)
             return ", ".join(found) if isinstance(found, list) else found or text.strip()
-        tagged = codec.decode(ids, tags=True) if ids else ""
-        # Tokens do not distinguish DNA from RNA if they contain neither T nor U.
-        for tag in ("dna", "rna") if kind in ("dna", "rna") else (kind,):
-            if opening_tag(tag) in tagged:
-                return read_sequence(tagged, tag) or text.strip()
-        return text.strip()
+        return read_tagged(codec, ids, kind) or text.strip()
+
+
+def read_tagged(codec: TokenCodec, ids: Sequence[int], kind: str) -> str | None:
+    """Returns the first sequence of a kind among the tokens of an answer, None if there is none.
+
+    Args:
+        codec: The tokenizer.
+        ids: The answer's tokens, without EOS.
+        kind: `smiles`, `protein`, `dna` or `rna`.
+    """
+    tagged = codec.decode(ids, tags=True) if ids else ""
+    # Tokens do not distinguish DNA from RNA if they contain neither T nor U.
+    for tag in ("dna", "rna") if kind in ("dna", "rna") else (kind,):
+        if opening_tag(tag) in tagged:
+            return read_sequence(tagged, tag)
+    return None
 
 
 def read_rules(codec: TokenCodec, task: str | Path | Task | None, choices: str | Path | None = None) -> AnswerRules:

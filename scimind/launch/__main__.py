@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Sequence
 
+from scimind.cli.continuation import COMMAND
 from scimind.cli.exit_status import guarded
 from scimind.launch.job import run_job
 from scimind.launch.options import read_job
+
+_SCRIPT = "SCIMIND_LAUNCHER"  # set by scripts/run_distribute.sh to its own path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; None takes those of the process.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    script = os.environ.get(_SCRIPT)
+    program = ["bash", script] if script else ["python", "-m", "scimind.launch"]
+    os.environ[COMMAND] = json.dumps([*program, *arguments])  # for the workers, which name it if they are interrupted
     return guarded("run_distribute.sh", lambda: run_job(read_job(arguments)))
 
 

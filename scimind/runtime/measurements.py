@@ -34,6 +34,7 @@ class EvaluationScore:
         records: Number of records that were read.
         losses: The loss by the modality of the predicted token, for each modality that occurs in answers.
         parts: The scores of named files, if the data consists of such; all but `losses` then covers them together.
+        answers: The scores of the answers that a training's evaluation generated, by name, such as `valid`.
     """
 
     loss: float
@@ -42,6 +43,7 @@ class EvaluationScore:
     records: int
     losses: Mapping[str, float] = field(default_factory=dict)
     parts: Mapping[str, EvaluationScore] = field(default_factory=dict)
+    answers: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of_json(cls, values: Mapping[str, Any]) -> EvaluationScore:

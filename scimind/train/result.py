@@ -7,6 +7,7 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scimind.checkpoint.finding import OPTIMIZERS
 from scimind.errors import SciMindError
 from scimind.runtime.console import duration
 from scimind.runtime.measurements import EvaluationScore
@@ -54,6 +55,11 @@ class FinetuneResult:
     def is_interrupted(self) -> bool:
         """Whether a signal ended the run early."""
         return self.stop_signal is not None
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether the last checkpoint has the optimizer's state, which a resumed run needs."""
+        return self.checkpoint is not None and any((self.checkpoint / name).is_file() for name in OPTIMIZERS)
 
     @property
     def exit_status(self) -> int:

@@ -18,6 +18,7 @@ from scimind.checkpoint.finding import find_checkpoint, step_folders
 from scimind.config import RunConfig
 from scimind.config.mindformers import model_tree
 from scimind.errors import ConfigError, SciMindError
+from scimind.generate.predict import codec_of
 from scimind.modality import modality_table
 from scimind.model.loading import build_model, configure, start
 from scimind.runtime.console import Console
@@ -25,11 +26,14 @@ from scimind.runtime.graph_cache import graph_key
 from scimind.runtime.loss_curve import read_loss_table
 from scimind.runtime.measurements import EvaluationScore
 from scimind.runtime.run_folder import RunFolder, worker
+from scimind.train.alarms.answers import alike_answers
+from scimind.train.answers.building import build_generator
 from scimind.train.callbacks.building import build_callbacks
 from scimind.train.callbacks.loss_curve import SciMindLossCurve
 from scimind.train.evaluation import Evaluator
 from scimind.train.feed.dataset_checks import check_preparation, check_records
 from scimind.train.feed.record_batches import RecordBatches, training_data
+from scimind.train.feed.row_answers import only_answer
 from scimind.train.result import FinetuneResult, finish
 from scimind.train.resume.interruption import stops_on_signals
 from scimind.train.resume.points import (
@@ -76,7 +80,7 @@ def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console
     origin = _find_origin(settings, folder, console)
     fingerprint = complete_from_tokenizer(settings.tree)
     description = describe_model(settings.tree, fingerprint)
-    records = _check_training_data(settings, fingerprint)
+    records = _check_training_data(settings, config, fingerprint, console)
     _check_evaluation(settings, fingerprint)
     console.print(f"output folder: {folder.root}")
     tree = trainer_tree(settings)
@@ -106,7 +110,9 @@ def train(settings: TrainSettings, config: RunConfig, folder: RunFolder, console
             _clear(run, origin.point)
         folder.write_description({**config, "model": settings.tree["model"]})
     evaluator = _evaluator(network, settings, team) if settings.eval_files else None
-    callbacks = build_callbacks(run, settings, evaluator, description, position)
+    # One worker generates answers; the others wait for it at the next step.
+    generator = build_generator(network, settings, config, console.print) if folder.is_reporter else None
+    callbacks = build_callbacks(run, settings, evaluator, generator, description, position)
     if origin.point is not None:
         callbacks.insert(0, SciMindResume(origin.point.optimizer, origin.point.state["random"]))
     data = _training_data(settings, position, run) if settings.feeds_records else None
@@ -123,16 +129,24 @@ def _find_origin(settings: TrainSettings, folder: RunFolder, console: Console) -
     return _Origin(point=find_resume_point(settings, folder.root, console.print))
 
 
-def _check_training_data(settings: TrainSettings, fingerprint: str | None) -> int:
-    """Checks the training data and returns its number of records; see `check_preparation` and `check_records`."""
+def _check_training_data(settings: TrainSettings, config: RunConfig, fingerprint: str | None, console: Console) -> int:
+    """Checks the training data and returns its number of records; see `check_preparation` and `check_records`.
+
+    It warns if all answers are the same.
+    """
     check_preparation(settings.train_files, "train_dataset", fingerprint, packed=settings.packed)
-    return check_records(
+    records = check_records(
         settings.train_files,
         "train_dataset",
         seq_length=settings.seq_length,
         vocab_size=settings.vocab_size,
         batch_size=settings.batch_size,
     )
+    alike = only_answer(settings.train_files)
+    if alike is not None:
+        has_tokenizer = bool((config.get("processor") or {}).get("tokenizer"))
+        console.print(f"warning: {alike_answers(codec_of(config) if has_tokenizer else None, *alike)}")
+    return records
 
 
 def _describe_run(settings: TrainSettings, records: int, workers: int) -> dict[str, Any]:

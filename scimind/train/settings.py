@@ -19,7 +19,7 @@ from scimind.train.feed.batch_sizes import divide_batch
 from scimind.train.feed.dataset_checks import data_paths, find_records
 from scimind.train.feed.record_order import RecordOrder, order_of_data
 
-_EVALUATION_KEYS = ("eval_dataset", "eval_dataset_task", "eval_callbacks", "metric")
+_EVALUATION_KEYS = ("eval_dataset", "eval_dataset_task", "eval_callbacks", "eval_answers", "metric")
 _PREDICTION_KEYS = ("generation", "data", "predict_data", "task", "choices", "ambiguous")
 
 
@@ -42,6 +42,7 @@ class TrainSettings:
         train_files: The training data; empty for an evaluation.
         eval_files: The evaluation data by name, "" for data without names; empty for no evaluation.
         eval_limit: Reads at most this many records of each name.
+        eval_answers: Number of answers that each evaluation of a training generates; 0 for none.
         splits_tensors: Whether MindSpore splits tensors over devices (semi-automatic parallel mode).
         callbacks: Settings of SciMind's own callbacks by type.
         has_own_optimizer: Whether to use SciMind's AdamW, which goes with its CPU kernels.
@@ -62,6 +63,7 @@ class TrainSettings:
     eval_files: dict[str, list[Path]]
     eval_limit: int | None
     splits_tensors: bool
+    eval_answers: int = 0
     callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
     has_own_optimizer: bool = False
 
@@ -186,6 +188,7 @@ def read_settings(config: RunConfig, *, is_training: bool = True, needs_data: bo
         eval_files=files["eval_dataset"],
         eval_limit=tree.get("eval_dataset", {}).get("data_loader", {}).get("num_samples"),
         splits_tensors=splits,
+        eval_answers=tree["eval_answers"] if wants_evaluation and is_training else 0,
         callbacks=take_callbacks(tree, splits) if is_training else {},
         has_own_optimizer=_has_own_optimizer(config),
     )

@@ -23,6 +23,7 @@ from scimind.errors import CheckpointError, ConfigError, DataError, SciMindError
 from scimind.train import FinetuneResult, evaluate, finetune
 
 SEQ_LENGTH, VOCAB_SIZE, STEPS = 24, 2240, 30
+ANSWERS = 20
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -67,6 +68,7 @@ def make_config(data: Path, output_dir: Path, **changes: Any) -> dict[str, Any]:
         "load_checkpoint": "",
         "do_eval": True,
         "eval_step_interval": 20,
+        "eval_answers": 0,
         "train_dataset": {"data_loader": dict(loader), "input_columns": ["input_ids", "labels"]},
         "eval_dataset": {"data_loader": {**loader, "shuffle": False}},
         "runner_config": {"epochs": 1, "max_steps": STEPS, "batch_size": 8, "sink_mode": False},
@@ -130,7 +132,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneResult:
-    return finetune(make_config(data, tmp_path_factory.mktemp("run") / "out"))
+    return finetune(make_config(data, tmp_path_factory.mktemp("run") / "out", eval_answers=ANSWERS))
 
 
 def test_the_loss_falls_and_answers_are_learnt(trained: FinetuneResult) -> None:
@@ -177,16 +179,42 @@ def test_the_schedule_ends_with_the_last_step(trained: FinetuneResult) -> None:
     assert rates[-1] < 0.0005
 
 
+def test_evaluations_generate_answers_to_the_same_questions(trained: FinetuneResult) -> None:
+    rows = [row for row in read_table(trained.output_dir) if row["eval_loss"]]
+    assert [row["step"] for row in rows] == ["0", "20", "30"]
+    assert list(rows[0])[-2:] == ["answers_bleu2", "answers_cut"]
+    # The tokens of the data are no text, and its answers have no end: only the limit can end them.
+    assert {row["answers_cut"] for row in rows} == {"1.000000"}
+    log = (trained.output_dir / "log" / "finetune.log").read_text()
+    assert f"evaluations generate {ANSWERS} answers ({ANSWERS} text) of at most 20 tokens" in log
+    assert log.count(f"  {ANSWERS} answers: BLEU-2 0.000, 100 % cut off") == 3
+    warnings = [line for line in log.splitlines() if "warning:" in line]
+    assert len(warnings) == 1 and "20 of 20 generated answers do not end within 20 tokens" in warnings[0]
+    assert "have no end token either; prepare the data again" in warnings[0]
+
+
+def seal_of(checkpoint: Path | None) -> list[dict[str, Any]]:
+    """Returns sizes and checksums of a checkpoint's weights and optimizer state."""
+    assert checkpoint is not None
+    seal = json.loads((checkpoint / "checksums.json").read_text())
+    return [seal["model.ckpt"], seal["optimizer.ckpt"]]
+
+
 def test_a_seed_gives_the_same_losses(
     trained: FinetuneResult, data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    finetune(make_config(data, tmp_path / "same", runner_config__stop_step=10))
+    same = finetune(make_config(data, tmp_path / "same"))
     shown = capfd.readouterr()
-    assert losses(tmp_path / "same") == losses(trained.output_dir)[:10]
+    assert losses(tmp_path / "same") == losses(trained.output_dir)
+    # To the bit, although the other run generates answers.
+    assert same.last_loss == trained.last_loss
+    assert trained.checkpoint is not None
+    assert seal_of(same.checkpoint) == seal_of(trained.checkpoint)
+    assert seal_of(same.checkpoint) != seal_of(trained.checkpoint.with_name("step_000020"))
     # The console has what the user needs, and no library output.
-    assert "step 10/10  loss" in shown.out
+    assert "step 30/30  loss" in shown.out
     assert "tokens/s" in shown.out
-    assert f"checkpoint: {tmp_path / 'same' / 'checkpoint' / 'step_000010'}" in shown.out
+    assert f"checkpoint: {tmp_path / 'same' / 'checkpoint' / 'step_000030'}" in shown.out
     assert not any(word in shown.out + shown.err for word in ("WARNING", "INFO", "mindformers/"))
 
 

@@ -116,9 +116,11 @@ def test_a_run_that_is_killed_twice_has_the_losses_of_one_that_is_not(
         assert begun < steps_kept(output_dir)[-1] < STEPS
         begun = steps_kept(output_dir)[-1]
     capfd.readouterr()
+    config["eval_answers"] = 4  # which must not change a resumed run either
     result = finetune(config)
     shown = capfd.readouterr().out
     assert f"resuming from {output_dir / 'checkpoint' / f'step_{begun:06d}'}" in shown
+    assert "  4 answers: " in shown
     assert f"training steps {begun + 1} to {STEPS}" in shown
     assert (result.first_step, result.steps) == (begun, STEPS)
     assert_same_run(output_dir, whole)
@@ -128,6 +130,8 @@ def test_a_run_that_is_killed_twice_has_the_losses_of_one_that_is_not(
         if name != "first_evaluation":  # which comes from the table of the first process, without them
             assert by_modality[0] == pytest.approx(by_modality[1], abs=SAME), name
         assert ours.pop("parts") == theirs.pop("parts") == {}, name  # one file of evaluations has no parts
+        assert set(ours.pop("answers")) == (set() if name == "first_evaluation" else {"bleu2", "cut"})
+        assert theirs.pop("answers") == {}
         assert ours == pytest.approx(theirs, abs=SAME), name
     assert result.best_step == whole.best_step
     assert not [path for path in (output_dir / "checkpoint").iterdir() if path.name.startswith(".")]

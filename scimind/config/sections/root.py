@@ -68,6 +68,7 @@ SCHEMA = Section(
         "do_eval": Value(bool, False),
         "eval_step_interval": Value(int),
         "eval_epoch_interval": Value(int),
+        "eval_answers": Value(int, 32, low=0),  # ours: answers that an evaluation of a training generates
         "input_data": Value(str, nullable=True),
         "save_file": Value(str, nullable=True),
         "task": Value(str, nullable=True),  # ours: defines the questions, and how answers are read

@@ -24,7 +24,7 @@ from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.result_files import ResultFiles, SplitFiles
 from scimind.data.prepare.sources import TaskSource
 from scimind.data.prepare.staging import staged
-from scimind.data.prepare.summary import PrepareSummary, Written, summarise
+from scimind.data.prepare.summary import PrepareSummary, Written, lengths_to_keep, summarise
 from scimind.data.prepare.writing import RecordWriter, write_interleaved
 from scimind.errors import DataError, SciMindError
 from scimind.hashing import file_checksum
@@ -207,9 +207,10 @@ def _nothing_written(written: Written, inputs: Sequence[str], seq_length: int) -
         )
         return DataError(reason, first["file"], first["line"], first.get("text", ""))
     if lengths and min(lengths) > seq_length + 1:
+        kept = ", ".join(f"{value} keeps {share}" for share, value in lengths_to_keep(lengths).items())
         return SciMindError(
             f"no record fits seq_length ({seq_length}); the shortest needs {min(lengths) - 1}, the longest "
-            f"{max(lengths) - 1}; raise seq_length"
+            f"{max(lengths) - 1}; raise seq_length ({kept} of the records)"
         )
     return SciMindError(f"no usable record in {', '.join(inputs)}; check its format, see docs/data.md")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scimind._version import __version__
+from scimind.data.defects import TOO_LONG
 from scimind.data.formats.opening import regular_file
 from scimind.data.prepare.options import PrepareOptions
 from scimind.data.prepare.result_files import RejectCounts, SplitCounts
@@ -22,6 +23,7 @@ from scimind.tokenizer import TokenCodec
 
 _READING = ("molecules", "randomised", "detect", "duplicates", "ambiguous")  # settings
 _MOST_FILES = 10
+_KEPT_SHARES = (95, 99, 100)  # percent
 _QUANTILES = {"min": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
 
 
@@ -61,6 +63,7 @@ class PrepareSummary:
         tokens: Number of ids of the written records by modality; BOS and EOS are text.
         answer_tokens: Number of labels of the written records.
         lengths: Quantiles of the length in ids before any cut, over all records that could be encoded.
+        needed: The seq_length that would keep 95, 99 and 100 % of those records without a cut, by `95%` and so on.
         version: SciMind's version.
     """
 
@@ -86,6 +89,7 @@ class PrepareSummary:
     tokens: dict[str, int] = field(default_factory=dict)
     answer_tokens: int = 0
     lengths: dict[str, int] = field(default_factory=dict)
+    needed: dict[str, int] = field(default_factory=dict)
     defects: dict[str, int] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
@@ -133,6 +137,8 @@ class PrepareSummary:
         rows.append(("answer tokens", f"{self.answer_tokens:,}"))
         quantiles = ", ".join(f"{name} {value:,}" for name, value in self.lengths.items())
         rows.append(("length in tokens", f"{quantiles} (room for {self.seq_length + 1:,}: seq_length + 1)"))
+        if self.truncated or self.dropped.get(TOO_LONG):
+            rows.append(("seq_length that would keep", ", ".join(f"{k} {v:,}" for k, v in self.needed.items())))
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -199,6 +205,7 @@ def summarise(
         tokens=tokens,
         answer_tokens=records.answer_tokens,
         lengths=_quantiles(records.lengths),
+        needed=lengths_to_keep(records.lengths),
         defects=dict(rejects.defects),
         kept=dict(rejects.kept),
         splits={split.name: split.records for split in splits},
@@ -223,3 +230,17 @@ def _quantiles(counts: Mapping[int, int]) -> dict[str, int]:
     places = [math.ceil(share * (int(ends[-1]) - 1)) for share in _QUANTILES.values()]
     lengths = [values[int(np.searchsorted(ends, place, side="right"))] for place in places]
     return dict(zip(_QUANTILES, lengths, strict=True))
+
+
+def lengths_to_keep(counts: Mapping[int, int]) -> dict[str, int]:
+    """Returns the smallest seq_length that keeps at least 95, 99 and 100 % of all records, by `95%` and so on.
+
+    Args:
+        counts: Number of records of each length in ids; a record of n ids fits a seq_length of n - 1.
+    """
+    if not counts:
+        return {}
+    values = sorted(counts)
+    ends = np.cumsum([counts[value] for value in values])
+    places = np.searchsorted(100 * ends, [share * ends[-1] for share in _KEPT_SHARES])
+    return {f"{share}%": values[place] - 1 for share, place in zip(_KEPT_SHARES, places.tolist(), strict=True)}

@@ -40,6 +40,7 @@ class PageOptions:
         experts: Content of a report on experts.
         losses: Points of a training run's losses by name.
         workers: Number of processes that draw.
+        answers: Points of the scores of answers that the training's evaluations generated, by name.
     """
 
     title: str
@@ -47,6 +48,7 @@ class PageOptions:
     experts: Mapping[str, Any] | None = None
     losses: Mapping[str, Sequence[tuple[float, float]]] | None = None
     workers: int = 1
+    answers: Mapping[str, Sequence[tuple[float, float]]] | None = None
 
 
 def render_page(evaluation: Evaluation, options: PageOptions) -> str:
@@ -85,6 +87,7 @@ def render_page(evaluation: Evaluation, options: PageOptions) -> str:
         losses=curves(options.losses, "step", "loss per answer token (nats)", logarithmic=True)
         if options.losses
         else None,
+        answers=curves(options.answers, "step", "score of generated answers") if options.answers else None,
         style=Markup(_file("report.css")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

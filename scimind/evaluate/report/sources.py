@@ -177,6 +177,17 @@ def read_training_losses(path: Path) -> dict[str, list[tuple[float, float]]]:
     return {name: points for name, points in named.items() if points}
 
 
+def read_answer_scores(path: Path) -> dict[str, list[tuple[int, float]]]:
+    """Returns the points (step, value) by name of the scores of answers that a run's evaluations generated.
+
+    Args:
+        path: A `loss.csv` that `read_training_losses` has read, or its folder.
+    """
+    from scimind.runtime.loss_curve import answer_scores, read_loss_table
+
+    return answer_scores(read_loss_table(path / "loss.csv" if path.is_dir() else path))
+
+
 @lru_cache(maxsize=1)
 def published() -> dict[str, Any]:
     """Returns the published results of other models, with their source."""

@@ -8,6 +8,8 @@ from typing import Any
 import mindspore as ms
 
 from scimind.errors import ConfigError
+from scimind.train.answers.generator import AnswerGenerator
+from scimind.train.callbacks.alarms import SciMindAlarms
 from scimind.train.callbacks.checkpoint import SciMindCheckpoint
 from scimind.train.callbacks.evaluation import SciMindEvaluation
 from scimind.train.callbacks.loss_curve import SciMindLossCurve
@@ -21,6 +23,7 @@ def build_callbacks(
     run: TrainingRun,
     settings: TrainSettings,
     evaluator: Evaluator | None,
+    generator: AnswerGenerator | None,
     description: Mapping[str, Any],
     position: Mapping[str, Any],
 ) -> list[ms.train.Callback]:
@@ -32,6 +35,7 @@ def build_callbacks(
         run: The training.
         settings: Its settings; their `callbacks` are the arguments of each callback by name.
         evaluator: Scores the network; None for no evaluation.
+        generator: Generates answers at each evaluation; None for none.
         description: The content of `scimind.json`, see `describe_model`.
         position: The content of `training.json`, see `describe_position`.
 
@@ -40,12 +44,12 @@ def build_callbacks(
     """
     kinds: list[tuple[type[ms.train.Callback], dict[str, Any]]] = [
         (SciMindProgress, {}),
-        (SciMindEvaluation, {"evaluator": evaluator}),
+        (SciMindEvaluation, {"evaluator": evaluator, "generator": generator}),
     ]
     if run.folder.is_reporter:
         names = list(settings.eval_files)
         kinds += [
-            (SciMindLossCurve, {"names": names}),
+            (SciMindLossCurve, {"names": names, "answers": generator.names if generator else ()}),
             (SciMindCheckpoint, {"description": description, "position": position}),
         ]
     callbacks = []
@@ -57,4 +61,6 @@ def build_callbacks(
             callbacks.append(kind(run=run, **arguments, **own_settings))
         except TypeError as error:
             raise ConfigError(f"callbacks: {kind.__name__} does not accept these settings ({error})") from error
+    if run.folder.is_reporter:
+        callbacks.append(SciMindAlarms(run, generator))
     return callbacks

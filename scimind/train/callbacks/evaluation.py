@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mindformers.tools.register import MindFormerModuleType, MindFormerRegister
 from mindspore.train import Callback
 
 from scimind.runtime.stopping import Stopped
+from scimind.train.answers.generator import AnswerGenerator
+from scimind.train.answers.scores import describe_scores
 from scimind.train.evaluation import Evaluator
 from scimind.train.run import TrainingRun
 
@@ -21,13 +24,19 @@ class SciMindEvaluation(Callback):
         evaluator: Scores the network; None for no evaluation.
         step_interval: Steps between two evaluations; 0 evaluates only at the beginning and the end.
         epoch_interval: Epochs between two evaluations; 0 or below for no evaluation by epochs.
+        generator: Generates answers at each evaluation; None for none.
     """
 
     def __init__(
-        self, run: TrainingRun, evaluator: Evaluator | None, step_interval: int = 100, epoch_interval: int = -1
+        self,
+        run: TrainingRun,
+        evaluator: Evaluator | None,
+        step_interval: int = 100,
+        epoch_interval: int = -1,
+        generator: AnswerGenerator | None = None,
     ) -> None:
         super().__init__()
-        self._run, self._evaluator = run, evaluator
+        self._run, self._evaluator, self._generator = run, evaluator, generator
         self._step_interval, self._epoch_interval = step_interval, epoch_interval
         self._next_step, self._next_epoch = step_interval, epoch_interval
 
@@ -64,10 +73,13 @@ class SciMindEvaluation(Callback):
             return
         try:
             score = self._evaluator.score(lambda: run.received_signal is not None)
+            if score is not None and self._generator is not None:
+                score = replace(score, answers=self._generator.score())
         finally:
             run_context.original_args().train_network.set_train(True)
         if score is None:
-            if not run.records and run.agree_to_stop() and run.stop_signal is not None:
+            is_agreed = run.agree_to_stop()  # all workers gave up together, on a signal to one of them
+            if not run.records and is_agreed and run.stop_signal is not None:
                 raise Stopped(run.stop_signal)  # otherwise a first step follows, and its run never has this score
             run_context.request_stop()
             return
@@ -83,3 +95,5 @@ class SciMindEvaluation(Callback):
             run.console.print(
                 f"  {name}: loss {part.loss:.4f}, token accuracy {part.accuracy:.4f} on {part.records} records"
             )
+        if self._generator is not None:
+            run.console.print(f"  {len(self._generator.questions)} answers: {describe_scores(score.answers)}")

@@ -19,19 +19,23 @@ class SciMindLossCurve(Callback):
     Args:
         run: The training.
         names: Names of the evaluation data, each with its own column.
+        answers: Names of the scores of generated answers, each with its own column.
         plot_interval: Steps between two drawings.
     """
 
-    def __init__(self, run: TrainingRun, names: Sequence[str] = (), plot_interval: int = 500) -> None:
+    def __init__(
+        self, run: TrainingRun, names: Sequence[str] = (), answers: Sequence[str] = (), plot_interval: int = 500
+    ) -> None:
         super().__init__()
         self._run, self._plot_interval = run, plot_interval
         self._names = [name for name in names if name]
+        self._answers = answers
         self._next_plot = plot_interval
         self._table: LossTable | None = None
 
     def on_train_begin(self, run_context: Any) -> None:
         """Opens the table; its first rows are an earlier run's steps, or an evaluation before the first step."""
-        self._table = LossTable(self._run.folder.loss_table, self._run.records, self._names)
+        self._table = LossTable(self._run.folder.loss_table, self._run.records, self._names, self._answers)
         self._next_plot += self._run.step
 
     def on_train_step_end(self, run_context: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scimind.runtime.loss_curve import LossTable, draw_loss_curve, moving_mean, read_loss_table
+from scimind.runtime.loss_curve import LossTable, answer_scores, draw_loss_curve, moving_mean, read_loss_table
 from scimind.runtime.measurements import EvaluationScore, StepRecord
 
 
@@ -92,3 +92,25 @@ def test_the_curve_shows_the_losses_that_were_measured(tmp_path: Path) -> None:
         images[name] = (tmp_path / f"{name}.png").read_bytes()
     assert images["once"] == images["again"] == images["unknown"]  # a step without a loss is not drawn
     assert len(set(images.values())) == 3
+
+
+def test_a_table_has_columns_for_the_scores_of_answers(tmp_path: Path) -> None:
+    path = tmp_path / "loss.csv"
+    scores = [{"valid": 0.25, "rmse": math.nan}, {"valid": 0.75, "rmse": 1.5}]
+    records = [
+        StepRecord(step, step / 4, 1.0, 1e-3, 1.0, EvaluationScore(2.0, 0.25, 0, 0, answers=score))
+        for step, score in enumerate(scores, start=1)
+    ]
+    LossTable(path, [*records, StepRecord(3, 0.75, 1.0, 1e-3, 1.5)], answers=["valid", "rmse"]).close()
+    lines = path.read_text().splitlines()
+    assert lines[0].endswith(",eval_accuracy,answers_valid,answers_rmse")
+    assert [line.split(",")[-2:] for line in lines[1:]] == [["0.250000", ""], ["0.750000", "1.500000"], ["", ""]]
+    read = read_loss_table(path)
+    assert [record.evaluation and record.evaluation.answers for record in read] == [
+        {"valid": 0.25},
+        {"valid": 0.75, "rmse": 1.5},
+        None,
+    ]
+    assert answer_scores(read) == {"valid": [(1, 0.25), (2, 0.75)], "rmse": [(2, 1.5)]}
+    draw_loss_curve(read, tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")

@@ -17,6 +17,7 @@ from scimind.data.encode.rendering import IGNORED_LABEL
 from scimind.data.prepare.mindrecord import COLUMNS, count_records
 from scimind.data.prepare.options import ON_BAD
 from scimind.data.prepare.splitting import SPLITS
+from scimind.data.prepare.summary import lengths_to_keep
 from scimind.errors import DataError, SciMindError
 from scimind.tokenizer import TokenCodec
 from tests.support.shared import ROOT, shared_file
@@ -172,6 +173,24 @@ def test_results_are_not_replaced_unasked(codec, write, tmp_path):
     assert not [name for name in _names(out) if name.startswith(".partial")]
 
 
+def test_the_length_that_keeps_a_share_of_the_records_is_told(codec, write, tmp_path):
+    lengths = dict.fromkeys(range(11, 111), 1)  # a hundred records of 11 to 110 ids
+    assert lengths_to_keep(lengths) == {"95%": 104, "99%": 108, "100%": 109}
+    assert lengths_to_keep({161: 7}) == {"95%": 160, "99%": 160, "100%": 160}
+    assert lengths_to_keep({}) == {}
+    # As many records are kept as it says.
+    table = "CID\tSMILES\tdescription\n" + "".join(f"{n}\t{'C' * n}\tAn alkane.\n" for n in range(1, 101))
+    path, options = write("a.txt", table), {"codec": codec, "progress": False, "overwrite": True}
+    first = prepare("smiles2text", [path], tmp_path, seq_length=60, **options)
+    assert 0 < first.written < 95
+    shown = f"95% {first.needed['95%']}, 99% {first.needed['99%']}, 100% {first.needed['100%']}"
+    assert next(line for line in first.table().split("\n") if "would keep" in line).endswith(shown)
+    for share, count in (("95%", 95), ("99%", 99), ("100%", 100)):
+        again = prepare("smiles2text", [path], tmp_path, seq_length=first.needed[share], **options)
+        assert again.written == count
+    assert "would keep" not in again.table()
+
+
 def test_an_input_is_never_replaced(codec, sample, tmp_path):
     path = tmp_path / "train.json"
     path.write_bytes((sample / "smiles2text/test.json").read_bytes())
@@ -186,7 +205,8 @@ def test_an_input_is_never_replaced(codec, sample, tmp_path):
         ({"seq_length": -4}, r"seq_length \(-4\) must be at least 1"),
         (
             {"seq_length": 3},
-            r"no record fits seq_length \(3\); the shortest needs \d+, the longest \d+; raise seq_length",
+            r"no record fits seq_length \(3\); the shortest needs \d+, the longest \d+; "
+            r"raise seq_length \(\d+ keeps 95%, \d+ keeps 99%, \d+ keeps 100% of the records\)",
         ),
         ({"policy": "cut"}, "policy .'cut'. must be one of drop, truncate"),
         ({"on_bad": "ignore"}, "on_bad .'ignore'. must be one of stop, skip"),
