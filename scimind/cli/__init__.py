@@ -25,10 +25,9 @@ VERBS = {
     "check": "show a configuration with its parameters, FLOPs and memory, without loading a model",
 }
 
-# What continues the work of a verb after a signal; `predict` says it with the number of its answers.
+# What continues the work of a verb after a signal. `predict` and `finetune` say it themselves.
 _AFTER_STOP = {
     "prepare": "start the same command again to continue",
-    "finetune": "add --resume_training True to the command to continue",
 }
 
 

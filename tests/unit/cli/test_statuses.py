@@ -147,10 +147,14 @@ def test_a_signal_is_128_and_its_number(
 def test_a_training_that_stopped_after_a_step_says_what_continues_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("scimind.train.finetune", lambda _: SimpleNamespace(stop_signal=signal.SIGTERM))
+    stopped = SimpleNamespace(stop_signal=signal.SIGTERM, is_interrupted=True, can_be_resumed=True)
+    monkeypatch.setattr("scimind.train.finetune", lambda _: stopped)
     monkeypatch.chdir(folder)
-    assert main(["finetune", "--config", "model/finetune.yaml", "--train_dataset", "table.tsv"]) == 128 + signal.SIGTERM
-    assert capsys.readouterr().err == "scimind: stopped; add --resume_training True to the command to continue\n"
+    command = ["finetune", "--config", "model/finetune.yaml", "--train_dataset", "table.tsv"]
+    assert main(command) == 128 + signal.SIGTERM
+    out, err = capsys.readouterr()
+    assert out.endswith(f"{' '.join(command)} --resume_training True\n") and out.startswith("to continue: ")
+    assert err == "scimind: stopped\n"
 
 
 def test_a_reader_that_has_ended_is_141_without_a_word() -> None:
