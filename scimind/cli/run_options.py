@@ -153,8 +153,8 @@ _PREDICTION = (
         "generation.samples_per_prompt",
         int,
         "N",
-        "accepted samples for each prompt with --do_sample True, of which the best answers are taken (default: one per "
-        "answer)",
+        "samples drawn for each prompt with --do_sample True, of which the best accepted ones are taken (default: "
+        "until there is one for each answer)",
     ),
     _Option(
         ("--rank_by",),

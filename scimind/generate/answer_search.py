@@ -216,6 +216,7 @@ class AnswerSearch:
             draw,
             beams,
             settings.samples,
+            settings.draws,
             self.rank_by,
             self.unmet,
             at_a_time=self.width,

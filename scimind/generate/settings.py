@@ -12,6 +12,7 @@ from scimind.config.nodes import Section
 from scimind.config.schema import Faults
 from scimind.config.sections.generation import GENERATION, generation_faults
 from scimind.errors import ConfigError
+from scimind.generate.search.model import ATTEMPTS
 
 _LONGEST_ANSWER = 256
 _CONFIG = Section({"generation": GENERATION})  # the part of a run's configuration that is read here
@@ -42,7 +43,8 @@ class GenerationSettings:
         num_beam_groups: Groups of beams that differ from each other; must divide `num_beams`.
         diversity_penalty: What a token loses for each beam of an earlier group that has chosen it, at least 0.
         length_penalty: Exponent of the length by which a beam's log-likelihood is divided.
-        samples_per_prompt: Number of accepted samples for each prompt with `do_sample`; None means as many as answers.
+        samples_per_prompt: Number of samples that are drawn for each prompt with `do_sample`, of which accepted ones
+            count; None means that they are drawn until as many as answers are accepted.
         rank_by: "likelihood", "votes" (likelihoods summed over all spellings of the same molecule that were found), or
             a number that is computed from the molecule, the largest first, such as "qed" or "-abs(MolLogP - 2)".
         where: Conditions on molecules, see `scimind.generate.wishes`; None for none.
@@ -100,8 +102,13 @@ class GenerationSettings:
 
     @property
     def samples(self) -> int:
-        """Number of accepted samples; 0 if tokens are not drawn."""
+        """Number of accepted samples that are wanted; 0 if tokens are not drawn."""
         return (self.samples_per_prompt or self.num_return_sequences) if self.do_sample else 0
+
+    @property
+    def draws(self) -> int:
+        """Maximum number of samples that are drawn for them."""
+        return (self.samples_per_prompt or ATTEMPTS * self.num_return_sequences) if self.do_sample else 0
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], source: str | Path | None = None) -> GenerationSettings:

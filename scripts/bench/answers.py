@@ -39,8 +39,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "require": {},
     "beam 4": {"num_beams": 4},
     "beam 8": {"num_return_sequences": 8},
-    "votes of 4": {**SAMPLED, "num_return_sequences": 4},
-    "votes of 16": {**SAMPLED, "num_return_sequences": 16},
+    "votes of 4": {**SAMPLED, "num_return_sequences": 4, "samples_per_prompt": 4},
+    "votes of 16": {**SAMPLED, "num_return_sequences": 16, "samples_per_prompt": 16},
 }
 
 

@@ -25,7 +25,8 @@ class Plan:
     Attributes:
         number: How many distinct answers are wanted, at least 1.
         beams: Settings of beam search; None for greedy search, or for sampling if there are samples.
-        samples: Number of samples that are drawn, of which the accepted ones count; 0 for none.
+        samples: Number of accepted samples that are wanted; 0 for none.
+        draws: Maximum number of samples that are drawn for them.
         draw: Returns the distribution and the random numbers of a sample, given its number from 0.
         rank_by: "likelihood" of the likeliest spelling, or "votes": the sum over all spellings that were found. A
             function gives each answer a number instead, the largest first.
@@ -39,6 +40,7 @@ class Plan:
     draw: Callable[[int], Draw]
     beams: BeamSettings | None = None
     samples: int = 0
+    draws: int = 0
     rank_by: Ranking | Callable[[Hashable], float] = "likelihood"
     unmet: Callable[[Hashable], Sequence[str]] | None = None
     closes: bool = True
@@ -96,7 +98,7 @@ def _first_answers(problem: Problem, plan: Plan) -> Search[tuple[list[Found], li
         if len(ranked) >= plan.number:
             return ranked, spellings, 0
     elif plan.samples:
-        numbers = range(plan.samples)
+        numbers = range(plan.draws)
         spellings, begun = yield from accepted_samples(problem, plan.draw, numbers, plan.samples, plan.at_a_time)
     if plan.ends_without and not spellings:
         return [], [], begun

@@ -26,7 +26,7 @@ With 4, answers of the quickstart's model have a Morgan similarity of 0.387, not
 """
 
 ATTEMPTS = 64
-"""Samples that are drawn for each answer that must fulfil conditions, at most."""
+"""Samples that are drawn for each answer that is wanted, at most."""
 
 SearchReason = Literal["stop", "length", "completed", "shortened"]
 
