@@ -86,7 +86,7 @@ _PREDICTION = (
         "prompts: a text file with one per line, a table with a column prompt, conversation JSON, or a data file of "
         "--task; - for standard input",
     ),
-    _Option(("--save_file", "--output"), "save_file", str, "FILE", "file for the answers, .txt, .jsonl or .csv"),
+    _Option(("--save_file", "--output"), "save_file", str, "FILE", "file for the answers, .txt, .jsonl or .csv; - for lines of JSON on standard output"),
     _Option(
         ("--task",),
         "task",
@@ -139,7 +139,7 @@ _PREDICTION = (
         VALID,
     ),
     _Option(
-        ("--num_return_sequences",),
+        ("--num_return_sequences", "--n"),
         "generation.num_return_sequences",
         int,
         "N",
