@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -12,7 +13,8 @@ from scimind.checkpoint.convert.configurations import PREDICT, configuration_tex
 from scimind.checkpoint.convert.sizes import ModelSizes
 from scimind.checkpoint.finding import Checkpoint, find_checkpoint
 from scimind.config import RunConfig, load_config
-from scimind.config.reading import apply_overrides
+from scimind.config.canonical import keep_answers_cache, move_to_one_place
+from scimind.config.reading import apply_overrides, read_yaml
 from scimind.config.shipped import configuration_names
 from scimind.errors import CheckpointError, ConfigError
 from scimind.tokenizer import TokenCodec
@@ -49,9 +51,10 @@ def configuration_of(source: str | Path, overrides: Sequence[str] = ()) -> RunCo
     checkpoint = find_checkpoint(path)
     chosen = [*_FOR_USE, f"load_checkpoint={yaml.safe_dump(str(checkpoint.weights.resolve()), width=10**6).strip()}"]
     for folder in _folders_of(checkpoint.weights.resolve()):
-        for name in (PREDICT, _RESOLVED):
-            if (folder / name).is_file():
-                return load_config(folder / name, [*chosen, *overrides])
+        if (folder / PREDICT).is_file():
+            return load_config(folder / PREDICT, [*chosen, *overrides])
+        if (folder / _RESOLVED).is_file():
+            return _trained(folder / _RESOLVED, [*chosen, *overrides])
     return _described(checkpoint, [*chosen, *overrides])
 
 
@@ -62,6 +65,25 @@ def _folders_of(weights: Path) -> Iterator[Path]:
         if folder.name == "checkpoint":
             yield folder
             yield folder.parent
+
+
+def _trained(file: Path, overrides: Sequence[str]) -> RunConfig:
+    """Returns the settings of a training for answering prompts."""
+    tree = read_yaml(file)
+    move_to_one_place(tree)
+    # Filled in for the training; of no use, or out of range, for answers.
+    for section, name in ((tree.get("generation"), "max_new_tokens"), (_model_config(tree), "batch_size")):
+        if isinstance(section, dict):
+            section.pop(name, None)
+    apply_overrides(tree, overrides)
+    move_to_one_place(tree, second_wins=True)
+    keep_answers_cache(tree)
+    return RunConfig(tree, file)
+
+
+def _model_config(tree: Mapping[str, Any]) -> Any:
+    model = tree.get("model")
+    return model.get("model_config") if isinstance(model, dict) else None
 
 
 def _described(checkpoint: Checkpoint, overrides: Sequence[str]) -> RunConfig:
