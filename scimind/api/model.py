@@ -68,7 +68,7 @@ class Model:
 
         self.config, self.codec = config, codec_of(config)
         self._settings = GenerationSettings.from_config(config)
-        with _quiet() as console:
+        with quiet() as console:
             self._decoder: Decoder = load_decoder(config, self._settings, console)
 
     @cached_property
@@ -92,9 +92,7 @@ class Model:
     def ask(self, question: str, *, n: None = None, task: str | Path | Task | None = None, **settings: Any) -> str: ...
 
     @overload
-    def ask(
-        self, question: str, *, n: int, task: str | Path | Task | None = None, **settings: Any
-    ) -> list[str]: ...
+    def ask(self, question: str, *, n: int, task: str | Path | Task | None = None, **settings: Any) -> list[str]: ...
 
     def ask(
         self, question: str, *, n: int | None = None, task: str | Path | Task | None = None, **settings: Any
@@ -189,7 +187,7 @@ class Model:
                 ids.append(self.codec.encode(text.strip(), bos=False, eos=True))
             except SciMindError as error:
                 raise SciMindError(f"answer {number}: {error}") from error
-        with _quiet():
+        with quiet():
             return score_answers(
                 self._decoder,
                 [prompt.ids for prompt in encoded],
@@ -228,7 +226,7 @@ class Model:
                 ids.append(sequence_ids(self.codec, text, chosen, embedder.max_length))
             except DataError as error:
                 raise DataError(f"sequence {number}: {error.reason}", text=error.text) from error
-        with _quiet() as console:
+        with quiet() as console:
             return embedder.embed(ids, console)
 
     def experts(self, prompt: str) -> ExpertUse:
@@ -252,7 +250,7 @@ class Model:
                 f"the prompt has {len(encoded.ids)} tokens, and the model's seq_length is {self.config.seq_length}; "
                 "shorten it"
             )
-        with _quiet():
+        with quiet():
             active = experts_used(self.network, encoded.ids)
         table = modality_table(int(self.network.config.vocab_size), self.codec.modality_ranges)
         names = tuple(MODALITY_NAMES[table[token]] for token in encoded.ids)
@@ -271,7 +269,7 @@ class Model:
 
         given = dict(settings) if n is None else {**settings, "num_return_sequences": n}
         chosen = GenerationSettings.from_config({"generation": {**self.config.generation, **given}})
-        with _quiet() as console:
+        with quiet() as console:
             rows = answer_records(self._decoder, self.codec, chosen, records, task, console=console, **more)
         return Predictions(map(Prediction.of_row, rows))
 
@@ -290,7 +288,7 @@ def _checked(kind: Any, **settings: Any) -> Any:
 
 
 @contextmanager
-def _quiet() -> Iterator[Console]:
+def quiet() -> Iterator[Console]:
     """Keeps what MindSpore and MindFormers print away; yields a console that shows progress bars where it can."""
     with quiet_console(private_folder("log") / "scimind.log", only_bars=True, on_stderr=True) as console:
         yield console

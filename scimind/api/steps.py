@@ -176,7 +176,9 @@ def evaluate_predictions(
             rows = [getattr(one, "row", one) for one in predictions]
             if references is not None and not isinstance(references, str | Path):
                 if len(references) != len(rows):
-                    raise SciMindError(f"{len(rows)} predictions and {len(references)} references; give as many of each")
+                    raise SciMindError(
+                        f"{len(rows)} predictions and {len(references)} references; give as many of each"
+                    )
                 rows = [{**row, "reference": text} for row, text in zip(rows, references, strict=True)]
                 references = None
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from scimind.config.schema import homes_of
-from scimind.config.yaml_loader import parse_yaml
 from scimind.config.sections.device import DEVICES
 from scimind.config.sections.generation import AMBIGUOUS, VALID
 from scimind.config.sections.root import MOLECULES, SCHEMA
 from scimind.config.shipped import data_file
+from scimind.config.yaml_loader import parse_yaml
 from scimind.data.tasks.registry import ALLOW_CODE, TASKS
 
 

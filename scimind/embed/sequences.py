@@ -8,8 +8,8 @@ from scimind.data.content.fields import Field, FieldOptions, read_field
 from scimind.data.content.molecules import parse
 from scimind.data.defects import RecordError
 from scimind.errors import DataError, SciMindError, TokenError, excerpt
-from scimind.generate.validity.molecules import MoleculeRule
 from scimind.generate.validity.molecule_state import MoleculeState
+from scimind.generate.validity.molecules import MoleculeRule
 from scimind.tokenizer import TokenCodec
 
 MODALITIES = ("smiles", "protein", "dna", "rna", "text")
@@ -68,7 +68,8 @@ def sequence_ids(codec: TokenCodec, sequence: object, settings: EmbeddingSetting
         raise DataError(str(error), text=str(sequence)) from error
     if len(ids) > max_length:
         raise DataError(
-            f"has {len(ids)} tokens, and the model's seq_length is {max_length}; shorten it", text=excerpt(str(sequence))
+            f"has {len(ids)} tokens, and the model's seq_length is {max_length}; shorten it",
+            text=excerpt(str(sequence)),
         )
     return ids
 
