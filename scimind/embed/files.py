@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,7 +127,8 @@ def _write_parquet(path: Path, ids: Sequence[str], vectors: NDArray[np.float32])
     import pyarrow
     import pyarrow.parquet
 
-    flat = pyarrow.array(vectors.reshape(-1), pyarrow.float32())
-    known: Any = pyarrow.array(np.isnan(vectors).any(axis=1))
-    column = pyarrow.FixedSizeListArray.from_arrays(flat, vectors.shape[1], mask=known)
+    missing = np.isnan(vectors).any(axis=1)
+    ends = np.concatenate([[0], np.cumsum(np.where(missing, 0, vectors.shape[1]))])
+    offsets = pyarrow.array(ends, pyarrow.int32(), mask=np.append(missing, False))
+    column = pyarrow.ListArray.from_arrays(offsets, pyarrow.array(vectors[~missing].reshape(-1)))
     pyarrow.parquet.write_table(pyarrow.table({"id": list(ids), "vector": column}), path)

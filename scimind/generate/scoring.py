@@ -64,7 +64,7 @@ def _score_batch(
     forced = np.zeros((rows, sizes.max()), np.int32)
     for row, answer in enumerate(answers):
         forced[row, : len(answer)] = answer
-    ends = np.maximum(np.append(sizes, [1] * (rows - len(sizes))) - 2, 0)  # [rows], place of each row's last such token
+    ends = np.maximum([*(sizes - 2), *[0] * (rows - len(sizes))], 0)  # [rows], place of each row's last such token
     scores, row = np.zeros(len(prompts)), np.arange(rows)
     logits = decoder.prefill(ids, lengths)
     for place in range(int(sizes.max())):

@@ -34,7 +34,7 @@ def test_a_run_a_moved_run_its_checkpoint_and_its_weights_have_the_runs_configur
     for path in (run, moved, moved / "checkpoint", moved / step, moved / step / "model.ckpt"):
         found = configuration_of(path)
         assert found.run_mode == "predict" and found.model_config["use_past"]
-        assert found["load_checkpoint"] == str((moved if "moved" in str(path) else run) / step / "model.ckpt")
+        assert found["load_checkpoint"] == str((run if path == run else moved) / step / "model.ckpt")
         assert {name: found.model_config[name] for name in SIZES} == SIZES
 
 
