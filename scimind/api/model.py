@@ -109,7 +109,10 @@ class Model:
         Raises:
             SciMindError: The question cannot be asked, no answer fulfils the conditions, or a setting is wrong.
         """
-        (found,) = self._predict(task, [question], n, settings)
+        try:
+            (found,) = self._predict(task, [question], n, settings)
+        except DataError as error:  # without the place among the records, of which there is one
+            raise DataError(error.reason, text=error.text) from error
         if not found.answers:
             raise SciMindError(found.message)
         return found.answer if n is None else [one.text for one in found.answers]

@@ -17,7 +17,7 @@ import scimind
 from scimind.api.model import Model
 from scimind.cli import main
 from tests.support.shared import ROOT
-from tests.support.small_run import small_run
+from tests.support.small_run import SMALLER, small_run
 
 SETTINGS = {"generation.max_new_tokens": 6, "generation.batch_size": 4}
 QUESTION = "Please describe the molecule: <smiles>CCO</smiles>"
@@ -32,8 +32,8 @@ def model() -> Model:
 def test_predictions_are_the_rows_of_the_command(model: Model, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     smiles = ["CCO", "c1ccccc1", "CC(C", "CC(=O)O"]
     (tmp_path / "molecules.csv").write_text("\n".join(["id,smiles", *(f"m{n},{one}" for n, one in enumerate(smiles))]))
-    config = ["--config", str(small_run() / "out/resolved_config.yaml"), "--load_checkpoint", str(small_run() / "out")]
-    config += ["--model.model_config.batch_size=null", "--output_dir", str(tmp_path), *FLAGS]
+    config = ["--config", "scimind_nano_predict", "--load_checkpoint", str(small_run() / "out"), *SMALLER, *FLAGS]
+    config += ["--output_dir", str(tmp_path)]
     command = ["predict", *config, "--task", "smiles2text", "--input", f"{tmp_path}/molecules.csv"]
     assert main([*command, "--output", "-"]) == 3
     shown = capfd.readouterr()
@@ -129,7 +129,7 @@ def test_chosen_experts_are_those_that_the_network_computes(tmp_path: Path) -> N
 
 def test_errors_are_one_line_and_name_what_is_wrong(model: Model) -> None:
     for call, message in (
-        (lambda: model.ask("CC(C", task="smiles2text"), "^records: RDKit cannot parse"),
+        (lambda: model.ask("CC(C", task="smiles2text"), "^RDKit cannot parse"),
         (lambda: model.ask(""), "the prompt is empty"),
         (lambda: model.predict("none", ["C"]), "none"),
         (lambda: model.predict("smiles2text", []), "no records"),
