@@ -42,7 +42,7 @@ def load(source: str | Path, settings: Mapping[str, Any] | None = None) -> Model
     """
     import json
 
-    overrides = [f"{name}={json.dumps(value)}" for name, value in (settings or {}).items()]
+    overrides = [f"{name}={json.dumps(value, default=str)}" for name, value in (settings or {}).items()]
     config = configuration_of(source, overrides)
     if not config.get("load_checkpoint"):
         warnings.warn(f"{source} names no weights: the model has random ones", stacklevel=2)

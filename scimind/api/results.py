@@ -94,15 +94,17 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         """Returns a table of the answers for a notebook."""
-        rows = [("reference", self.reference, None)] if self.reference is not None else []
+        rows: list[tuple[str, str, float | None]] = []
+        if self.reference is not None:
+            rows.append(("reference", self.reference, None))
         numbers = range(1, len(self.answers) + 1)
         rows += [(str(n), one.text, one.log_likelihood) for n, one in zip(numbers, self.answers, strict=True)]
         drawn = any(one.canonical for one in self.answers)
         cells = []
         for label, text, likelihood in rows:
             value = "" if likelihood is None else f"{likelihood:.2f}"
-            picture = _picture(text or "") if drawn else ""
-            cells.append(f"<tr><th>{label}</th><td>{picture}</td><td>{escape(text or '')}</td><td>{value}</td></tr>")
+            picture = _picture(text) if drawn else ""
+            cells.append(f"<tr><th>{label}</th><td>{picture}</td><td>{escape(text)}</td><td>{value}</td></tr>")
         message = f"<p>{escape(self.message)}</p>" if self.message else ""
         return f"<p>{escape(self.prompt.strip())}</p>{message}<table>{''.join(cells)}</table>"
 

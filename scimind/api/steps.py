@@ -135,7 +135,7 @@ def finetune(
     named = {"output_dir": output_dir, "load_checkpoint": load_checkpoint}
     given |= {name: str(value) for name, value in named.items() if value is not None}
     given |= {"run_mode": "finetune", **(settings or {})}
-    result = train(load_config(config, [f"{name}={json.dumps(value)}" for name, value in given.items()]))
+    result = train(load_config(config, [f"{name}={json.dumps(value, default=str)}" for name, value in given.items()]))
     if result.is_interrupted:
         raise KeyboardInterrupt
     return Run(result)

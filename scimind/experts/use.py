@@ -27,7 +27,14 @@ def experts_used(model: Any, ids: Sequence[int]) -> NDArray[np.bool_]:
             of_modality[number, list(routing.expert_sets[name])] = True
         modalities = modality_table(model.config.vocab_size, routing.modality_ranges)[tokens]
         return np.repeat(of_modality[modalities][None], layers, axis=0)
-    return np.stack(list(_chosen(model.model, tokens[None])))
+    import mindspore as ms
+
+    mode = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)  # otherwise each cell below would be compiled by itself
+    try:
+        return np.stack(list(_chosen(model.model, tokens[None])))
+    finally:
+        ms.set_context(mode=mode)
 
 
 def _chosen(model: Any, ids: NDArray[np.int32]) -> Any:

@@ -62,15 +62,15 @@ def _score_batch(
     ids, lengths = pad_prompts(prompts, rows, length_buckets(decoder.max_length))
     sizes = np.array([len(answer) for answer in answers])
     forced = np.zeros((rows, sizes.max()), np.int32)
-    for row, answer in enumerate(answers):
-        forced[row, : len(answer)] = answer
+    for number, answer in enumerate(answers):
+        forced[number, : len(answer)] = answer
     ends = np.maximum([*(sizes - 2), *[0] * (rows - len(sizes))], 0)  # [rows], place of each row's last such token
-    scores, row = np.zeros(len(prompts)), np.arange(rows)
+    scores, each = np.zeros(len(prompts)), np.arange(rows)
     logits = decoder.prefill(ids, lengths)
     for place in range(int(sizes.max())):
         if place:
             last = np.minimum(place - 1, ends)
-            logits = decoder.step(forced[row, last], lengths + last.astype(np.int32))
+            logits = decoder.step(forced[each, last], lengths + last.astype(np.int32))
         going = np.flatnonzero(place < sizes)
         scores[going] += log_probabilities(logits[going], vocab_size)[np.arange(len(going)), forced[going, place]]
     return scores

@@ -166,6 +166,19 @@ def test_embed_writes_a_row_for_each_row_and_names_those_it_cannot_read(
     assert not (tmp_path / "y.npy").exists()
 
 
+def test_embed_reads_files_of_all_kinds(model: Model, tmp_path: Path) -> None:
+    command = ["embed", "--model", str(small_run() / "out")]
+    (tmp_path / "x.txt").write_text("CCO\nCCN\n")
+    (tmp_path / "x.fa").write_text(">a\nMKV\n>b\nMKVL\n")
+    assert main([*command, "--input", f"{tmp_path}/x.txt", "--output", f"{tmp_path}/x.npy"]) == 0
+    assert np.array_equal(np.load(tmp_path / "x.npy"), model.embed(["CCO", "CCN"]))
+    proteins = ["--modality", "protein", "--pooling", "last"]
+    assert main([*command, *proteins, "--input", f"{tmp_path}/x.fa", "--output", f"{tmp_path}/x.parquet"]) == 0
+    table = pandas.read_parquet(tmp_path / "x.parquet")
+    assert list(table["id"]) == ["a", "b"]
+    assert np.array_equal(np.stack(table["vector"]), model.embed(["MKV", "MKVL"], "protein", "last"))
+
+
 @pytest.fixture
 def workplace(tmp_path: Path) -> Iterator[Path]:
     """A folder as the quick start leaves it, with the small model as `output/nano`."""

@@ -26,7 +26,7 @@ def printed(more: str) -> str:
 
 def test_importing_loads_no_framework_and_changes_no_variable() -> None:
     assert printed("") == "[] True"
-    assert printed("scimind.SciMindConfig") != "[] True", "the check must be able to fail"
+    assert printed("import rdkit; os.environ['A'] = 'B'") == "['rdkit'] False", "the check must be able to fail"
 
 
 def test_every_public_name_exists() -> None:
