@@ -15,6 +15,7 @@ import pytest
 
 import scimind
 from scimind.api.model import Model
+from scimind.checkpoint.source import configuration_of
 from scimind.cli import main
 from tests.support.shared import ROOT
 from tests.support.small_run import SMALLER, small_run
@@ -181,9 +182,10 @@ def test_embed_reads_files_of_all_kinds(model: Model, tmp_path: Path) -> None:
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Iterator[Path]:
-    """A folder as the quick start leaves it, with the small model as `output/nano`."""
-    (tmp_path / "output").mkdir()
-    shutil.copytree(small_run() / "out", tmp_path / "output" / "nano")
+    """A folder as the quick start leaves it, with the small model, whose answers are short, as `output/nano`."""
+    nano = shutil.copytree(small_run() / "out", tmp_path / "output" / "nano")
+    (checkpoint,) = (nano / "checkpoint").glob("step_*")
+    configuration_of(nano, ["generation.max_new_tokens=12"]).save(checkpoint / "predict.yaml")
     yield tmp_path
 
 
