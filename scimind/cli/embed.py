@@ -59,20 +59,23 @@ def run(args: argparse.Namespace) -> int:
         SciMindError: The file, its column or an option is wrong, or nothing can be embedded.
     """
     from scimind.api.model import load, quiet
+    from scimind.checkpoint.source import configuration_of
     from scimind.data.formats.notes import FileNotes
     from scimind.embed.embedding import Embedder
     from scimind.embed.files import check_target, embed_table, read_sequences, write_vectors
     from scimind.embed.sequences import EmbeddingSettings
+    from scimind.generate.predict import codec_of
     from scimind.locking import output_lock
 
     check_target(args.output)
     names = ("modality", "pooling", "layer", "molecules", "ambiguous", "batch_size")
     settings = EmbeddingSettings(**{name: getattr(args, name) for name in names})
     with output_lock(args.output, [args.input, args.model], advice="choose another --output"):
-        model, notes = load(args.model), FileNotes()
-        embedder = Embedder(model.network, settings)
-        table = read_sequences(args.input, args.column, model.codec, settings, embedder.max_length, notes)
+        config, notes = configuration_of(args.model), FileNotes()
+        # The file first, because loading the model takes time.
+        table = read_sequences(args.input, args.column, codec_of(config), settings, config.seq_length, notes)
         print(f"{args.input}: {notes.description()}", file=sys.stderr)
+        embedder = Embedder(load(args.model).network, settings)
         with quiet() as console:
             vectors = embed_table(table, embedder, console)
         write_vectors(args.output, table.ids, vectors)
