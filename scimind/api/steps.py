@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scimind.train.result import FinetuneResult
 
 _FINETUNE = "scimind_nano_finetune"
+_OF_FRAME = ("id", "prompt", "output", "reference")  # what is scored of a DataFrame
 
 
 def prepare(
@@ -155,7 +156,7 @@ def evaluate_predictions(
 
     Args:
         task: A task's name or file, or a group of metrics.
-        predictions: What `Model.predict` returned for a list, or a file of predictions.
+        predictions: What `Model.predict` returned, or a file of predictions.
         references: The right answers, in order, or a file of them; None for those in the predictions.
         samples: Number of resampled corpora for the intervals; 0 for no intervals.
         confidence: Share of them inside an interval.
@@ -173,6 +174,9 @@ def evaluate_predictions(
             path = Path(predictions)
         else:
             path = Path(folder) / "predictions.jsonl"
+            if hasattr(predictions, "to_dict"):  # a DataFrame of `Model.predict`
+                predictions = predictions.rename(columns={"answer": "output"}).to_dict("records")
+                predictions = [{name: row.get(name) for name in _OF_FRAME} for row in predictions]
             rows = [getattr(one, "row", one) for one in predictions]
             if references is not None and not isinstance(references, str | Path):
                 if len(references) != len(rows):
