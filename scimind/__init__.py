@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 from scimind._version import __version__
 
 _HOME = {
+    "Model": "scimind.api.model",
+    "Prediction": "scimind.api.results",
+    "load": "scimind.api.model",
+    "prepare": "scimind.api.steps",
+    "finetune": "scimind.api.steps",
+    "evaluate_predictions": "scimind.api.steps",
     "SciMindConfig": "scimind.model",
     "SciMindForCausalLM": "scimind.model",
     "SciMindTokenizer": "scimind.tokenizer.tokenizer",
@@ -18,9 +24,25 @@ _HOME = {
     "SciMindError": "scimind.errors",
 }
 
-__all__ = ["SciMindConfig", "SciMindError", "SciMindForCausalLM", "SciMindTokenizer", "TokenCodec", "__version__"]
+__all__ = [
+    "Model",
+    "Prediction",
+    "SciMindConfig",
+    "SciMindError",
+    "SciMindForCausalLM",
+    "SciMindTokenizer",
+    "TokenCodec",
+    "__version__",
+    "evaluate_predictions",
+    "finetune",
+    "load",
+    "prepare",
+]
 
 if TYPE_CHECKING:
+    from scimind.api.model import Model, load
+    from scimind.api.results import Prediction
+    from scimind.api.steps import evaluate_predictions, finetune, prepare
     from scimind.errors import SciMindError
     from scimind.model import SciMindConfig, SciMindForCausalLM
     from scimind.tokenizer import TokenCodec

@@ -20,6 +20,8 @@ VERBS = {
     "experts": "divide neurons into experts, assign experts to modalities, tune routers, measure partitions",
     "finetune": "train a model on prepared records",
     "predict": "answer prompts with a model",
+    "ask": "answer one question",
+    "embed": "turn molecules and other sequences into vectors",
     "evaluate": "score a file of predictions",
     "report": "write an evaluation as a single HTML page",
     "check": "show a configuration with its parameters, FLOPs and memory, without loading a model",

@@ -13,6 +13,7 @@ from scimind.config.sections.device import DEVICES
 from scimind.config.sections.generation import AMBIGUOUS, VALID
 from scimind.config.sections.root import MOLECULES, SCHEMA
 from scimind.config.shipped import data_file
+from scimind.config.yaml_loader import parse_yaml
 from scimind.data.tasks.registry import ALLOW_CODE, TASKS
 
 
@@ -86,7 +87,13 @@ _PREDICTION = (
         "prompts: a text file with one per line, a table with a column prompt, conversation JSON, or a data file of "
         "--task; - for standard input",
     ),
-    _Option(("--save_file", "--output"), "save_file", str, "FILE", "file for the answers, .txt, .jsonl or .csv"),
+    _Option(
+        ("--save_file", "--output"),
+        "save_file",
+        str,
+        "FILE",
+        "file for the answers, .txt, .jsonl or .csv; - for lines of JSON on standard output",
+    ),
     _Option(
         ("--task",),
         "task",
@@ -139,7 +146,7 @@ _PREDICTION = (
         VALID,
     ),
     _Option(
-        ("--num_return_sequences",),
+        ("--num_return_sequences", "--n"),
         "generation.num_return_sequences",
         int,
         "N",
@@ -205,6 +212,34 @@ def add_run_options(parser: argparse.ArgumentParser, *groups: str) -> None:
         "--section.name=value, such as --runner_config.epochs=2; a name that only one setting has needs no section, "
         "such as --weight_decay=0.1."
     )
+
+
+_OF_ANSWERS = ("--task", "--valid", "--num_return_sequences", "--max_new_tokens", "--do_sample", "--where", "--prefix")
+
+
+def add_answer_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of a prediction that one question has."""
+    for option in _PREDICTION:
+        if option.flags[0] in _OF_ANSWERS:
+            _add(parser, option)
+    parser.add_argument("--seed", type=int, metavar="INT", help="seed of drawn tokens")
+    parser.epilog = (
+        "Any other setting of a configuration can be overridden as --section.name=value, such as "
+        "--generation.temperature=0.7; a name that only one setting has needs no section, such as --temperature=0.7."
+    )
+
+
+def answer_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns the settings that the options of `add_answer_options` and `--section.name=value` give, by dotted name."""
+    settings = {} if args.seed is None else {"generation.seed": args.seed}
+    for option in _PREDICTION:
+        if option.flags[0] in _OF_ANSWERS and option.setting.startswith("generation."):
+            value = getattr(args, _dest(option))
+            settings |= {} if value is None else {option.setting: value}
+    for override in args.overrides:
+        name, _, text = override.removeprefix("--").partition("=")
+        settings[name] = parse_yaml(text) if text else ""
+    return settings
 
 
 def _add(parser: Any, option: _Option) -> None:

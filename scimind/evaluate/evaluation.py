@@ -20,7 +20,7 @@ from scimind.evaluate.marked_outputs import check_sequences, read_marked
 from scimind.evaluate.metric_groups import group_of, labels_of, numbers_of, part_of
 from scimind.evaluate.metrics.registry import find_metric
 from scimind.evaluate.predictions import Item, caption_text, read_items, read_molecules
-from scimind.evaluate.resampling import Resampling
+from scimind.evaluate.resampling import Resampling, Score
 from scimind.evaluate.results import FORMAT, Findings
 from scimind.hashing import file_checksum
 from scimind.runtime.console import Console
@@ -82,6 +82,12 @@ class Evaluation:
 
     metrics: dict[str, Any]
     rows: list[dict[str, Any]]
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The scores with their confidence intervals, by the metric's name."""
+        found: dict[str, Any] = self.metrics["metrics"]
+        return {name: Score(one["value"], one["low"], one["high"]) for name, one in found.items()}
 
 
 def evaluate(options: EvaluateOptions, console: Console | None = None) -> Evaluation:

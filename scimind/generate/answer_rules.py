@@ -65,13 +65,15 @@ def read_tagged(codec: TokenCodec, ids: Sequence[int], kind: str) -> str | None:
     return None
 
 
-def read_rules(codec: TokenCodec, task: str | Path | Task | None, choices: str | Path | None = None) -> AnswerRules:
-    """Returns the rules for a task and a file of choices.
+def read_rules(
+    codec: TokenCodec, task: str | Path | Task | None, choices: str | Path | Sequence[str] | None = None
+) -> AnswerRules:
+    """Returns the rules for a task and for choices.
 
     Args:
         codec: The tokenizer.
         task: See `find_task`; None to read answers without a task.
-        choices: A file with one choice per line; None for the task's choices, if it has any.
+        choices: The choices, or a file with one per line; None for the task's choices, if it has any.
 
     Raises:
         SciMindError: The task does not exist, the file is missing, empty or not UTF-8, or its choices are not distinct
@@ -79,8 +81,10 @@ def read_rules(codec: TokenCodec, task: str | Path | Task | None, choices: str |
     """
     chosen_task = None if task is None else find_task(task)
     texts: tuple[str, ...] = ()
-    if choices is not None:
+    if isinstance(choices, str | Path):
         texts = tuple(_lines(Path(choices)))
+    elif choices is not None:
+        texts = tuple(choices)
     elif chosen_task is not None and chosen_task.output.kind == "choice":
         texts = chosen_task.output.choices
     return AnswerRules(chosen_task, Choices.encode(codec, texts) if texts else None)

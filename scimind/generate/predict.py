@@ -15,20 +15,22 @@ from scimind.data.prepare.definitions import definition_next_to
 from scimind.data.tasks.registry import TASKS
 from scimind.data.tasks.task import Task
 from scimind.errors import ConfigError
-from scimind.generate.answer_rules import read_rules
 from scimind.generate.decoders.protocols import Decoder
 from scimind.generate.prediction_file import check_output, files_next_to
 from scimind.generate.predictor import Predictor, PredictSummary
-from scimind.generate.prompt_files import check_prompts, read_prompts
-from scimind.generate.prompts import encode_prompts
+from scimind.generate.prompt_files import check_prompts
 from scimind.generate.provenance import run_notes
+from scimind.generate.questions import read_questions
+from scimind.generate.row_collector import RowCollector
 from scimind.generate.settings import GenerationSettings
 from scimind.generate.validity.rule import AnswerRule
-from scimind.generate.wanted_answers import search_for, validity, with_leads
+from scimind.generate.wanted_answers import validity
 from scimind.locking import output_lock, refuse_inputs
-from scimind.runtime.console import Console, quiet_console
+from scimind.runtime.console import Console, kept_stdout, quiet_console
 from scimind.runtime.run_folder import RunFolder
 from scimind.tokenizer import TokenCodec
+
+STDOUT = "-"  # as an output path
 
 
 def predict(
@@ -51,7 +53,8 @@ def predict(
     Args:
         config: The run configuration; its `generation` section holds the settings, `load_checkpoint` the weights.
         input_path: The prompts; see `read_prompts`.
-        output_path: `.jsonl` or `.txt`; see `PredictionWriter`. Starting an interrupted run again continues it.
+        output_path: `.jsonl`, `.txt` or `.csv`; see `PredictionWriter`. Starting an interrupted run again continues it.
+            `-` is standard output, which gets the lines of a `.jsonl`; the console is then standard error.
         task: The task; see `find_task`. With a task, the file may hold bare molecules, sequences or raw records, and
             answers are read as the task defines them. If the task has choices, the most likely one is taken and
             probabilities are reported. None takes the task file next to prepared data, if there is one.
@@ -75,29 +78,31 @@ def predict(
     codec = codec_of(config)
     if task is None and choices is None:
         task = definition_next_to(Path(input_path))
-    rules = read_rules(codec, task, choices)
     notes, options = FileNotes(), options or FieldOptions()
-    found = read_prompts(input_path, task, options, columns=columns, notes=notes)
-    search = search_for(settings, codec, rules, rule, has_prefixes=any(prompt.prefix for prompt in found))
-    prompts = with_leads(encode_prompts(codec, found), codec, rules, search)
+    asked = read_questions(
+        input_path, codec, settings, task, choices=choices, options=options, columns=columns, notes=notes, rule=rule
+    )
+    found, prompts, rules = asked.found, asked.prompts, asked.rules
     check_prompts(prompts, input_path)
     task_file = None if isinstance(task, Task) else task
     read = (input_path, choices, config.get("load_checkpoint"), config.source, task_file)
     with ExitStack() as stack:
-        for file in files_next_to(output_path):
-            refuse_inputs(file, read, advice="choose another --save_file")
-        stack.enter_context(output_lock(output_path, read, advice="choose another --save_file"))
-        check_output(output_path)
+        stream = stack.enter_context(kept_stdout()) if str(output_path) == STDOUT else None
+        if stream is None:
+            for file in files_next_to(output_path):
+                refuse_inputs(file, read, advice="choose another --save_file")
+            stack.enter_context(output_lock(output_path, read, advice="choose another --save_file"))
+            check_output(output_path)
         run = run_notes(settings, codec.fingerprint(), config.get("load_checkpoint"), rules, options)
         run["valid"] = validity(settings, rules, rule)
         run["task_file"] = None if task_file is None or task in TASKS else str(Path(task_file).resolve())
         run["rule"] = None if rule is None else type(rule).__qualname__
         folder = RunFolder.create(config.output_dir, "predict")
-        console = stack.enter_context(quiet_console(folder.log_file))
+        console = stack.enter_context(quiet_console(folder.log_file, on_stderr=stream is not None))
         console.print(f"{input_path}: {notes.description()}")
         if run["task_file"]:
             console.print(f"task: {run['task_file']}")
-        predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console, search)
+        predictor = Predictor(load_decoder(config, settings, console), codec, settings, rules, console, asked.search)
         whole = sum(prompt.is_whole for prompt in found)
         if task is not None and whole:
             console.print(f"note: {whole} of {len(found)} inputs are whole questions and were not put into one again")
@@ -106,7 +111,12 @@ def predict(
             console.print(f"note: RDKit cannot parse the molecules of {doubtful} prompts; they are asked as they are")
         for reading, count in sorted(sum((Counter(prompt.readings) for prompt in found), Counter[str]()).items()):
             console.print(f"{reading}: {count:,}")
-        summary = predictor.predict_file(prompts, output_path, run, overwrite=overwrite)
+        if stream is None:
+            summary = predictor.predict_file(prompts, output_path, run, overwrite=overwrite)
+        else:
+            rows = RowCollector(stream)
+            summary = predictor.predict_prompts(prompts, rows)
+            summary.failures = rows.failures
         console.print(str(summary))
     return summary
 

@@ -20,6 +20,7 @@ from scimind.generate.loop import generate_batch, prompt_fault
 from scimind.generate.prediction_file import PredictionWriter
 from scimind.generate.prediction_rows import prediction_row
 from scimind.generate.prompts import EncodedPrompt
+from scimind.generate.row_collector import RowWriter
 from scimind.generate.settings import GenerationSettings
 from scimind.runtime.console import Console
 from scimind.tokenizer import TokenCodec
@@ -135,7 +136,7 @@ class Predictor:
         summary.failures = writer.failures
         return summary
 
-    def predict_prompts(self, prompts: Sequence[EncodedPrompt], writer: PredictionWriter) -> PredictSummary:
+    def predict_prompts(self, prompts: Sequence[EncodedPrompt], writer: RowWriter) -> PredictSummary:
         """Answers the prompts that a writer does not have yet, and adds their predictions to it.
 
         Args:

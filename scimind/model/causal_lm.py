@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import mindspore as ms
@@ -66,6 +67,25 @@ class SciMindForCausalLM(LlamaForCausalLM):
         if kernels == "cpu":
             self.answer_loss = AnswerLoss()
         self.balance_weight = config.routing.balance_weight
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *args: Any, **kwargs: Any) -> Any:
+        """Returns the model of a path, with its weights; `scimind.load` takes the same paths and returns more.
+
+        Args:
+            source: See `scimind.checkpoint.source.configuration_of`.
+            *args: MindFormers' arguments; with any of these, MindFormers reads the folder.
+            **kwargs: MindFormers' arguments, likewise.
+
+        Raises:
+            SciMindError: There is no model at the path, or its files do not belong together.
+        """
+        if args or kwargs:
+            return super().from_pretrained(source, *args, **kwargs)
+        from scimind.checkpoint.source import configuration_of
+        from scimind.model.loading import load_model
+
+        return load_model(configuration_of(source))
 
     def construct(
         self,

@@ -26,6 +26,7 @@ from scimind.runtime.stopping import was_stopped
 
 _TAIL_LINES = 15
 _USUAL_COLUMNS = 80
+_NOTEBOOK = "ipykernel.iostream"  # the module of a notebook's streams
 _active: Console | None = None
 _in_use = threading.Lock()
 
@@ -37,23 +38,26 @@ class Console:
         stream: The stream for the lines.
         log: The log file, or None.
         silent: Shows nothing, for example on all workers but the first; the log still gets the lines.
+        only_bars: Shows progress bars where they can be drawn, and no lines, as a library does.
     """
 
-    def __init__(self, stream: TextIO, log: TextIO | None = None, *, silent: bool = False) -> None:
-        self._stream, self._log, self._silent = stream, log, silent
+    def __init__(
+        self, stream: TextIO, log: TextIO | None = None, *, silent: bool = False, only_bars: bool = False
+    ) -> None:
+        self._stream, self._log, self._silent, self._only_bars = stream, log, silent, only_bars
         self._bar: tqdm | None = None
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the stream is a terminal, on which a bar can be redrawn in place."""
-        return not self._silent and self._stream.isatty()
+        """Whether the stream is a terminal or a notebook, on which a bar can be redrawn in place."""
+        return not self._silent and (self._stream.isatty() or type(self._stream).__module__ == _NOTEBOOK)
 
     def print(self, text: str = "") -> None:
         """Writes one line, above the progress bar if there is one."""
         if self._log is not None:
             self._log.write(f"[scimind] {text}\n")
             self._log.flush()
-        if self._silent:
+        if self._silent or self._only_bars:
             return
         if self._bar is not None:
             self._bar.clear()
@@ -171,7 +175,9 @@ def notify(text: str) -> None:
 
 
 @contextmanager
-def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Console]:
+def quiet_console(
+    log_file: str | Path, *, silent: bool = False, only_bars: bool = False, on_stderr: bool = False
+) -> Iterator[Console]:
     """Sends the process's standard output and error to a log file and yields the console.
 
     Everything is restored on exit. If a bug ends the block, the log's last lines and its path are shown; a
@@ -180,6 +186,8 @@ def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Con
     Args:
         log_file: The log, created with its folder; an existing log is appended to.
         silent: Leaves the console empty too, for example on all workers but the first.
+        only_bars: Shows only progress bars, see `Console`.
+        on_stderr: Whether the console is standard error, so that standard output holds nothing but results.
 
     Yields:
         The console.
@@ -200,8 +208,8 @@ def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Con
     except OSError as error:
         raise SciMindError(f"{path}: cannot be written ({error.strerror}); choose another output_dir") from error
     mindformers_log.use_folder(path.parent / "mindformers")
-    redirection = _Redirection(log)
-    console = Console(redirection.console_stream, log, silent=silent)
+    redirection = _Redirection(log, on_stderr=on_stderr)
+    console = Console(redirection.console_stream, log, silent=silent, only_bars=only_bars)
     _active = console
     failed = True
     try:
@@ -222,17 +230,29 @@ def quiet_console(log_file: str | Path, *, silent: bool = False) -> Iterator[Con
             _show_tail(path)
 
 
+@contextmanager
+def kept_stdout() -> Iterator[TextIO]:
+    """Yields standard output, for results that are written while a quiet console redirects it."""
+    if _descriptor(sys.stdout) != 1:  # in a notebook or a test
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    with os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace") as stream:
+        yield stream
+
+
 class _Redirection:
     """Redirects the process's file descriptors 1 and 2 and Python's streams to a log until `undo`."""
 
-    def __init__(self, log: TextIO) -> None:
+    def __init__(self, log: TextIO, *, on_stderr: bool = False) -> None:
         self._stdout, self._stderr = sys.stdout, sys.stderr
         self._flush()
         self._kept = {number: _duplicate(number) for number in (1, 2)}
+        stream, number = (self._stderr, 2) if on_stderr else (self._stdout, 1)
         # In a notebook or a test, standard output is a separate object that does not write to descriptor 1.
-        own = self._kept[1] is None or _descriptor(self._stdout) != 1
+        own = self._kept[number] is None or _descriptor(stream) != number
         self.console_stream: TextIO = (
-            self._stdout if own else os.fdopen(os.dup(self._kept[1] or 1), "w", encoding="utf-8", errors="replace")
+            stream if own else os.fdopen(os.dup(self._kept[number] or number), "w", encoding="utf-8", errors="replace")
         )
         self._opened_stream = not own
         for number, kept in self._kept.items():

@@ -32,8 +32,8 @@ def markdown() -> str:
 
 
 def usage(name: str, parser: argparse.ArgumentParser) -> str:
-    """Returns a command with its required flags."""
-    needed = [f"{action.option_strings[0]} {value(action)}" for action in flags(parser) if action.required]
+    """Returns a command with its required flags and arguments."""
+    needed = [" ".join([*action.option_strings[:1], value(action)]) for action in flags(parser) if action.required]
     return " ".join([name, *needed, "[flags]"])
 
 
@@ -53,7 +53,8 @@ def _without_default(text: str) -> tuple[str, str]:
 
 def _row(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
     """Returns the table row of a flag."""
-    names = "<br>".join(f'<code class="flag">{name}</code>' for name in action.option_strings)
+    given = action.option_strings or [value(action)]  # an argument without a flag
+    names = "<br>".join(f'<code class="flag">{name}</code>' for name in given)
     shown = ", ".join(f"`{choice}`" for choice in action.choices) if action.choices else f"`{value(action)}`"
     help_text = parser._get_formatter()._expand_help(action) if action.help else ""
     meaning, default = _without_default(help_text)

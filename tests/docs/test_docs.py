@@ -253,13 +253,13 @@ def test_conversations_shown_are_json() -> None:
 
 
 def test_python_example_runs(tmp_path: Path) -> None:
-    """The last line of output of README's example is the prompt with a few random words."""
+    """The last line of output of the network's example is the prompt with a few random words."""
     examples = [(page, text) for page in PAGES for kind, text in blocks(page) if kind == "python"]
-    assert examples and examples[0][0] == "README.md"
+    assert "docs/python.md" in dict(examples)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LOG_MF_PATH": str(tmp_path)}
     for page, example in examples:
         done = subprocess.run(
             [sys.executable, "-c", example], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        assert ("Please describe the molecule" in done.stdout.splitlines()[-1]) == (page == "README.md")
+        assert ("Please describe the molecule" in done.stdout.splitlines()[-1]) == (page == "docs/python.md")

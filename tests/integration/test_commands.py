@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,30 +12,15 @@ import pytest
 from scimind.cli import main as scimind
 from scimind.cli.run_scimind import main as run_scimind
 from tests.support.shared import ROOT
+from tests.support.small_run import SMALLER, small_run
 
 FINETUNE, PREDICT = str(ROOT / "configs/scimind_nano_finetune.yaml"), str(ROOT / "configs/scimind_nano_predict.yaml")
-SMALLER = ["--model.model_config.num_layers=1", "--model.model_config.hidden_size=32", "--generation.batch_size=4"]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run() -> Path:
     """A folder with prepared records and a model trained on them for a few steps, by commands."""
-    folder = tmp_path_factory.mktemp("run")
-    records = json.loads((ROOT / "LPM-24-data/smiles2text/train.json").read_text())[:64]
-    (folder / "records.json").write_text(json.dumps(records))
-    prepare = ["prepare", "--task", "conversation", "--input", str(folder / "records.json"), "--seq_length", "160"]
-    assert scimind([*prepare, "--output", str(folder / "data"), "--name", "train"]) == 0
-    data = f"--train_dataset={folder}/data/train.mindrecord"
-    command = [FINETUNE, "--run_mode", "finetune", data, "--output_dir", str(folder / "out"), "--do_eval=False"]
-    done = subprocess.run(
-        [sys.executable, "run_scimind.py", "--config", *command, "--runner_config.max_steps=6", *SMALLER],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) < 20, "the console shows only what the user needs"
-    return folder
+    return small_run()
 
 
 def predict_command(run: Path, source: Path, target: Path, *more: str) -> list[str]:

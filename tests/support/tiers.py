@@ -44,6 +44,8 @@ SLOW = (
 # Of these, what neither imports MindSpore nor takes long.
 FAST = (
     "unit/generate/search",
+    "unit/generate/test_in_memory.py",
+    "unit/generate/test_row_collector.py",
     "unit/generate/test_search_batch.py",
     "unit/generate/test_wanted_answers.py",
     "unit/generate/validity",

@@ -31,8 +31,10 @@ DONE = {
     "prepare": "prepare --task smiles2text --input table.tsv --output {out} --seq_length 64 --workers 1 --no-card",
     "convert": "convert --input hf --output {out}/model",
     "experts": f"experts report {EXPERTS} --partition partition",
-    "finetune": "tests/integration/test_commands.py::run == 0",
+    "finetune": "tests/support/small_run.py::_make == 0",
     "predict": "tests/integration/test_convert.py::test_a_converted_model_predicts == 0",
+    "ask": "tests/integration/test_python.py::test_ask_prints_the_answer_and_nothing_else == 0",
+    "embed": "tests/integration/test_python.py::test_embed_reads_files_of_all_kinds == 0",
     "evaluate": f"evaluate {SCORE}",
     "report": f"report {SCORE} --output {{out}}/x.html",
     "check": "check --config model/finetune.yaml",
@@ -43,13 +45,17 @@ MISTAKES = {
     "experts": "experts report --config model/finetune.yaml --partition none",
     "finetune": "finetune --config none.yaml",
     "predict": "predict --config model/predict.yaml --input none.txt --output {out}/x.txt",
+    "ask": "ask --model none CCO",
+    "embed": "embed --model none --input table.tsv --output {out}/x.npy",
     "evaluate": "evaluate --task molecules --predictions none.jsonl",
     "report": "report --task molecules --predictions answers.jsonl --output {out}/x.txt",
     "check": "check --config none.yaml",
 }
 PARTLY_DONE = {
+    "embed": "tests/integration/test_python.py::"
+    "test_embed_writes_a_row_for_each_row_and_names_those_it_cannot_read == 3",
     "predict": "tests/integration/test_commands.py::"
-    "test_prompts_that_cannot_be_answered_are_reported_and_the_others_are_answered == 3"
+    "test_prompts_that_cannot_be_answered_are_reported_and_the_others_are_answered == 3",
 }
 
 

@@ -150,3 +150,25 @@ def test_a_silent_console_shows_nothing_and_logs_all(tmp_path: Path, capfd: pyte
         console.print("from worker 1")
     assert capfd.readouterr().out == ""
     assert "from worker 1" in (tmp_path / "run.log").read_text()
+
+
+RESULTS = """
+import os, sys
+from scimind.runtime.console import kept_stdout, quiet_console
+with kept_stdout() as results, quiet_console("log/run.log", on_stderr=True, only_bars={only_bars}) as console:
+    console.print("for a person")
+    print("printed by a library")
+    os.write(1, b"written from C++\\n")
+    with console.progress(2, "work") as progress:
+        progress.advance(2)
+    results.write("a result\\n")
+"""
+
+
+@pytest.mark.parametrize("only_bars", [False, True])
+def test_standard_output_holds_only_results_when_the_console_is_standard_error(tmp_path: Path, only_bars: bool) -> None:
+    code, environment = RESULTS.format(only_bars=only_bars), {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "a result\n"
+    assert done.stderr.splitlines() == ([] if only_bars else ["for a person", "work step 2/2"])
+    assert "printed by a library\nwritten from C++" in (tmp_path / "log" / "run.log").read_text()
