@@ -16,7 +16,9 @@ from scimind.data.content.conversations import read_conversations
 from scimind.data.content.selfies import with_smiles
 from scimind.data.conversation import Round
 from scimind.data.encode.rendering import encode_prompt, render_prompt, with_system
+from scimind.data.formats.columns import Columns
 from scimind.data.formats.notes import FileNotes
+from scimind.data.formats.records import first_names
 from scimind.data.formats.text_files import broken_byte, repair_backslashes
 from scimind.errors import DataError, TokenError, excerpt
 from scimind.tokenizer import TokenCodec
@@ -223,7 +225,13 @@ def indent_of(line: str) -> int:
 
 
 def conversation_prompts(path: Path, notes: FileNotes | None = None) -> Iterator[Prompt]:
-    """Yields each conversation's prompt: system text, earlier rounds, last question. A last answer is the reference."""
+    """Yields each conversation's prompt: system text, earlier rounds, last question. A last answer is the reference.
+
+    Raises:
+        DataError: The file is malformed as a whole, or says what answers begin with, which only tables do.
+    """
+    if PREFIX in first_names(path, Columns({})):
+        raise DataError(f"{PREFIX} is a column of tables, not a key of conversations; use --prefix or a table", path)
     talks = read_conversations(path, answered=False, notes=FileNotes() if notes is None else notes)
     for number, found in enumerate(talks, start=1):
         if isinstance(found, DataError):

@@ -136,6 +136,12 @@ def test_references_take_the_form_of_answers():
         ("p.json", '[\n{"id": "1",\n "conversation": }\n]', None, r"p.json:3: broken JSON"),
         ("p.txt", "MKV\n", "protein_function", "p.txt: .*asks with instruction and input; give a table or JSON"),
         ("p.txt", "x\n", "pretrain", "task pretrain has no question to answer"),
+        (
+            "p.json",
+            '[{"conversation": [{"from": "human", "value": "x"}], "prompt_answer_prefix": "C"}]',
+            None,
+            "p.json: prompt_answer_prefix is a column of tables, not a key of conversations; use --prefix",
+        ),
     ],
 )
 def test_bad_files_are_one_line_errors(tmp_path, name, content, task, message):
