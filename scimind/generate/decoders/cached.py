@@ -180,8 +180,8 @@ class CachedDecoder:
             candidates: Tokens whose log-probabilities are wanted [c]; empty for none at all.
             forced: See `GreedyDecoder.scored_greedy`.
         """
+        self._reach(int(positions.max()))  # rows that wait are written, too
         last = int(positions[alive].max())
-        self._reach(last)
         most = MOST_SCORED_STEPS if candidates else MOST_STEPS
         steps = min(choice.steps, most, self._at.length - last)
         banned = np.zeros((self.model.config.vocab_size, 1), np.float32)

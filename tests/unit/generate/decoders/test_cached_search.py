@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scimind.generate.decoders.cached import CachedDecoder
+from scimind.generate.decoders.cached import SHORTEST_CACHE, CachedDecoder
 from scimind.generate.decoders.full import FullDecoder
 from scimind.generate.search.beam import BeamSettings, beam_search
 from scimind.generate.search.greedy import greedy_search
@@ -68,3 +68,19 @@ def test_searches_with_a_cache_equal_those_without(name: str, decoders) -> None:
 def test_rows_that_are_not_copied_are_noticed(decoders, monkeypatch) -> None:
     monkeypatch.setattr(CachedDecoder, "copy_rows", lambda decoder, sources, start, stop: None)
     assert found_by(decoders[0], "beams") != found_by(decoders[1], "beams")
+
+
+def test_a_row_that_is_done_at_the_end_of_the_cache_leaves_the_next_row_alone() -> None:
+    use_mode("graph")
+    sizes = {"batch_size": 2, "num_layers": 1, "seq_length": SHORTEST_CACHE + 32}
+    cached = CachedDecoder(build(router="modality", use_past=True, **sizes))
+    ids = np.tile(np.array([1, 20, 21, 22], np.int32), (2, 1))
+    tokens = []
+    for position in (5, SHORTEST_CACHE):  # of the first row, which only waits
+        cached.prefill(ids, np.array([4, 4], np.int32))
+        positions = np.array([position, 3], np.int32)
+        alive = np.array([False, True])
+        settings = {"steps": 4, "fewest": 0, "eos_id": EOS, "vocab_size": VOCABULARY}
+        _, log_probs, _ = cached.scored_greedy(ids[:, 3], positions, alive, candidates=[EOS], **settings)
+        tokens.append(log_probs[:, 1])
+    np.testing.assert_allclose(*tokens, atol=100 * tolerances.SAME_MATH)
