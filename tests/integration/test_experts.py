@@ -155,13 +155,18 @@ def test_a_partition_is_measured_and_mistakes_reported(workshop: Workshop, capfd
         (copy / file.name).write_bytes(file.read_bytes())
     (copy / "partition.json").write_text(json.dumps(stranger))
     out = str(workshop.folder / "none")
+    other = workshop.folder / "other"
+    other.mkdir()
+    (other / "notes.txt").write_text("keep me")
     for arguments, message in (
         (("report", "--partition", str(copy)), "was made from weights"),
         (("build", "--method", "coactivation", "--output", out), "needs --data"),
         (("build", "--method", "kmeans", "--num-experts", "7", "--output", out), "cannot be divided equally"),
-        (("build", "--method", "kmeans", "--output", str(ROOT / "configs")), "exists and is not a partition"),
+        (("build", "--method", "kmeans", "--output", str(other)), "exists and is not a partition"),
+        (("build", "--method", "kmeans", "--output", str(ROOT / "configs")), "contains the input"),
     ):
         capfd.readouterr()
         assert workshop.run(*arguments) == 2
         assert message in capfd.readouterr().err
     assert not Path(out).exists()
+    assert (other / "notes.txt").read_text() == "keep me"
